@@ -1,0 +1,127 @@
+/**
+ * The port: what keeptyping needs of a messaging platform. One folder per platform implements it, with the same
+ * file names. What a platform cannot do is a missing member: NXCloud has no `hide` and no `sendLate`.
+ */
+import type { Answer, RawPush } from './wire.ts';
+import type { Rules } from './rules.ts';
+
+export type Channel = 'wechat' | 'nxcloud';
+
+/** One user of one account of one channel. `user` is an openid, a phone number or a BSUID. */
+export interface Conversation {
+  channel: Channel;
+  account: string;
+  user: string;
+}
+
+/** The one spelling of a conversation in keys and job data. */
+export function conversationId({ channel, account, user }: Conversation): string {
+  return `${channel}/${account}/${user}`;
+}
+
+/** One thing that a push says. Times of the platform are whole seconds since 1970, as it sends them. */
+export type Happening =
+  /** A user's message or act. `opensTurn`: an answer is to be expected. `interaction`: it counts for the platform's window. */
+  | {
+      is: 'inbound';
+      user: string;
+      /** Unique within the account; the same on every repeat of the push. It is the turn's id. */
+      key: string;
+      /** What the platform calls the message, where it names one (MsgId, wamid). Never a number: MsgId is 64-bit. */
+      messageId: string | null;
+      /** The platform's word: `text`, `image`, `event.CLICK`, `reaction`… */
+      type: string;
+      sentAt: number;
+      opensTurn: boolean;
+      interaction: boolean;
+    }
+  /** A message to the user is known to have gone out, by whom is not. */
+  | { is: 'evidence'; user: string; evidence: 'status' | 'echo'; sentAt: number }
+  /** A human took over (`on`) or handed back. */
+  | { is: 'handoff'; user: string; on: boolean }
+  /** The user left (unsubscribed). */
+  | { is: 'left'; user: string };
+
+export type Received =
+  | {
+      is: 'push';
+      /** The whole push's key: equal for repeats, for job deduplication. At most 200 characters. */
+      key: string;
+      happenings: Happening[];
+    }
+  /** Not ours to process: answered with this status and one sentence. */
+  | { is: 'refusal'; status: 400 | 401; error: string }
+  /** Authentic but for an account that is not configured here. */
+  | { is: 'stranger'; who: string };
+
+/** What a typing call achieved: the platform's word as a value. "No answer" is `lost`. */
+export type Outcome =
+  /** Accepted: the indicator runs (show) or is gone (hide). */
+  | { is: 'done' }
+  /** The indicator was running already (45081). */
+  | { is: 'already' }
+  /** No more until the user's next interaction (45080, 131047…). */
+  | { is: 'window-closed'; code: number }
+  /** Nothing for this message id any more (100, 131009). */
+  | { is: 'message-refused'; code: number }
+  /** Nothing for this user for `forMs`. */
+  | { is: 'user-back-off'; code: number; forMs: number }
+  /** Nothing for the whole account for `forMs` (rate and daily limits). */
+  | { is: 'account-back-off'; code: number; forMs: number }
+  /** The account may not, until somebody mends it: `remedy` says how, in one sentence. */
+  | { is: 'account-off'; code: number; remedy: string }
+  /** The platform failed and certainly showed nothing. `bug`: the platform says that our request was malformed. */
+  | { is: 'failed'; code: number; bug?: boolean }
+  /** No answer: the call may have been carried out (`begun`) or not. */
+  | { is: 'lost'; begun: boolean; cause: string };
+
+/** What a bot's webhook answer means to the user's turn. */
+export type BotAnswer =
+  /** It holds a message to the user. */
+  | { is: 'message' }
+  /** It only acknowledges (`success`, `{}`, nothing): the message, if any, comes another way. */
+  | { is: 'acknowledgement' };
+
+/** What became of an answer that was sent after the platform had stopped waiting. */
+export type LateSend =
+  | { is: 'sent' }
+  /** The platform said no, by this code. `mayNotSend`: no message of this account will pass until somebody mends it. */
+  | { is: 'refused'; code: number; reason: string; mayNotSend: boolean }
+  /** This kind of answer cannot be sent late; `reason` says which and why. */
+  | { is: 'impossible'; reason: string }
+  /** Nobody knows: never repeated by itself. */
+  | { is: 'unknown'; cause: string }
+  /** It certainly did not go out, and another try may. */
+  | { is: 'not-sent'; cause: string };
+
+export interface Target {
+  user: string;
+  /** The newest inbound message id, for platforms whose call names one. */
+  messageId: string | null;
+}
+
+export interface Platform {
+  readonly channel: Channel;
+  readonly account: string;
+  readonly rules: Rules;
+  /** What the platform is told when its push has been taken and there is nothing to say. */
+  readonly acknowledgement: Answer;
+
+  /** The answer to a GET on the webhook URL (WeChat's echostr). Absent where there is no such handshake. */
+  handshake?(
+    rawQuery: string,
+  ): { is: 'echo'; body: string } | { is: 'refusal'; status: 400 | 401; error: string };
+
+  /** Checks the signature over the raw bytes, then reads them. Never throws on bad input. */
+  receive(push: RawPush): Promise<Received>;
+
+  /** One typing call. Never throws. */
+  show(target: Target): Promise<Outcome>;
+  /** Takes the indicator away. Absent where nothing can. Never throws. */
+  hide?(target: Target): Promise<Outcome>;
+
+  /** Reads a bot's 2xx webhook answer; opens it where it is encrypted. */
+  readAnswer(answer: Answer): Promise<BotAnswer>;
+  /** Sends a bot's webhook answer through the platform's API. Absent where webhook answers never hold messages. */
+  sendLate?(user: string, answer: Answer): Promise<LateSend>;
+}

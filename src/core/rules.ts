@@ -1,0 +1,46 @@
+/**
+ * A platform's numbers, all in milliseconds unless said. Each adapter exports its table with the page that states
+ * each number; every number can be overridden per account.
+ */
+export interface Rules {
+  /** `off`: never; `once`: one indicator per turn; `continuous`: for as long as the platform allows. */
+  mode: 'off' | 'once' | 'continuous';
+  /** After a bare acknowledgement: `keep` what is lit, or `renew` it up to the cap. */
+  afterAck: 'keep' | 'renew';
+  /** How long one accepted show lasts. */
+  lifetime: number;
+  /** Renewal is due this long after the lifetime's end. */
+  renewMargin: number;
+  /** A show needs an interaction at most this long ago… */
+  window: number;
+  /** …less this, for the time the call takes. */
+  windowMargin: number;
+  /** After "already typing": again after this long… */
+  againAfter: number;
+  /** …at most so many times in a row; then when the lifetime is over. */
+  againTries: number;
+  /** A hide that did not succeed is tried again after this, for as long as the indicator could still show. */
+  hideRetry: number;
+  /** A show that failed is tried again after this (the platform adapter itself has tried twice). */
+  showRetry: number;
+  /** A call without an outcome is given up after this (call timeout plus quick retry plus slack). */
+  callLimit: number;
+  /** The first show of a turn waits this long, so that fast answers cause no flicker. */
+  startDelay: number;
+  /** No turn shows for longer than this… */
+  cap: number;
+  /** …and none stays open for longer than this. */
+  deadline: number;
+  /** A message to the user while the bot still works: dark for this long, then on again. */
+  darkAfterMessage: number;
+  /** In pass mode a turn ends this long after a delivery without another… */
+  lapse: number;
+  /** …and with the end of this many deliveries (a count). */
+  deliveries: number;
+  /** A message to the user takes the indicator away by itself. */
+  messageClears: boolean;
+  /** At most so many shows per conversation and minute (a count). */
+  showsPerMinute: number;
+  /** Platform has a call that takes the indicator away. */
+  hides: boolean;
+}

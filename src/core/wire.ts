@@ -1,0 +1,53 @@
+/** Bytes on the wire, in both directions, as the core's neighbours hand them to each other. */
+
+/** Header lines in the order they came; a repeated header stands repeatedly. */
+export type HeaderLines = readonly (readonly [name: string, value: string])[];
+
+/** A push as it arrived: nothing decoded, nothing dropped. */
+export interface RawPush {
+  method: string;
+  /** Without the leading "?"; empty when there is none. */
+  rawQuery: string;
+  headers: HeaderLines;
+  body: Uint8Array;
+}
+
+export interface Answer {
+  status: number;
+  headers: HeaderLines;
+  body: Uint8Array;
+}
+
+export interface OutboundRequest {
+  method: string;
+  url: string;
+  headers: HeaderLines;
+  body: Uint8Array | string | null;
+  /** Hard limit in ms for the whole exchange, connecting included. */
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Makes one HTTP request. Resolves with whatever status came back (redirects are not followed).
+ * @throws NoAnswer when no complete answer came.
+ */
+export type Send = (request: OutboundRequest) => Promise<Answer>;
+
+/** No answer came. What the other side did is known only as far as `begun` tells. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+  /** false: the request cannot have been taken up (refused connection, unknown host). true: it may have been. */
+  readonly begun: boolean;
+
+  constructor(message: string, options: { begun: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.begun = options.begun;
+  }
+}
+
+/** The first value of a header, whatever the case of its name; null when absent. */
+export function headerOf(headers: HeaderLines, name: string): string | null {
+  const wanted = name.toLowerCase();
+  return headers.find(([key]) => key.toLowerCase() === wanted)?.[1] ?? null;
+}

@@ -1,0 +1,23 @@
+import type { Rules } from '../core/rules.ts';
+
+/** One NXCloud app with its WhatsApp business phone. Validated and frozen by the configuration. */
+export interface NxcloudAccount {
+  channel: 'nxcloud';
+  /** The account's name in the configuration and in URLs. */
+  name: string;
+  accessKey: string;
+  /** Signs our calls (the first one); checks callbacks (each one, during rotation). */
+  accessSecrets: readonly string[];
+  appKey: string;
+  /** Digits with country code. null: taken from each push. */
+  businessPhone: string | null;
+  /** `auto`: checked when the headers carry one; `require`: a push without one is refused; `off`. */
+  verifyCallbacks: 'auto' | 'require' | 'off';
+  apiBase: string;
+  botUrl: string | null;
+  botMode: 'job' | 'pass';
+  afterAck: 'auto' | 'keep' | 'renew';
+  /** Which message types start typing, over the defaults: `{"reaction": true}`. */
+  starts: Readonly<Record<string, boolean>>;
+  rules: Readonly<Partial<Rules>>;
+}

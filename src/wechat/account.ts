@@ -1,0 +1,27 @@
+import type { Rules } from '../core/rules.ts';
+
+/** One WeChat app: an Official or Service Account, a Mini Program or a Mini Game. Validated and frozen by the configuration. */
+export interface WechatAccount {
+  channel: 'wechat';
+  /** The account's name in the configuration and in URLs. */
+  name: string;
+  appId: string;
+  /** null when `accessTokenUrl` supplies tokens, or in observe-only use without typing. */
+  appSecret: string | null;
+  /** The push token; during rotation the previous one second. */
+  tokens: readonly string[];
+  /** 43 characters each; during rotation the previous one second; empty in plain mode. */
+  encodingAesKeys: readonly string[];
+  kind: 'official' | 'mini';
+  /** Answers `{access_token, expires_in}`; used instead of the secret. */
+  accessTokenUrl: string | null;
+  apiBase: string;
+  /** Overrides the path that follows from `kind`: https://developers.weixin.qq.com moved it for Mini Programs. */
+  typingPath: string | null;
+  botUrl: string | null;
+  botMode: 'job' | 'pass';
+  afterAck: 'auto' | 'keep' | 'renew';
+  /** Which kinds start typing, over the defaults: `{"text": true, "event.CLICK": true}`. Names compare without case. */
+  starts: Readonly<Record<string, boolean>>;
+  rules: Readonly<Partial<Rules>>;
+}
