@@ -1,0 +1,90 @@
+import type { Outcome } from './platform.ts';
+import type { Rules } from './rules.ts';
+import type { Call, Refusal, State } from './state.ts';
+
+/** What the platform's answer to the call in flight means. */
+export function takeOutcome(
+  rules: Rules,
+  state: State,
+  { n, outcome, at }: { n: number; outcome: Outcome; at: number },
+): State {
+  const { call } = state;
+  if (call?.n !== n) return afterGivenUp(rules, state, { outcome, at });
+  const free = { ...state, call: null };
+  return call.kind === 'show'
+    ? shown(rules, free, { call, outcome, at })
+    : hidden(rules, free, { outcome, at });
+}
+
+/** The call has been without an outcome for too long, or its job is dead: it may or may not have been carried out. */
+export function giveUpCall(rules: Rules, state: State, at: number): State {
+  const { call } = state;
+  return call
+    ? takeOutcome(rules, state, { n: call.n, outcome: { is: 'lost', begun: true, cause: 'given up' }, at })
+    : state;
+}
+
+/** A show that was given up has been accepted after all. A hide can be taken or left: it is tried again anyway. */
+function afterGivenUp(rules: Rules, state: State, { outcome, at }: { outcome: Outcome; at: number }): State {
+  if (outcome.is !== 'done' || state.call?.kind === 'show' || state.indicator.is === 'lit') return state;
+  return { ...state, indicator: { is: 'maybe', since: at, until: at + rules.lifetime } };
+}
+
+function shown(
+  rules: Rules,
+  state: State,
+  { call, outcome, at }: { call: Call; outcome: Outcome; at: number },
+): State {
+  // "Already typing" is the indicator that we know of, where we know of one: it ends when that one ends.
+  const known = outcome.is === 'already' && state.indicator.is !== 'dark' ? state.indicator.until : null;
+  const running = { since: call.at, until: known ?? at + rules.lifetime };
+  switch (outcome.is) {
+    case 'done':
+    case 'already': {
+      const again = outcome.is === 'already' ? state.again + 1 : 0;
+      const soon = again > 0 && again <= rules.againTries;
+      const showAt = soon ? at + rules.againAfter : running.until + rules.renewMargin;
+      const turns = state.turns.map((turn) => ({ ...turn, shown: true }));
+      if (call.crossed)
+        return {
+          ...state,
+          turns,
+          showAt: Math.max(at, state.showAt),
+          indicator: { is: 'maybe', ...running },
+        };
+      return { ...state, turns, again, showAt, indicator: { is: 'lit', ...running } };
+    }
+    case 'lost': {
+      const indicator = outcome.begun ? ({ is: 'maybe', ...running } as const) : state.indicator;
+      return { ...state, indicator, showAt: at + rules.showRetry };
+    }
+    case 'failed':
+      return { ...state, showAt: at + rules.showRetry };
+    default:
+      return { ...state, refusal: refusalOf(outcome, at), again: 0 };
+  }
+}
+
+function hidden(rules: Rules, state: State, { outcome, at }: { outcome: Outcome; at: number }): State {
+  if (outcome.is === 'done') return { ...state, indicator: { is: 'dark' }, showAt: 0, again: 0 };
+  return { ...state, hideAt: at + rules.hideRetry };
+}
+
+type Refusing = Exclude<Outcome, { is: 'done' | 'already' | 'lost' | 'failed' }>;
+
+function refusalOf(outcome: Refusing, at: number): Refusal {
+  const { code } = outcome;
+  switch (outcome.is) {
+    case 'window-closed':
+      return { code, why: 'window', until: null };
+    case 'message-refused':
+      return { code, why: 'message', until: null };
+    case 'user-back-off':
+      return { code, why: 'user', until: at + outcome.forMs };
+    case 'account-back-off':
+      return { code, why: 'account', until: at + outcome.forMs };
+    case 'account-off':
+      // The account's own switch says when it is tried again; here it is enough not to ask at once.
+      return { code, why: 'account', until: at + 60_000 };
+  }
+}

@@ -1,0 +1,55 @@
+import type { Rules } from './rules.ts';
+import type { EndedTurn, Evidence, State, Turn } from './state.ts';
+
+/** Ends are remembered for this many turns: far longer than a job's redelivery after a crash takes. */
+const endedKept = 16;
+/** A user who sends more than this without one answer loses the oldest turns, so that a state stays small. */
+const openKept = 32;
+
+/** Ends the open turns that `over` names evidence for, and leaves the others. */
+export function endTurns(state: State, at: number, over: (turn: Turn) => Evidence | null): State {
+  const ended: EndedTurn[] = [];
+  const turns = state.turns.filter((turn) => {
+    const by = over(turn);
+    if (by) ended.push({ id: turn.id, by, openedAt: turn.openedAt, at });
+    return !by;
+  });
+  return ended.length === 0
+    ? state
+    : { ...state, turns, ended: [...state.ended, ...ended].slice(-endedKept) };
+}
+
+/** Ends one turn; one that is not open is remembered, so that it cannot be opened by an event that comes late. */
+export function endTurn(state: State, end: { turn: string; by: Evidence; at: number }): State {
+  if (isEnded(state, end.turn)) return state;
+  if (isOpen(state, end.turn))
+    return endTurns(state, end.at, (turn) => (turn.id === end.turn ? end.by : null));
+  const unseen = { id: end.turn, by: end.by, openedAt: end.at, at: end.at };
+  return { ...state, ended: [...state.ended, unseen].slice(-endedKept) };
+}
+
+export function openTurn(state: State, turn: Turn): State {
+  const turns = [...state.turns, turn];
+  const crowded = turns.length - openKept;
+  const next = { ...state, turns };
+  return crowded > 0
+    ? endTurns(next, turn.openedAt, (each) => (turns.indexOf(each) < crowded ? 'crowded' : null))
+    : next;
+}
+
+export function changeTurn(state: State, id: string, change: (turn: Turn) => Turn): State {
+  return { ...state, turns: state.turns.map((turn) => (turn.id === id ? change(turn) : turn)) };
+}
+
+export function isOpen(state: State, id: string): boolean {
+  return state.turns.some((turn) => turn.id === id);
+}
+
+export function isEnded(state: State, id: string): boolean {
+  return state.ended.some((turn) => turn.id === id);
+}
+
+/** When a turn ends by itself. */
+export function turnEnd(rules: Rules, turn: Turn): number {
+  return Math.min(turn.openedAt + rules.deadline, turn.lapsesAt ?? Infinity);
+}
