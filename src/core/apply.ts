@@ -2,7 +2,7 @@ import type { Event } from './event.ts';
 import { giveUpCall, takeOutcome } from './outcome.ts';
 import type { Rules } from './rules.ts';
 import type { Evidence, State, Turn } from './state.ts';
-import { changeTurn, endTurn, endTurns, isEnded, isOpen, openTurn } from './turns.ts';
+import { changeTurn, endOf, endTurn, endTurns, markSeen, isOpen, openTurn } from './turns.ts';
 
 type Inbound = Extract<Event, { is: 'inbound' }>;
 type Message = Extract<Event, { is: 'message' }>;
@@ -12,9 +12,7 @@ export function apply(rules: Rules, state: State, event: Event): State {
   const { at } = event;
   switch (event.is) {
     case 'inbound':
-      return isOpen(state, event.turn) || isEnded(state, event.turn)
-        ? repeated(state, event)
-        : arrived(state, event);
+      return inbound(state, event);
     case 'acknowledged':
       return acknowledged(state, event);
     case 'missed':
@@ -55,11 +53,21 @@ function repeated(state: State, event: Inbound): State {
   }));
 }
 
-function arrived(state: State, event: Inbound): State {
+function inbound(state: State, event: Inbound): State {
+  const end = endOf(state, event.turn);
+  if (isOpen(state, event.turn) || end?.seen) return repeated(state, event);
+  const known = noted(state, event);
+  if (end) return markSeen(known, event.turn);
+  return event.opensTurn && event.at >= state.pausedUntil ? openTurn(known, turnOf(event)) : known;
+}
+
+function noted(state: State, event: Inbound): State {
   const met = event.interaction ? interacted(state, event.at) : state;
-  const named = event.messageId ? { ...met, messageId: event.messageId, refusal: unlessMessage(met) } : met;
-  if (!event.opensTurn || event.at < state.pausedUntil) return named;
-  return openTurn(named, {
+  return event.messageId ? { ...met, messageId: event.messageId, refusal: unlessMessage(met) } : met;
+}
+
+function turnOf(event: Inbound): Turn {
+  return {
     id: event.turn,
     openedAt: event.at,
     sentAt: event.sentAt,
@@ -69,7 +77,7 @@ function arrived(state: State, event: Inbound): State {
     darkUntil: 0,
     deliveries: event.phase === 'passed' ? 1 : 0,
     lapsesAt: null,
-  });
+  };
 }
 
 function unlessMessage({ refusal }: State): State['refusal'] {

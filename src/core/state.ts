@@ -44,6 +44,8 @@ export interface Turn {
 
 export interface EndedTurn {
   id: string;
+  /** Its message has been seen; false while only its end is known, which can be faster. */
+  seen: boolean;
   by: Evidence;
   openedAt: number;
   at: number;

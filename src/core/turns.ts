@@ -11,7 +11,7 @@ export function endTurns(state: State, at: number, over: (turn: Turn) => Evidenc
   const ended: EndedTurn[] = [];
   const turns = state.turns.filter((turn) => {
     const by = over(turn);
-    if (by) ended.push({ id: turn.id, by, openedAt: turn.openedAt, at });
+    if (by) ended.push({ id: turn.id, seen: true, by, openedAt: turn.openedAt, at });
     return !by;
   });
   return ended.length === 0
@@ -21,10 +21,10 @@ export function endTurns(state: State, at: number, over: (turn: Turn) => Evidenc
 
 /** Ends one turn; one that is not open is remembered, so that it cannot be opened by an event that comes late. */
 export function endTurn(state: State, end: { turn: string; by: Evidence; at: number }): State {
-  if (isEnded(state, end.turn)) return state;
+  if (endOf(state, end.turn)) return state;
   if (isOpen(state, end.turn))
     return endTurns(state, end.at, (turn) => (turn.id === end.turn ? end.by : null));
-  const unseen = { id: end.turn, by: end.by, openedAt: end.at, at: end.at };
+  const unseen = { id: end.turn, seen: false, by: end.by, openedAt: end.at, at: end.at };
   return { ...state, ended: [...state.ended, unseen].slice(-endedKept) };
 }
 
@@ -45,8 +45,13 @@ export function isOpen(state: State, id: string): boolean {
   return state.turns.some((turn) => turn.id === id);
 }
 
-export function isEnded(state: State, id: string): boolean {
-  return state.ended.some((turn) => turn.id === id);
+export function endOf(state: State, id: string): EndedTurn | null {
+  return state.ended.find((turn) => turn.id === id) ?? null;
+}
+
+/** The message of a turn whose end was known before it. */
+export function markSeen(state: State, id: string): State {
+  return { ...state, ended: state.ended.map((turn) => (turn.id === id ? { ...turn, seen: true } : turn)) };
 }
 
 /** When a turn ends by itself. */

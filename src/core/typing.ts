@@ -38,13 +38,21 @@ export interface Step {
   ended: EndedTurn[];
 }
 
-/** @param by The job that would make the call. */
-export function step(rules: Rules, state: State, { event, by }: { event: Event; by: string }): Step {
+export interface Told {
+  event: Event;
+  /** The job that would make the call. */
+  by: string;
+  /** When it is judged; an event that waited in a queue happened before. @default event.at */
+  now?: number;
+}
+
+export function step(rules: Rules, state: State, { event, by, now = event.at }: Told): Step {
   const stale = event.is === 'wake' && event.timer !== state.timer?.n;
   if (stale) return { state, call: null, arm: null, disarm: null, ended: [] };
-  const next = apply(rules, elapse(rules, state, event.at), event);
+  const at = Math.max(now, event.at);
+  const next = apply(rules, elapse(rules, state, at), event);
   const ended = next.ended.filter((turn) => !state.ended.includes(turn));
-  return { ...decide(rules, next, { at: event.at, by }), ended };
+  return { ...decide(rules, next, { at, by }), ended };
 }
 
 /** What the passing of time alone has done by `at`. */

@@ -39,10 +39,12 @@ export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   /** false: the request cannot have been taken up (refused connection, unknown host). true: it may have been. */
   readonly begun: boolean;
+  readonly timedOut: boolean;
 
-  constructor(message: string, options: { begun: boolean; cause?: unknown }) {
+  constructor(message: string, options: { begun: boolean; timedOut?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.begun = options.begun;
+    this.timedOut = options.timedOut ?? false;
   }
 }
 

@@ -96,7 +96,7 @@ export function createWorld(options: WorldOptions): World {
     // After "already typing" nobody knows since when: it is tried again, a few times.
     const doubtful =
       ['maybe', 'cleared'].includes(state.indicator.is) || state.again > 0 || state.call?.crossed === true;
-    const done = step(rules, state, { event, by });
+    const done = step(rules, state, { event, by, now: time });
     state = done.state;
     if (done.arm) {
       const { n, at } = done.arm;

@@ -8,6 +8,7 @@ interface TurnPlan {
   how: 'passive' | 'failed' | 'api' | 'silent' | 'undelivered' | 'early';
   takes: number;
   acknowledges: number;
+  waits: number;
   repeats: number[];
 }
 
@@ -23,7 +24,8 @@ const turnPlan = (hows: TurnPlan['how'][]): fc.Arbitrary<TurnPlan> =>
     at: fc.integer({ min: 0, max: 60_000 }),
     how: fc.constantFrom(...hows),
     takes: fc.integer({ min: 1, max: 90_000 }),
-    acknowledges: fc.integer({ min: 1, max: 3000 }),
+    acknowledges: fc.integer({ min: 60, max: 3000 }),
+    waits: fc.integer({ min: 0, max: 50 }),
     repeats: fc.array(fc.integer({ min: 0, max: 20_000 }), { maxLength: 2 }),
   });
 
@@ -46,13 +48,16 @@ export function histories(options: {
 
 export const allHows: TurnPlan['how'][] = ['passive', 'failed', 'api', 'silent', 'undelivered', 'early'];
 
+function pick<T>(from: T[], n: number, otherwise: T): T {
+  return from[n % from.length] ?? otherwise;
+}
+
 export function play(
   rules: Rules,
   running: WorldOptions['running'],
   history: History,
   step?: Stepper,
 ): World {
-  const pick = <T>(from: T[], n: number, otherwise: T): T => from[n % from.length] ?? otherwise;
   const world = createWorld({
     rules,
     running,
@@ -75,7 +80,11 @@ function schedule(world: World, plan: TurnPlan, turn: string): void {
     opensTurn: true,
     interaction: true,
   } as const;
-  const arrives = (): void => world.tell({ ...inbound, phase: 'working', at: world.now() });
+  const arrives = (): void => {
+    const at = world.now();
+    // The web's event waits in the queue for a moment.
+    world.at(at + plan.waits, () => world.tell({ ...inbound, phase: 'working', at }));
+  };
   const end = plan.at + plan.takes;
   world.at(plan.at, () => world.writes());
   // An answer that is faster than its own message's job.

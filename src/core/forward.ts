@@ -1,0 +1,72 @@
+/** How a push travels on to the bot, and what the bot's failure means. */
+import { NoAnswer, type Answer, type HeaderLines, type OutboundRequest, type RawPush } from './wire.ts';
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what belongs to the connection that the push came on. */
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'expect',
+]);
+
+/** The header lines that travel on: all but hop-by-hop ones and those that `Connection` names. */
+export function endToEnd(headers: HeaderLines): HeaderLines {
+  const named = headers
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(',').map((token) => token.trim().toLowerCase()));
+  return headers.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !named.includes(name.toLowerCase()));
+}
+
+export interface BotCall {
+  botUrl: string;
+  push: RawPush;
+  /** The push's key; the bot may use it to recognise a repeat. */
+  key: string;
+  /** 1 for the first call of the bot with this push. */
+  attempt: number;
+  timeoutMs: number;
+}
+
+/** The platform's own request, byte for byte: the bot's signature check passes. */
+export function botRequest({ botUrl, push, key, attempt, timeoutMs }: BotCall): OutboundRequest {
+  return {
+    method: push.method,
+    url: withQuery(botUrl, push.rawQuery),
+    headers: [...endToEnd(push.headers), ['Idempotency-Key', key], ['X-Keeptyping-Attempt', String(attempt)]],
+    body: push.body,
+    timeoutMs,
+  };
+}
+
+/** The bot URL's own query first, then the platform's as it came: its signature covers the values, not their order. */
+export function withQuery(url: string, rawQuery: string): string {
+  if (rawQuery === '') return url;
+  return `${url}${url.includes('?') ? '&' : '?'}${rawQuery}`;
+}
+
+/** `safe`: only where the bot cannot have begun; `always`: also where it may have; `never`. */
+export type BotRetry = 'safe' | 'always' | 'never';
+
+export type BotVerdict = 'answered' | 'again' | 'failed';
+
+/** What a bot's answer, or the lack of one, means for its reply job. A timeout is never tried again. */
+export function judgeBot(result: Answer | NoAnswer, retry: BotRetry): BotVerdict {
+  if (!(result instanceof NoAnswer) && result.status >= 200 && result.status < 300) return 'answered';
+  if (retry === 'never') return 'failed';
+  if (result instanceof NoAnswer) return again(!result.begun || (retry === 'always' && !result.timedOut));
+  return again(
+    [502, 503].includes(result.status) || (retry === 'always' && [500, 504].includes(result.status)),
+  );
+}
+
+function again(yes: boolean): BotVerdict {
+  return yes ? 'again' : 'failed';
+}

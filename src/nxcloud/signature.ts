@@ -1,0 +1,86 @@
+/**
+ * NXCloud's `sign`: a digest over the common headers, the exact body and the access secret.
+ * Of requests: https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention
+ * Of callbacks: https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { headerOf, type HeaderLines, type RawPush } from '../core/wire.ts';
+import type { NxcloudAccount } from './account.ts';
+
+export type Algorithm = 'md5' | 'sha256';
+
+/** What is signed besides the body. `ts` is in ms since 1970; NXCloud allows a difference of 60,000 ms. */
+export interface CommonHeaders {
+  accessKey: string;
+  action: string;
+  bizType: string;
+  ts: string;
+}
+
+/**
+ * The value of the `sign` header: lowercase hex. Requests are signed with MD5, callbacks name their algorithm.
+ * `body` must be what goes over the wire to the byte: whitespace and the order of keys count.
+ */
+export function sign(
+  common: CommonHeaders,
+  body: string | Uint8Array,
+  secret: { accessSecret: string; algorithm?: Algorithm },
+): string {
+  const { accessKey, action, bizType, ts } = common;
+  const digest = createHash(secret.algorithm ?? 'md5');
+  digest.update(`accessKey=${accessKey}&action=${action}&bizType=${bizType}&ts=${ts}`);
+  if (body.length > 0) digest.update('&body=').update(body);
+  return digest.update(`&accessSecret=${secret.accessSecret}`).digest('hex');
+}
+
+/**
+ * Checks a callback's signature as far as the account asks for it. null: accepted; otherwise one sentence for the 401.
+ * The age of `ts` is not judged: a repeat, up to an hour later, carries the first delivery's headers.
+ */
+export function verify(
+  push: RawPush,
+  account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
+): string | null {
+  const signature = headerOf(push.headers, 'sign');
+  if (account.verifyCallbacks === 'off') return null;
+  if (signature === null) {
+    return account.verifyCallbacks === 'auto'
+      ? null
+      : 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
+  }
+  const common = commonHeadersOf(push.headers);
+  if (typeof common === 'string') {
+    return `The header "${common}" is missing: a signed push carries accesskey, action, biztype, ts and sign.`;
+  }
+  const algorithm = algorithmOf(push.headers);
+  const known = account.accessSecrets.some((accessSecret) =>
+    equal(signature.toLowerCase(), sign(common, push.body, { accessSecret, algorithm })),
+  );
+  return known
+    ? null
+    : 'The header "sign" does not match: it must be made with this account\'s access secret.';
+}
+
+/** All of them, or the name of the first that is missing. */
+function commonHeadersOf(headers: HeaderLines): CommonHeaders | string {
+  const accessKey = headerOf(headers, 'accesskey');
+  const action = headerOf(headers, 'action');
+  const bizType = headerOf(headers, 'biztype');
+  const ts = headerOf(headers, 'ts');
+  if (!accessKey) return 'accesskey';
+  if (!action) return 'action';
+  if (!bizType) return 'biztype';
+  if (!ts) return 'ts';
+  return { accessKey, action, bizType, ts };
+}
+
+/** Older callbacks carry no `algorithm`; the page says that whatever is not sha256 is MD5. */
+function algorithmOf(headers: HeaderLines): Algorithm {
+  return headerOf(headers, 'algorithm')?.toLowerCase() === 'sha256' ? 'sha256' : 'md5';
+}
+
+function equal(given: string, expected: string): boolean {
+  const givenBytes = Buffer.from(given);
+  const expectedBytes = Buffer.from(expected);
+  return givenBytes.length === expectedBytes.length && timingSafeEqual(givenBytes, expectedBytes);
+}
