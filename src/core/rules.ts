@@ -41,6 +41,8 @@ export interface Rules {
   messageClears: boolean;
   /** At most so many shows per conversation and minute (a count). */
   showsPerMinute: number;
+  /** The platform may repeat a push for this long. */
+  repeats: number;
   /** Platform has a call that takes the indicator away. */
   hides: boolean;
 }

@@ -51,6 +51,8 @@ export const nxcloudRules: Rules = {
   messageClears: true,
   // Ours: 3 a minute keep it lit, the rest is for new messages; typing must not use up the number's rate.
   showsPerMinute: 10,
+  // NXCloud's sibling webhooks repeat for an hour after an HTTP error.
+  repeats: 2 * 60 * 60_000,
   hides: false,
 };
 

@@ -1,0 +1,64 @@
+import type { Channel } from '../core/platform.ts';
+import type { Account } from './accounts.ts';
+import type { Settings } from './settings.ts';
+
+/** Where a plain forwarder sends an account's pushes. */
+export interface Forward {
+  channel: Channel;
+  account: string;
+  botUrl: string;
+}
+
+export interface Config {
+  /** `NODE_ENV=production`, or on a Heroku dyno. */
+  production: boolean;
+  port: number;
+  host: string;
+  redisUrl: string | null;
+  redisTlsRejectUnauthorized: boolean;
+  logLevel: Settings['LOG_LEVEL'];
+  /** `auto`: pretty on a terminal, else json. */
+  logFormat: Settings['LOG_FORMAT'];
+  holdMs: number;
+  botTimeoutMs: number;
+  botRetry: Settings['BOT_RETRY'];
+  replyDeadlineMs: number;
+  typingCapMs: number;
+  replyConcurrency: number;
+  typingConcurrency: number;
+  metricsPort: number | null;
+  dataDir: string;
+  /** Asked for by `DEMO`; without a word of it, when no account is configured outside production. */
+  demo: boolean;
+  /** With `BYPASS=1` all there is: no accounts are read. Else null. */
+  bypass: readonly Forward[] | null;
+  accounts: readonly Account[];
+  /** One sentence each, for the log. */
+  warnings: readonly string[];
+}
+
+export function isProduction(settings: Settings): boolean {
+  return settings.NODE_ENV === 'production' || settings.DYNO !== undefined;
+}
+
+/** The settings under the names that the program uses. */
+export function nameSettings(settings: Settings): Omit<Config, 'demo' | 'bypass' | 'accounts' | 'warnings'> {
+  return {
+    production: isProduction(settings),
+    port: settings.PORT,
+    host: settings.HOST,
+    redisUrl: settings.REDIS_URL ?? null,
+    redisTlsRejectUnauthorized: settings.REDIS_TLS_REJECT_UNAUTHORIZED,
+    logLevel: settings.LOG_LEVEL,
+    logFormat: settings.LOG_FORMAT,
+    holdMs: settings.HOLD_MS,
+    botTimeoutMs: settings.BOT_TIMEOUT_MS,
+    botRetry: settings.BOT_RETRY,
+    replyDeadlineMs: settings.REPLY_DEADLINE_MS,
+    typingCapMs: settings.TYPING_CAP_MS,
+    replyConcurrency: settings.REPLY_CONCURRENCY,
+    typingConcurrency: settings.TYPING_CONCURRENCY,
+    metricsPort: settings.METRICS_PORT ?? null,
+    dataDir: settings.DATA_DIR,
+  };
+}

@@ -1,0 +1,68 @@
+/** The settings of a process that are not an account's, from the environment. */
+import { z } from 'zod';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const whole = (least: number, most: number) =>
+  z
+    .string()
+    .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most, {
+      error: `must be a whole number from ${least} to ${most}`,
+    })
+    .transform(Number);
+
+const oneOf = <const Choice extends string>(...choices: Choice[]) =>
+  z.enum(choices, { error: `must be one of ${choices.join(', ')}` });
+
+const yesOrNo = oneOf('0', '1', 'false', 'true').transform((text) => text === '1' || text === 'true');
+
+const HOUR = 3_600_000;
+/** WeChat hangs up after 5 s; the answer has to travel too. */
+const LONGEST_HOLD = 4800;
+
+const variables = z
+  .object({
+    PORT: whole(0, 65_535).default(3000),
+    HOST: z.string().default('0.0.0.0'),
+    REDIS_URL: z
+      .string()
+      .refine(isRedisUrl, { error: 'must be a URL that begins with redis:// or rediss://' })
+      .optional(),
+    REDIS_TLS_REJECT_UNAUTHORIZED: yesOrNo.default(true),
+    LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error', 'silent').default('info'),
+    LOG_FORMAT: oneOf('pretty', 'json', 'auto').default('auto'),
+    HOLD_MS: whole(0, LONGEST_HOLD).default(4500),
+    BOT_TIMEOUT_MS: whole(100, HOUR).default(120_000),
+    BOT_RETRY: oneOf('safe', 'always', 'never').default('safe'),
+    REPLY_DEADLINE_MS: whole(100, HOUR).default(600_000),
+    TYPING_CAP_MS: whole(0, HOUR).default(180_000),
+    REPLY_CONCURRENCY: whole(1, 100_000).default(1000),
+    TYPING_CONCURRENCY: whole(1, 100_000).default(200),
+    CONFIG_DIR: z.string().optional(),
+    DATA_DIR: z.string().default('data'),
+    DEMO: yesOrNo.optional(),
+    BYPASS: yesOrNo.default(false),
+    METRICS_PORT: whole(0, 65_535).optional(),
+    NODE_ENV: z.string().optional(),
+    DYNO: z.string().optional(),
+  })
+  .refine((read) => read.BOT_TIMEOUT_MS < read.REPLY_DEADLINE_MS, {
+    path: ['BOT_TIMEOUT_MS'],
+    error: 'must be less than REPLY_DEADLINE_MS, or a turn ends before its bot may',
+    when: ({ issues }) =>
+      !issues.some(({ path }) => path?.[0] === 'BOT_TIMEOUT_MS' || path?.[0] === 'REPLY_DEADLINE_MS'),
+  });
+
+export type Settings = z.infer<typeof variables>;
+
+/** Reads the settings; an empty variable counts as unset. Faults begin with the variable's name and show no value. */
+export function readSettings(environment: Environment): { settings: Settings } | { faults: string[] } {
+  const set = Object.entries(environment).filter(([, value]) => value !== undefined && value !== '');
+  const read = variables.safeParse(Object.fromEntries(set));
+  if (read.success) return { settings: read.data };
+  return { faults: read.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`) };
+}
+
+function isRedisUrl(value: string): boolean {
+  return URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol);
+}

@@ -1,0 +1,120 @@
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Outcome, Platform } from '../core/platform.ts';
+import type { Rules } from '../core/rules.ts';
+import type { EndedTurn } from '../core/state.ts';
+import { keys } from './keys.ts';
+
+/** What all processes have learned of one account. */
+export interface Learned {
+  /** Typing is switched off until then (ms); tried again after. */
+  offUntil: number;
+  /** The platform's code for it. */
+  offCode: number;
+  /** What mends it, in one sentence. */
+  remedy: string;
+  /** Messages cannot be sent through the platform's API either; asked again after (ms). */
+  muteUntil: number;
+  /** What to do after a bare acknowledgement, once seen; null: the platform's default. */
+  afterAck: 'keep' | 'renew' | null;
+  /** Acknowledged turns in a row of which nobody ever said how they ended. */
+  unheard: number;
+}
+
+export interface AccountsCommands {
+  hgetall(key: string): Promise<Record<string, string>>;
+  hset(key: string, field: string, value: string): Promise<unknown>;
+}
+
+export interface Accounts {
+  /** Reads what other processes have learned; called every second or so. */
+  refresh(): Promise<void>;
+  /** The account's rules as they stand now. */
+  rules(platform: Platform): Rules;
+  of(platform: Platform): Learned;
+  /** A typing or send call said that the account may not. */
+  switchOff(platform: Platform, why: Extract<Outcome, { is: 'account-off' }>): Promise<void>;
+  /** The account may again. */
+  switchOn(platform: Platform): Promise<void>;
+  mute(platform: Platform): Promise<void>;
+  noteEnds(platform: Platform, ended: EndedTurn[]): Promise<void>;
+}
+
+const hour = 60 * 60_000;
+/** So many acknowledged turns in a row without any evidence show that none is to be had. */
+const unheardLimit = 3;
+
+const unknown: Learned = { offUntil: 0, offCode: 0, remedy: '', muteUntil: 0, afterAck: null, unheard: 0 };
+
+export interface AccountsOptions {
+  redis: AccountsCommands;
+  clock: Clock;
+  log: Log;
+  /** Accounts whose `afterAck` is `auto`. */
+  isAuto: (platform: Platform) => boolean;
+}
+
+export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): Accounts {
+  let known: Record<string, Learned> = {};
+  const of = (platform: Platform): Learned => known[fieldOf(platform)] ?? unknown;
+  const change = async (platform: Platform, changes: Partial<Learned>): Promise<void> => {
+    const field = fieldOf(platform);
+    known = { ...known, [field]: { ...of(platform), ...changes } };
+    await redis.hset(keys.accounts, field, JSON.stringify(known[field]));
+  };
+  return {
+    of,
+    refresh: async () => {
+      known = parseAll(await redis.hgetall(keys.accounts));
+    },
+    rules: (platform) => rulesNow(platform, of(platform), { at: clock.now(), auto: isAuto(platform) }),
+    switchOff: async (platform, { code, remedy }) => {
+      log.error({ ...nameOf(platform), code }, `Typing is switched off for an hour: ${remedy}`);
+      await change(platform, { offUntil: clock.now() + hour, offCode: code, remedy });
+    },
+    switchOn: async (platform) => {
+      if (of(platform).offUntil === 0) return;
+      log.info(nameOf(platform), 'Typing works again.');
+      await change(platform, { offUntil: 0, offCode: 0, remedy: '' });
+    },
+    mute: (platform) => change(platform, { muteUntil: clock.now() + hour }),
+    noteEnds: async (platform, ended) => {
+      const next = ended.reduce(learn, of(platform));
+      if (isAuto(platform) && next !== of(platform)) await change(platform, next);
+    },
+  };
+}
+
+function learn(learned: Learned, { by }: EndedTurn): Learned {
+  if (by === 'status' || by === 'echo') {
+    return learned.afterAck === 'renew' && learned.unheard === 0
+      ? learned
+      : { ...learned, afterAck: 'renew', unheard: 0 };
+  }
+  if (by !== 'deadline') return learned;
+  const unheard = learned.unheard + 1;
+  return { ...learned, unheard, afterAck: unheard >= unheardLimit ? 'keep' : learned.afterAck };
+}
+
+function rulesNow(platform: Platform, learned: Learned, { at, auto }: { at: number; auto: boolean }): Rules {
+  const { rules } = platform;
+  const afterAck = auto ? (learned.afterAck ?? rules.afterAck) : rules.afterAck;
+  return { ...rules, afterAck, mode: at < learned.offUntil ? 'off' : rules.mode };
+}
+
+function parseAll(fields: Record<string, string>): Record<string, Learned> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([field, json]) => [
+      field,
+      { ...unknown, ...(JSON.parse(json) as Partial<Learned>) },
+    ]),
+  );
+}
+
+function fieldOf({ channel, account }: Platform): string {
+  return `${channel}/${account}`;
+}
+
+function nameOf({ channel, account }: Platform): { channel: string; account: string } {
+  return { channel, account };
+}

@@ -1,0 +1,49 @@
+import { botRequest, judgeBot } from '../core/forward.ts';
+import type { Platform } from '../core/platform.ts';
+import { NoAnswer, type Answer } from '../core/wire.ts';
+import { handToHolder } from './deliver.ts';
+import { restorePush } from './jobs.ts';
+import { deliveryId, ReplyFailed, tellTurns, type Bot, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+
+/**
+ * Calls the bot with the push.
+ * @throws ReplyFailed when no further try is due; another error when one is; the signal's reason when aborted.
+ */
+export async function askBot(
+  deps: ReplyDeps,
+  run: ReplyRun,
+  { platform, bot }: { platform: Platform; bot: Bot },
+): Promise<Answer> {
+  const { data, attempt, signal } = run;
+  const call = {
+    botUrl: bot.url,
+    push: restorePush(data.push),
+    key: data.key,
+    attempt,
+    timeoutMs: bot.timeoutMs,
+  };
+  const result = await deps.send({ ...botRequest(call), signal }).catch(asNoAnswer);
+  if (result instanceof NoAnswer) signal.throwIfAborted();
+  const verdict = judgeBot(result, bot.retry);
+  if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
+  const reason =
+    result instanceof NoAnswer
+      ? `The bot did not answer: ${result.message}`
+      : `The bot answered with status ${result.status}.`;
+  if (verdict === 'again' && !run.last) throw new Error(reason);
+  await tellTurns(deps, run, 'failed');
+  if (platform.sendLate) await showFailure(deps, deliveryId(data), result);
+  throw new ReplyFailed(reason);
+}
+
+/** A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping. */
+async function showFailure(deps: ReplyDeps, id: string, result: Answer | NoAnswer): Promise<void> {
+  const answer = result instanceof NoAnswer ? { status: 502, headers: [], body: new Uint8Array() } : result;
+  const taken = await handToHolder(deps, id, answer);
+  if (!taken && (await deps.deliveries.take(id))) await deps.deliveries.settle(id, 'failed', 'forget');
+}
+
+function asNoAnswer(error: unknown): NoAnswer {
+  if (error instanceof NoAnswer) return error;
+  throw error;
+}

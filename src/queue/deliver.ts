@@ -1,0 +1,86 @@
+import type { LateSend, Platform } from '../core/platform.ts';
+import type { Answer } from '../core/wire.ts';
+import { deliveryId, ReplyFailed, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+
+/** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
+const looks = [10, 20, 50, 120, 300];
+
+interface Delivery {
+  platform: Platform;
+  answer: Answer;
+}
+
+/** Delivers the bot's answer: on the held connection if there is one, else through the platform's API. */
+export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer }: Delivery): Promise<void> {
+  const id = deliveryId(run.data);
+  if (await handToHolder(deps, id, answer)) return reached(deps, run);
+  if (!(await deps.deliveries.take(id))) return;
+  const { user } = run.data;
+  if ((await platform.readAnswer(answer)).is === 'acknowledgement') return deps.deliveries.settle(id, 'sent');
+  const sent: LateSend =
+    user !== null && platform.sendLate
+      ? await platform.sendLate(user, answer)
+      : { is: 'impossible', reason: 'The push names no user.' };
+  await settle(deps, run, { platform, id, sent });
+}
+
+/** Offers the answer to the web process that holds the connection, and waits for its claim. */
+export async function handToHolder(deps: ReplyDeps, id: string, answer: Answer): Promise<boolean> {
+  const holder = await deps.deliveries.offer(id, answer, deps.clock.now());
+  if (!holder || (await deps.notify(holder, id)) === 0) return false;
+  for (const look of looks) {
+    await deps.clock.sleep(look);
+    if ((await deps.deliveries.standing(id)).state === 'inline') return true;
+  }
+  return false;
+}
+
+async function settle(
+  deps: ReplyDeps,
+  run: ReplyRun,
+  { platform, id, sent }: { platform: Platform; id: string; sent: LateSend },
+): Promise<void> {
+  if (sent.is === 'sent') {
+    await deps.deliveries.settle(id, 'sent');
+    return reached(deps, run);
+  }
+  if (sent.is === 'not-sent' && !run.last) {
+    await deps.deliveries.settle(id, 'offered');
+    throw new Error(`The answer was not sent: ${sent.cause}`);
+  }
+  await deps.deliveries.settle(id, sent.is === 'unknown' ? 'unknown' : 'failed');
+  if (sent.is === 'refused' && sent.mayNotSend) await deps.accounts.mute(platform);
+  await missed(deps, run);
+  throw new ReplyFailed(reasonOf(sent));
+}
+
+function reasonOf(sent: Exclude<LateSend, { is: 'sent' }>): string {
+  switch (sent.is) {
+    case 'refused':
+      return `The platform refused the answer with ${sent.code}: ${sent.reason}`;
+    case 'impossible':
+      return `The answer cannot be sent late: ${sent.reason}`;
+    case 'unknown':
+      return `outcome unknown: ${sent.cause}`;
+    case 'not-sent':
+      return `The answer was not sent: ${sent.cause}`;
+  }
+}
+
+/** A message that is out takes the indicator away: where another turn is open, it may be shown again now. */
+async function reached(deps: ReplyDeps, { data }: ReplyRun): Promise<void> {
+  const { channel, account } = data;
+  for (const { user } of data.turns) {
+    const conversation = { channel, account, user };
+    const { state } = await deps.store.load(conversation);
+    if (state.turns.length > 0)
+      await deps.events.tell(conversation, { is: 'interaction', at: deps.clock.now() });
+  }
+}
+
+/** The message that was to take the indicator away did not go out. */
+async function missed(deps: ReplyDeps, { data }: ReplyRun): Promise<void> {
+  const { channel, account } = data;
+  const event = { is: 'undelivered', at: deps.clock.now() } as const;
+  await Promise.all(data.turns.map(({ user }) => deps.events.tell({ channel, account, user }, event)));
+}

@@ -1,0 +1,109 @@
+/**
+ * Who delivers the answer to a push: the web process that still holds the platform's connection, or a worker through
+ * the platform's API. Never both: each move below is one script.
+ *
+ *   (none) --offer--> offered --claim--> inline       the answer goes back on the held connection
+ *                             --take---> sending --settle--> sent | failed | unknown
+ *   inline --giveBack--> offered                       the platform hung up before it was written
+ *   failed | unknown --reopen--> offered or (none)     by hand only
+ *
+ * A hold has an end; after it, or when its process is gone, the worker takes the answer. A repeat of the push while
+ * nothing is decided becomes the new holder; after `inline` it gets the same bytes for a minute.
+ */
+import type { Answer } from '../core/wire.ts';
+import { keys } from './keys.ts';
+import { deliveryScripts, failedKept, settledKept } from './delivery-scripts.ts';
+import type { ScriptCommands } from './script.ts';
+
+export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown';
+
+export interface Standing {
+  state: DeliveryState | null;
+  answer: Answer | null;
+}
+
+/** What a web process learns when it wants to hold a connection open for the answer. */
+export type Hold =
+  /** Wait. `deliveries`: how often the platform has delivered this push by now. */
+  | { is: 'held'; deliveries: number }
+  /** Write this now. */
+  | { is: 'answer'; answer: Answer }
+  /** Decided already: nothing to wait for. */
+  | { is: 'decided' };
+
+export interface Deliveries {
+  hold(id: string, holder: string, untilMs: number): Promise<Hold>;
+  /** Claims an offered answer for the connection; null: somebody else has it. */
+  claim(id: string, holder: string): Promise<Answer | null>;
+  /** The hold is over. An answer that came at the last moment is claimed. */
+  leave(id: string, holder: string): Promise<Answer | null>;
+  /** The claimed answer could not be written. Resolves with whether it is to be sent another way. */
+  giveBack(id: string): Promise<boolean>;
+  /** Puts the answer up; resolves with the holder that can still write it, or null. */
+  offer(id: string, answer: Answer, now: number): Promise<string | null>;
+  /** Takes an offered answer for sending. */
+  take(id: string): Promise<boolean>;
+  /** @param answer `forget`: what was offered is not worth another try. A sent one is always forgotten. */
+  settle(id: string, state: 'offered' | 'sent' | 'failed' | 'unknown', answer?: 'forget'): Promise<void>;
+  standing(id: string): Promise<Standing>;
+  /** By hand: what failed, or of which nobody knows, may be delivered again; without an answer, the bot is asked again. */
+  reopen(id: string): Promise<void>;
+}
+
+export interface DeliveryCommands extends ScriptCommands {
+  hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
+}
+
+export function createDeliveries(redis: DeliveryCommands): Deliveries {
+  const run = (
+    name: keyof typeof deliveryScripts,
+    id: string,
+    ...args: (string | number)[]
+  ): Promise<unknown> => deliveryScripts[name](redis, keys.delivery(id), ...args);
+  return {
+    hold: async (id, holder, untilMs) => readHold(await run('hold', id, holder, untilMs)),
+    claim: async (id, holder) => readAnswer(await run('claim', id, holder, 'claim')),
+    leave: async (id, holder) => readAnswer(await run('claim', id, holder, 'leave')),
+    giveBack: async (id) => (await run('giveBack', id)) === 1,
+    offer: async (id, answer, now) => textOf(await run('offer', id, writeAnswer(answer), now)),
+    take: async (id) => (await run('take', id)) === 1,
+    settle: async (id, state, answer) => {
+      const forget = state === 'sent' || answer === 'forget';
+      await run('settle', id, state, state === 'sent' ? settledKept : failedKept, forget ? 1 : 0);
+    },
+    standing: async (id) => {
+      const [state, answer] = await redis.hmget(keys.delivery(id), 'state', 'answer');
+      return { state: readState(state), answer: readAnswer(answer) };
+    },
+    reopen: async (id) => {
+      await run('reopen', id);
+    },
+  };
+}
+
+function readHold(reply: unknown): Hold {
+  const [is, detail] = Array.isArray(reply) ? reply.map(textOf) : [];
+  const answer = is === 'answer' ? readAnswer(detail) : null;
+  if (answer) return { is: 'answer', answer };
+  return is === 'held' ? { is: 'held', deliveries: Number(detail) } : { is: 'decided' };
+}
+
+const states: readonly DeliveryState[] = ['offered', 'inline', 'sending', 'sent', 'failed', 'unknown'];
+
+function readState(value: unknown): DeliveryState | null {
+  return states.find((state) => state === value) ?? null;
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function writeAnswer({ status, headers, body }: Answer): string {
+  return JSON.stringify({ status, headers, body: Buffer.from(body).toString('base64') });
+}
+
+function readAnswer(json: unknown): Answer | null {
+  if (typeof json !== 'string' || json === '') return null;
+  const { body, ...rest } = JSON.parse(json) as Omit<Answer, 'body'> & { body: string };
+  return { ...rest, body: Buffer.from(body, 'base64') };
+}

@@ -1,0 +1,52 @@
+import type { JobsOptions, Queue } from 'bullmq';
+import type { Clock } from '../core/clock.ts';
+import type { Event } from '../core/event.ts';
+import { conversationId, type Conversation } from '../core/platform.ts';
+import type { Alarm } from './alarm.ts';
+import { leaveNoTrace, type TypingJob } from './jobs.ts';
+
+/** The way events and wake-ups reach the worker that judges them. */
+export interface EventQueue {
+  /** Resolves when the event is safe in Redis. */
+  tell(conversation: Conversation, event: Event, repeatsMs?: number): Promise<void>;
+  arm(conversation: Conversation, timer: { n: number; at: number }): Promise<void>;
+  disarm(conversation: Conversation, n: number): Promise<void>;
+}
+
+export interface EventQueueOptions {
+  queue: Queue<TypingJob>;
+  alarm: Alarm;
+  clock: Clock;
+}
+
+export function createEventQueue({ queue, alarm, clock }: EventQueueOptions): EventQueue {
+  return {
+    tell: async (conversation, event, repeatsMs) => {
+      await queue.add(event.is, { conversation, event }, optionsOf(conversation, event, repeatsMs));
+    },
+    arm: async (conversation, { n, at }) => {
+      const event: Event = { is: 'wake', timer: n, at };
+      const delay = Math.max(0, at - clock.now());
+      const jobId = timerId(conversation, n);
+      // Renewals come after first shows, which come after ends: a job without a priority is taken before one with.
+      await queue.add('wake', { conversation, event }, { ...leaveNoTrace, jobId, delay, priority: 1 });
+      alarm.at(at);
+    },
+    disarm: async (conversation, n) => {
+      await queue.remove(timerId(conversation, n));
+    },
+  };
+}
+
+/** Ends go to the head of the line. A first delivery of a message is told once; in pass mode each delivery counts. */
+function optionsOf(conversation: Conversation, event: Event, repeatsMs = 0): JobsOptions {
+  const lifo = !['inbound', 'wake', 'outcome'].includes(event.is);
+  if (event.is !== 'inbound' || event.phase === 'passed') return { ...leaveNoTrace, lifo };
+  const { channel, account } = conversation;
+  return { ...leaveNoTrace, deduplication: { id: `${channel}/${account}/${event.turn}`, ttl: repeatsMs } };
+}
+
+/** BullMQ takes no ":" in a job id. */
+function timerId(conversation: Conversation, n: number): string {
+  return `${encodeURIComponent(conversationId(conversation))}-${n}`;
+}

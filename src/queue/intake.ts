@@ -1,0 +1,109 @@
+import type { Queue } from 'bullmq';
+import type { Clock } from '../core/clock.ts';
+import type { Event } from '../core/event.ts';
+import type { Conversation, Happening, Platform } from '../core/platform.ts';
+import type { RawPush } from '../core/wire.ts';
+import type { EventQueue } from './events.ts';
+import { leaveNoTrace, storePush, type ReplyJob } from './jobs.ts';
+import { deliveryId } from './reply-run.ts';
+import type { Store } from './store.ts';
+
+export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
+
+/** How the web hands over what a push says. */
+export interface Intake {
+  /** Everything that happened, for the typing queue. Resolves when it is in Redis. */
+  tell(platform: Platform, happenings: readonly Happening[], phase: Phase): Promise<void>;
+  /** One event of a conversation. */
+  tellEvent(platform: Platform, user: string, event: Event): Promise<void>;
+  /** The push as a reply job. A repeat adds nothing. Resolves when it is in Redis: only then may the platform hear 2xx. */
+  enqueue(
+    platform: Platform,
+    received: { key: string; happenings: readonly Happening[]; push: RawPush },
+  ): Promise<void>;
+  /** Sends an answer that could not be written on the held connection after all. */
+  redeliver(
+    platform: Platform,
+    received: { key: string; happenings: readonly Happening[]; push: RawPush },
+  ): Promise<void>;
+}
+
+export interface IntakeOptions {
+  replies: Queue<ReplyJob>;
+  events: EventQueue;
+  store: Store;
+  clock: Clock;
+}
+
+/** WeChat gives a conversation back that a human has not closed: https://developers.weixin.qq.com/doc/subscription/guide/product/kf/forwarding.html */
+const handoffKept = 30 * 60_000;
+
+/** A bot that cannot have begun is called three times in all. */
+const attempts = 3;
+const backoff = { type: 'fixed', delay: 1_000 } as const;
+
+export function createIntake({ replies, events, store, clock }: IntakeOptions): Intake {
+  const add = async (
+    platform: Platform,
+    received: Parameters<Intake['enqueue']>[1],
+    again: boolean,
+  ): Promise<void> => {
+    const data = jobOf(platform, received);
+    const deduplication = { id: deliveryId(data), ttl: platform.rules.repeats };
+    await replies.add('reply', data, {
+      ...leaveNoTrace,
+      attempts,
+      backoff,
+      ...(again ? {} : { deduplication }),
+    });
+  };
+  return {
+    tell: async (platform, happenings, phase) => {
+      const at = clock.now();
+      const told = happenings.flatMap((happening) => {
+        const conversation = conversationOf(platform, happening.user);
+        const event = eventOf(happening, { phase, at });
+        const recorded =
+          happening.is === 'inbound' && happening.interaction
+            ? [store.record(conversation, { ...happening, at })]
+            : [];
+        return event ? [events.tell(conversation, event, platform.rules.repeats), ...recorded] : recorded;
+      });
+      await Promise.all(told);
+    },
+    tellEvent: (platform, user, event) => events.tell(conversationOf(platform, user), event),
+    enqueue: (platform, received) => add(platform, received, false),
+    redeliver: (platform, received) => add(platform, received, true),
+  };
+}
+
+function conversationOf({ channel, account }: Platform, user: string): Conversation {
+  return { channel, account, user };
+}
+
+function jobOf(
+  { channel, account }: Platform,
+  { key, happenings, push }: Parameters<Intake['enqueue']>[1],
+): ReplyJob {
+  const turns = happenings.flatMap((each) =>
+    each.is === 'inbound' && each.opensTurn ? [{ user: each.user, turn: each.key }] : [],
+  );
+  const user = happenings[0]?.user ?? null;
+  return { channel, account, key, user, turns, push: storePush(push) };
+}
+
+function eventOf(happening: Happening, { phase, at }: { phase: Phase; at: number }): Event | null {
+  switch (happening.is) {
+    case 'inbound': {
+      const { key: turn, sentAt, messageId, opensTurn, interaction } = happening;
+      const matters = opensTurn || interaction;
+      return matters ? { is: 'inbound', turn, sentAt, messageId, opensTurn, interaction, phase, at } : null;
+    }
+    case 'evidence':
+      return { is: 'message', by: happening.evidence, sentAt: happening.sentAt, at };
+    case 'handoff':
+      return happening.on ? { is: 'paused', until: at + handoffKept, at } : { is: 'resumed', at };
+    case 'left':
+      return { is: 'left', at };
+  }
+}

@@ -1,0 +1,48 @@
+/** The jobs of both queues: what stands in Redis, as JSON. */
+import type { Event } from '../core/event.ts';
+import type { Conversation } from '../core/platform.ts';
+import type { HeaderLines, RawPush } from '../core/wire.ts';
+
+/** Every event is a job of its own: an event that is added while another is at work is never lost. */
+export interface TypingJob {
+  conversation: Conversation;
+  event: Event;
+}
+
+/** A push for the bot: called once, its answer delivered once. */
+export interface ReplyJob {
+  channel: Conversation['channel'];
+  account: string;
+  /** The push's key within the account. */
+  key: string;
+  /** Whom a late answer goes to; null: the push names nobody. */
+  user: string | null;
+  turns: { user: string; turn: string }[];
+  push: { method: string; rawQuery: string; headers: HeaderLines; body: string };
+}
+
+export const queueNames = { typing: 'typing', replies: 'replies' } as const;
+
+/** A bigger push is forwarded without being stored: Redis may be as small as 25 MB. In bytes. */
+export const storedPushLimit = 64 * 1024;
+
+export function storePush(push: RawPush): ReplyJob['push'] {
+  const { method, rawQuery, headers, body } = push;
+  return { method, rawQuery, headers, body: Buffer.from(body).toString('base64') };
+}
+
+export function restorePush(push: ReplyJob['push']): RawPush {
+  return { ...push, body: Buffer.from(push.body, 'base64') };
+}
+
+const day = 24 * 60 * 60;
+
+/** Jobs leave no trace but failed ones: a day, at most a thousand. Ages in seconds, as BullMQ counts them. */
+export const leaveNoTrace = { removeOnComplete: true, removeOnFail: { age: day, count: 1000 } } as const;
+
+/** Jobs are locked so shortly that those of a dead process go on elsewhere within seconds; a stall never fails one. */
+export const workerOptions = {
+  lockDuration: 5_000,
+  stalledInterval: 2_500,
+  maxStalledCount: 1_000_000,
+} as const;

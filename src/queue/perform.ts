@@ -1,0 +1,125 @@
+import { closedBreaker, failed, going, succeeded, waitOf, type Breaker } from '../core/breaker.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Event } from '../core/event.ts';
+import type { Log } from '../core/log.ts';
+import { conversationId, type Conversation, type Outcome, type Platform } from '../core/platform.ts';
+import type { Call } from '../core/state.ts';
+import { step, type Step } from '../core/typing.ts';
+import type { Accounts } from './accounts.ts';
+import type { EventQueue } from './events.ts';
+import type { TypingJob } from './jobs.ts';
+import type { Store } from './store.ts';
+
+export interface PerformDeps {
+  store: Store;
+  events: EventQueue;
+  accounts: Accounts;
+  clock: Clock;
+  log: Log;
+  platformOf: (conversation: Conversation) => Platform | null;
+}
+
+export interface TypingRun {
+  id: string;
+  data: TypingJob;
+  /** An earlier try of this job died on its way. */
+  redelivered: boolean;
+}
+
+/** A quiet conversation's state is kept a while, so that repeats and stragglers find their turn ended. */
+const quietKept = 15 * 60_000;
+
+/** Carries one event through: judges it, makes the call that it asks for, judges the outcome, and so on. */
+export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
+  const breakers = new Map<string, Breaker>();
+  return async ({ id, data: { conversation, event }, redelivered }) => {
+    const platform = deps.platformOf(conversation);
+    if (!platform) return;
+    const told = { platform, conversation, by: id };
+    const { now } = deps.clock;
+    if (redelivered) await carry(deps, breakers, { ...told, event: { is: 'recovered', by: id, at: now() } });
+    await carry(deps, breakers, { ...told, event: event.is === 'wake' ? { ...event, at: now() } : event });
+  };
+}
+
+interface Task {
+  platform: Platform;
+  conversation: Conversation;
+  by: string;
+  event: Event;
+}
+
+async function carry(deps: PerformDeps, breakers: Map<string, Breaker>, task: Task): Promise<void> {
+  let { call } = await judge(deps, task);
+  while (call) {
+    const outcome = await make(deps, breakers, { ...task, call });
+    const event: Event = { is: 'outcome', call: call.n, outcome, at: deps.clock.now() };
+    ({ call } = await judge(deps, { ...task, event }));
+  }
+}
+
+/** One step, saved only if nobody else changed the conversation meanwhile; else judged anew. */
+async function judge(deps: PerformDeps, task: Task): Promise<Step> {
+  const { store, accounts, clock } = deps;
+  const { platform, conversation, event, by } = task;
+  for (;;) {
+    const { state, raw } = await store.load(conversation);
+    const rules = accounts.rules(platform);
+    const taken = step(rules, state, { event, by, now: clock.now() });
+    if (taken.state === state) return taken;
+    const busy = taken.state.turns.length > 0 || taken.state.call !== null;
+    const keepMs = quietKept + (busy ? rules.deadline : 0);
+    if (!(await store.save(conversation, { from: raw, to: taken.state, keepMs }))) continue;
+    await carryOut(deps, task, taken);
+    return taken;
+  }
+}
+
+async function carryOut(deps: PerformDeps, { platform, conversation }: Task, taken: Step): Promise<void> {
+  const { arm, disarm, ended } = taken;
+  if (arm) await deps.events.arm(conversation, arm);
+  if (disarm !== null) await deps.events.disarm(conversation, disarm);
+  for (const { id, by, openedAt, at } of ended) {
+    deps.log.info(
+      { conversation: conversationId(conversation), turn: id, by, ms: at - openedAt },
+      'turn ended',
+    );
+  }
+  if (ended.length > 0) await deps.accounts.noteEnds(platform, ended);
+}
+
+/** One typing call, through the account's breaker. A hide always goes out: nothing else can take a ghost away. */
+async function make(
+  deps: PerformDeps,
+  breakers: Map<string, Breaker>,
+  task: Task & { call: Call },
+): Promise<Outcome> {
+  const { platform, conversation, call } = task;
+  const { now } = deps.clock;
+  const name = `${platform.channel}/${platform.account}`;
+  const breaker = breakers.get(name) ?? closedBreaker;
+  const wait = waitOf(breaker, now());
+  if (call.kind === 'show' && wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
+  breakers.set(name, going(breaker, now()));
+  const outcome = await ask(platform, { ...conversation, ...call });
+  const ill = outcome.is === 'lost' || outcome.is === 'failed';
+  breakers.set(name, ill ? failed(breakers.get(name) ?? breaker, now()) : succeeded());
+  note(deps, { ...task, outcome });
+  if (outcome.is === 'account-off') await deps.accounts.switchOff(platform, outcome);
+  if (outcome.is === 'done') await deps.accounts.switchOn(platform);
+  return outcome;
+}
+
+async function ask(platform: Platform, call: Call & { user: string }): Promise<Outcome> {
+  const target = { user: call.user, messageId: call.messageId };
+  if (call.kind === 'show') return platform.show(target);
+  return platform.hide ? platform.hide(target) : { is: 'done' };
+}
+
+function note({ log }: PerformDeps, task: Task & { call: Call; outcome: Outcome }): void {
+  const { outcome, call, conversation } = task;
+  const fields = { conversation: conversationId(conversation), call: call.kind, ...outcome };
+  if (outcome.is === 'failed' && outcome.bug)
+    log.error(fields, 'the platform says that our request was malformed');
+  else log.info(fields, 'typing call');
+}

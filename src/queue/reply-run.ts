@@ -1,0 +1,73 @@
+import type { Clock } from '../core/clock.ts';
+import type { BotRetry } from '../core/forward.ts';
+import type { Log } from '../core/log.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
+import type { Send } from '../core/wire.ts';
+import type { Accounts } from './accounts.ts';
+import type { Deliveries } from './delivery.ts';
+import type { EventQueue } from './events.ts';
+import type { ReplyJob } from './jobs.ts';
+import type { Store } from './store.ts';
+
+export interface Bot {
+  url: string;
+  timeoutMs: number;
+  retry: BotRetry;
+}
+
+export interface ReplyDeps {
+  deliveries: Deliveries;
+  events: EventQueue;
+  store: Store;
+  accounts: Accounts;
+  clock: Clock;
+  log: Log;
+  /** Calls the bot. */
+  send: Send;
+  /** Tells one web process that an answer waits for it; resolves with how many heard it. */
+  notify: (holder: string, id: string) => Promise<number>;
+  platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
+  botOf: (platform: Platform) => Bot | null;
+}
+
+export interface ReplyRun {
+  data: ReplyJob;
+  /** 1 for the first start, whatever ended it. */
+  attempt: number;
+  /** No further try follows this one. */
+  last: boolean;
+  /** Aborted when the process has to stop: the job goes back to the queue. */
+  signal: AbortSignal;
+}
+
+/** The job is over for good; its reason is for the operator. */
+export class ReplyFailed extends Error {
+  override readonly name = 'ReplyFailed';
+}
+
+/** A push's delivery, and its place in the queue's deduplication. */
+export function deliveryId({ channel, account, key }: Pick<ReplyJob, 'channel' | 'account' | 'key'>): string {
+  return `${channel}/${account}/${key}`;
+}
+
+/** Tells the typing queue how the push's turns ended, or that the bot has taken them. */
+export async function tellTurns(
+  deps: ReplyDeps,
+  { data }: ReplyRun,
+  how: 'answered' | 'acknowledged' | 'failed',
+): Promise<void> {
+  const at = deps.clock.now();
+  const { channel, account } = data;
+  await Promise.all(
+    data.turns.map(({ user, turn }) => {
+      const ended = { is: 'ended', turn, at } as const;
+      if (how === 'acknowledged')
+        return deps.events.tell({ channel, account, user }, { is: 'acknowledged', turn, at });
+      const event =
+        how === 'answered'
+          ? { ...ended, by: 'passive-reply' as const, message: true }
+          : { ...ended, by: 'reply-failed' as const, message: false };
+      return deps.events.tell({ channel, account, user }, event);
+    }),
+  );
+}

@@ -1,0 +1,28 @@
+import { askBot } from './ask-bot.ts';
+import { deliver } from './deliver.ts';
+import { deliveryId, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+
+/** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
+export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
+  const { data } = run;
+  const platform = deps.platformOf(data);
+  const bot = platform && deps.botOf(platform);
+  if (!platform || !bot)
+    throw new ReplyFailed(
+      `The account ${data.channel}/${data.account} has no bot any more: configure it and run the job again.`,
+    );
+  const id = deliveryId(data);
+  const standing = await deps.deliveries.standing(id);
+  if (standing.state === 'sending') {
+    // The process died between the request and the note of its outcome: only a person may send it again.
+    await deps.deliveries.settle(id, 'unknown');
+    throw new ReplyFailed('outcome unknown: a process died while it sent the answer.');
+  }
+  if (standing.state === 'offered' && standing.answer)
+    return deliver(deps, run, { platform, answer: standing.answer });
+  if (standing.state) return;
+  const answer = await askBot(deps, run, { platform, bot });
+  const message = (await platform.readAnswer(answer)).is === 'message';
+  await tellTurns(deps, run, message ? 'answered' : 'acknowledged');
+  if (platform.sendLate) await deliver(deps, run, { platform, answer });
+}

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto';
+
+/** The two Redis commands that run a script. */
+export interface ScriptCommands {
+  evalsha(sha: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+  eval(lua: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+}
+
+export type Script = (redis: ScriptCommands, key: string, ...args: (string | number)[]) => Promise<unknown>;
+
+/** A Lua script of one key, sent by its hash; whole only to a Redis that does not know it yet. */
+export function createScript(lua: string): Script {
+  const sha = createHash('sha1').update(lua).digest('hex');
+  return async (redis, key, ...args) => {
+    try {
+      return await redis.evalsha(sha, 1, key, ...args);
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('NOSCRIPT'))
+        return redis.eval(lua, 1, key, ...args);
+      throw error;
+    }
+  };
+}

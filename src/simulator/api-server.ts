@@ -1,0 +1,98 @@
+/** What both platforms' APIs share: every call is recorded, meets its fault, and leaves its marks on the phone. */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Fault, Faults } from './faults.ts';
+import type { Phones } from './phones.ts';
+import { startServer, type Reply, type Request, type RunningServer } from './server.ts';
+
+export interface ApiCall {
+  /** Arrival, ms since 1970. */
+  at: number;
+  path: string;
+  user: string | null;
+  /** `Typing`, `CancelTyping`, `send`, `typing`, `mt`, `read`, `token`… */
+  command: string | null;
+  messageId: string | null;
+  /**
+   * What the platform decided: its code (Meta's, where NXCloud wraps one). null while undecided, and for a call that
+   * a fault kept from being carried out without naming a code.
+   */
+  code: number | null;
+}
+
+export type Subject = Pick<ApiCall, 'user' | 'command' | 'messageId'>;
+
+/** An API's answer to one call; `body` is JSON text, sent with HTTP 200. */
+export interface Verdict {
+  code: number;
+  body: string;
+  /** Runs once the answer has left or was lost. */
+  after?: () => void;
+}
+
+/** One platform's API. Its functions are synchronous, so that a call takes effect at one moment. */
+export interface Api {
+  /** Whom and what the call is about, as far as it can be read; checks nothing. */
+  describe(request: Request): Subject;
+  handle(request: Request): Verdict;
+  /** The verdict of a fault that names a code. */
+  refuse(request: Request, fault: { code: number } | { metaCode: number }): Verdict;
+}
+
+export interface ApiOptions {
+  api: Api;
+  phones: Phones;
+  faults: Faults;
+  calls: ApiCall[];
+  now: () => number;
+}
+
+export function startApi(options: ApiOptions): Promise<RunningServer> {
+  return startServer((request) => answer(options, request));
+}
+
+async function answer(options: ApiOptions, request: Request): Promise<Reply | 'hang' | 'reset'> {
+  const call: ApiCall = {
+    at: options.now(),
+    path: request.path,
+    code: null,
+    ...options.api.describe(request),
+  };
+  options.calls.push(call);
+  if (call.user !== null) options.phones.of(call.user).mark('call', call.command ?? call.path);
+  const fault = options.faults.take(request.path);
+  const [before, afterwards] = fault?.carriedOut === true ? [null, fault] : [fault, null];
+  const instead = await suffer(options, request, before);
+  if (instead !== null) return asReply(note(options, call, instead));
+  const verdict = options.api.handle(request);
+  note(options, call, verdict);
+  const spoilt = await suffer(options, request, afterwards);
+  if (spoilt !== null) verdict.after?.();
+  return asReply(spoilt ?? verdict);
+}
+
+/** Resolves with what comes instead of the true answer; null when the true answer may go on. */
+async function suffer(options: ApiOptions, request: Request, fault: Fault | null): Promise<Suffered | null> {
+  if (fault === null) return null;
+  if ('hang' in fault) return 'hang';
+  if ('reset' in fault) return 'reset';
+  if ('status' in fault) return { status: fault.status, type: 'text/plain', body: 'simulated fault' };
+  if ('code' in fault || 'metaCode' in fault) return options.api.refuse(request, fault);
+  await wait(fault.latencyMs, undefined, { ref: false });
+  return null;
+}
+
+type Suffered = Verdict | Reply | 'hang' | 'reset';
+
+/** Writes the code down where there is one: on the call, and a refusal on the phone. */
+function note(options: ApiOptions, call: ApiCall, result: Suffered): Suffered {
+  if (typeof result === 'string' || 'status' in result) return result;
+  call.code = result.code;
+  if (call.code !== 0 && call.user !== null) options.phones.of(call.user).mark('refused', String(call.code));
+  return result;
+}
+
+function asReply(result: Suffered): Reply | 'hang' | 'reset' {
+  if (typeof result === 'string' || 'status' in result) return result;
+  const { body, after } = result;
+  return { status: 200, body, ...(after === undefined ? {} : { after }) };
+}

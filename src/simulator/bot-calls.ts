@@ -1,0 +1,73 @@
+/** What the bot remembers of each webhook request that reached it. */
+import { EventEmitter, once } from 'node:events';
+import { headerOf, type HeaderLines } from '../core/wire.ts';
+import type { Request } from './server.ts';
+
+export interface BotCall {
+  /** Arrival, ms since 1970. */
+  at: number;
+  /** When the answer left; null before, and when the caller hung up first. */
+  answeredAt: number | null;
+  hungUp: boolean;
+  /** Resolves when the answer has left or the caller has hung up. */
+  ended: Promise<void>;
+  method: string;
+  path: string;
+  rawQuery: string;
+  headers: HeaderLines;
+  body: Buffer;
+  /** Header `Idempotency-Key`. */
+  key: string | null;
+  /** Header `X-Keeptyping-Attempt`. */
+  attempt: string | null;
+}
+
+export interface BotCalls {
+  all: readonly BotCall[];
+  /** Resolves with the n-th call, counted from 1, when it has arrived. */
+  nth: (n: number) => Promise<BotCall>;
+  /** Returns the way to say that the answer has left. */
+  add: (request: Request) => () => void;
+}
+
+export function createBotCalls(now: () => number): BotCalls {
+  const all: BotCall[] = [];
+  const waiting = new Set<() => void>();
+  return {
+    all,
+    async nth(n) {
+      for (;;) {
+        const call = all[n - 1];
+        if (call !== undefined) return call;
+        await new Promise<void>((resolve) => waiting.add(resolve));
+      }
+    },
+    add(request) {
+      const { call, answered } = openCall(request, now);
+      all.push(call);
+      for (const arrived of waiting) arrived();
+      waiting.clear();
+      return answered;
+    },
+  };
+}
+
+function openCall(
+  { signal, query: _query, ...seen }: Request,
+  now: () => number,
+): { call: BotCall; answered: () => void } {
+  const key = headerOf(seen.headers, 'idempotency-key');
+  const attempt = headerOf(seen.headers, 'x-keeptyping-attempt');
+  const end = new EventEmitter();
+  const ended = once(end, 'end').then(() => undefined);
+  const call: BotCall = { ...seen, at: now(), answeredAt: null, hungUp: false, ended, key, attempt };
+  signal.addEventListener('abort', () => {
+    call.hungUp = true;
+    end.emit('end');
+  });
+  const answered = (): void => {
+    call.answeredAt = now();
+    end.emit('end');
+  };
+  return { call, answered };
+}

@@ -1,0 +1,53 @@
+/** Faults on demand: what goes wrong with the next calls to a path of a simulated API. */
+
+export type Kind =
+  /** The call waits this long. */
+  | { latencyMs: number }
+  /** The platform refuses with its own code: WeChat's errcode, NXCloud's code. */
+  | { code: number }
+  /** NXCloud only: Meta's error, inside code 0 for typing and inside 9099 for sending. */
+  | { metaCode: number }
+  | { status: number }
+  /** No answer at all, the connection stays open. */
+  | { hang: true }
+  /** The connection is reset. */
+  | { reset: true };
+
+/** `carriedOut`: the call has its effect first, and only its answer suffers. Else the fault comes instead of the effect. */
+export type Fault = Kind & { carriedOut?: true };
+
+export interface Faults {
+  /**
+   * The next `times` calls to this path (`*`: to any) go wrong; further faults for it wait behind.
+   * @param times @default until cleared
+   */
+  set(path: string, fault: Fault, times?: number): void;
+  /** Forgets the faults of one path, or all. */
+  clear(path?: string): void;
+  /** The fault of a call that has just arrived. */
+  take(path: string): Fault | null;
+}
+
+interface Pending {
+  path: string;
+  fault: Fault;
+  left: number;
+}
+
+export function createFaults(): Faults {
+  let pending: Pending[] = [];
+  return {
+    set(path, fault, times = Infinity) {
+      pending.push({ path, fault, left: times });
+    },
+    clear(path) {
+      pending = path === undefined ? [] : pending.filter((entry) => entry.path !== path);
+    },
+    take(path) {
+      const first = pending.find((entry) => entry.left > 0 && (entry.path === path || entry.path === '*'));
+      if (first === undefined) return null;
+      first.left -= 1;
+      return first.fault;
+    },
+  };
+}

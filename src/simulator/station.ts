@@ -1,0 +1,64 @@
+/** What both simulated platforms are made of beside their own rules. */
+import { setMaxListeners } from 'node:events';
+import type { Channel } from '../core/platform.ts';
+import { startApi, type Api, type ApiCall } from './api-server.ts';
+import { createFaults, type Faults } from './faults.ts';
+import type { Phone } from './live-phone.ts';
+import { createPhones, type Listener, type Phones } from './phones.ts';
+
+/** What may be asked of either platform. */
+export interface Premises {
+  /** Instead of the platform's own address; no slash at the end. */
+  readonly apiBase: string;
+  /** Every API call in the order of arrival. */
+  readonly calls: readonly ApiCall[];
+  readonly faults: Faults;
+  /** Where pushes go, as set in the platform's console. */
+  connect: (webhookUrl: string) => void;
+  phone: (user: string) => Phone;
+  /** Hears every later mark of every phone. Returns the way to stop. */
+  on: (listener: Listener) => () => void;
+  /** Hangs up everywhere. Phones and calls can still be read. */
+  close: () => Promise<void>;
+}
+
+export interface Station {
+  phones: Phones;
+  webhook: { url: string | null };
+  /** Aborted by `close`. */
+  closing: AbortSignal;
+  open: (api: Api) => Promise<Premises>;
+}
+
+export interface StationOptions {
+  channel: Channel;
+  /** How long an indicator shows, in ms. */
+  lifetime: number;
+  webhookUrl: string | null;
+  now: () => number;
+}
+
+export function createStation({ webhookUrl, ...options }: StationOptions): Station {
+  const phones = createPhones(options);
+  const webhook = { url: webhookUrl };
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
+  const open = async (api: Api): Promise<Premises> => {
+    const [calls, faults]: [ApiCall[], Faults] = [[], createFaults()];
+    const server = await startApi({ api, phones, faults, calls, now: options.now });
+    return {
+      apiBase: server.url,
+      calls,
+      faults,
+      connect: (url) => void (webhook.url = url),
+      phone: phones.of,
+      on: phones.on,
+      async close() {
+        closing.abort();
+        phones.close();
+        await server.close();
+      },
+    };
+  };
+  return { phones, webhook, closing: closing.signal, open };
+}

@@ -1,0 +1,105 @@
+/** Where an access token comes from: WeChat's `stable_token`, or the operator's own token service. */
+import { z } from 'zod';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { SharedCache } from '../core/shared-cache.ts';
+import type { OutboundRequest, Send } from '../core/wire.ts';
+import type { WechatAccount } from './account.ts';
+import { exchange, type Reply } from './api.ts';
+import { codeOf } from './codes.ts';
+import type { Token } from './token-store.ts';
+
+export type TokenFault =
+  | { is: 'no-credentials' }
+  /** The token endpoint's own code. */
+  | { is: 'token-refused'; code: number }
+  | { is: 'token-lost'; cause: string };
+
+export interface TokenDeps {
+  send: Send;
+  clock: Clock;
+  cache: SharedCache;
+  log: Log;
+}
+
+const timeoutMs = 3000;
+/** WeChat's stable_token renews by itself in a token's last five minutes, and both are valid then. */
+const earlySeconds = 300;
+/** The operator's service may replace its token at any time: https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html */
+const foreignSeconds = 60;
+
+const granted = z.object({
+  access_token: z.string().min(1),
+  expires_in: z.coerce.number().positive().catch(foreignSeconds),
+});
+
+type Source = Pick<WechatAccount, 'appId' | 'appSecret' | 'accessTokenUrl' | 'apiBase'>;
+
+export function canFetchToken({ appSecret, accessTokenUrl }: Source): boolean {
+  return appSecret !== null || accessTokenUrl !== null;
+}
+
+/** Fetches a token. Never throws, never logs it. */
+export async function fetchToken(
+  account: Source,
+  { send, clock, log }: TokenDeps,
+): Promise<({ is: 'token' } & Token) | TokenFault> {
+  const reply = await exchange(send, requestFor(account), (json) => granted.safeParse(json).success);
+  const answer = granted.safeParse(reply.is === 'code' ? reply.json : null);
+  if (!answer.success) return faultOf(reply);
+  const seconds = answer.data.expires_in;
+  const useful = account.accessTokenUrl === null ? usefulSeconds(seconds) : Math.min(foreignSeconds, seconds);
+  const now = clock.now();
+  log.debug({ appId: account.appId, seconds, useful }, 'access token fetched');
+  return {
+    is: 'token',
+    token: answer.data.access_token,
+    renewAt: now + useful * 1000,
+    expiresAt: now + seconds * 1000,
+  };
+}
+
+function requestFor({ appId, appSecret, accessTokenUrl, apiBase }: Source): OutboundRequest {
+  if (accessTokenUrl !== null)
+    return { method: 'GET', url: accessTokenUrl, headers: [], body: null, timeoutMs };
+  return {
+    method: 'POST',
+    url: `${apiBase}/cgi-bin/stable_token`,
+    headers: [['content-type', 'application/json; charset=utf-8']],
+    body: JSON.stringify({
+      grant_type: 'client_credential',
+      appid: appId,
+      secret: appSecret,
+      force_refresh: false,
+    }),
+    timeoutMs,
+  };
+}
+
+/** Five minutes less than it lives; a token near its end is still used for a moment, or each call would fetch. */
+function usefulSeconds(seconds: number): number {
+  return Math.max(seconds - earlySeconds, Math.min(60, seconds / 2));
+}
+
+function faultOf(reply: Reply): TokenFault {
+  switch (reply.is) {
+    case 'code':
+      return reply.code === 0
+        ? { is: 'token-lost', cause: 'the token endpoint answered without a token' }
+        : { is: 'token-refused', code: reply.code };
+    case 'status':
+      return { is: 'token-lost', cause: `the token endpoint answered HTTP ${reply.status}` };
+    case 'unreadable':
+      return { is: 'token-lost', cause: 'the token endpoint did not answer with a token in JSON' };
+    case 'lost':
+      return { is: 'token-lost', cause: `no access token: ${reply.cause}` };
+  }
+}
+
+/** How to mend an account that gets no token; code 0: it has nothing to ask with. */
+export function tokenRemedy(code: number): string {
+  if (code === 0) return 'Set WECHAT_APP_SECRET or WECHAT_ACCESS_TOKEN_URL.';
+  // 40001 from the token endpoint itself is about the secret, not about a token.
+  const { meaning, remedy } = codeOf(code);
+  return meaning === 'token' ? codeOf(40125).remedy : remedy;
+}

@@ -1,0 +1,194 @@
+import { once } from 'node:events';
+import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { afterEach, describe, expect, test } from 'vitest';
+import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../../src/redis/connect.ts';
+import { startEmbeddedServer } from '../../src/redis/embedded-server.ts';
+import { recordLog, type RecordedLog } from '../helpers/log.ts';
+
+const releases: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const release of releases.splice(0).toReversed()) await release();
+});
+
+function connections(url: string, log: RecordedLog = recordLog()): Connections {
+  const opened = createConnections({ url, rejectUnauthorized: true, log });
+  releases.push(() => opened.close());
+  return opened;
+}
+
+/** A way to Redis that can be cut, or stopped without a word, and mended, on one port. */
+async function startWay(redisUrl: string) {
+  const sockets = new Set<Socket>();
+  let state: 'open' | 'frozen' | 'cut' = 'open';
+  const server = createServer((socket) => {
+    if (state === 'cut') {
+      socket.destroy();
+      return;
+    }
+    const redis = connectTo(redisUrl);
+    for (const end of [socket, redis]) {
+      sockets.add(end);
+      end.on('error', () => {});
+      end.on('close', () => {
+        sockets.delete(end);
+        socket.destroy();
+        redis.destroy();
+      });
+    }
+    socket.pipe(redis).pipe(socket);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const end = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  releases.push(async () => {
+    end();
+    server.close();
+    await once(server, 'close');
+  });
+  return {
+    url: `redis://127.0.0.1:${portOf(server.address())}`,
+    freeze: () => {
+      state = 'frozen';
+      for (const socket of sockets) socket.unpipe().pause();
+    },
+    cut: () => {
+      state = 'cut';
+      end();
+    },
+    mend: () => {
+      state = 'open';
+      end();
+    },
+  };
+}
+
+/** Unlike `once` of node:events it does not mind the errors of a connection that is being tried. */
+function event(redis: Redis, name: string): Promise<unknown[]> {
+  return new Promise((resolve) => redis.once(name, (...values: unknown[]) => resolve(values)));
+}
+
+function connectTo(url: string): Socket {
+  const { hostname, port } = new URL(url);
+  return createConnection({ host: hostname, port: Number(port) });
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+async function startRedisWay() {
+  const redis = await startEmbeddedServer();
+  releases.push(() => redis.stop());
+  return startWay(redis.url);
+}
+
+describe('the connections of a process', () => {
+  test('a fast command fails at once while Redis is away, and works when it is back', async () => {
+    const way = await startRedisWay();
+    const { fast, ready } = connections(way.url);
+    await ready();
+    const lost = event(fast, 'close');
+    way.cut();
+    await lost;
+    await expect(fast.get('x')).rejects.toThrow(/enableOfflineQueue/);
+    const back = event(fast, 'ready');
+    way.mend();
+    await back;
+    expect(await fast.get('x')).toBeNull();
+  });
+
+  test('a fast command fails after half a second when Redis hangs, and is not carried out later', async () => {
+    const way = await startRedisWay();
+    const { fast, jobs, ready } = connections(way.url);
+    await ready();
+    way.freeze();
+    const before = performance.now();
+    await expect(fast.set('late', 'yes')).rejects.toThrow('Command timed out');
+    expect(performance.now() - before).toBeLessThan(900);
+    const back = Promise.all([event(fast, 'ready'), event(jobs, 'ready')]);
+    way.mend();
+    await back;
+    expect(await jobs.get('late')).toBeNull();
+  });
+
+  test("a worker's command waits for Redis", async () => {
+    const way = await startRedisWay();
+    const { jobs, ready } = connections(way.url);
+    await ready();
+    const lost = event(jobs, 'close');
+    way.cut();
+    await lost;
+    const waiting = jobs.set('patient', 'yes');
+    way.mend();
+    expect(await waiting).toBe('OK');
+  });
+
+  test('a subscription is there again after an outage', async () => {
+    const way = await startRedisWay();
+    const { fast, subscriber, ready } = connections(way.url);
+    await ready();
+    const listening = subscriber();
+    await listening.subscribe('news');
+    const back = Promise.all([event(fast, 'ready'), event(listening, 'ready')]);
+    way.cut();
+    way.mend();
+    await back;
+    const heard = event(listening, 'message');
+    await expect.poll(() => fast.publish('news', 'hello')).toBe(1);
+    expect(await heard).toEqual(['news', 'hello']);
+  });
+
+  test('an outage is logged once and its end once, however many connections and retries', async () => {
+    const way = await startRedisWay();
+    const log = recordLog();
+    const { fast, jobs, subscriber, ready } = connections(way.url, log);
+    const third = subscriber();
+    await ready();
+    let retries = 0;
+    const several = new Promise<void>((resolve) => {
+      fast.on('reconnecting', () => {
+        retries += 1;
+        if (retries === 4) resolve();
+      });
+    });
+    way.cut();
+    await several;
+    const back = Promise.all([fast, jobs, third].map((redis) => event(redis, 'ready')));
+    way.mend();
+    await back;
+    expect(log.lines.map(({ level, message }) => [level, message])).toEqual([
+      ['warn', 'Redis is out of reach; trying again.'],
+      ['info', 'Redis is back.'],
+    ]);
+  });
+
+  test('a queue on the fast connection fails at once from the first add on, and recovers', async () => {
+    const way = await startRedisWay();
+    way.cut();
+    const { fast } = connections(way.url);
+    const queue = new Queue('q', { connection: fast, prefix: '{keeptyping}', ...FAIL_FAST_QUEUE });
+    queue.on('error', () => {});
+    releases.push(() => queue.close());
+    await expect(queue.add('push', {})).rejects.toThrow(/enableOfflineQueue/);
+    const back = event(fast, 'ready');
+    way.mend();
+    await back;
+    expect((await queue.add('push', {})).id).toBe('1');
+  });
+
+  test('they close while Redis is away, at once and without a word', async () => {
+    const way = await startRedisWay();
+    way.cut();
+    const log = recordLog();
+    const { fast, close } = connections(way.url, log);
+    await event(fast, 'reconnecting');
+    const logged = log.lines.length;
+    await close();
+    expect(log.lines).toHaveLength(logged);
+    expect(logged).toBe(1);
+  });
+});

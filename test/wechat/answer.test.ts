@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { encrypt } from '../../src/wechat/cipher.ts';
+import { createWechat } from '../../src/wechat/index.ts';
+import { account, adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from './fakes.ts';
+import { vectorOf } from './vectors.ts';
+
+const keys = ['B'.repeat(43), 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'];
+
+const seal = (text: string, encodingAesKey = keys[1] ?? '') =>
+  encrypt(utf8(text), { encodingAesKey, appId: account.appId, random: new Uint8Array(16) });
+
+async function read(body: string, encodingAesKeys = keys) {
+  const platform = createWechat({ ...account, encodingAesKeys }, adapterDeps(scriptedSend()));
+  return (await platform.readAnswer(answerOf(body))).is;
+}
+
+describe("a bot's answer", () => {
+  test.each(['', ' \r\n', 'success', 'SUCCESS', ' success\n', '\uFEFFsuccess', '{}'])(
+    '%j only acknowledges',
+    async (body) => {
+      expect(await read(body)).toBe('acknowledgement');
+    },
+  );
+
+  test.each([
+    xmlOf({ MsgType: 'text', Content: 'hi' }),
+    `\n ${xmlOf({ MsgType: 'transfer_customer_service' })}`,
+    '{"MsgType":"text","Content":"hi"}',
+    'successful',
+    'hello',
+    '<xml></xml>',
+    '{"errcode":0}',
+    '[]',
+  ])('%j is for the user', async (body) => {
+    expect(await read(body)).toBe('message');
+  });
+
+  test('is opened first where it is encrypted, in either spelling and with any key', async () => {
+    const message = seal(xmlOf({ MsgType: 'text', Content: 'hi' }));
+    expect(await read(`<xml><Encrypt><![CDATA[${message}]]></Encrypt></xml>`)).toBe('message');
+    expect(await read(JSON.stringify({ Encrypt: seal('success') }))).toBe('acknowledgement');
+    expect(await read(JSON.stringify({ encrypt: seal('', keys[0]) }))).toBe('acknowledgement');
+  });
+
+  test('V4: the published encrypted reply is opened', async () => {
+    const { encrypt: sealed, encodingAESKey } = vectorOf('V4');
+    expect(await read(JSON.stringify({ Encrypt: sealed }), [encodingAESKey])).toBe('message');
+  });
+
+  test('that no key opens is relayed', async () => {
+    expect(await read(JSON.stringify({ Encrypt: seal('success', 'C'.repeat(43)) }))).toBe('message');
+    expect(await read(JSON.stringify({ Encrypt: seal('success') }), [])).toBe('message');
+  });
+});

@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest';
+import type { Platform } from '../../src/core/platform.ts';
+import { NoAnswer } from '../../src/core/wire.ts';
+import type { WechatAccount } from '../../src/wechat/account.ts';
+import { encrypt } from '../../src/wechat/cipher.ts';
+import { createWechat } from '../../src/wechat/index.ts';
+import { account, adapterDeps, answerOf, granted, scriptedSend, utf8, xmlOf } from './fakes.ts';
+
+const ok = { errcode: 0, errmsg: 'ok' };
+const key = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
+const hello = xmlOf({ ToUserName: 'somebodyElse', MsgType: 'text', Content: 'hello' });
+
+type Step = Parameters<typeof scriptedSend>[number];
+
+/** Sends late; the first call is for the token. */
+async function late(body: string, script: Step[] = [ok], over: Partial<WechatAccount> = {}) {
+  const send = scriptedSend(granted('T1'), ...script);
+  const platform: Platform = createWechat({ ...account, ...over }, adapterDeps(scriptedSend(), send));
+  const result = await platform.sendLate?.('OPENID', answerOf(body));
+  return { result, calls: send.requests.slice(1) };
+}
+
+/** The custom message that an answer becomes. */
+async function converted(body: string): Promise<unknown> {
+  const { result, calls } = await late(body);
+  expect(result).toEqual({ is: 'sent' });
+  return JSON.parse(String(calls[0]?.body));
+}
+
+const newsXml = (items: string) => `<xml><MsgType>news</MsgType><Articles>${items}</Articles></xml>`;
+
+describe('a late answer', () => {
+  test('is one custom message in raw UTF-8 to the user of the turn, whomever it names itself', async () => {
+    const { calls } = await late(hello.replace('hello', '你好 & "再见"\n'));
+    expect(calls).toEqual([
+      {
+        method: 'POST',
+        url: 'https://api.weixin.qq.com/cgi-bin/message/custom/send?access_token=T1',
+        headers: [['content-type', 'application/json; charset=utf-8']],
+        body: '{"touser":"OPENID","msgtype":"text","text":{"content":"你好 & \\"再见\\"\\n"}}',
+        timeoutMs: 5000,
+      },
+    ]);
+  });
+
+  test.each(['image', 'voice'])('%s keeps its media id', async (kind) => {
+    const tag = kind === 'image' ? 'Image' : 'Voice';
+    const message = { touser: 'OPENID', msgtype: kind, [kind]: { media_id: 'M' } };
+    const xml = `<xml><MsgType>${kind}</MsgType><${tag}><MediaId><![CDATA[M]]></MediaId></${tag}></xml>`;
+    expect(await converted(xml)).toEqual(message);
+    expect(await converted(JSON.stringify({ MsgType: kind, [tag]: { MediaId: 'M' } }))).toEqual(message);
+  });
+
+  test('video goes with what it has', async () => {
+    const video = { MediaId: 'M', Title: 'T', Description: 'D' };
+    const content = { media_id: 'M', title: 'T', description: 'D' };
+    const inner = '<MediaId>M</MediaId><Title>T</Title><Description>D</Description>';
+    const message = { touser: 'OPENID', msgtype: 'video', video: content };
+    expect(await converted(`<xml><MsgType>video</MsgType><Video>${inner}</Video></xml>`)).toEqual(message);
+    expect(await converted(JSON.stringify({ MsgType: 'video', Video: video }))).toEqual(message);
+    const thumb = JSON.stringify({ MsgType: 'video', Video: { MediaId: 'M', ThumbMediaId: 'X' } });
+    expect(await converted(thumb)).toMatchObject({ video: { media_id: 'M', thumb_media_id: 'X' } });
+  });
+
+  test('music has all its fields', async () => {
+    const Music = { Title: 'T', Description: 'D', MusicUrl: 'U', HQMusicUrl: 'H', ThumbMediaId: 'X' };
+    const content = { title: 'T', description: 'D', musicurl: 'U', hqmusicurl: 'H', thumb_media_id: 'X' };
+    const message = { touser: 'OPENID', msgtype: 'music', music: content };
+    expect(await converted(JSON.stringify({ MsgType: 'music', Music }))).toEqual(message);
+    const inner = Object.entries(Music).map(([name, value]) => `<${name}>${value}</${name}>`);
+    expect(await converted(`<xml><MsgType>music</MsgType><Music>${inner.join('')}</Music></xml>`)).toEqual(
+      message,
+    );
+  });
+
+  test('news goes with its first article, from every shape', async () => {
+    const item = { Title: 'T', Description: 'D', PicUrl: 'P', Url: 'U' };
+    const article = { title: 'T', description: 'D', url: 'U', picurl: 'P' };
+    const message = { touser: 'OPENID', msgtype: 'news', news: { articles: [article] } };
+    const xmlItem = '<item><Title>T</Title><Description>D</Description><PicUrl>P</PicUrl><Url>U</Url></item>';
+    expect(await converted(newsXml(xmlItem))).toEqual(message);
+    expect(await converted(newsXml(`${xmlItem}<item><Title>second</Title></item>`))).toEqual(message);
+    for (const Articles of [[item, { Title: 'second' }], { item }, { item: [item] }])
+      expect(await converted(JSON.stringify({ MsgType: 'news', Articles }))).toEqual(message);
+  });
+
+  test('is opened first where it is encrypted', async () => {
+    const sealed = encrypt(utf8(hello), {
+      encodingAesKey: key,
+      appId: account.appId,
+      random: new Uint8Array(16),
+    });
+    const body = JSON.stringify({ Encrypt: sealed });
+    const { result, calls } = await late(body, [ok], { encodingAesKeys: [key] });
+    expect(result).toEqual({ is: 'sent' });
+    expect(calls[0]?.body).toBe('{"touser":"OPENID","msgtype":"text","text":{"content":"hello"}}');
+    expect((await late(body)).result).toEqual({
+      is: 'impossible',
+      reason: 'the answer is encrypted with a key other than WECHAT_ENCODING_AES_KEY',
+    });
+  });
+
+  test.each([
+    [xmlOf({ MsgType: 'transfer_customer_service' }), 'transfer_customer_service works only as an immediate'],
+    [xmlOf({ MsgType: 'hologram' }), 'an answer hologram has no counterpart'],
+    [xmlOf({ MsgType: 'a secret' }), 'an answer of unknown kind has no counterpart'],
+    [xmlOf({ MsgType: 'text', Content: '' }), 'the text answer lacks its content'],
+    ['<xml><MsgType>image</MsgType><Image></Image></xml>', 'the image answer lacks its content'],
+    ['<xml><MsgType>video</MsgType></xml>', 'the video answer lacks its content'],
+    ['<xml><MsgType>news</MsgType><Articles><item/></Articles></xml>', 'the news answer lacks its content'],
+    ['{"MsgType":"music","Music":[]}', 'the music answer lacks its content'],
+    ['{"MsgType":"news","Articles":null}', 'the news answer lacks its content'],
+    ['hello', 'the answer is neither XML nor a JSON object'],
+    ['{"a":1}', 'the answer has no MsgType'],
+    ['success', 'the answer only acknowledges: it holds no message'],
+  ])('%s cannot be sent, and says why', async (body, reason) => {
+    const { result, calls } = await late(body);
+    expect(result).toEqual({ is: 'impossible', reason: expect.stringContaining(reason) });
+    expect(calls).toHaveLength(0);
+  });
+});
+
+describe('the outcome of a late answer', () => {
+  test.each([
+    ['WeChat is busy', { errcode: -1 }, { is: 'not-sent', cause: '-1 system error' }],
+    ['WeChat asks for patience', { errcode: 45011 }, { is: 'not-sent' }],
+    ['nothing was reached', new NoAnswer('x', { begun: false }), { is: 'not-sent' }],
+    ['it timed out', new NoAnswer('x', { begun: true }), { is: 'unknown' }],
+    ['a gateway failed', () => answerOf('', 502), { is: 'unknown', cause: 'WeChat answered HTTP 502' }],
+    ['the answer is a page', '<html>', { is: 'unknown', cause: 'WeChat did not answer in its JSON' }],
+    ['Send broke', new TypeError('x'), { is: 'unknown' }],
+    ['the address is wrong', () => answerOf('', 404), { is: 'refused', code: 404, mayNotSend: false }],
+    ['a gateway asks for patience', () => answerOf('', 429), { is: 'not-sent' }],
+  ])('when %s', async (_, step, expected) => {
+    const { result, calls } = await late(hello, [step]);
+    expect(result).toMatchObject(expected);
+    expect(calls).toHaveLength(1);
+  });
+
+  test.each([45015, 45047, 48002, 40003, 43004, 45002, 45008, 45009, 45072, 12_345])(
+    '%i refuses this message only',
+    async (errcode) => {
+      expect((await late(hello, [{ errcode }])).result).toMatchObject({
+        is: 'refused',
+        code: errcode,
+        mayNotSend: false,
+      });
+    },
+  );
+
+  test.each([48001, 40200, 40164, 50001, 50002, 48004, 48008, 40013, 40125, 61007])(
+    '%i means that the account may not send',
+    async (errcode) => {
+      expect((await late(hello, [{ errcode }])).result).toMatchObject({
+        is: 'refused',
+        code: errcode,
+        mayNotSend: true,
+      });
+    },
+  );
+
+  test('a refused message names the code by its word and the remedy', async () => {
+    expect((await late(hello, [{ errcode: 40164, errmsg: 'other words' }])).result).toMatchObject({
+      reason:
+        "invalid ip, not in whitelist. Add this server's egress IP to the IP allowlist in the WeChat console.",
+    });
+  });
+
+  test('a refused token is replaced and the message repeated once', async () => {
+    const { result, calls } = await late(hello, [{ errcode: 42001 }, granted('T2'), ok]);
+    expect(result).toEqual({ is: 'sent' });
+    expect(calls.map(({ url }) => url.split('?')[1] ?? '')).toEqual([
+      'access_token=T1',
+      '',
+      'access_token=T2',
+    ]);
+    expect((await late(hello, [{ errcode: 40001 }, granted('T1')])).result).toMatchObject({ is: 'not-sent' });
+  });
+
+  test('an account that gets no token may not send; one that gets none now may try again', async () => {
+    expect((await late(hello, [], { appSecret: null })).result).toMatchObject({
+      is: 'refused',
+      reason: 'Set WECHAT_APP_SECRET or WECHAT_ACCESS_TOKEN_URL.',
+      mayNotSend: true,
+    });
+    const withToken = async (step: Step) => {
+      const platform = createWechat(account, adapterDeps(scriptedSend(), scriptedSend(step)));
+      return platform.sendLate?.('OPENID', answerOf(hello));
+    };
+    expect(await withToken({ errcode: 40001 })).toMatchObject({ is: 'refused', mayNotSend: true });
+    expect(await withToken({ errcode: 40164 })).toMatchObject({ is: 'refused', mayNotSend: true });
+    expect(await withToken(new NoAnswer('x', { begun: true }))).toMatchObject({ is: 'not-sent' });
+  });
+});
