@@ -1,0 +1,88 @@
+import bodyParser from 'body-parser';
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express';
+import type { Log } from '../core/log.ts';
+import { refuse } from './respond.ts';
+import { refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';
+
+export interface Readiness {
+  /** `starting` and `stopping` are not ready; what is `degraded` still forwards pushes. */
+  phase: 'starting' | 'ready' | 'stopping';
+  degraded: string[];
+  /** Accounts of the configuration that could not be loaded, with the reason. */
+  skipped: { account: string; reason: string }[];
+}
+
+export interface AppOptions {
+  log: Log;
+  readiness: () => Readiness;
+  /** Takes a push; `webhooks` or the panic switch's forwarder. */
+  receive: (request: Request, response: Response) => Promise<void>;
+  handshake: (request: Request, response: Response) => void | Promise<void>;
+}
+
+/** WeChat and NXCloud send a few kB; SDKs refuse at the same size. */
+const bodyLimit = '1mb';
+
+const webhookPath = '/webhooks/:channel{/:account}';
+
+export function createApp(options: AppOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('etag', false);
+  app.get('/healthz', (_, response) => void response.json({ status: 'alive' }));
+  app.get('/readyz', (request, response) => tellReadiness(options.readiness(), request, response));
+  app
+    .route(webhookPath)
+    .get((request, response) => options.handshake(request, response))
+    .post(rawBody(), (request, response) => options.receive(request, response))
+    .all((_, response) => refuseMethod(response, 'GET, POST'));
+  app.use((request, response) => refuse(response, 404, `There is nothing at ${request.path}.`));
+  app.use(asSentence(options.log));
+  return app;
+}
+
+/** Whatever the content type: the bytes are checked and forwarded as they came. */
+export function rawBody(): RequestHandler {
+  return bodyParser.raw({ type: () => true, limit: bodyLimit, inflate: false });
+}
+
+/** The two handlers for webhooks that are checked and queued. */
+export function webhooks(deps: WebhookDeps): Pick<AppOptions, 'receive' | 'handshake'> {
+  return {
+    receive: (request, response) => takePush(deps, request, response),
+    handshake: (request, response) => shakeHands(deps, request, response),
+  };
+}
+
+function tellReadiness({ phase, degraded, skipped }: Readiness, request: Request, response: Response): void {
+  const verbose = 'verbose' in request.query ? { skipped } : {};
+  response.status(phase === 'ready' ? 200 : 503).json({ status: phase, degraded, ...verbose });
+}
+
+function asSentence(log: Log): ErrorRequestHandler {
+  // oxlint-disable-next-line max-params -- express knows an error handler by its four parameters
+  return (error: unknown, request, response, next) => {
+    if (response.headersSent) return next(error);
+    const status = statusOf(error);
+    if (status === 500) log.error({ path: request.path, error }, 'A request failed.');
+    refuse(response, status, sentences[status] ?? 'The request could not be read.');
+  };
+}
+
+/** What express and body-parser name as the status of what they refuse. */
+function statusOf(error: unknown): number {
+  const status = typeof error === 'object' && error !== null && 'status' in error ? error.status : 500;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : 500;
+}
+
+const sentences: Record<number, string> = {
+  413: 'The body is longer than 1 MiB.',
+  415: 'The body is compressed: send it as it is.',
+  500: 'keeptyping failed on this request; its log says why.',
+};

@@ -1,0 +1,40 @@
+import type { Request, Response } from 'express';
+import { botRequest } from '../core/forward.ts';
+import type { Log } from '../core/log.ts';
+import { NoAnswer, type Send } from '../core/wire.ts';
+import { hangUpOf, pushOf, refuse, write } from './respond.ts';
+
+export interface Forward {
+  channel: string;
+  account: string;
+  botUrl: string;
+}
+
+export interface BypassDeps {
+  forwards: readonly Forward[];
+  send: Send;
+  log: Log;
+  timeoutMs: number;
+}
+
+/** The panic switch: every request goes to the bot and its answer back, nothing checked, queued or typed. */
+export async function bypass(deps: BypassDeps, request: Request, response: Response): Promise<void> {
+  const { channel, account = 'default' } = request.params;
+  const here = deps.forwards.filter((forward) => forward.channel === channel);
+  const named = here.find((forward) => forward.account === account);
+  const forward = named ?? (request.params.account === undefined && here.length === 1 ? here[0] : undefined);
+  if (!forward) return refuse(response, 404, `No bot is configured for ${request.path}.`);
+  const push = pushOf(request);
+  const call = { botUrl: forward.botUrl, push, key: '', attempt: 1, timeoutMs: deps.timeoutMs };
+  const { headers, ...rest } = botRequest(call);
+  const own = new Set(['Idempotency-Key', 'X-Keeptyping-Attempt']);
+  const plain = { ...rest, headers: headers.filter(([name]) => !own.has(name)), signal: hangUpOf(response) };
+  const body = push.body.length === 0 ? null : push.body;
+  try {
+    await write(response, await deps.send({ ...plain, body }));
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    deps.log.warn({ bot: forward.account, reason: error.message }, 'The bot did not answer.');
+    refuse(response, 502, 'The bot did not answer.');
+  }
+}

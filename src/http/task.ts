@@ -1,0 +1,67 @@
+import type { Response } from 'express';
+import type { Clock } from '../core/clock.ts';
+import type { Event } from '../core/event.ts';
+import type { Log } from '../core/log.ts';
+import type { Happening, Platform, Received } from '../core/platform.ts';
+import type { Answer, RawPush } from '../core/wire.ts';
+import type { Direct } from './direct.ts';
+import type { Holds } from './holds.ts';
+import type { Served, ServedBot } from './served.ts';
+
+export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
+
+export interface Received2xx {
+  key: string;
+  happenings: readonly Happening[];
+  push: RawPush;
+}
+
+/** What the queue takes from the web. Every member rejects when Redis is out of reach. */
+export interface Intake {
+  tell(platform: Platform, happenings: readonly Happening[], phase: Phase): Promise<void>;
+  tellEvent(platform: Platform, user: string, event: Event): Promise<void>;
+  enqueue(platform: Platform, received: Received2xx): Promise<void>;
+  redeliver(platform: Platform, received: Received2xx): Promise<void>;
+}
+
+export type Hold = { is: 'held'; deliveries: number } | { is: 'answer'; answer: Answer } | { is: 'decided' };
+
+export interface WebDeliveries {
+  hold(id: string, holder: string, untilMs: number): Promise<Hold>;
+  giveBack(id: string): Promise<boolean>;
+}
+
+export interface WebDeps {
+  intake: Intake;
+  holds: Holds;
+  deliveries: WebDeliveries;
+  direct: Direct;
+  clock: Clock;
+  log: Log;
+  holdMs: number;
+  /** Bigger pushes are forwarded without being stored (bytes). */
+  storedPushLimit: number;
+  /** The account can send nothing through the platform's API: an answer has to come while the platform waits. */
+  isMute: (platform: Platform) => boolean;
+}
+
+export interface Task {
+  served: Served;
+  bot: ServedBot;
+  received: Extract<Received, { is: 'push' }>;
+  push: RawPush;
+  response: Response;
+}
+
+/** Whom an answer to this push goes to. */
+export function userOf({ received }: Task): string | null {
+  return received.happenings[0]?.user ?? null;
+}
+
+export function warn(log: Log, error: unknown): null {
+  log.warn(
+    { cause: error instanceof Error ? error.message : String(error) },
+    'Redis did not take an event in time.',
+  );
+  return null;
+}

@@ -1,0 +1,86 @@
+import type { Request, Response } from 'express';
+import type { Received } from '../core/platform.ts';
+import { takeAsJob } from './job-mode.ts';
+import { passOn, type PassDeps } from './pass-mode.ts';
+import { pushOf, refuse, write } from './respond.ts';
+import type { Accounts, Served } from './served.ts';
+import { warn, type WebDeps } from './task.ts';
+
+export interface WebhookDeps extends WebDeps, PassDeps {
+  accounts: Accounts;
+  /** Pushes of accounts that are not configured here, each said in the log once. */
+  strangers: Set<string>;
+}
+
+type Read = { served: Served; received: Received };
+
+/** `POST /webhooks/:channel/:account?`: checks the push, then hands it on as the account's mode says. */
+export async function takePush(deps: WebhookDeps, request: Request, response: Response): Promise<void> {
+  const candidates = candidatesOf(deps.accounts, request);
+  const push = pushOf(request);
+  const read = await readBy(candidates, push);
+  if (!read) return refuse(response, 404, unknownAccount(request));
+  const { served, received } = read;
+  if (received.is === 'refusal') return refuse(response, received.status, received.error);
+  if (received.is === 'stranger') {
+    noteStranger(deps, received.who);
+    await write(response, served.platform.acknowledgement);
+    return;
+  }
+  const { bot } = served;
+  if (bot)
+    return bot.mode === 'pass'
+      ? passOn(deps, { served, bot, received, push, response })
+      : takeAsJob(deps, { served, bot, received, push, response });
+  deps.intake
+    .tell(served.platform, received.happenings, 'acknowledged')
+    .catch((error: unknown) => warn(deps.log, error));
+  await write(response, served.platform.acknowledgement);
+}
+
+/** `GET` on the webhook URL: the platform asks whether it is ours. */
+export function shakeHands(deps: WebhookDeps, request: Request, response: Response): void {
+  const candidates = candidatesOf(deps.accounts, request);
+  if (candidates.length === 0) return refuse(response, 404, unknownAccount(request));
+  const { rawQuery } = pushOf(request);
+  const answers = candidates.flatMap(({ platform }) => platform.handshake?.(rawQuery) ?? []);
+  const echo = answers.find((answer) => answer.is === 'echo');
+  if (echo) return void response.type('text/plain').send(echo.body);
+  const [refusal] = answers;
+  if (refusal?.is === 'refusal') return refuse(response, refusal.status, refusal.error);
+  refuseMethod(response, 'POST');
+}
+
+export function refuseMethod(response: Response, allowed: string): void {
+  response.set('Allow', allowed);
+  refuse(response, 405, `This URL takes ${allowed} only.`);
+}
+
+function candidatesOf(accounts: Accounts, request: Request): readonly Served[] {
+  const { channel, account } = request.params;
+  return accounts.find(String(channel), account === undefined ? undefined : String(account));
+}
+
+function unknownAccount(request: Request): string {
+  return `No account is configured for ${request.path}: check the URL in the platform's console against the configuration.`;
+}
+
+/** A URL without an account's name means the one whose signature, and whose number, fits. */
+async function readBy(candidates: readonly Served[], push: ReturnType<typeof pushOf>): Promise<Read | null> {
+  const reads: Read[] = [];
+  for (const served of candidates) {
+    const received = await served.platform.receive(push);
+    if (received.is === 'push') return { served, received };
+    reads.push({ served, received });
+  }
+  return reads.find(({ received }) => received.is === 'stranger') ?? reads[0] ?? null;
+}
+
+/** Whoever writes to numbers that are not ours must not be able to fill the memory. */
+const strangersKept = 1_000;
+
+function noteStranger({ strangers, log }: WebhookDeps, who: string): void {
+  if (strangers.has(who) || strangers.size >= strangersKept) return;
+  strangers.add(who);
+  log.warn({ who }, 'A push for an account that is not configured here was acknowledged and dropped.');
+}

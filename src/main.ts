@@ -1,0 +1,19 @@
+/** `npm start`: one process does everything, and sets all up by itself. */
+import { provideRedis } from './redis/by-itself.ts';
+import { startBypass } from './wiring/bypass.ts';
+import { openDemo } from './wiring/demo.ts';
+import { createParts } from './wiring/parts.ts';
+import { run } from './wiring/run.ts';
+import { startWeb } from './wiring/web.ts';
+import { startWorker } from './wiring/worker.ts';
+
+await run(async ({ config, skipped, log, releases }) => {
+  if (config.bypass) return startBypass(config, config.bypass, { log, releases });
+  const demo = config.demo ? await openDemo(config, releases) : null;
+  const redis = await provideRedis({ ...config, url: config.redisUrl, path: process.env['PATH'] ?? '', log });
+  releases.add('Redis', () => redis.stop());
+  const parts = createParts({ config: demo?.config ?? config, redis, log: demo?.log ?? log, releases });
+  await startWorker(parts, releases);
+  const port = await startWeb(parts, { skipped, releases, standby: false });
+  await demo?.play(port);
+});

@@ -1,0 +1,31 @@
+import type { Config, Forward } from '../config/index.ts';
+import type { Log } from '../core/log.ts';
+import { createApp } from '../http/app.ts';
+import { bypass } from '../http/bypass.ts';
+import { createClients } from './platforms.ts';
+import type { Releases } from './releases.ts';
+import { closeServer, listen } from './web.ts';
+
+/** `BYPASS=1`: a plain forwarder. Nothing else of keeptyping is opened. */
+export async function startBypass(
+  config: Config,
+  forwards: readonly Forward[],
+  how: { log: Log; releases: Releases },
+): Promise<void> {
+  const { log, releases } = how;
+  const { bot } = createClients({ typing: 1, replies: config.replyConcurrency });
+  releases.add('HTTP client', () => bot.close());
+  const deps = { forwards, send: bot.send, log, timeoutMs: config.botTimeoutMs };
+  const app = createApp({
+    log,
+    readiness: () => ({ phase: 'ready', degraded: ['bypass'], skipped: [] }),
+    receive: (request, response) => bypass(deps, request, response),
+    handshake: (request, response) => bypass(deps, request, response),
+  });
+  const server = await listen(app, config);
+  releases.add('server', () => closeServer(server));
+  log.warn(
+    { forwards: forwards.length },
+    'BYPASS is set: pushes are forwarded as they come, without typing.',
+  );
+}

@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Account, Config } from '../config/index.ts';
+import type { Log } from '../core/log.ts';
+import type { Platform } from '../core/platform.ts';
+import type { Served } from '../http/served.ts';
+import { createAccounts } from '../queue/accounts.ts';
+import { createAlarm } from '../queue/alarm.ts';
+import { createDeliveries } from '../queue/delivery.ts';
+import { createEventQueue } from '../queue/events.ts';
+import { queueNames, type ReplyJob, type TypingJob } from '../queue/jobs.ts';
+import { prefix } from '../queue/keys.ts';
+import { createStore } from '../queue/store.ts';
+import { createRedisClock, type RedisClock } from '../redis/clock.ts';
+import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../redis/connect.ts';
+import { createSharedCache } from '../redis/shared-cache.ts';
+import { createClients, createPlatform, type Clients } from './platforms.ts';
+import type { Releases } from './releases.ts';
+
+export interface RedisPlace {
+  url: string;
+  eventsMaxLen: number;
+}
+
+/** What web and worker processes have in common. */
+export interface Parts {
+  config: Config;
+  log: Log;
+  connections: Connections;
+  clock: RedisClock;
+  clients: Clients;
+  served: readonly Served[];
+  accounts: ReturnType<typeof createAccounts>;
+  redis: RedisPlace;
+}
+
+export interface PartsOptions {
+  config: Config;
+  redis: RedisPlace;
+  log: Log;
+  releases: Releases;
+}
+
+export function createParts({ config, redis, log, releases }: PartsOptions): Parts {
+  const connections = createConnections({
+    url: redis.url,
+    rejectUnauthorized: config.redisTlsRejectUnauthorized,
+    log,
+  });
+  releases.add('Redis connections', () => connections.close());
+  const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
+  const clients = createClients({ typing: config.typingConcurrency, replies: config.replyConcurrency });
+  releases.add('HTTP clients', () =>
+    Object.values(clients).forEach((client: Clients['bot']) => client.close()),
+  );
+  const cache = createSharedCache(connections.fast, randomUUID);
+  const served = config.accounts.map((account) =>
+    serve(account, config, createPlatform(account, { clients, clock, cache, log })),
+  );
+  const auto = new Set(
+    config.accounts
+      .filter(({ afterAck }) => afterAck === 'auto')
+      .map(({ channel, name }) => `${channel}/${name}`),
+  );
+  const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
+  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto });
+  return { config, log, connections, clock, clients, served, accounts, redis };
+}
+
+function serve(account: Account, config: Config, platform: Platform): Served {
+  if (account.botUrl === null) return { platform, bot: null };
+  const { botTimeoutMs: timeoutMs, botRetry: retry } = config;
+  return { platform, bot: { url: account.botUrl, mode: account.botMode, timeoutMs, retry } };
+}
+
+/** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
+export function createQueueParts(parts: Parts, connection: Redis, releases: Releases) {
+  const shared = { connection, prefix, streams: { events: { maxLen: parts.redis.eventsMaxLen } } };
+  const options = connection === parts.connections.fast ? { ...shared, ...FAIL_FAST_QUEUE } : shared;
+  const typing = open(new Queue<TypingJob>(queueNames.typing, options), releases);
+  const replies = open(new Queue<ReplyJob>(queueNames.replies, options), releases);
+  const alarm = createAlarm({ clock: parts.clock, ping: () => parts.connections.fast.ping() });
+  releases.add('alarm', () => alarm.close());
+  return {
+    typing,
+    replies,
+    events: createEventQueue({ queue: typing, alarm, clock: parts.clock }),
+    store: createStore(connection),
+    deliveries: createDeliveries(connection),
+  };
+}
+
+function open<T extends Queue>(queue: T, releases: Releases): T {
+  // Without a listener an outage of Redis would end the process; the connections report it themselves.
+  queue.on('error', () => {});
+  releases.add(`queue ${queue.name}`, () => queue.close());
+  return queue;
+}
+
+/** Every so many beats the clock is measured against Redis's anew. */
+export const beatsPerSync = 10;

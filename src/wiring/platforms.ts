@@ -1,0 +1,50 @@
+import { getProxyForUrl } from 'proxy-from-env';
+import type { Account } from '../config/index.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Platform } from '../core/platform.ts';
+import type { SharedCache } from '../core/shared-cache.ts';
+import { createClient, type Client } from '../http/client.ts';
+import { createNxcloud } from '../nxcloud/index.ts';
+import { createWechat } from '../wechat/index.ts';
+
+/** The process's HTTP clients. A typing call that hangs holds no connection that a message needs. */
+export interface Clients {
+  typing: Client;
+  messages: Client;
+  bot: Client;
+}
+
+export function createClients({ typing, replies }: { typing: number; replies: number }): Clients {
+  return {
+    typing: createClient({
+      maxSockets: typing,
+      idleMs: 30_000,
+      harmlessTwice: true,
+      proxyFor: getProxyForUrl,
+    }),
+    messages: createClient({
+      maxSockets: 200,
+      idleMs: 1_000,
+      harmlessTwice: false,
+      proxyFor: getProxyForUrl,
+    }),
+    // Python and Node servers close an idle connection after 2 to 5 s.
+    bot: createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false }),
+  };
+}
+
+export interface PlatformDeps {
+  clients: Clients;
+  clock: Clock;
+  cache: SharedCache;
+  log: Log;
+}
+
+export function createPlatform(account: Account, deps: PlatformDeps): Platform {
+  const { clients, clock, cache, log } = deps;
+  const typing = clients.typing.send;
+  return account.channel === 'wechat'
+    ? createWechat(account, { typing, send: clients.messages.send, clock, cache, log })
+    : createNxcloud(account, { typing, clock, log });
+}

@@ -1,0 +1,50 @@
+import { ConfigError, loadConfig, type Config, type Skipped } from '../config/index.ts';
+import type { Log } from '../core/log.ts';
+import { createLog } from '../log.ts';
+import { createReleases, type Releases } from './releases.ts';
+
+export interface Started {
+  config: Config;
+  skipped: readonly Skipped[];
+  log: Log;
+  releases: Releases;
+}
+
+/** Heroku kills 30 s after SIGTERM: what is not done by then is left to another process (ms). */
+const stopLimit = 24_000;
+
+/** One process: loads the configuration, starts, and on SIGTERM or SIGINT releases everything in reverse order. */
+export async function run(start: (started: Started) => Promise<void>): Promise<void> {
+  const { config, skipped } = loadOrExit();
+  const log = createLog({ level: config.logLevel, format: config.logFormat });
+  for (const warning of config.warnings) log.warn({}, warning);
+  for (const { account, reason } of skipped) log.error({ account }, `This account is skipped: ${reason}`);
+  const releases = createReleases((name, error) =>
+    log.warn({ name, error }, 'Something did not close as it should.'),
+  );
+  let stopping = false;
+  const stop = (code: number): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(code), stopLimit).unref();
+    void releases.all().finally(() => process.exit(code));
+  };
+  process.on('SIGTERM', () => stop(0));
+  process.on('SIGINT', () => stop(0));
+  try {
+    await start({ config, skipped, log, releases });
+  } catch (error) {
+    log.error({ error }, error instanceof Error ? error.message : 'keeptyping could not start.');
+    stop(1);
+  }
+}
+
+function loadOrExit(): ReturnType<typeof loadConfig> {
+  try {
+    return loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}

@@ -1,0 +1,21 @@
+/** The worker process: typing and reply jobs. Needs REDIS_URL. */
+import { provideRedis } from './redis/by-itself.ts';
+import { startHealth } from './wiring/health.ts';
+import { createParts } from './wiring/parts.ts';
+import { run } from './wiring/run.ts';
+import { startWorker } from './wiring/worker.ts';
+
+await run(async ({ config, log, releases }) => {
+  if (config.bypass) return log.warn({}, 'BYPASS is set: the worker has nothing to do.');
+  const { url, eventsMaxLen } = await provideRedis({
+    ...config,
+    url: config.redisUrl,
+    production: true,
+    path: '',
+    log,
+  });
+  const parts = createParts({ config, redis: { url, eventsMaxLen }, log, releases });
+  if (config.metricsPort !== null) await startHealth(config.metricsPort, config.host, releases);
+  await startWorker(parts, releases);
+  log.info({}, 'working');
+});
