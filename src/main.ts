@@ -9,11 +9,11 @@ import { startWorker } from './wiring/worker.ts';
 
 await run(async ({ config, skipped, log, releases }) => {
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
-  const demo = config.demo ? await openDemo(config, releases) : null;
+  const demo = config.demo ? await openDemo(config) : null;
   const redis = await provideRedis({ ...config, url: config.redisUrl, path: process.env['PATH'] ?? '', log });
   releases.add('Redis', () => redis.stop());
   const parts = createParts({ config: demo?.config ?? config, redis, log: demo?.log ?? log, releases });
   await startWorker(parts, releases);
   const port = await startWeb(parts, { skipped, releases, standby: false });
-  await demo?.play(port);
+  await demo?.play(port, releases);
 });

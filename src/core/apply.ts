@@ -1,3 +1,4 @@
+import { cleared } from './clear.ts';
 import type { Event } from './event.ts';
 import { giveUpCall, takeOutcome } from './outcome.ts';
 import type { Rules } from './rules.ts';
@@ -39,8 +40,14 @@ export function apply(rules: Rules, state: State, event: Event): State {
     case 'outcome':
       return takeOutcome(rules, state, { n: event.call, outcome: event.outcome, at });
     case 'recovered':
-      return { ...(state.call?.by === event.by ? giveUpCall(rules, state, at) : state), timer: null };
+      return recovered(rules, state, event);
   }
+}
+
+/** The dead job's call may have been carried out; that it died says nothing against the next one. */
+function recovered(rules: Rules, state: State, { by, at }: { by: string; at: number }): State {
+  const own = state.call?.by === by ? { ...giveUpCall(rules, state, at), showAt: at } : state;
+  return { ...own, timer: null };
 }
 
 /** A repeat of a push moves nothing but the count of deliveries. */
@@ -101,27 +108,6 @@ function missed(rules: Rules, state: State, event: { turn: string; at: number })
     return endTurn(state, { turn: turn.id, by: turn.replied ?? 'deliveries', at: event.at });
   }
   return changeTurn(state, event.turn, (each) => ({ ...each, lapsesAt: event.at + rules.lapse }));
-}
-
-interface Clearing {
-  /** When the message went out, or is about to. */
-  at: number;
-  /** No show before. */
-  showAt: number;
-}
-
-/** A message to the user goes out: what is lit goes dark, and a show in flight may land on either side of it. */
-function cleared(rules: Rules, state: State, { at, showAt }: Clearing): State {
-  if (!rules.messageClears) return state;
-  const { call, indicator } = state;
-  if (call?.kind === 'show' && call.at <= at) return { ...state, showAt, call: { ...call, crossed: true } };
-  if (indicator.is === 'maybe' || (indicator.is === 'lit' && indicator.since > at)) return state;
-  return {
-    ...state,
-    again: 0,
-    showAt,
-    indicator: indicator.is === 'lit' ? { ...indicator, is: 'cleared' } : indicator,
-  };
 }
 
 function undelivered(state: State): State {

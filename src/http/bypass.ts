@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
-import { botRequest } from '../core/forward.ts';
+import { endToEnd, withQuery } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
-import { NoAnswer, type Send } from '../core/wire.ts';
+import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
 import { hangUpOf, pushOf, refuse, write } from './respond.ts';
 
 export interface Forward {
@@ -25,13 +25,16 @@ export async function bypass(deps: BypassDeps, request: Request, response: Respo
   const forward = named ?? (request.params.account === undefined && here.length === 1 ? here[0] : undefined);
   if (!forward) return refuse(response, 404, `No bot is configured for ${request.path}.`);
   const push = pushOf(request);
-  const call = { botUrl: forward.botUrl, push, key: '', attempt: 1, timeoutMs: deps.timeoutMs };
-  const { headers, ...rest } = botRequest(call);
-  const own = new Set(['Idempotency-Key', 'X-Keeptyping-Attempt']);
-  const plain = { ...rest, headers: headers.filter(([name]) => !own.has(name)), signal: hangUpOf(response) };
-  const body = push.body.length === 0 ? null : push.body;
+  const plain: OutboundRequest = {
+    method: push.method,
+    url: withQuery(forward.botUrl, push.rawQuery),
+    headers: endToEnd(push.headers),
+    body: push.body.length === 0 ? null : push.body,
+    timeoutMs: deps.timeoutMs,
+    signal: hangUpOf(response),
+  };
   try {
-    await write(response, await deps.send({ ...plain, body }));
+    await write(response, await deps.send(plain));
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error;
     deps.log.warn({ bot: forward.account, reason: error.message }, 'The bot did not answer.');

@@ -1,8 +1,10 @@
-import { Agent as HttpAgent, type IncomingMessage } from 'node:http';
+import { Agent as HttpAgent, type AgentOptions, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import axios, { AxiosError, type AxiosInstance, type AxiosRequestConfig } from 'axios';
+import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { NoAnswer, type Answer, type HeaderLines, type OutboundRequest, type Send } from '../core/wire.ts';
+import { noAnswer } from './no-answer.ts';
+import { createTransport } from './transport.ts';
 
 export interface ClientOptions {
   /** Connections at most per host; further requests wait for one within their own timeout. */
@@ -25,6 +27,7 @@ export interface Client {
 
 /** Answers are short messages, or media that a bot fetches: more than this is a fault (bytes). */
 const answerLimit = 10 * 1024 * 1024;
+const tooLong = `the answer is longer than ${answerLimit} bytes`;
 
 /** HTTP as it is: bytes in, bytes out; no redirects, no decompression, no header that the caller did not name. */
 export function createClient(options: ClientOptions): Client {
@@ -35,7 +38,7 @@ export function createClient(options: ClientOptions): Client {
   const proxied = (url: string): HttpsProxyAgent<string> | undefined => {
     const proxy = options.proxyFor?.(url) ?? '';
     if (proxy === '') return undefined;
-    const known = proxies.get(proxy) ?? new HttpsProxyAgent(proxy, pool);
+    const known = proxies.get(proxy) ?? createProxyAgent(proxy, pool);
     proxies.set(proxy, known);
     return known;
   };
@@ -47,6 +50,13 @@ export function createClient(options: ClientOptions): Client {
     },
     close: () => [agents.http, agents.https, ...proxies.values()].forEach((agent) => agent.destroy()),
   };
+}
+
+function createProxyAgent(proxy: string, pool: AgentOptions & { timeout: number }): HttpsProxyAgent<string> {
+  const agent = new HttpsProxyAgent(proxy, pool);
+  // It drops its options when it is made; node:http reads the idle limit from there.
+  agent.options.timeout = pool.timeout;
+  return agent;
 }
 
 interface Route {
@@ -62,7 +72,7 @@ async function exchange(instance: AxiosInstance, request: OutboundRequest, route
       ...route.routed,
       method: request.method,
       url: request.url,
-      headers: headersOf(request.headers),
+      transport: createTransport(request),
       data:
         typeof request.body === 'string' || request.body === null ? request.body : Buffer.from(request.body),
       signal,
@@ -72,6 +82,7 @@ async function exchange(instance: AxiosInstance, request: OutboundRequest, route
     const body = await readBody(response.data, signal);
     return { status: response.status, headers: pairs(response.data.rawHeaders), body };
   } catch (error) {
+    if (error instanceof NoAnswer) throw error;
     throw noAnswer(error, {
       timedOut: limit.aborted,
       harmlessTwice: route.harmlessTwice,
@@ -88,7 +99,7 @@ async function readBody(stream: IncomingMessage, signal: AbortSignal): Promise<B
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       size += chunk.length;
-      if (size > answerLimit) throw new Error(`the answer is longer than ${answerLimit} bytes`);
+      if (size > answerLimit) throw new NoAnswer(tooLong, { begun: true });
       chunks.push(chunk);
     }
   } finally {
@@ -97,50 +108,9 @@ async function readBody(stream: IncomingMessage, signal: AbortSignal): Promise<B
   return Buffer.concat(chunks);
 }
 
-/** axios adds these unless they are switched off by name. */
-const axiosDefaults = ['Accept', 'Accept-Encoding', 'Content-Type', 'User-Agent'];
-
-function headersOf(lines: HeaderLines): Record<string, string | string[] | false> {
-  const headers: Record<string, string | string[] | false> = {};
-  for (const name of axiosDefaults) {
-    if (!lines.some(([given]) => given.toLowerCase() === name.toLowerCase())) headers[name] = false;
-  }
-  for (const [name, value] of lines) {
-    const before = headers[name];
-    headers[name] = before === undefined || before === false ? value : [before, value].flat();
-  }
-  return headers;
-}
-
 /** Node keeps header lines as a flat list of names and values. */
 export function pairs(rawHeaders: readonly string[]): HeaderLines {
   return rawHeaders.flatMap((name, index) =>
     index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ''] as const] : [],
-  );
-}
-
-/** Faults before a connection stood: nothing of the request can have arrived. */
-const beforeConnection = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-
-function noAnswer(error: unknown, how: { timedOut: boolean; harmlessTwice: boolean; ms: number }): NoAnswer {
-  const code = (error instanceof AxiosError ? error.code : undefined) ?? codeOf(error) ?? 'no answer';
-  const stale =
-    how.harmlessTwice && error instanceof AxiosError && reused(error.request) && code === 'ECONNRESET';
-  const message = how.timedOut ? `no answer within ${how.ms} ms` : code;
-  const begun = how.timedOut || !(beforeConnection.has(code) || stale);
-  // axios's own error holds the request, secrets and all: it goes no further.
-  return new NoAnswer(message, { begun, timedOut: how.timedOut });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-function reused(request: unknown): boolean {
-  return (
-    typeof request === 'object' &&
-    request !== null &&
-    'reusedSocket' in request &&
-    request.reusedSocket === true
   );
 }

@@ -1,19 +1,51 @@
-import { hangUpOf, write } from './respond.ts';
+import type { Answer } from '../core/wire.ts';
+import type { Asked } from './direct.ts';
+import { badGateway, hangUpOf, write } from './respond.ts';
 import { userOf, type Task, type WebDeps } from './task.ts';
+import { meaningOf, tellEnd } from './turn-end.ts';
 
 /** Redis is away, or the push too big for it. */
 export async function takeDirectly(deps: WebDeps, task: Task): Promise<void> {
   const { served, bot, received, push, response } = task;
+  const { acknowledgement } = served.platform;
   const hangUp = hangUpOf(response);
   const asked = deps.direct.ask(served, bot, { key: received.key, push });
-  const inTime = await Promise.race([asked, late(deps, hangUp)]);
-  const relayed =
-    inTime !== 'late' && inTime !== null && served.platform.sendLate
-      ? inTime
-      : served.platform.acknowledgement;
-  if ((await write(response, relayed)) && inTime !== 'late') return;
-  const answer = await asked;
-  if (answer) await deps.direct.sendLate(served, userOf(task), answer);
+  const inTime = await Promise.race([asked.answer, late(deps, hangUp)]);
+  if (inTime === 'late') {
+    await write(response, acknowledgement);
+    return bringLate(deps, task, asked);
+  }
+  if (!asked.isOurs()) {
+    await write(response, inTime ? acknowledgement : badGateway);
+    return;
+  }
+  const told = tellEnd(deps, task, await meaningOf(served.platform, inTime, 'failed'));
+  const written = await write(response, relayed(task, inTime));
+  await told;
+  if (inTime && !written) await sendLate(deps, task, { asked, answer: inTime });
+}
+
+/** The bot's own answer, where the platform reads it. What failed is not acknowledged: the platform may try again. */
+function relayed({ served: { platform } }: Task, answer: Answer | null): Answer {
+  if (answer === null) return badGateway;
+  return platform.sendLate ? answer : platform.acknowledgement;
+}
+
+async function bringLate(deps: WebDeps, task: Task, asked: Asked): Promise<void> {
+  const answer = await asked.answer;
+  if (!asked.isOurs()) return;
+  await tellEnd(deps, task, await meaningOf(task.served.platform, answer, 'failed'));
+  if (answer) await sendLate(deps, task, { asked, answer });
+}
+
+async function sendLate(
+  deps: WebDeps,
+  task: Task,
+  { asked, answer }: { asked: Asked; answer: Answer },
+): Promise<void> {
+  if (!asked.take()) return;
+  const sent = await deps.direct.sendLate(task.served, userOf(task), answer);
+  if (!sent) await tellEnd(deps, task, 'undelivered');
 }
 
 async function late({ clock, holdMs }: WebDeps, hangUp: AbortSignal): Promise<'late'> {

@@ -9,12 +9,22 @@ import type { Served, ServedBot } from './served.ts';
  * message does not. What is under way here is lost with the process.
  */
 export interface Direct {
-  /** Calls the bot, once for all repeats of a push that meet here. Resolves with its answer, or null when it failed. */
-  ask(served: Served, bot: ServedBot, asked: { key: string; push: RawPush }): Promise<Answer | null>;
-  /** Delivers an answer for which the platform did not wait. */
-  sendLate(served: Served, user: string | null, answer: Answer): Promise<void>;
+  /** Calls the bot, once for all repeats of a push that meet here. */
+  ask(served: Served, bot: ServedBot, asked: { key: string; push: RawPush }): Asked;
+  /** Delivers an answer for which the platform did not wait. Resolves with false when it did not go out, as far as is known. */
+  sendLate(served: Served, user: string | null, answer: Answer): Promise<boolean>;
   /** Resolves when nothing is under way any more. */
   idle(): Promise<void>;
+}
+
+/** One delivery's share in a call of the bot. */
+export interface Asked {
+  /** Resolves with the bot's answer, or null when it failed. */
+  answer: Promise<Answer | null>;
+  /** Whether it is for this delivery to bring the answer: it is the newest, and the answer was not sent late. */
+  isOurs(): boolean;
+  /** Takes the answer for sending it late; from then on it is nobody's. */
+  take(): boolean;
 }
 
 export interface DirectOptions {
@@ -30,7 +40,7 @@ const pause = 1_000;
 const remembered = 60_000;
 
 export function createDirect(options: DirectOptions): Direct {
-  const asked = new Map<string, Promise<Answer | null>>();
+  const calls = new Map<string, SharedCall>();
   const underWay = new Set<Promise<unknown>>();
   const track = <T>(work: Promise<T>): Promise<T> => {
     const tracked = work.finally(() => underWay.delete(tracked));
@@ -40,12 +50,15 @@ export function createDirect(options: DirectOptions): Direct {
   return {
     ask: ({ platform }, bot, { key, push }) => {
       const id = `${platform.channel}/${platform.account}/${key}`;
-      const known = asked.get(id);
-      if (known) return known;
-      const answer = track(callBot(options, bot, { key, push, id }));
-      asked.set(id, answer);
-      void answer.then(() => setTimeout(() => asked.delete(id), remembered).unref());
-      return answer;
+      const call = calls.get(id) ?? {
+        answer: track(callBot(options, bot, { key, push, id })),
+        deliveries: 0,
+        taken: false,
+      };
+      const forget = (): void => void setTimeout(() => calls.delete(id), remembered).unref();
+      if (!calls.has(id)) call.answer.then(forget, forget);
+      calls.set(id, call);
+      return join(call);
     },
     sendLate: (served, user, answer) => track(sendLate(options.log, served, { user, answer })),
     idle: async () => {
@@ -54,7 +67,28 @@ export function createDirect(options: DirectOptions): Direct {
   };
 }
 
-interface Asked {
+interface SharedCall {
+  answer: Promise<Answer | null>;
+  deliveries: number;
+  taken: boolean;
+}
+
+function join(call: SharedCall): Asked {
+  call.deliveries += 1;
+  const delivery = call.deliveries;
+  const isOurs = (): boolean => !call.taken && call.deliveries === delivery;
+  return {
+    answer: call.answer,
+    isOurs,
+    take: () => {
+      const ours = isOurs();
+      call.taken ||= ours;
+      return ours;
+    },
+  };
+}
+
+interface Call {
   id: string;
   key: string;
   push: RawPush;
@@ -63,10 +97,10 @@ interface Asked {
 async function callBot(
   { send, clock, log }: DirectOptions,
   bot: ServedBot,
-  asked: Asked,
+  call: Call,
 ): Promise<Answer | null> {
   for (let attempt = 1; ; attempt += 1) {
-    const request = botRequest({ botUrl: bot.url, timeoutMs: bot.timeoutMs, attempt, ...asked });
+    const request = botRequest({ botUrl: bot.url, timeoutMs: bot.timeoutMs, attempt, ...call });
     const result = await send(request).catch((error: unknown) => {
       if (error instanceof NoAnswer) return error;
       throw error;
@@ -76,7 +110,7 @@ async function callBot(
     if (verdict === 'failed' || attempt === attempts) {
       const reason = result instanceof NoAnswer ? result.message : `status ${result.status}`;
       log.error(
-        { push: asked.id, attempt, reason },
+        { push: call.id, attempt, reason },
         'The bot failed while Redis was away: the message has no answer.',
       );
       return null;
@@ -89,11 +123,15 @@ async function sendLate(
   log: Log,
   { platform }: Served,
   late: { user: string | null; answer: Answer },
-): Promise<void> {
-  if (!platform.sendLate || (await platform.readAnswer(late.answer)).is === 'acknowledgement') return;
+): Promise<boolean> {
+  if (!platform.sendLate || (await platform.readAnswer(late.answer)).is === 'acknowledgement') return true;
   const account = { channel: platform.channel, account: platform.account };
-  if (late.user === null) return log.error(account, 'A late answer cannot be sent: its push names no user.');
+  if (late.user === null) {
+    log.error(account, 'A late answer cannot be sent: its push names no user.');
+    return false;
+  }
   const sent = await platform.sendLate(late.user, late.answer);
-  if (sent.is !== 'sent')
-    log.error({ ...account, ...sent }, 'An answer was not delivered while Redis was away.');
+  if (sent.is === 'sent') return true;
+  log.error({ ...account, ...sent }, 'An answer was not delivered while Redis was away.');
+  return false;
 }

@@ -6,6 +6,13 @@ export interface HeldDeliveries {
   leave(id: string, holder: string): Promise<Answer | null>;
 }
 
+export interface Waiting {
+  limitMs: number;
+  hangUp: AbortSignal;
+  /** Asked at the limit: whether to wait on until the platform hangs up. @default never */
+  longer?: () => Promise<boolean>;
+}
+
 /** The platform's connections that this process holds open for an answer. */
 export interface Holds {
   /** A new name for one held connection; offers to it are published under the process's own name. */
@@ -14,21 +21,32 @@ export interface Holds {
    * Resolves with the answer to write, or null when there is none by `limitMs` or the platform hung up.
    * Rejects when Redis is out of reach.
    */
-  wait(id: string, holder: string, how: { limitMs: number; hangUp: AbortSignal }): Promise<Answer | null>;
+  wait(id: string, holder: string, how: Waiting): Promise<Answer | null>;
   /** An answer has been offered to a holder of this process. */
   offered(holder: string): void;
 }
 
+/** An offer can come on its own connection before Redis's answer to the hold does; those for nobody are few. */
+const earlyKept = 1_000;
+
 export function createHolds(process: string, deliveries: HeldDeliveries): Holds {
-  const waiting = new Map<string, () => void>();
+  const waiting = new Map<string, (holder: string) => void>();
+  const early = new Set<string>();
+  const keepEarly = (holder: string): void => {
+    if (early.size >= earlyKept) early.clear();
+    early.add(holder);
+  };
   let count = 0;
   return {
     name: () => `${process}.${(count += 1)}`,
-    offered: (holder) => waiting.get(holder)?.(),
-    wait: async (id, holder, { limitMs, hangUp }) => {
-      const offered = new Promise<boolean>((resolve) => waiting.set(holder, () => resolve(true)));
+    offered: (holder) => (waiting.get(holder) ?? keepEarly)(holder),
+    wait: async (id, holder, how) => {
+      const offered = new Promise<boolean>((resolve) => {
+        waiting.set(holder, () => resolve(true));
+        if (early.delete(holder)) resolve(true);
+      });
       try {
-        const claimed = (await before(offered, limitMs, hangUp)) ? await deliveries.claim(id, holder) : null;
+        const claimed = (await cameInTime(offered, how)) ? await deliveries.claim(id, holder) : null;
         return claimed ?? (await deliveries.leave(id, holder));
       } finally {
         waiting.delete(holder);
@@ -42,7 +60,7 @@ export function processOf(holder: string): string {
   return holder.slice(0, holder.lastIndexOf('.'));
 }
 
-function before(offered: Promise<boolean>, limitMs: number, hangUp: AbortSignal): Promise<boolean> {
+function cameInTime(offered: Promise<boolean>, { limitMs, hangUp, longer }: Waiting): Promise<boolean> {
   return new Promise((resolve) => {
     const over = (came: boolean): void => {
       clearTimeout(timer);
@@ -50,7 +68,10 @@ function before(offered: Promise<boolean>, limitMs: number, hangUp: AbortSignal)
       resolve(came);
     };
     const gone = (): void => over(false);
-    const timer = setTimeout(gone, limitMs);
+    const limit = async (): Promise<void> => {
+      if (!(await longer?.().catch(() => false))) gone();
+    };
+    const timer = setTimeout(() => void limit(), limitMs);
     hangUp.addEventListener('abort', gone, { once: true });
     if (hangUp.aborted) gone();
     void offered.then(over);

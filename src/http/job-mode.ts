@@ -26,8 +26,7 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   }
   const id = `${platform.channel}/${platform.account}/${key}`;
   const holder = deps.holds.name();
-  const limitMs = deps.isMute(platform) ? platformPatience : deps.holdMs;
-  const held = deps.deliveries.hold(id, holder, deps.clock.now() + limitMs);
+  const held = deps.deliveries.hold(id, holder, deps.clock.now() + platformPatience);
   const [stored, hold] = await Promise.allSettled([enqueued, held]);
   if (stored.status === 'rejected') return takeDirectly(deps, task);
   if (hold.status === 'rejected') return acknowledge(task);
@@ -43,7 +42,10 @@ async function acknowledge({ served, response }: Task): Promise<void> {
   await write(response, served.platform.acknowledgement);
 }
 
-/** Holds the connection; when no answer comes in time, it is acknowledged, or left to WeChat to repeat. */
+/**
+ * Holds the connection. When no answer comes in time it is acknowledged; where no answer could be sent later, WeChat is
+ * left to repeat instead, and each repeat waits for the same job.
+ */
 async function waitFor(
   deps: WebDeps,
   task: Task,
@@ -51,21 +53,21 @@ async function waitFor(
 ): Promise<Answer | null> {
   const { platform } = task.served;
   const last = held.deliveries >= lastDelivery;
-  const mute = deps.isMute(platform);
-  const limitMs = mute && !last ? platformPatience : deps.holdMs;
   const hangUp = hangUpOf(task.response);
+  const longer = async (): Promise<boolean> => !last && (await deps.isMute(platform));
+  const waiting = { limitMs: deps.holdMs, hangUp, longer };
   const answer = await deps.holds
-    .wait(held.id, held.holder, { limitMs, hangUp })
+    .wait(held.id, held.holder, waiting)
     .catch((error: unknown) => warn(deps.log, error));
-  if (answer) return answer;
-  if (mute && last)
-    deps.log.error(
-      { push: held.id },
-      'The answer is later than the platform waits, and the account may not send messages: it is lost to the user.',
-    );
-  if (!hangUp.aborted) await acknowledge(task);
+  if (answer || hangUp.aborted) return answer;
+  const mute = async (): Promise<boolean> => deps.isMute(platform);
+  if (last && (await mute().catch(() => false))) deps.log.error({ push: held.id }, tooLate);
+  await acknowledge(task);
   return null;
 }
+
+const tooLate =
+  'The answer is later than the platform waits, and the account may not send messages: it is lost to the user.';
 
 async function relay(
   deps: WebDeps,

@@ -1,9 +1,8 @@
-import type { Event } from '../core/event.ts';
 import { botRequest } from '../core/forward.ts';
-import type { Platform } from '../core/platform.ts';
 import { NoAnswer, type Answer, type Send } from '../core/wire.ts';
-import { hangUpOf, write } from './respond.ts';
+import { badGateway, hangUpOf, write } from './respond.ts';
 import { warn, type Task, type WebDeps } from './task.ts';
+import { meaningOf, tellEnd } from './turn-end.ts';
 
 export interface PassDeps extends Pick<WebDeps, 'intake' | 'clock' | 'log'> {
   send: Send;
@@ -28,7 +27,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
     deps.log.warn({ push: received.key, reason: result.message }, 'The bot did not answer a delivery.');
   }
   const answer = result instanceof NoAnswer ? badGateway : result;
-  const meaning = await meaningOf(served.platform, result);
+  const meaning = await meaningOf(served.platform, succeeded(result), 'missed');
   // The end is told before the answer leaves: no show may be decided for a phone that already has its message.
   const told = tellEnd(deps, task, meaning);
   const written = await write(response, answer);
@@ -36,39 +35,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   if (!written && meaning === 'message') await tellEnd(deps, task, 'undelivered');
 }
 
-const badGateway: Answer = { status: 502, headers: [], body: new Uint8Array() };
-
-type Meaning = 'message' | 'acknowledgement' | 'missed';
-
-async function meaningOf(platform: Platform, result: Answer | NoAnswer): Promise<Meaning> {
-  if (result instanceof NoAnswer || result.status < 200 || result.status >= 300) return 'missed';
-  return (await platform.readAnswer(result)).is;
-}
-
-async function tellEnd(
-  deps: PassDeps,
-  { served, received }: Task,
-  meaning: Meaning | 'undelivered',
-): Promise<void> {
-  const at = deps.clock.now();
-  const turns = received.happenings.flatMap((each) =>
-    each.is === 'inbound' && each.opensTurn ? [each] : [],
-  );
-  const told = turns.map(({ user, key }) =>
-    deps.intake.tellEvent(served.platform, user, endOf(meaning, key, at)),
-  );
-  await Promise.all(told).catch((error: unknown) => warn(deps.log, error));
-}
-
-function endOf(meaning: Meaning | 'undelivered', turn: string, at: number): Event {
-  switch (meaning) {
-    case 'message':
-      return { is: 'ended', turn, by: 'passive-reply', message: true, at };
-    case 'acknowledgement':
-      return { is: 'acknowledged', turn, at };
-    case 'missed':
-      return { is: 'missed', turn, at };
-    case 'undelivered':
-      return { is: 'undelivered', at };
-  }
+/** A failing status is the bot's answer to this delivery, and no answer to the user. */
+function succeeded(result: Answer | NoAnswer): Answer | null {
+  return result instanceof NoAnswer || result.status < 200 || result.status >= 300 ? null : result;
 }

@@ -42,7 +42,7 @@ export interface WebDeps {
   /** Bigger pushes are forwarded without being stored (bytes). */
   storedPushLimit: number;
   /** The account can send nothing through the platform's API: an answer has to come while the platform waits. */
-  isMute: (platform: Platform) => boolean;
+  isMute: (platform: Platform) => boolean | Promise<boolean>;
 }
 
 export interface Task {

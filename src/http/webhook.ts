@@ -73,7 +73,8 @@ async function readBy(candidates: readonly Served[], push: ReturnType<typeof pus
     if (received.is === 'push') return { served, received };
     reads.push({ served, received });
   }
-  return reads.find(({ received }) => received.is === 'stranger') ?? reads[0] ?? null;
+  const fits = ({ received }: Read): boolean => !(received.is === 'refusal' && received.status === 401);
+  return reads.find(({ received }) => received.is === 'stranger') ?? reads.find(fits) ?? reads[0] ?? null;
 }
 
 /** Whoever writes to numbers that are not ours must not be able to fill the memory. */

@@ -70,12 +70,14 @@ export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): 
     rules: (platform) => rulesNow(platform, of(platform), { at: clock.now(), auto: isAuto(platform) }),
     switchOff: async (platform, { code, remedy }) => {
       log.error({ ...nameOf(platform), code }, `Typing is switched off for an hour: ${remedy}`);
-      await change(platform, { offUntil: clock.now() + hour, offCode: code, remedy });
+      const until = clock.now() + hour;
+      // What forbids the indicator forbids the message: both hang on the same permission.
+      await change(platform, { offUntil: until, muteUntil: until, offCode: code, remedy });
     },
     switchOn: async (platform) => {
       if (of(platform).offUntil === 0) return;
       log.info(nameOf(platform), 'Typing works again.');
-      await change(platform, { offUntil: 0, offCode: 0, remedy: '' });
+      await change(platform, { offUntil: 0, muteUntil: 0, offCode: 0, remedy: '' });
     },
     mute: (platform) => change(platform, { muteUntil: clock.now() + hour }),
     noteEnds: async (platform, ended) => {

@@ -11,9 +11,12 @@ export const failedKept = 24 * 60 * minute;
 export const deliveryScripts = {
   hold: createScript(`
     local state = redis.call('HGET', KEYS[1], 'state')
-    if state == 'inline' then return {'answer', redis.call('HGET', KEYS[1], 'answer')} end
+    if state == 'inline' then
+      redis.call('HINCRBY', KEYS[1], 'writers', 1)
+      return {'answer', redis.call('HGET', KEYS[1], 'answer')}
+    end
     if state == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline')
+      redis.call('HSET', KEYS[1], 'state', 'inline', 'writers', 1)
       redis.call('PEXPIRE', KEYS[1], ${inlineKept})
       return {'answer', redis.call('HGET', KEYS[1], 'answer')}
     end
@@ -25,7 +28,7 @@ export const deliveryScripts = {
   claim: createScript(`
     if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return false end
     if redis.call('HGET', KEYS[1], 'state') == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline')
+      redis.call('HSET', KEYS[1], 'state', 'inline', 'writers', 1)
       redis.call('PEXPIRE', KEYS[1], ${inlineKept})
       return redis.call('HGET', KEYS[1], 'answer')
     end
@@ -33,6 +36,7 @@ export const deliveryScripts = {
     return false`),
   giveBack: createScript(`
     if redis.call('HGET', KEYS[1], 'state') ~= 'inline' then return 0 end
+    if redis.call('HINCRBY', KEYS[1], 'writers', -1) > 0 then return 0 end
     redis.call('HSET', KEYS[1], 'state', 'offered')
     redis.call('HDEL', KEYS[1], 'holder', 'until')
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})

@@ -4,7 +4,7 @@
  *
  *   (none) --offer--> offered --claim--> inline       the answer goes back on the held connection
  *                             --take---> sending --settle--> sent | failed | unknown
- *   inline --giveBack--> offered                       the platform hung up before it was written
+ *   inline --giveBack--> offered                       the platform hung up before it was written, each time
  *   failed | unknown --reopen--> offered or (none)     by hand only
  *
  * A hold has an end; after it, or when its process is gone, the worker takes the answer. A repeat of the push while
@@ -37,7 +37,10 @@ export interface Deliveries {
   claim(id: string, holder: string): Promise<Answer | null>;
   /** The hold is over. An answer that came at the last moment is claimed. */
   leave(id: string, holder: string): Promise<Answer | null>;
-  /** The claimed answer could not be written. Resolves with whether it is to be sent another way. */
+  /**
+   * The claimed answer could not be written. Resolves with whether it is to be sent another way: not while a repeat of
+   * the push has the same bytes, for the user may see them there.
+   */
   giveBack(id: string): Promise<boolean>;
   /** Puts the answer up; resolves with the holder that can still write it, or null. */
   offer(id: string, answer: Answer, now: number): Promise<string | null>;

@@ -40,9 +40,12 @@ const day = 24 * 60 * 60;
 /** Jobs leave no trace but failed ones: a day, at most a thousand. Ages in seconds, as BullMQ counts them. */
 export const leaveNoTrace = { removeOnComplete: true, removeOnFail: { age: day, count: 1000 } } as const;
 
-/** Jobs are locked so shortly that those of a dead process go on elsewhere within seconds; a stall never fails one. */
-export const workerOptions = {
-  lockDuration: 5_000,
-  stalledInterval: 2_500,
-  maxStalledCount: 1_000_000,
+/** A stall never fails a job: it is what a crash looks like from outside. */
+const maxStalledCount = 1_000_000;
+
+/** Locked so shortly that the jobs of a dead process go on elsewhere within seconds. All in ms. */
+export const lockOptions = {
+  replies: { lockDuration: 5_000, stalledInterval: 2_500, maxStalledCount },
+  // A call in flight when its process died keeps its conversation waiting for just as long.
+  typing: { lockDuration: 2_500, stalledInterval: 1_000, maxStalledCount },
 } as const;

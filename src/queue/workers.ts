@@ -1,7 +1,7 @@
 import { DelayedError, UnrecoverableError, Worker, type Job, type WorkerOptions } from 'bullmq';
 import type { Log } from '../core/log.ts';
 import { prefix } from './keys.ts';
-import { queueNames, workerOptions, type ReplyJob, type TypingJob } from './jobs.ts';
+import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
 import { createPerform, type PerformDeps } from './perform.ts';
 import { reply } from './reply.ts';
 import { ReplyFailed, type ReplyDeps } from './reply-run.ts';
@@ -17,31 +17,34 @@ export interface WorkersOptions {
 
 /** Both queues' workers of one process. */
 export interface Workers {
-  /** Lets running jobs end; reply jobs that are not done by `graceMs` go back to the queue. */
+  /**
+   * Lets running jobs end; reply jobs that are not done by `graceMs` go back to the queue. With 0 nothing is waited for:
+   * without Redis no job can end, and each goes on elsewhere when its lock has run out.
+   */
   close(graceMs: number): Promise<void>;
 }
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { connection, log } = options;
   const stopping = new AbortController();
-  const shared = { connection, prefix, ...workerOptions };
+  const shared = { connection, prefix };
   const perform = createPerform(options.perform);
   const typing = new Worker<TypingJob>(
     queueNames.typing,
     async (job) => perform({ id: idOf(job), data: job.data, redelivered: job.attemptsStarted > 1 }),
-    { ...shared, concurrency: options.typingConcurrency },
+    { ...shared, ...lockOptions.typing, concurrency: options.typingConcurrency },
   );
   const replies = new Worker<ReplyJob>(
     queueNames.replies,
     (job, token) => runReply(options.reply, job, { token, signal: stopping.signal }),
-    { ...shared, concurrency: options.replyConcurrency },
+    { ...shared, ...lockOptions.replies, concurrency: options.replyConcurrency },
   );
   watch(typing, log);
   watch(replies, log);
   return {
     close: async (graceMs) => {
       const timer = setTimeout(() => stopping.abort(new Error('the process stops')), graceMs);
-      await Promise.all([replies.close(), typing.close()]);
+      await Promise.all([replies.close(graceMs === 0), typing.close(graceMs === 0)]);
       clearTimeout(timer);
     },
   };

@@ -10,7 +10,7 @@ export interface Demo {
   config: Config;
   log: Log;
   /** Plays one conversation on each platform and shows it as it happens. */
-  play(port: number): Promise<void>;
+  play(port: number, releases: Releases): Promise<void>;
 }
 
 const script = {
@@ -19,9 +19,8 @@ const script = {
 } as const;
 
 /** Simulated platforms, phones and a slow bot, for whoever starts keeptyping without an account. */
-export async function openDemo(base: Config, releases: Releases): Promise<Demo> {
+export async function openDemo(base: Config): Promise<Demo> {
   const simulator = await startSimulator();
-  releases.add('simulator', () => simulator.close());
   const { wechat, nxcloud } = simulator;
   const bot = await startBot({
     thinkMs: (text) => (text === script.wechat.text ? script.wechat.thinkMs : script.nxcloud.thinkMs),
@@ -29,14 +28,18 @@ export async function openDemo(base: Config, releases: Releases): Promise<Demo> 
     wechat: { ...wechat.options, apiBase: wechat.apiBase },
     nxcloud: { ...nxcloud.options, apiBase: nxcloud.apiBase },
   });
-  releases.add('demo bot', () => bot.close());
   const environment = { ...process.env, ...simulatedEnvironment(simulator, bot) };
   const { config } = loadConfig(environment);
   const log = createLog({ level: 'warn', format: base.logFormat });
-  return { config, log, play: (port) => play(simulator, port) };
+  const play = (port: number, releases: Releases): Promise<void> => {
+    // Closed first: a demo that is ended waits for nobody's answer.
+    releases.add('demo', () => Promise.all([bot.close(), simulator.close()]));
+    return playScript(simulator, port);
+  };
+  return { config, log, play };
 }
 
-async function play(simulator: Simulator, port: number): Promise<void> {
+async function playScript(simulator: Simulator, port: number): Promise<void> {
   const base = `http://127.0.0.1:${port}/webhooks`;
   simulator.wechat.connect(`${base}/wechat`);
   simulator.nxcloud.connect(`${base}/nxcloud`);

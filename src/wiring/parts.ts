@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Account, Config } from '../config/index.ts';
@@ -94,7 +95,10 @@ export function createQueueParts(parts: Parts, connection: Redis, releases: Rele
 function open<T extends Queue>(queue: T, releases: Releases): T {
   // Without a listener an outage of Redis would end the process; the connections report it themselves.
   queue.on('error', () => {});
-  releases.add(`queue ${queue.name}`, () => queue.close());
+  // Closing waits for Redis, and there is nothing to wait for when it is away: the connections are dropped next.
+  releases.add(`queue ${queue.name}`, () =>
+    Promise.race([queue.close(), delay(500, undefined, { ref: false })]),
+  );
   return queue;
 }
 

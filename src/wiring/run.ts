@@ -30,7 +30,8 @@ export async function run(start: (started: Started) => Promise<void>): Promise<v
     void releases.all().finally(() => process.exit(code));
   };
   process.on('SIGTERM', () => stop(0));
-  process.on('SIGINT', () => stop(0));
+  // A second Ctrl-C waits for nothing.
+  process.on('SIGINT', () => (stopping ? process.exit(130) : stop(0)));
   try {
     await start({ config, skipped, log, releases });
   } catch (error) {

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 import type { Skipped } from '../config/index.ts';
+import type { Platform } from '../core/platform.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import { createDirect } from '../http/direct.ts';
 import { createHolds } from '../http/holds.ts';
@@ -63,7 +64,10 @@ function createWebApp(parts: Parts, { readiness, direct, releases }: WebAppParts
     storedPushLimit,
     holdMs: config.holdMs,
     send: parts.clients.bot.send,
-    isMute: (platform: Parameters<typeof accounts.of>[0]) => clock.now() < accounts.of(platform).muteUntil,
+    isMute: async (platform: Platform) => {
+      await accounts.refresh();
+      return clock.now() < accounts.of(platform).muteUntil;
+    },
     accounts: createServedAccounts(parts.served),
     strangers: new Set<string>(),
   };

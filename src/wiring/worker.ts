@@ -46,7 +46,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     replyConcurrency,
     log,
   });
-  releases.add('workers', () => workers.close(grace));
+  releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   return workers;
 }
 

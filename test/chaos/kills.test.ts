@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Mark } from '../../src/simulator/index.ts';
+import { openSite, type Site, type SiteOptions } from './processes.ts';
+
+let site: Site;
+
+afterEach(async () => {
+  await site.close();
+});
+
+async function open(options: SiteOptions): Promise<Site> {
+  site = await openSite(options);
+  return site;
+}
+
+const user = 'oUser_1';
+const received = (mark: Mark): boolean => mark.what === 'received';
+const lights = (mark: Mark): boolean => mark.what === 'typing-on';
+
+/** One indicator is short, the window long: what goes on after a kill is seen soon. */
+const rules = { lifetime: 1_500, window: 60_000 };
+const env = { WECHAT_RULES: JSON.stringify({ ...rules, renewMargin: 40 }), HOLD_MS: '400' };
+
+describe('kill -9', { timeout: 60_000 }, () => {
+  test('of the worker three times in one turn, with a second one running: it goes on, one answer, no ghost', async () => {
+    const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs: 2_500 } });
+    await site.web();
+    const workers = [await site.worker(), await site.worker()];
+    const phone = simulator.wechat.phone(user);
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
+    let calls = 1;
+    for (const next of [0, 1, 0]) {
+      await bot.call(calls);
+      await phone.next(lights);
+      workers[next]?.signal('SIGKILL');
+      await workers[next]?.exit;
+      workers[next] = await site.worker();
+      calls = bot.calls.length;
+    }
+    await pushed;
+    const answer = await phone.next(received);
+    await expect.poll(() => phone.litAt(Date.now())).toBe(false);
+    expect(phone.marks.filter(received)).toHaveLength(1);
+    expect(phone.ghost(answer.at)).toBe(0);
+    expect(bot.calls.at(-1)?.attempt).toBe(String(bot.calls.length));
+  });
+
+  test('of the only worker: the web takes over within 5 s, new turns and old', async () => {
+    const { simulator } = await open({ env, wechat: { rules }, bot: { thinkMs: 7_000 } });
+    await site.web();
+    const worker = await site.worker();
+    const old = simulator.wechat.phone(user);
+    const pushed = simulator.wechat.push({ user, text: 'old' });
+    await old.next(lights);
+    const killedAt = Date.now();
+    worker.signal('SIGKILL');
+    await worker.exit;
+    const fresh = simulator.wechat.phone('oUser_2');
+    const second = simulator.wechat.push({ user: 'oUser_2', text: 'new' });
+    const [onForOld, onForNew] = await Promise.all([
+      old.next((mark) => lights(mark) && mark.at > killedAt + 1_600),
+      fresh.next(lights),
+    ]);
+    expect(onForNew.at - killedAt).toBeLessThan(5_000);
+    expect(onForOld.at - killedAt).toBeLessThan(5_000);
+    await Promise.all([old.next(received), fresh.next(received), pushed, second]);
+    expect(old.marks.filter(received)).toHaveLength(1);
+  });
+
+  test('of the web while it holds the connection: the answer arrives once', async () => {
+    const { simulator } = await open({
+      env: { ...env, HOLD_MS: '4000' },
+      wechat: { rules },
+      bot: { thinkMs: 1_000 },
+    });
+    const web = await site.web();
+    await site.worker();
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
+    await site.bot.call(1);
+    web.signal('SIGKILL');
+    await web.exit;
+    const phone = simulator.wechat.phone(user);
+    expect(await phone.next(received)).toMatchObject({ via: 'api' });
+    await pushed;
+    expect(phone.marks.filter(received)).toHaveLength(1);
+    expect(site.bot.calls).toHaveLength(1);
+  });
+});
+
+describe('SIGTERM', { timeout: 60_000 }, () => {
+  test('lets a worker end its job and exit with 0', async () => {
+    const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs: 1_200 } });
+    await site.web();
+    const worker = await site.worker();
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
+    await bot.call(1);
+    worker.signal('SIGTERM');
+    expect(await worker.exit).toBe(0);
+    expect(simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
+    await pushed;
+  });
+
+  test('lets a web answer what it holds and exit with 0', async () => {
+    const { simulator, bot } = await open({
+      env: { ...env, HOLD_MS: '4000' },
+      wechat: { rules },
+      bot: { thinkMs: 800 },
+    });
+    const web = await site.web();
+    await site.worker();
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
+    await bot.call(1);
+    web.signal('SIGTERM');
+    expect((await pushed).deliveries.map(({ status }) => status)).toEqual([200]);
+    expect(await web.exit).toBe(0);
+    expect(await simulator.wechat.phone(user).next(received)).toMatchObject({ via: 'passive' });
+  });
+});

@@ -1,0 +1,133 @@
+/** keeptyping's own processes, as the Procfile starts them, between the simulated platforms. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import {
+  startBot,
+  startSimulator,
+  type Bot,
+  type BotOptions,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../src/simulator/index.ts';
+import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
+import { startRedis } from '../helpers/redis.ts';
+
+export interface Child {
+  /** Resolves with the first log line that holds this text, past or future. */
+  says(text: string): Promise<string>;
+  signal(name: NodeJS.Signals): void;
+  /** Resolves with the exit code, or the signal's name. */
+  exit: Promise<number | string>;
+  output(): string;
+}
+
+const dist = new URL('../../dist/', import.meta.url);
+
+/** Starts `dist/<name>.js`: what `npm run build` made, as it is deployed. */
+export function start(name: 'main' | 'web' | 'worker', environment: Record<string, string>): Child {
+  const file = fileURLToPath(new URL(`${name}.js`, dist));
+  if (!existsSync(file)) throw new Error(`${name}.js is not built: run npm run build.`);
+  const env = { PATH: process.env['PATH'] ?? '', LOG_FORMAT: 'json', ...environment };
+  return watch(spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
+function watch(child: ChildProcess): Child {
+  let output = '';
+  let waiting: { text: string; resolve: (line: string) => void }[] = [];
+  const look = (): void => {
+    const lines = output.split('\n');
+    waiting = waiting.filter(({ text, resolve }) => {
+      const line = lines.find((each) => each.includes(text));
+      if (line !== undefined) resolve(line);
+      return line === undefined;
+    });
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      look();
+    });
+  }
+  const exit = once(child, 'exit').then(([code, signal]: unknown[]) =>
+    typeof code === 'number' ? code : String(signal),
+  );
+  return {
+    exit,
+    output: () => output,
+    signal: (name) => void child.kill(name),
+    says: (text) =>
+      new Promise((resolve) => {
+        waiting.push({ text, resolve });
+        look();
+      }),
+  };
+}
+
+export interface Site {
+  simulator: Simulator;
+  bot: Bot;
+  environment: Record<string, string>;
+  web(): Promise<Child & { url: string }>;
+  worker(): Promise<Child>;
+  close(): Promise<void>;
+}
+
+export interface SiteOptions {
+  env?: Record<string, string>;
+  wechat?: SimulatorOptions['wechat'];
+  bot?: BotOptions;
+  /** Instead of a Redis of its own. */
+  redisUrl?: string;
+}
+
+export async function openSite(options: SiteOptions = {}): Promise<Site> {
+  const redis =
+    options.redisUrl === undefined
+      ? await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded')
+      : null;
+  const simulator = await startSimulator({ wechat: options.wechat ?? {} });
+  const bot = await startBot({
+    wechat: { ...simulator.wechat.options, apiBase: simulator.wechat.apiBase },
+    ...options.bot,
+  });
+  const redisUrl = options.redisUrl ?? redis?.url ?? '';
+  const environment = {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    REDIS_URL: redisUrl,
+    ...simulatedEnvironment(simulator, bot),
+    ...options.env,
+  };
+  const children: Child[] = [];
+  const keep = <T extends Child>(child: T): T => {
+    children.push(child);
+    return child;
+  };
+  return {
+    simulator,
+    bot,
+    environment,
+    web: async () => {
+      const child = keep(start('web', environment));
+      const line = await child.says('"listening"');
+      const url = `http://127.0.0.1:${/"port":(\d+)/.exec(line)?.[1]}`;
+      simulator.wechat.connect(`${url}/webhooks/wechat`);
+      simulator.nxcloud.connect(`${url}/webhooks/nxcloud`);
+      return { ...child, url };
+    },
+    worker: async () => {
+      const child = keep(start('worker', environment));
+      await child.says('"working"');
+      return child;
+    },
+    close: async () => {
+      for (const child of children) child.signal('SIGKILL');
+      await Promise.all(children.map(({ exit }) => exit));
+      await bot.close();
+      await simulator.close();
+      await redis?.stop();
+    },
+  };
+}

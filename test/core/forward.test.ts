@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import {
+  botRequest,
+  endToEnd,
+  judgeBot,
+  withQuery,
+  type BotRetry,
+  type BotVerdict,
+} from '../../src/core/forward.ts';
+import { headerOf, NoAnswer, type Answer, type HeaderLines } from '../../src/core/wire.ts';
+
+describe('endToEnd', () => {
+  test('keeps the lines as they came: order, case and repeats', () => {
+    const lines: HeaderLines = [
+      ['X-B', '1'],
+      ['x-a', '2'],
+      ['Cookie', 'one'],
+      ['Cookie', 'two'],
+    ];
+    expect(endToEnd(lines)).toEqual(lines);
+  });
+
+  test.each([
+    'Connection',
+    'keep-alive',
+    'Proxy-Authenticate',
+    'PROXY-AUTHORIZATION',
+    'proxy-connection',
+    'TE',
+    'Trailer',
+    'Transfer-Encoding',
+    'Upgrade',
+    'Host',
+    'Content-Length',
+    'Expect',
+  ])('drops %s, which belongs to the connection', (name) => {
+    expect(
+      endToEnd([
+        [name, 'x'],
+        ['Content-Type', 'text/xml'],
+      ]),
+    ).toEqual([['Content-Type', 'text/xml']]);
+  });
+
+  test('drops what any Connection line names, whatever the case', () => {
+    const lines: HeaderLines = [
+      ['X-Hop', '1'],
+      ['connection', 'close, x-hop'],
+      ['Connection', ' X-OTHER '],
+      ['x-other', '2'],
+      ['X-Stays', '3'],
+    ];
+    expect(endToEnd(lines)).toEqual([['X-Stays', '3']]);
+  });
+});
+
+describe('withQuery', () => {
+  test.each([
+    ['http://bot/wx', 'signature=a&nonce=b', 'http://bot/wx?signature=a&nonce=b'],
+    ['http://bot/wx?key=1', 'signature=a', 'http://bot/wx?key=1&signature=a'],
+    ['http://bot/wx?key=1', '', 'http://bot/wx?key=1'],
+    ['http://bot/wx', 'echo=%E4%BD%A0+%2B', 'http://bot/wx?echo=%E4%BD%A0+%2B'],
+  ])('%s and "%s" make %s', (url, rawQuery, expected) => {
+    expect(withQuery(url, rawQuery)).toBe(expected);
+  });
+});
+
+test("the bot's request is the platform's own, with a key and the number of the attempt", () => {
+  const body = Buffer.from([0, 255, 13]);
+  const push = {
+    method: 'POST',
+    rawQuery: 'nonce=1',
+    headers: [
+      ['Host', 'keeptyping.example'],
+      ['Content-Type', 'text/xml'],
+    ],
+    body,
+  } as const;
+  expect(
+    botRequest({ botUrl: 'http://bot/', push, key: '24180351648420683', attempt: 2, timeoutMs: 9 }),
+  ).toEqual({
+    method: 'POST',
+    url: 'http://bot/?nonce=1',
+    headers: [
+      ['Content-Type', 'text/xml'],
+      ['Idempotency-Key', '24180351648420683'],
+      ['X-Keeptyping-Attempt', '2'],
+    ],
+    body,
+    timeoutMs: 9,
+  });
+});
+
+const status = (code: number): Answer => ({ status: code, headers: [], body: new Uint8Array() });
+
+describe('judgeBot', () => {
+  const refused = new NoAnswer('ECONNREFUSED', { begun: false });
+  const reset = new NoAnswer('ECONNRESET', { begun: true });
+  const timeout = new NoAnswer('no answer within 120000 ms', { begun: true, timedOut: true });
+
+  const verdicts: [what: string, result: Answer | NoAnswer, safe: BotVerdict, always: BotVerdict][] = [
+    ['200', status(200), 'answered', 'answered'],
+    ['204', status(204), 'answered', 'answered'],
+    ['199', status(199), 'failed', 'failed'],
+    ['300', status(300), 'failed', 'failed'],
+    ['302', status(302), 'failed', 'failed'],
+    ['404', status(404), 'failed', 'failed'],
+    ['500', status(500), 'failed', 'again'],
+    ['502', status(502), 'again', 'again'],
+    ['503', status(503), 'again', 'again'],
+    ['504', status(504), 'failed', 'again'],
+    ['a refused connection', refused, 'again', 'again'],
+    ['a reset', reset, 'failed', 'again'],
+    ['a timeout', timeout, 'failed', 'failed'],
+  ];
+
+  test.each(verdicts)('%s', (_, result, safe, always) => {
+    const verdict = (retry: BotRetry) => judgeBot(result, retry);
+    expect({ safe: verdict('safe'), always: verdict('always') }).toEqual({ safe, always });
+    expect(verdict('never')).toBe(safe === 'answered' ? 'answered' : 'failed');
+  });
+});
+
+test('a header is found whatever the case of its name, the first of several', () => {
+  const lines: HeaderLines = [
+    ['X-Typing', 'none'],
+    ['x-typing', 'done'],
+  ];
+  expect(headerOf(lines, 'x-TYPING')).toBe('none');
+  expect(headerOf(lines, 'absent')).toBeNull();
+});

@@ -1,0 +1,138 @@
+/** Turns a scenario into a line: what happens to one conversation, in virtual time, and which calls the core asks for. */
+import type { Event } from '../../src/core/event.ts';
+import type { Outcome } from '../../src/core/platform.ts';
+import type { Rules } from '../../src/core/rules.ts';
+import { initialState, type Call, type State } from '../../src/core/state.ts';
+import { step, type Step } from '../../src/core/typing.ts';
+
+type WithoutTime<E> = E extends unknown ? Omit<E, 'at'> : never;
+export type Happening = WithoutTime<Event>;
+
+/** The platform's word on one call; `after`: ms until it comes, over `takes`. `silence`: it never comes. */
+export type Answer = 'silence' | (Outcome & { after?: number });
+
+export interface Scheduled {
+  second: number;
+  happening: Happening;
+  judged: number;
+}
+
+/** What happens at which second; `judged`: when the event comes out of its queue. @default at once */
+export function at(second: number, happening: Happening, judged = second): Scheduled {
+  return { second, happening, judged };
+}
+
+export interface Scenario {
+  rules: Rules;
+  events: readonly Scheduled[];
+  /** The n-th call's answer. @default done */
+  answers?: readonly Answer[];
+  /** How long each call takes, in ms. @default 0 */
+  takes?: number;
+}
+
+export interface Played {
+  /** `0 show, 15.06 show (already), 24 hide`: the calls, in seconds; answers other than `done` in brackets. */
+  calls: string;
+  /** `24 a: passive-reply`: how the turns ended. */
+  ends: string;
+  made: Call[];
+  state: State;
+}
+
+/** Second 0 of every scenario, in ms: far enough from 1970 that no time is taken for "none". */
+export const start = 1_000_000;
+
+/** The platform's own whole second at that second of the scenario. */
+export function platformSecond(second: number): number {
+  return start / 1000 + second;
+}
+
+export function play({ rules, events, answers = [], takes = 0 }: Scenario): Played {
+  const line = createLine();
+  const calls: string[] = [];
+  const ends: string[] = [];
+  const made: Call[] = [];
+  let state = initialState;
+  let jobs = 0;
+  const tell = (event: Event, by: string): void => {
+    const now = line.now();
+    const taken: Step = step(rules, state, { event, by, now });
+    ({ state } = taken);
+    ends.push(...taken.ended.map((turn) => `${seconds(now)} ${turn.id}: ${turn.by}`));
+    const { arm, call } = taken;
+    if (arm) line.at(arm.at, () => tell({ is: 'wake', timer: arm.n, at: line.now() }, 'alarm'));
+    if (call) make(call, by);
+  };
+  const make = (call: Call, by: string): void => {
+    const answer: Answer = answers[made.length] ?? { is: 'done' };
+    made.push(call);
+    const word = answer === 'silence' ? answer : answer.is;
+    calls.push(`${seconds(call.at)} ${call.kind}${word === 'done' ? '' : ` (${word})`}`);
+    if (answer === 'silence') return;
+    const { after = 0, ...outcome } = answer;
+    line.at(call.at + takes + after, () =>
+      tell({ is: 'outcome', call: call.n, outcome, at: line.now() }, by),
+    );
+  };
+  for (const { second, happening, judged } of events) {
+    const by = happening.is === 'recovered' ? happening.by : `job-${(jobs += 1)}`;
+    const event: Event = { ...happening, at: start + second * 1000 };
+    line.at(start + judged * 1000, () => tell(event, by));
+  }
+  line.run();
+  return { calls: calls.join(', '), ends: ends.join(', '), made, state };
+}
+
+/** Virtual time: what stands for a moment is done in the order in which it was put there. */
+function createLine() {
+  const waiting: { time: number; what: () => void }[] = [];
+  let time = start;
+  return {
+    now: () => time,
+    at: (when: number, what: () => void): void => {
+      waiting.push({ time: Math.max(when, time), what });
+    },
+    run: (): void => {
+      for (let steps = 0; waiting.length > 0; steps += 1) {
+        if (steps > 10_000) throw new Error('the scenario never comes to rest');
+        const earliest = Math.min(...waiting.map((each) => each.time));
+        const [next] = waiting.splice(
+          waiting.findIndex((each) => each.time === earliest),
+          1,
+        );
+        time = earliest;
+        next?.what();
+      }
+    },
+  };
+}
+
+function seconds(at: number): string {
+  return String((at - start) / 1000);
+}
+
+/** The user writes: a turn begins, and the bot is called. */
+export function writes(turn: string, more: Partial<Extract<Happening, { is: 'inbound' }>> = {}): Happening {
+  const message = { sentAt: 0, messageId: turn, opensTurn: true, interaction: true } as const;
+  return { is: 'inbound', turn, ...message, phase: 'working', ...more };
+}
+
+/** The bot's webhook answer holds a message, which goes out now. */
+export function answers(turn: string): Happening {
+  return { is: 'ended', turn, by: 'passive-reply', message: true };
+}
+
+/** The bot failed for good: no message goes out. */
+export function fails(turn: string): Happening {
+  return { is: 'ended', turn, by: 'reply-failed', message: false };
+}
+
+export function acknowledges(turn: string): Happening {
+  return { is: 'acknowledged', turn };
+}
+
+/** A message to the user is seen, whose turn is not known. */
+export function seen(sentAt = 0): Happening {
+  return { is: 'message', by: 'status', sentAt };
+}

@@ -1,0 +1,234 @@
+import { describe, expect, test } from 'vitest';
+import {
+  acknowledges,
+  answers,
+  at,
+  fails,
+  platformSecond,
+  play,
+  seen,
+  start,
+  writes,
+  type Happening,
+  type Scheduled,
+} from './scenario.ts';
+import { tables } from './tables.ts';
+
+const [{ rules: wechat }, { rules: whatsapp }] = tables;
+const wechatLine = (...events: Scheduled[]) => play({ rules: wechat, events });
+const whatsappLine = (...events: Scheduled[]) => play({ rules: whatsapp, events });
+
+const asked = (turn: string, second: number) => writes(turn, { sentAt: platformSecond(second) });
+
+describe('several messages', () => {
+  test('the indicator comes back after the first answer and ends with the second', () => {
+    const { calls, ends } = wechatLine(
+      at(0, writes('a')),
+      at(3, writes('b')),
+      at(5, answers('a')),
+      at(5.2, { is: 'interaction' }),
+      at(9, fails('b')),
+    );
+    expect(calls).toBe('0 show, 5.2 show, 9 hide');
+    expect(ends).toBe('5 a: passive-reply, 9 b: reply-failed');
+  });
+
+  test('without news of the first answer it comes back after 2 s', () => {
+    const { calls } = wechatLine(
+      at(0, writes('a')),
+      at(3, writes('b')),
+      at(5, answers('a')),
+      at(9, fails('b')),
+    );
+    expect(calls).toBe('0 show, 7 show, 9 hide');
+  });
+
+  test('a second message while it shows calls nothing, and reopens the window', () => {
+    const { calls } = wechatLine(
+      at(0, writes('a')),
+      at(14, writes('b')),
+      at(31, fails('a')),
+      at(32, fails('b')),
+    );
+    expect(calls).toBe('0 show, 15.06 show, 30.12 show, 32 hide');
+  });
+
+  test('the 33rd open turn ends the oldest', () => {
+    const events = Array.from({ length: 33 }, (_, n) => at(n / 10, writes(`turn-${n}`)));
+    const { ends } = play({ rules: whatsapp, events: [...events, at(5, { is: 'left' })] });
+    expect(ends).toMatch(/^3\.2 turn-0: crowded, 5 /);
+  });
+});
+
+describe('repeats', () => {
+  test('move neither the interaction nor anything else', () => {
+    const once = wechatLine(at(0, writes('a')), at(40, fails('a')));
+    const thrice = wechatLine(
+      at(0, writes('a')),
+      at(5, writes('a')),
+      at(10, writes('a')),
+      at(40, fails('a')),
+    );
+    expect(thrice.calls).toBe('0 show, 15.06 show');
+    expect(thrice).toEqual(once);
+  });
+
+  test('a repeat after the end opens nothing', () => {
+    const { calls, state } = wechatLine(at(0, writes('a')), at(3, answers('a')), at(5, writes('a')));
+    expect(calls).toBe('0 show');
+    expect(state.lastInteractionAt).toBe(start);
+  });
+
+  test('an end that overtakes its own message: nothing shows, but the interaction counts', () => {
+    const { calls, state } = wechatLine(at(0, answers('a')), at(0.1, writes('a')), at(0.2, writes('a')));
+    expect(calls).toBe('');
+    expect(state).toMatchObject({ turns: [], lastInteractionAt: start + 100, messageId: 'a' });
+  });
+
+  test('the first end wins', () => {
+    expect(wechatLine(at(0, writes('a')), at(3, answers('a')), at(4, fails('a'))).ends).toBe(
+      '3 a: passive-reply',
+    );
+  });
+});
+
+describe('an answer that does not go out after all', () => {
+  test('leaves the indicator on the phone: it is taken away', () => {
+    const { calls } = wechatLine(at(0, writes('a')), at(5, answers('a')), at(5.4, { is: 'undelivered' }));
+    expect(calls).toBe('0 show, 5.4 hide');
+  });
+
+  test('a message that crossed the show on its way: it is taken away, for nobody knows which came first', () => {
+    const { calls } = play({
+      rules: wechat,
+      events: [at(0, writes('a')), at(0.1, answers('a'))],
+      takes: 300,
+    });
+    expect(calls).toBe('0 show, 0.3 hide');
+  });
+});
+
+describe('a message to the user, whose turn is not known', () => {
+  test('ends every acknowledged turn that was opened before it', () => {
+    const { calls, ends } = whatsappLine(
+      at(0, asked('a', 0)),
+      at(0.1, acknowledges('a')),
+      at(40, seen(platformSecond(40))),
+    );
+    expect(calls).toBe('0 show, 25.3 show');
+    expect(ends).toBe('40 a: status');
+  });
+
+  test('of the same platform second as the question counts as its answer', () => {
+    const { ends } = whatsappLine(
+      at(0.5, asked('a', 0)),
+      at(0.6, acknowledges('a')),
+      at(2, seen(platformSecond(0))),
+    );
+    expect(ends).toBe('2 a: status');
+  });
+
+  test('of an earlier platform second answers something else', () => {
+    const { ends } = whatsappLine(
+      at(5, asked('a', 5)),
+      at(5.1, acknowledges('a')),
+      at(6, seen(platformSecond(4))),
+      at(9, { is: 'left' }),
+    );
+    expect(ends).toBe('9 a: left');
+  });
+
+  test('without a platform time is judged by when it came', () => {
+    const { ends } = whatsappLine(
+      at(0, writes('a')),
+      at(1, acknowledges('a')),
+      at(4, writes('b')),
+      at(4.1, acknowledges('b')),
+      at(3, seen(), 5),
+      at(9, { is: 'left' }),
+    );
+    expect(ends).toBe('5 a: status, 9 b: left');
+  });
+
+  test('while the bot is still at work: dark for 2 s, then on, and the turn ends with its call', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a')), at(5, seen()), at(10, acknowledges('a')));
+    expect(calls).toBe('0 show, 7 show, 10 hide');
+    expect(ends).toBe('10 a: status');
+  });
+
+  test('a WhatsApp indicator that it took away is renewed where another turn is open', () => {
+    const { calls } = whatsappLine(
+      at(0, asked('a', 0)),
+      at(0.1, acknowledges('a')),
+      at(9, seen(platformSecond(9))),
+      at(12, asked('b', 12)),
+      at(13, { is: 'left' }),
+    );
+    expect(calls).toBe('0 show, 12 show');
+  });
+});
+
+describe('pass mode', () => {
+  const passed: Happening = writes('a', { phase: 'passed' });
+  const missed: Happening = { is: 'missed', turn: 'a' };
+
+  test('the turn stays open from delivery to delivery, and ends with the third', () => {
+    const { calls, ends } = wechatLine(
+      at(0, passed),
+      at(5, missed),
+      at(5.1, passed),
+      at(10, missed),
+      at(10.1, passed),
+      at(14, missed),
+    );
+    expect(calls).toBe('0 show, 14 hide');
+    expect(ends).toBe('14 a: deliveries');
+  });
+
+  test('it ends 6 s after the last delivery without another', () => {
+    const { calls, ends } = wechatLine(at(0, passed), at(5, missed));
+    expect(calls).toBe('0 show, 11 hide');
+    expect(ends).toBe('11 a: deliveries');
+  });
+
+  test('an acknowledgement is none that was missed', () => {
+    const { ends } = wechatLine(at(0, passed), at(5, missed), at(6, acknowledges('a')));
+    expect(ends).toBe('600 a: deadline');
+  });
+
+  test('a delivery after the end opens nothing', () => {
+    expect(wechatLine(at(0, passed), at(3, answers('a')), at(5, passed)).calls).toBe('0 show');
+  });
+});
+
+describe('a human', () => {
+  test('takes over: dark at once, and no message starts typing until the pause is over', () => {
+    const { calls, ends } = wechatLine(
+      at(0, writes('a')),
+      at(5, { is: 'paused', until: start + 60_000 }),
+      at(20, writes('b')),
+      at(60, writes('c')),
+      at(61, fails('c')),
+    );
+    expect(calls).toBe('0 show, 5 hide, 60 show, 61 hide');
+    expect(ends).toBe('5 a: handoff, 61 c: reply-failed');
+  });
+
+  test('hands back: the next message starts typing', () => {
+    const { calls } = wechatLine(
+      at(0, { is: 'paused', until: start + 60_000 }),
+      at(1, writes('a')),
+      at(2, { is: 'resumed' }),
+      at(3, writes('b')),
+      at(4, answers('b')),
+    );
+    expect(calls).toBe('3 show');
+  });
+
+  test('leaves: dark at once', () => {
+    const { calls, ends, state } = wechatLine(at(0, writes('a')), at(5, { is: 'left' }));
+    expect(calls).toBe('0 show, 5 hide');
+    expect(ends).toBe('5 a: left');
+    expect(state.messageId).toBeNull();
+  });
+});

@@ -1,0 +1,153 @@
+/** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
+import { loadConfig, type Config } from '../../src/config/index.ts';
+import {
+  startBot,
+  startSimulator,
+  type Bot,
+  type BotOptions,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../src/simulator/index.ts';
+import { createParts, type Parts } from '../../src/wiring/parts.ts';
+import { createReleases } from '../../src/wiring/releases.ts';
+import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
+import { startWeb } from '../../src/wiring/web.ts';
+import { startWorker } from '../../src/wiring/worker.ts';
+import { recordLog, type RecordedLog } from '../helpers/log.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
+
+export interface StageOptions {
+  env?: Record<string, string>;
+  wechat?: SimulatorOptions['wechat'];
+  nxcloud?: SimulatorOptions['nxcloud'];
+  bot?: BotOptions;
+  webs?: number;
+  workers?: number;
+}
+
+export interface Process {
+  parts: Parts;
+  stop(): Promise<void>;
+}
+
+export interface Stage {
+  simulator: Simulator;
+  bot: Bot;
+  config: Config;
+  log: RecordedLog;
+  redis: TestRedis;
+  webs: (Process & { url: string })[];
+  workers: Process[];
+  startWorker(): Promise<Process>;
+  close(): Promise<void>;
+}
+
+/** The platforms' own rules, 25 times as fast; the margins stay long enough for a busy machine. */
+export const quick = {
+  wechat: { lifetime: 600, window: 1_200 },
+  nxcloud: { lifetime: 1_000 },
+} as const;
+
+const quickRules = {
+  WECHAT_RULES: JSON.stringify({
+    lifetime: 600,
+    renewMargin: 30,
+    window: 1_200,
+    windowMargin: 300,
+    againAfter: 100,
+    hideRetry: 100,
+    showRetry: 100,
+    darkAfterMessage: 200,
+    lapse: 400,
+  }),
+  NXCLOUD_RULES: JSON.stringify({
+    lifetime: 1_000,
+    renewMargin: 40,
+    showRetry: 100,
+    darkAfterMessage: 200,
+    showsPerMinute: 100,
+  }),
+  HOLD_MS: '300',
+};
+
+export async function openStage(options: StageOptions = {}): Promise<Stage> {
+  const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
+  const log = recordLog();
+  const redis = await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded');
+  releases.add('redis', () => redis.stop());
+  const simulator = await startSimulator({
+    wechat: { ...options.wechat, rules: { ...quick.wechat, pushTimeout: 800, ...options.wechat?.rules } },
+    nxcloud: { ...options.nxcloud, rules: { ...quick.nxcloud, ...options.nxcloud?.rules } },
+  });
+  releases.add('simulator', () => simulator.close());
+  const { wechat, nxcloud } = simulator;
+  const bot = await startBot({
+    wechat: { ...wechat.options, apiBase: wechat.apiBase },
+    nxcloud: { ...nxcloud.options, apiBase: nxcloud.apiBase },
+    ...options.bot,
+  });
+  releases.add('bot', () => bot.close());
+  const environment = {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    ...quickRules,
+    ...simulatedEnvironment(simulator, bot),
+    ...options.env,
+  };
+  const { config } = loadConfig(
+    Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')),
+  );
+  const place = { config, log, redis };
+  const workers: Process[] = [];
+  const addWorker = async (): Promise<Process> => {
+    const worker = await openWorker(place);
+    workers.push(worker);
+    releases.add('worker', () => worker.stop());
+    return worker;
+  };
+  for (let n = 0; n < (options.workers ?? 1); n += 1) await addWorker();
+  const webs: Stage['webs'] = [];
+  for (let n = 0; n < (options.webs ?? 1); n += 1) {
+    const web = await openWeb(place);
+    webs.push(web);
+    releases.add('web', () => web.stop());
+  }
+  connect(simulator, webs[0]?.url ?? '');
+  return {
+    simulator,
+    bot,
+    config,
+    log,
+    redis,
+    webs,
+    workers,
+    startWorker: addWorker,
+    close: () => releases.all(),
+  };
+}
+
+export function connect(simulator: Simulator, url: string): void {
+  simulator.wechat.connect(`${url}/webhooks/wechat`);
+  simulator.nxcloud.connect(`${url}/webhooks/nxcloud`);
+}
+
+interface Place {
+  config: Config;
+  log: RecordedLog;
+  redis: TestRedis;
+}
+
+async function openWorker(place: Place): Promise<Process> {
+  const releases = createReleases((name, error) => place.log.error({ name, error }, 'did not close'));
+  const parts = createParts({ ...place, releases });
+  await startWorker(parts, releases);
+  return { parts, stop: () => releases.all() };
+}
+
+async function openWeb(place: Place): Promise<Process & { url: string }> {
+  const releases = createReleases((name, error) => place.log.error({ name, error }, 'did not close'));
+  const parts = createParts({ ...place, releases });
+  await parts.connections.ready();
+  const port = await startWeb(parts, { skipped: [], releases, standby: true });
+  return { parts, url: `http://127.0.0.1:${port}`, stop: () => releases.all() };
+}

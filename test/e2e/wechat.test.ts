@@ -1,0 +1,261 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Mark, Phone } from '../../src/simulator/index.ts';
+import { openStage, type Stage, type StageOptions } from './stage.ts';
+
+let stage: Stage;
+
+afterEach(async () => {
+  await stage.close();
+});
+
+async function open(options: StageOptions = {}): Promise<Stage> {
+  stage = await openStage(options);
+  return stage;
+}
+
+const user = 'oUser_1';
+const is = (what: Mark['what'], detail?: string) => (mark: Mark) =>
+  mark.what === what && (detail ?? mark.detail) === mark.detail;
+
+function whats(phone: Phone): string[] {
+  return phone.marks
+    .filter(({ what }) => what !== 'call')
+    .map(({ what, detail }) => (what === 'typing-off' ? `off:${detail}` : what));
+}
+
+async function typingCalls({ simulator }: Stage): Promise<(string | null)[]> {
+  return simulator.wechat.calls.filter(({ path }) => path.endsWith('/typing')).map(({ command }) => command);
+}
+
+describe('a synchronous bot behind WeChat, in job mode', () => {
+  test('a fast answer goes back on the held connection, byte for byte', async () => {
+    const { simulator, bot } = await open();
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    const received = await simulator.wechat.phone(user).next(is('received'));
+    expect(received).toMatchObject({ detail: 'echo: hi', via: 'passive' });
+    expect(pushed.deliveries).toHaveLength(1);
+    expect(pushed.deliveries[0]?.status).toBe(200);
+    const call = await bot.call(1);
+    expect(call).toMatchObject({ key: `${user}-${pushed.msgId}`, attempt: '1' });
+    expect(pushed.answered).toEqual(pushed.deliveries[0]?.body);
+  });
+
+  test('an answer later than the hold arrives through custom/send, with typing all along and nothing after it', async () => {
+    const { simulator } = await open({ bot: { thinkMs: 1_000 } });
+    const phone = simulator.wechat.phone(user);
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.answered?.toString()).toBe('success');
+    const received = await phone.next(is('received'));
+    expect(received).toMatchObject({ detail: 'echo: hi', via: 'api' });
+    expect(whats(phone)).toEqual([
+      'sent',
+      'typing-on',
+      'off:expired',
+      'typing-on',
+      'off:message',
+      'received',
+    ]);
+    expect(phone.ghost(received.at)).toBe(0);
+  });
+
+  test.each([
+    { mode: 'plain', format: 'json' },
+    { mode: 'compatible', format: 'xml' },
+    { mode: 'compatible', format: 'json' },
+    { mode: 'secure', format: 'xml' },
+    { mode: 'secure', format: 'json' },
+  ] as const)('in $mode mode with $format bodies: inline and late', async ({ mode, format }) => {
+    const { simulator, bot } = await open({ wechat: { mode, format } });
+    await simulator.wechat.push({ user, text: 'now' });
+    expect(await simulator.wechat.phone(user).next(is('received', 'echo: now'))).toMatchObject({
+      via: 'passive',
+    });
+    bot.set({ thinkMs: 500 });
+    await simulator.wechat.push({ user, text: 'later' });
+    expect(await simulator.wechat.phone(user).next(is('received', 'echo: later'))).toMatchObject({
+      via: 'api',
+    });
+  });
+
+  test('the console’s check of the URL is answered', async () => {
+    const { simulator } = await open();
+    expect(await simulator.wechat.verify()).toBe(true);
+  });
+
+  test('a Mini Program types at its own path', async () => {
+    const { simulator } = await open({ wechat: { kind: 'mini' }, bot: { thinkMs: 500 } });
+    await simulator.wechat.push({ user, text: 'hi' });
+    const phone = simulator.wechat.phone(user);
+    await phone.next(is('typing-on'));
+    expect(
+      simulator.wechat.calls.some(({ path }) => path === '/cgi-bin/message/custom/business/typing'),
+    ).toBe(true);
+    await phone.next(is('received'));
+  });
+
+  test('a repeat of a push changes nothing', async () => {
+    const { simulator, bot } = await open({ bot: { thinkMs: 900 } });
+    const phone = simulator.wechat.phone(user);
+    const first = simulator.wechat.push({ user, text: 'hi', msgId: '24180351648420683' });
+    await phone.next(is('typing-on'));
+    const repeat = await simulator.wechat.push({ user, text: 'hi', msgId: '24180351648420683' });
+    expect(repeat.answered?.toString()).toBe('success');
+    await first;
+    const received = await phone.next(is('received'));
+    const again = await simulator.wechat.push({ user, text: 'hi', msgId: '24180351648420683' });
+    expect(again.answered?.toString()).toBe('success');
+    expect(bot.calls).toHaveLength(1);
+    expect(phone.marks.filter(is('received'))).toHaveLength(1);
+    expect(phone.marks.filter(is('refused'))).toHaveLength(0);
+    expect(phone.ghost(received.at)).toBe(0);
+  });
+
+  test('a repeat within the hold gets the very same bytes', async () => {
+    const { simulator, bot } = await open();
+    const first = await simulator.wechat.push({ user, text: 'hi', msgId: '77' });
+    const repeat = await simulator.wechat.push({ user, text: 'hi', msgId: '77' });
+    expect(repeat.answered).toEqual(first.answered);
+    expect(bot.calls).toHaveLength(1);
+  });
+
+  test('two messages before the first answer: the indicator comes back after it and ends with the second', async () => {
+    const { simulator } = await open({ bot: { thinkMs: (text) => (text === 'first' ? 500 : 1_100) } });
+    const phone = simulator.wechat.phone(user);
+    const pushes = [
+      simulator.wechat.push({ user, text: 'first' }),
+      simulator.wechat.push({ user, text: 'second' }),
+    ];
+    const first = await phone.next(is('received', 'echo: first'));
+    const back = await phone.next((mark) => mark.what === 'typing-on' && mark.at > first.at);
+    const second = await phone.next(is('received', 'echo: second'));
+    await Promise.all(pushes);
+    expect(back.at).toBeLessThan(second.at);
+    expect(phone.ghost(second.at)).toBe(0);
+    expect(phone.marks.filter(is('refused'))).toHaveLength(0);
+  });
+
+  test('a bot that fails: its own status goes back, the indicator goes, the job is kept', async () => {
+    const { simulator, bot, log } = await open({ bot: { style: 'fail', failStatus: 500, thinkMs: 150 } });
+    const phone = simulator.wechat.phone(user);
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.deliveries.map(({ status }) => status)).toEqual([500, 500, 500]);
+    expect(bot.calls).toHaveLength(1);
+    await phone.next(is('typing-off', 'cancelled'));
+    expect(phone.litAt(Date.now())).toBe(false);
+    expect(log.lines.some(({ message }) => message.includes('The bot answered with status 500'))).toBe(true);
+  });
+
+  test('a bot that says 503 is asked again and answers', async () => {
+    const { simulator, bot } = await open({ bot: { style: 'fail', failStatus: 503 } });
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
+    await (
+      await bot.call(1)
+    ).ended;
+    bot.set({ style: 'passive' });
+    expect((await bot.call(2)).attempt).toBe('2');
+    expect(await simulator.wechat.phone(user).next(is('received'))).toMatchObject({ detail: 'echo: hi' });
+    await pushed;
+  });
+
+  test('a bot that acknowledges and answers through the API gets one indicator', async () => {
+    const { simulator } = await open({ bot: { style: 'api', thinkMs: 1_500 } });
+    const phone = simulator.wechat.phone(user);
+    await simulator.wechat.push({ user, text: 'hi' });
+    await phone.next(is('received'));
+    expect(whats(phone)).toEqual(['sent', 'typing-on', 'off:expired', 'received']);
+  });
+
+  test('an account that may not send: WeChat is left to repeat, and the answer comes on a later delivery', async () => {
+    const { simulator, bot, log } = await open({ bot: { thinkMs: 1_300 } });
+    simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 });
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.deliveries.map(({ status }) => status)).toEqual([null, 200]);
+    expect(await simulator.wechat.phone(user).next(is('received'))).toMatchObject({ via: 'passive' });
+    expect(bot.calls).toHaveLength(1);
+    expect(log.lines.filter(({ message }) => message.includes('switched off'))).toHaveLength(1);
+  });
+
+  test('an answer later than all deliveries of such an account is a failed job that says so', async () => {
+    const { simulator, log } = await open({ bot: { thinkMs: 2_600 } });
+    simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 });
+    simulator.wechat.faults.set('/cgi-bin/message/custom/send', { code: 48001 });
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.deliveries.map(({ status }) => status)).toEqual([null, null, 200]);
+    expect(pushed.answered?.toString()).toBe('success');
+    expect(log.lines.some(({ message }) => message.includes('lost to the user'))).toBe(true);
+    await expect
+      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')), {
+        timeout: 5_000,
+      })
+      .toBe(true);
+  });
+
+  test('a revoked token is renewed once and the indicator still comes', async () => {
+    const { simulator, bot } = await open();
+    await simulator.wechat.push({ user, text: 'warm' });
+    simulator.wechat.tokens.revokeAll();
+    bot.set({ thinkMs: 700 });
+    await simulator.wechat.push({ user, text: 'hi' });
+    await simulator.wechat.phone(user).next(is('received', 'echo: hi'));
+    expect(simulator.wechat.phone(user).marks.filter(is('typing-on')).length).toBeGreaterThan(0);
+  });
+
+  test('a hanging typing API delays nothing', async () => {
+    const { simulator } = await open();
+    simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { hang: true });
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(await simulator.wechat.phone(user).next(is('received'))).toMatchObject({ via: 'passive' });
+    expect(pushed.deliveries[0]?.tookMs).toBeLessThan(800);
+  });
+
+  test('events that no bot answers reach the bot and start nothing', async () => {
+    const { simulator, bot } = await open();
+    await simulator.wechat.push({
+      user,
+      type: 'event',
+      fields: { Event: 'VIEW', EventKey: 'http://www.qq.com' },
+    });
+    await bot.call(1);
+    expect(await typingCalls(stage)).toEqual([]);
+  });
+});
+
+describe('a bot that lives on the three deliveries, in pass mode', () => {
+  test('each delivery reaches the bot; one indicator; the answer of the third goes back', async () => {
+    let calls = 0;
+    const { simulator, bot } = await open({
+      env: { WECHAT_BOT_MODE: 'pass' },
+      bot: { thinkMs: () => ((calls += 1) < 3 ? 5_000 : 50) },
+    });
+    const phone = simulator.wechat.phone(user);
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.deliveries).toHaveLength(3);
+    expect(bot.calls).toHaveLength(3);
+    const received = await phone.next(is('received'));
+    expect(received.via).toBe('passive');
+    expect(phone.marks.filter(is('refused'))).toHaveLength(0);
+    await expect.poll(() => phone.litAt(Date.now())).toBe(false);
+  });
+
+  test('when no delivery brings an answer the indicator is taken away', async () => {
+    const { simulator } = await open({
+      env: { WECHAT_BOT_MODE: 'pass' },
+      bot: { style: 'fail', failStatus: 500, thinkMs: 100 },
+    });
+    const phone = simulator.wechat.phone(user);
+    await simulator.wechat.push({ user, text: 'hi' });
+    await phone.next(is('typing-off', 'cancelled'));
+    expect(phone.litAt(Date.now())).toBe(false);
+  });
+});
+
+describe('without a bot', () => {
+  test('it acknowledges and types once', async () => {
+    const { simulator } = await open({ env: { WECHAT_BOT_URL: '' } });
+    const phone = simulator.wechat.phone(user);
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.answered?.toString()).toBe('success');
+    await phone.next(is('typing-off', 'expired'));
+    expect(whats(phone)).toEqual(['sent', 'typing-on', 'off:expired']);
+  });
+});

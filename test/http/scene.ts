@@ -1,0 +1,264 @@
+/** The web application between real connections and object literals of its narrow ports. */
+import { createServer } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { onTestFinished } from 'vitest';
+import type { Clock } from '../../src/core/clock.ts';
+import type { Event } from '../../src/core/event.ts';
+import type { Happening, Platform } from '../../src/core/platform.ts';
+import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
+import { createApp, webhooks, type Readiness } from '../../src/http/app.ts';
+import { createClient, type Client } from '../../src/http/client.ts';
+import { createDirect, type Direct } from '../../src/http/direct.ts';
+import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
+import { createServedAccounts, type Served, type ServedBot } from '../../src/http/served.ts';
+import type { Intake, WebDeliveries, WebDeps } from '../../src/http/task.ts';
+import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
+import { createNxcloud } from '../../src/nxcloud/index.ts';
+import type { WechatAccount } from '../../src/wechat/account.ts';
+import { createWechat } from '../../src/wechat/index.ts';
+import { sign } from '../../src/wechat/signature.ts';
+import { recordLog, type RecordedLog } from '../helpers/log.ts';
+import { account as nxcloudAccount, envelope, textMessage } from '../nxcloud/fakes.ts';
+import {
+  account as wechatAccount,
+  adapterDeps,
+  answerOf,
+  granted,
+  scriptedSend,
+  xmlOf,
+} from '../wechat/fakes.ts';
+import { call, listen, utf8, type Call, type UnderWay } from './wire.ts';
+
+export type Entry =
+  | { is: 'tell'; account: string; happenings: readonly Happening[]; phase: string }
+  | { is: 'tellEvent'; user: string; event: Event }
+  | { is: 'enqueue'; account: string; key: string; push: RawPush }
+  | { is: 'redeliver'; key: string; push: RawPush }
+  | { is: 'hold'; id: string; holder: string }
+  | { is: 'claim' | 'leave'; id: string; holder: string }
+  | { is: 'giveBack'; id: string }
+  | { is: 'isMute' }
+  | { is: 'wait' }
+  | { is: 'asked'; request: OutboundRequest }
+  | { is: 'sent'; body: unknown };
+
+/** What happened, in its order; `when` waits until something has happened so often. */
+export function createJournal() {
+  const entries: Entry[] = [];
+  const watching = new Set<() => void>();
+  const of = <Is extends Entry['is']>(is: Is) =>
+    entries.filter((entry): entry is Extract<Entry, { is: Is }> => entry.is === is);
+  return {
+    entries,
+    of,
+    record: (entry: Entry) => {
+      entries.push(entry);
+      for (const look of watching) look();
+    },
+    when: <Is extends Entry['is']>(is: Is, count = 1) =>
+      new Promise<Extract<Entry, { is: Is }>>((resolve) => {
+        const look = (): void => {
+          const found = of(is)[count - 1];
+          if (!found) return;
+          watching.delete(look);
+          resolve(found);
+        };
+        watching.add(look);
+        look();
+      }),
+  };
+}
+
+export type Journal = ReturnType<typeof createJournal>;
+
+export const clock: Clock = {
+  now: () => 1_700_000_000_000,
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+};
+
+/** The bot's pauses between tries, without the waiting. */
+const hasty: Clock = { now: clock.now, sleep: () => Promise.resolve() };
+
+export const bot: ServedBot = { url: 'http://bot.test/hook?own=1', mode: 'job', timeoutMs: 5_000, retry: 'safe' };
+
+/** A WeChat account as it is served; what it sends late is recorded as `sent`. */
+export function wechat(
+  served: { account?: Partial<WechatAccount>; bot?: ServedBot | null; journal?: Journal; sends?: object } = {},
+): Served {
+  const send = scriptedSend(granted('T1'), ({ body }) => {
+    served.journal?.record({ is: 'sent', body: JSON.parse(String(body)) });
+    return answerOf(served.sends ?? { errcode: 0 });
+  });
+  const platform = createWechat({ ...wechatAccount, ...served.account }, adapterDeps(scriptedSend(), send));
+  return { platform, bot: served.bot === undefined ? bot : served.bot };
+}
+
+export function nxcloud(served: { account?: Partial<NxcloudAccount>; bot?: ServedBot | null } = {}): Served {
+  const dependencies = { typing: scriptedSend(), clock, log: recordLog() };
+  const platform = createNxcloud({ ...nxcloudAccount, ...served.account }, dependencies);
+  return { platform, bot: served.bot === undefined ? bot : served.bot };
+}
+
+export interface SceneOptions {
+  journal?: Journal;
+  accounts?: readonly Served[];
+  intake?: Partial<Intake>;
+  deliveries?: Partial<WebDeliveries & HeldDeliveries>;
+  holds?: (made: Holds) => Holds;
+  /** Calls the bot. */
+  send?: Send;
+  holdMs?: number;
+  storedPushLimit?: number;
+  isMute?: (platform: Platform) => boolean | Promise<boolean>;
+  readiness?: Partial<Readiness>;
+}
+
+export interface Scene {
+  url: string;
+  journal: Journal;
+  log: RecordedLog;
+  holds: Holds;
+  direct: Direct;
+  /** Makes a request; `path` with its query. */
+  call(path: string, how?: Call): UnderWay;
+  /** Resolves when everything that reached the server before has been looked at. */
+  roundTrip(): Promise<void>;
+}
+
+/** Serves on a free port until the test is over. */
+export async function openScene(options: SceneOptions = {}): Promise<Scene> {
+  const journal = options.journal ?? createJournal();
+  const log = recordLog();
+  const send: Send = (request) => {
+    journal.record({ is: 'asked', request });
+    return (options.send ?? nobodyAsks)(request);
+  };
+  const deliveries = deliveriesOf(journal, options.deliveries);
+  const made = createHolds('web-1', deliveries);
+  const holds = options.holds?.(made) ?? made;
+  const direct = createDirect({ send, clock: hasty, log });
+  const deps: WebDeps = {
+    intake: intakeOf(journal, options.intake),
+    deliveries,
+    holds,
+    direct,
+    clock,
+    log,
+    holdMs: options.holdMs ?? 60_000,
+    storedPushLimit: options.storedPushLimit ?? 64_000,
+    isMute: (platform) => {
+      journal.record({ is: 'isMute' });
+      return options.isMute?.(platform) ?? false;
+    },
+  };
+  const accounts = createServedAccounts(options.accounts ?? [wechat({ journal }), nxcloud()]);
+  const readiness: Readiness = { phase: 'ready', degraded: [], skipped: [], ...options.readiness };
+  const handlers = webhooks({ ...deps, send, accounts, strangers: new Set() });
+  const url = await listen(createServer(createApp({ log, readiness: () => readiness, ...handlers })));
+  return {
+    url,
+    journal,
+    log,
+    holds,
+    direct,
+    call: (path, how) => call(`${url}${path}`, how),
+    roundTrip: async () => void (await call(`${url}/healthz`, { method: 'GET' }).answer),
+  };
+}
+
+const nobodyAsks: Send = () => Promise.reject(new Error('nobody expected a call of the bot'));
+
+/** Records what it is told, then does as `over` says. */
+function intakeOf(journal: Journal, over: Partial<Intake> = {}): Intake {
+  return {
+    tell: async (platform, happenings, phase) => {
+      journal.record({ is: 'tell', account: platform.account, happenings, phase });
+      await over.tell?.(platform, happenings, phase);
+    },
+    tellEvent: async (platform, user, event) => {
+      journal.record({ is: 'tellEvent', user, event });
+      await over.tellEvent?.(platform, user, event);
+    },
+    enqueue: async (platform, received) => {
+      journal.record({ is: 'enqueue', account: platform.account, key: received.key, push: received.push });
+      await over.enqueue?.(platform, received);
+    },
+    redeliver: async (platform, received) => {
+      journal.record({ is: 'redeliver', key: received.key, push: received.push });
+      await over.redeliver?.(platform, received);
+    },
+  };
+}
+
+function deliveriesOf(
+  journal: Journal,
+  over: Partial<WebDeliveries & HeldDeliveries> = {},
+): WebDeliveries & HeldDeliveries {
+  return {
+    hold: async (id, holder, until) => {
+      journal.record({ is: 'hold', id, holder });
+      return over.hold?.(id, holder, until) ?? { is: 'held', deliveries: 1 };
+    },
+    claim: async (id, holder) => {
+      journal.record({ is: 'claim', id, holder });
+      return over.claim?.(id, holder) ?? null;
+    },
+    leave: async (id, holder) => {
+      journal.record({ is: 'leave', id, holder });
+      return over.leave?.(id, holder) ?? null;
+    },
+    giveBack: async (id) => {
+      journal.record({ is: 'giveBack', id });
+      return over.giveBack?.(id) ?? false;
+    },
+  };
+}
+
+/** keeptyping's own HTTP client, closed when the test is over. */
+export function openClient(over: Partial<Parameters<typeof createClient>[0]> = {}): Client {
+  const client = createClient({ maxSockets: 10, idleMs: 5_000, harmlessTwice: false, ...over });
+  onTestFinished(() => client.close());
+  return client;
+}
+
+export const wechatText = {
+  ToUserName: 'gh_x',
+  FromUserName: 'openid1',
+  CreateTime: '1348831860',
+  MsgType: 'text',
+  Content: '你好',
+  MsgId: '1234567890123456789',
+};
+
+/** A WeChat webhook URL's path with a query that this token signs. */
+export function signedPath(account = '', token = 'AAAAA'): string {
+  const signature = sign([token, '1714037059', '486452656']);
+  const path = account === '' ? '/webhooks/wechat' : `/webhooks/wechat/${account}`;
+  return `${path}?signature=${signature}&timestamp=1714037059&nonce=486452656`;
+}
+
+/** A WeChat user's text message. */
+export function pushWechat(scene: Pick<Scene, 'call'>, body: string | Uint8Array = xmlOf(wechatText)): UnderWay {
+  return scene.call(signedPath(), { headers: ['Content-Type', 'text/xml'], body });
+}
+
+/** A WhatsApp user's text message. */
+export function pushNxcloud(scene: Pick<Scene, 'call'>): UnderWay {
+  const body = JSON.stringify(envelope({ messages: [textMessage()] }));
+  return scene.call('/webhooks/nxcloud', { headers: ['Content-Type', 'application/json'], body });
+}
+
+/** A bot's passive reply, with what a careless relay would change. */
+export const passiveReply: Answer = {
+  status: 200,
+  headers: [
+    ['content-TYPE', 'text/xml;charset=GBK'],
+    ['Set-Cookie', 'a=1'],
+    ['Set-Cookie', 'b=2'],
+    ['X-Bot', 'slow'],
+  ],
+  body: utf8(xmlOf({ ToUserName: 'openid1', FromUserName: 'gh_x', MsgType: 'text', Content: '慢慢来' })),
+};
+
+/** What WeChat hears when there is nothing to say yet. */
+export const success = { status: 200, body: Buffer.from('success') };

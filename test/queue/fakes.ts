@@ -1,0 +1,136 @@
+/** Object literals of the queue's narrow ports, which note what they are asked for. */
+import type { Clock } from '../../src/core/clock.ts';
+import type { Event } from '../../src/core/event.ts';
+import {
+  type BotAnswer,
+  type Conversation,
+  type LateSend,
+  type Outcome,
+  type Platform,
+} from '../../src/core/platform.ts';
+import type { Rules } from '../../src/core/rules.ts';
+import type { Answer } from '../../src/core/wire.ts';
+import type { EventQueue } from '../../src/queue/events.ts';
+import { wechatRules } from '../../src/wechat/index.ts';
+
+export interface HandClock extends Clock {
+  set(at: number): void;
+  /** Everything that was slept, in ms. */
+  slept: number[];
+}
+
+/** A clock that moves by hand; sleeping takes no time. */
+export function handClock(start = 1_700_000_000_000): HandClock {
+  let time = start;
+  const slept: number[] = [];
+  return {
+    slept,
+    now: () => time,
+    set: (at) => {
+      time = at;
+    },
+    sleep: async (ms) => {
+      slept.push(ms);
+    },
+  };
+}
+
+export interface RecordedEvents extends EventQueue {
+  /** `user: event`, in order. */
+  told: { user: string; event: Event }[];
+  armed: { n: number; at: number }[];
+  disarmed: number[];
+}
+
+export function recordEvents(): RecordedEvents {
+  const told: RecordedEvents['told'] = [];
+  const armed: RecordedEvents['armed'] = [];
+  const disarmed: number[] = [];
+  return {
+    told,
+    armed,
+    disarmed,
+    tell: async ({ user }, event) => {
+      told.push({ user, event });
+    },
+    arm: async (_, timer) => {
+      armed.push(timer);
+    },
+    disarm: async (_, n) => {
+      disarmed.push(n);
+    },
+  };
+}
+
+export interface Scripted {
+  channel?: 'wechat' | 'nxcloud';
+  rules?: Partial<Rules>;
+  show?: () => Promise<Outcome> | Outcome;
+  hide?: () => Promise<Outcome> | Outcome;
+  answer?: BotAnswer['is'];
+  /** `absent`: webhook answers of this platform never hold messages. */
+  sendLate?: 'absent' | LateSend;
+}
+
+export interface ScriptedPlatform extends Platform {
+  /** `show openid` and `hide openid`, in order. */
+  calls: string[];
+  sent: { user: string; body: string }[];
+}
+
+export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
+  const { channel = 'wechat', answer = 'message', sendLate = { is: 'sent' } } = script;
+  const calls: string[] = [];
+  const sent: ScriptedPlatform['sent'] = [];
+  return {
+    calls,
+    sent,
+    channel,
+    account: 'shop',
+    rules: { ...wechatRules, ...script.rules },
+    acknowledgement: answerOf('success'),
+    receive: () => Promise.reject(new Error('the queue receives no push')),
+    show: async ({ user }) => {
+      calls.push(`show ${user}`);
+      return script.show?.() ?? { is: 'done' };
+    },
+    hide: async ({ user }) => {
+      calls.push(`hide ${user}`);
+      return script.hide?.() ?? { is: 'done' };
+    },
+    readAnswer: async () => ({ is: answer }),
+    ...(sendLate === 'absent'
+      ? {}
+      : {
+          sendLate: async (user: string, { body }: Answer): Promise<LateSend> => {
+            sent.push({ user, body: textOf(body) });
+            return sendLate;
+          },
+        }),
+  };
+}
+
+export function answerOf(text: string, status = 200): Answer {
+  return { status, headers: [['Content-Type', 'text/xml']], body: Buffer.from(text) };
+}
+
+export function textOf(body: Uint8Array): string {
+  return Buffer.from(body).toString();
+}
+
+let conversations = 0;
+
+/** A conversation that no other test has. */
+export function newConversation(channel: Conversation['channel'] = 'wechat'): Conversation {
+  conversations += 1;
+  return { channel, account: 'shop', user: `openid-${conversations}` };
+}
+
+/** A promise that is settled from outside. */
+export function deferred<T = void>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let settle: ((value: T) => void) | undefined;
+  const promise = new Promise<T>((resolve) => {
+    settle = resolve;
+  });
+  return { promise, resolve: (value) => settle?.(value) };
+}
