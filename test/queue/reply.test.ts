@@ -81,9 +81,10 @@ async function stage(options: Options = {}): Promise<Stage> {
     push: storePush(push),
   };
   const id = deliveryId(job);
+  const events = recordEvents();
   const deps: ReplyDeps = {
     deliveries,
-    events: recordEvents(),
+    events,
     store: createStore(redis),
     accounts: createAccounts({ redis, clock, log: recordLog(), isAuto: () => false }),
     clock,
@@ -104,12 +105,7 @@ async function stage(options: Options = {}): Promise<Stage> {
   if (holder) await deliveries.hold(id, 'web.1', clock.now() + 4500);
   const run = (changes: Partial<ReplyRun> = {}): Promise<void> =>
     reply(deps, { data: job, attempt: 1, last: false, signal: new AbortController().signal, ...changes });
-  return Object.assign(deps, { clock, events: recorded(deps), platform, asked, job, id, run });
-}
-
-function recorded({ events }: ReplyDeps): RecordedEvents {
-  if (!('told' in events)) throw new Error('these events are not recorded');
-  return events as RecordedEvents;
+  return Object.assign(deps, { clock, events, platform, asked, job, id, run });
 }
 
 /** `user-0 ended passive-reply`: what the typing queue was told. */

@@ -1,0 +1,48 @@
+/** An untouched redis-server for the bench: its own defaults, `hz 10` among them, nothing persisted. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { Redis } from 'ioredis';
+import { findServer } from '../src/redis/by-itself.ts';
+
+export interface BenchRedis {
+  url: string;
+  redis: Redis;
+  /** A number of INFO. */
+  info(field: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export async function startUntouchedRedis(): Promise<BenchRedis> {
+  const binary = await findServer(process.env['PATH'] ?? '');
+  if (binary === null)
+    throw new Error('The bench needs a redis-server or valkey-server on PATH: install one.');
+  const port = await freePort();
+  const server = spawn(
+    binary,
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    { stdio: 'ignore' },
+  );
+  const url = `redis://127.0.0.1:${port}`;
+  const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  redis.on('error', () => {}); // Until the server is up.
+  await redis.ping();
+  return {
+    url,
+    redis,
+    info: async (field) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(await redis.info('all'))?.[1]),
+    stop: async () => {
+      redis.disconnect();
+      server.kill('SIGTERM');
+      await once(server, 'exit');
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
