@@ -54,15 +54,15 @@ export async function wakeUps(redisUrl: string): Promise<Row[]> {
   };
   const site = await openSite({ redisUrl, env, wechat: { rules }, bot: { thinkMs: 45_000 } });
   await site.web();
-  await site.worker();
-  await one(site, 'warm').catch(() => {});
+  const worker = await site.worker();
   const users = Array.from({ length: 1_000 }, (_, index) => `oWake_${index}`);
   for (const user of users) {
     void site.simulator.wechat.push({ user, text: 'hi' });
     await wait(10);
   }
   await wait(25_000);
-  const late = users.flatMap((user) => {
+  const late = [...worker.output().matchAll(/"lateMs":(-?\d+)/g)].map(([, value]) => Number(value));
+  const shows = users.flatMap((user) => {
     const calls = site.simulator.wechat.calls.filter(
       (each) => each.user === user && each.path === typingPath,
     );
@@ -71,13 +71,19 @@ export async function wakeUps(redisUrl: string): Promise<Row[]> {
       .map(({ at }, index) => at - (calls[index]?.at ?? Number.NaN) - rules.lifetime - margin);
   });
   await site.close();
-  const { p50, p99 } = latencies(late);
+  const [judged, renewed] = [latencies(late), latencies(shows)];
   return [
     {
-      what: `wake-ups with 1,000 open turns, hz 10 (${late.length} renewals; an API round trip is in the figure)`,
-      measured: `p50 ${ms(p50)}, p99 ${ms(p99)} late`,
+      what: `wake-ups with 1,000 open turns, hz 10 (${late.length}): due → judged by the worker`,
+      measured: `p50 ${ms(judged.p50)}, p99 ${ms(judged.p99)} late`,
       floor: 'p50 ≤ 5 ms, p99 ≤ 25 ms',
-      met: p50 <= 5 && p99 <= 25,
+      met: judged.p50 <= 5 && judged.p99 <= 25,
+    },
+    {
+      what: 'the same, due → the renewal arrives at the platform, an API round trip included',
+      measured: `p50 ${ms(renewed.p50)}, p99 ${ms(renewed.p99)}`,
+      floor: '–',
+      met: null,
     },
   ];
 }

@@ -6,7 +6,12 @@ import { run } from './wiring/run.ts';
 import { startWorker } from './wiring/worker.ts';
 
 await run(async ({ config, log, releases }) => {
-  if (config.bypass) return log.warn({}, 'BYPASS is set: the worker has nothing to do.');
+  if (config.bypass) {
+    // Idle, not gone: a platform would start a process that ends again and again.
+    const idle = setInterval(() => {}, 60_000);
+    releases.add('idling', () => clearInterval(idle));
+    return log.warn({}, 'BYPASS is set: the worker has nothing to do.');
+  }
   const { url, eventsMaxLen } = await provideRedis({
     ...config,
     url: config.redisUrl,
@@ -17,5 +22,4 @@ await run(async ({ config, log, releases }) => {
   const parts = createParts({ config, redis: { url, eventsMaxLen }, log, releases });
   if (config.metricsPort !== null) await startHealth(config.metricsPort, config.host, releases);
   await startWorker(parts, releases);
-  log.info({}, 'working');
 });

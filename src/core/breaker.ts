@@ -4,9 +4,11 @@ export interface Breaker {
   openUntil: number;
   /** A probe is under way until then. */
   probingUntil: number;
+  /** The platform asked for a pause until then. */
+  pausedUntil: number;
 }
 
-export const closedBreaker: Breaker = { failures: 0, openUntil: 0, probingUntil: 0 };
+export const closedBreaker: Breaker = { failures: 0, openUntil: 0, probingUntil: 0, pausedUntil: 0 };
 
 const opensAfter = 5;
 const firstPause = 2_000;
@@ -16,13 +18,19 @@ const probeLimit = 8_000;
 
 /** How long a call has to wait at `at`, in ms; 0: it may go. */
 export function waitOf(breaker: Breaker, at: number): number {
-  if (breaker.failures < opensAfter) return 0;
-  return Math.max(0, Math.max(breaker.openUntil, breaker.probingUntil) - at);
+  const paused = Math.max(0, breaker.pausedUntil - at);
+  if (breaker.failures < opensAfter) return paused;
+  return Math.max(paused, Math.max(breaker.openUntil, breaker.probingUntil) - at);
 }
 
 /** A call goes out: with an open breaker whose pause is over it is the probe, and the others wait for it. */
 export function going(breaker: Breaker, at: number): Breaker {
   return breaker.failures < opensAfter ? breaker : { ...breaker, probingUntil: at + probeLimit };
+}
+
+/** The platform refuses the whole account for a while. */
+export function pausedUntil(breaker: Breaker, until: number): Breaker {
+  return { ...breaker, pausedUntil: until };
 }
 
 export function succeeded(): Breaker {
@@ -33,5 +41,5 @@ export function failed(breaker: Breaker, at: number): Breaker {
   const failures = breaker.failures + 1;
   if (failures < opensAfter) return { ...breaker, failures };
   const pause = Math.min(firstPause * 2 ** (failures - opensAfter), longestPause);
-  return { failures, openUntil: at + pause, probingUntil: 0 };
+  return { ...breaker, failures, openUntil: at + pause, probingUntil: 0 };
 }

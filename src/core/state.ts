@@ -79,11 +79,18 @@ export interface Refusal {
   until: number | null;
 }
 
+/** An event that may belong to a turn that is not open yet. */
+export type Early =
+  | { is: 'acknowledged' | 'missed'; turn: string; at: number }
+  | { is: 'message'; by: Evidence; at: number; sentAt: number };
+
 export interface State {
   v: 1;
   turns: Turn[];
   /** Turns that have ended, newest last: a repeat of their push opens nothing. */
   ended: EndedTurn[];
+  /** What was heard of turns whose message has not been judged yet: events can overtake it. Newest last. */
+  early: Early[];
   lastInteractionAt: number | null;
   /** Newest inbound message id. */
   messageId: string | null;
@@ -110,6 +117,7 @@ export const initialState: State = {
   v: 1,
   turns: [],
   ended: [],
+  early: [],
   lastInteractionAt: null,
   messageId: null,
   indicator: { is: 'dark' },

@@ -3,6 +3,7 @@ import { Agent as HttpsAgent } from 'node:https';
 import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { NoAnswer, type Answer, type HeaderLines, type OutboundRequest, type Send } from '../core/wire.ts';
+import { createLimit } from './limit.ts';
 import { noAnswer } from './no-answer.ts';
 import { createTransport } from './transport.ts';
 
@@ -65,8 +66,7 @@ interface Route {
 }
 
 async function exchange(instance: AxiosInstance, request: OutboundRequest, route: Route): Promise<Answer> {
-  const limit = AbortSignal.timeout(request.timeoutMs);
-  const signal = request.signal ? AbortSignal.any([limit, request.signal]) : limit;
+  const limit = createLimit(request);
   try {
     const response = await instance.request<IncomingMessage>({
       ...route.routed,
@@ -75,19 +75,21 @@ async function exchange(instance: AxiosInstance, request: OutboundRequest, route
       transport: createTransport(request),
       data:
         typeof request.body === 'string' || request.body === null ? request.body : Buffer.from(request.body),
-      signal,
+      signal: limit.signal,
       transformRequest: [(data: unknown) => data],
       validateStatus: () => true,
     });
-    const body = await readBody(response.data, signal);
+    const body = await readBody(response.data, limit.signal);
     return { status: response.status, headers: pairs(response.data.rawHeaders), body };
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
     throw noAnswer(error, {
-      timedOut: limit.aborted,
+      timedOut: limit.timedOut(),
       harmlessTwice: route.harmlessTwice,
       ms: request.timeoutMs,
     });
+  } finally {
+    limit.end();
   }
 }
 

@@ -9,8 +9,8 @@ export interface HeldDeliveries {
 export interface Waiting {
   limitMs: number;
   hangUp: AbortSignal;
-  /** Asked at the limit: whether to wait on until the platform hangs up. @default never */
-  longer?: () => Promise<boolean>;
+  /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */
+  longer?: () => Promise<number>;
 }
 
 /** The platform's connections that this process holds open for an answer. */
@@ -60,7 +60,8 @@ export function processOf(holder: string): string {
   return holder.slice(0, holder.lastIndexOf('.'));
 }
 
-function cameInTime(offered: Promise<boolean>, { limitMs, hangUp, longer }: Waiting): Promise<boolean> {
+function cameInTime(offered: Promise<boolean>, how: Waiting): Promise<boolean> {
+  const { hangUp, longer } = how;
   return new Promise((resolve) => {
     const over = (came: boolean): void => {
       clearTimeout(timer);
@@ -69,9 +70,9 @@ function cameInTime(offered: Promise<boolean>, { limitMs, hangUp, longer }: Wait
     };
     const gone = (): void => over(false);
     const limit = async (): Promise<void> => {
-      if (!(await longer?.().catch(() => false))) gone();
+      timer = setTimeout(gone, (await longer?.().catch(() => 0)) ?? 0);
     };
-    const timer = setTimeout(() => void limit(), limitMs);
+    let timer = setTimeout(() => void limit(), how.limitMs);
     hangUp.addEventListener('abort', gone, { once: true });
     if (hangUp.aborted) gone();
     void offered.then(over);

@@ -1,7 +1,7 @@
 import type { Answer } from '../core/wire.ts';
 import { takeDirectly } from './direct-mode.ts';
 import { hangUpOf, write } from './respond.ts';
-import { userOf, warn, type Task, type WebDeps } from './task.ts';
+import { warn, type Task, type WebDeps } from './task.ts';
 
 /** The platform closes the connection itself by then; the longest that an answer can be waited for (ms). */
 const platformPatience = 6_000;
@@ -28,8 +28,17 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const holder = deps.holds.name();
   const held = deps.deliveries.hold(id, holder, deps.clock.now() + platformPatience);
   const [stored, hold] = await Promise.allSettled([enqueued, held]);
-  if (stored.status === 'rejected') return takeDirectly(deps, task);
-  if (hold.status === 'rejected') return acknowledge(task);
+  // Whatever became of this adding: the push has had its answer.
+  const handled = hold.status === 'fulfilled' && hold.value.is !== 'held';
+  if (stored.status === 'rejected' && !handled) {
+    // Redis may carry out what it did not answer: the job that it then has must not deliver a second answer.
+    deps.later.forfeit(id).catch((error: unknown) => warn(deps.log, error));
+    return takeDirectly(deps, task);
+  }
+  if (hold.status === 'rejected') {
+    bringBack(deps, task, { id, holder });
+    return acknowledge(task);
+  }
   if (hold.value.is === 'decided') return acknowledge(task);
   const answer =
     hold.value.is === 'answer'
@@ -54,11 +63,12 @@ async function waitFor(
   const { platform } = task.served;
   const last = held.deliveries >= lastDelivery;
   const hangUp = hangUpOf(task.response);
-  const longer = async (): Promise<boolean> => !last && (await deps.isMute(platform));
+  const longer = async (): Promise<number> => (!last && (await deps.isMute(platform)) ? platformPatience : 0);
   const waiting = { limitMs: deps.holdMs, hangUp, longer };
-  const answer = await deps.holds
-    .wait(held.id, held.holder, waiting)
-    .catch((error: unknown) => warn(deps.log, error));
+  const answer = await deps.holds.wait(held.id, held.holder, waiting).catch((error: unknown) => {
+    bringBack(deps, task, held);
+    return warn(deps.log, error);
+  });
   if (answer || hangUp.aborted) return answer;
   const mute = async (): Promise<boolean> => deps.isMute(platform);
   if (last && (await mute().catch(() => false))) deps.log.error({ push: held.id }, tooLate);
@@ -75,14 +85,26 @@ async function relay(
   { id, answer }: { id: string; answer: Answer },
 ): Promise<void> {
   if (await write(task.response, answer)) return;
-  const { key, happenings } = task.received;
-  const again = (): Promise<void> =>
-    deps.intake.redeliver(task.served.platform, { key, happenings, push: task.push });
-  await deps.deliveries
-    .giveBack(id)
-    .then((back) => (back ? again() : undefined))
-    .catch((error: unknown) => {
-      warn(deps.log, error);
-      return deps.direct.sendLate(task.served, userOf(task), answer);
-    });
+  try {
+    if (await deps.deliveries.giveBack(id)) await redeliver(deps.intake, task);
+  } catch (error) {
+    warn(deps.log, error);
+    bringBack(deps, task, { id });
+  }
+}
+
+/** The answer may have been claimed for this connection, which can write it no more. */
+function bringBack(deps: WebDeps, task: Task, { id, holder }: { id: string; holder?: string }): void {
+  deps.later
+    .giveBack(id, holder)
+    .then((back) => (back ? redeliver(deps.later, task) : undefined))
+    .catch((error: unknown) => warn(deps.log, error));
+}
+
+function redeliver(
+  intake: Pick<WebDeps['later'], 'redeliver'>,
+  { served, received, push }: Task,
+): Promise<void> {
+  const { key, happenings } = received;
+  return intake.redeliver(served.platform, { key, happenings, push });
 }

@@ -31,10 +31,19 @@ export interface WebDeliveries {
   giveBack(id: string): Promise<boolean>;
 }
 
+/** For what must happen when Redis did not answer in time: these wait until it does. */
+export interface Later {
+  /** A claim of this holder's, if it was carried out after all, is taken back and the answer sent another way. */
+  giveBack(id: string, holder?: string): Promise<boolean>;
+  forfeit(id: string): Promise<void>;
+  redeliver(platform: Platform, received: Received2xx): Promise<void>;
+}
+
 export interface WebDeps {
   intake: Intake;
   holds: Holds;
   deliveries: WebDeliveries;
+  later: Later;
   direct: Direct;
   clock: Clock;
   log: Log;

@@ -37,8 +37,11 @@ export interface Accounts {
   /** The account may again. */
   switchOn(platform: Platform): Promise<void>;
   mute(platform: Platform): Promise<void>;
+  isMute(platform: Platform): boolean;
   noteEnds(platform: Platform, ended: EndedTurn[]): Promise<void>;
 }
+
+type Aspect = 'permission' | 'habit';
 
 const hour = 60 * 60_000;
 /** So many acknowledged turns in a row without any evidence show that none is to be had. */
@@ -57,10 +60,11 @@ export interface AccountsOptions {
 export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): Accounts {
   let known: Record<string, Learned> = {};
   const of = (platform: Platform): Learned => known[fieldOf(platform)] ?? unknown;
-  const change = async (platform: Platform, changes: Partial<Learned>): Promise<void> => {
+  // A field of its own for each aspect: two processes that learn at once do not undo each other.
+  const change = async (platform: Platform, aspect: Aspect, changes: Partial<Learned>): Promise<void> => {
     const field = fieldOf(platform);
     known = { ...known, [field]: { ...of(platform), ...changes } };
-    await redis.hset(keys.accounts, field, JSON.stringify(known[field]));
+    await redis.hset(keys.accounts, `${field}/${aspect}`, JSON.stringify(changes));
   };
   return {
     of,
@@ -72,17 +76,23 @@ export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): 
       log.error({ ...nameOf(platform), code }, `Typing is switched off for an hour: ${remedy}`);
       const until = clock.now() + hour;
       // What forbids the indicator forbids the message: both hang on the same permission.
-      await change(platform, { offUntil: until, muteUntil: until, offCode: code, remedy });
+      await change(platform, 'permission', { offUntil: until, muteUntil: until, offCode: code, remedy });
     },
     switchOn: async (platform) => {
       if (of(platform).offUntil === 0) return;
       log.info(nameOf(platform), 'Typing works again.');
-      await change(platform, { offUntil: 0, muteUntil: 0, offCode: 0, remedy: '' });
+      await change(platform, 'permission', { offUntil: 0, muteUntil: 0, offCode: 0, remedy: '' });
     },
-    mute: (platform) => change(platform, { muteUntil: clock.now() + hour }),
+    isMute: (platform) => clock.now() < of(platform).muteUntil,
+    mute: (platform) => {
+      // The whole aspect: what is not written again is forgotten.
+      const { offUntil, offCode, remedy } = of(platform);
+      return change(platform, 'permission', { offUntil, offCode, remedy, muteUntil: clock.now() + hour });
+    },
     noteEnds: async (platform, ended) => {
       const next = ended.reduce(learn, of(platform));
-      if (isAuto(platform) && next !== of(platform)) await change(platform, next);
+      if (!isAuto(platform) || next === of(platform)) return;
+      await change(platform, 'habit', { afterAck: next.afterAck, unheard: next.unheard });
     },
   };
 }
@@ -105,12 +115,12 @@ function rulesNow(platform: Platform, learned: Learned, { at, auto }: { at: numb
 }
 
 function parseAll(fields: Record<string, string>): Record<string, Learned> {
-  return Object.fromEntries(
-    Object.entries(fields).map(([field, json]) => [
-      field,
-      { ...unknown, ...(JSON.parse(json) as Partial<Learned>) },
-    ]),
-  );
+  const accounts: Record<string, Learned> = {};
+  for (const [field, json] of Object.entries(fields)) {
+    const account = field.slice(0, field.lastIndexOf('/'));
+    accounts[account] = { ...(accounts[account] ?? unknown), ...(JSON.parse(json) as Partial<Learned>) };
+  }
+  return accounts;
 }
 
 function fieldOf({ channel, account }: Platform): string {

@@ -24,8 +24,7 @@ export function createAlarm({ clock, ping }: AlarmOptions): Alarm {
     // A PING that fails costs precision only.
     ping().catch(() => {});
   };
-  const plan = (time: number): void => {
-    const slot = Math.ceil(time / grid) * grid;
+  const plan = (slot: number): void => {
     if (planned.has(slot)) return;
     const wait = Math.max(0, slot - clock.now());
     const timer = setTimeout(() => {
@@ -35,7 +34,11 @@ export function createAlarm({ clock, ping }: AlarmOptions): Alarm {
     planned.set(slot, timer.unref());
   };
   return {
-    at: (time) => [1, 5].forEach((after) => plan(time + after)),
+    at: (time) => {
+      const slot = Math.ceil((time + 1) / grid) * grid;
+      plan(slot);
+      plan(slot + secondLook);
+    },
     close: () => {
       for (const timer of planned.values()) clearTimeout(timer);
       planned.clear();
@@ -44,3 +47,4 @@ export function createAlarm({ clock, ping }: AlarmOptions): Alarm {
 }
 
 const grid = 10;
+const secondLook = 4;

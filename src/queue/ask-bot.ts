@@ -40,7 +40,8 @@ export async function askBot(
 async function showFailure(deps: ReplyDeps, id: string, result: Answer | NoAnswer): Promise<void> {
   const answer = result instanceof NoAnswer ? { status: 502, headers: [], body: new Uint8Array() } : result;
   const taken = await handToHolder(deps, id, answer);
-  if (!taken && (await deps.deliveries.take(id))) await deps.deliveries.settle(id, 'failed', 'forget');
+  if (!taken && (await deps.deliveries.take(id, deps.clock.now())))
+    await deps.deliveries.settle(id, 'failed', 'forget');
 }
 
 function asNoAnswer(error: unknown): NoAnswer {

@@ -4,6 +4,8 @@ import { deliveryId, ReplyFailed, type ReplyDeps, type ReplyRun } from './reply-
 
 /** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
 const looks = [10, 20, 50, 120, 300];
+const repeatLimit = 6_000;
+const repeatLook = 250;
 
 interface Delivery {
   platform: Platform;
@@ -14,7 +16,8 @@ interface Delivery {
 export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer }: Delivery): Promise<void> {
   const id = deliveryId(run.data);
   if (await handToHolder(deps, id, answer)) return reached(deps, run);
-  if (!(await deps.deliveries.take(id))) return;
+  if (deps.accounts.isMute(platform) && (await claimedByRepeat(deps, id))) return reached(deps, run);
+  if (!(await deps.deliveries.take(id, deps.clock.now()))) return;
   const { user } = run.data;
   if ((await platform.readAnswer(answer)).is === 'acknowledgement') return deps.deliveries.settle(id, 'sent');
   const sent: LateSend =
@@ -30,6 +33,15 @@ export async function handToHolder(deps: ReplyDeps, id: string, answer: Answer):
   if (!holder || (await deps.notify(holder, id)) === 0) return false;
   for (const look of looks) {
     await deps.clock.sleep(look);
+    if ((await deps.deliveries.standing(id)).state === 'inline') return true;
+  }
+  return false;
+}
+
+/** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 5 s or so. */
+async function claimedByRepeat(deps: ReplyDeps, id: string): Promise<boolean> {
+  for (let waited = 0; waited < repeatLimit; waited += repeatLook) {
+    await deps.clock.sleep(repeatLook);
     if ((await deps.deliveries.standing(id)).state === 'inline') return true;
   }
   return false;

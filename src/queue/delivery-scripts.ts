@@ -16,7 +16,7 @@ export const deliveryScripts = {
       return {'answer', redis.call('HGET', KEYS[1], 'answer')}
     end
     if state == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline', 'writers', 1)
+      redis.call('HSET', KEYS[1], 'state', 'inline', 'writers', 1, 'holder', ARGV[1])
       redis.call('PEXPIRE', KEYS[1], ${inlineKept})
       return {'answer', redis.call('HGET', KEYS[1], 'answer')}
     end
@@ -36,10 +36,16 @@ export const deliveryScripts = {
     return false`),
   giveBack: createScript(`
     if redis.call('HGET', KEYS[1], 'state') ~= 'inline' then return 0 end
+    if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end
     if redis.call('HINCRBY', KEYS[1], 'writers', -1) > 0 then return 0 end
     redis.call('HSET', KEYS[1], 'state', 'offered')
     redis.call('HDEL', KEYS[1], 'holder', 'until')
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
+    return 1`),
+  forfeit: createScript(`
+    if redis.call('HGET', KEYS[1], 'state') then return 0 end
+    redis.call('HSET', KEYS[1], 'state', 'sent')
+    redis.call('PEXPIRE', KEYS[1], ${settledKept})
     return 1`),
   offer: createScript(`
     if redis.call('HGET', KEYS[1], 'state') then return '' end
@@ -49,7 +55,7 @@ export const deliveryScripts = {
     return redis.call('HGET', KEYS[1], 'holder')`),
   take: createScript(`
     if redis.call('HGET', KEYS[1], 'state') ~= 'offered' then return 0 end
-    redis.call('HSET', KEYS[1], 'state', 'sending')
+    redis.call('HSET', KEYS[1], 'state', 'sending', 'sendingAt', ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ${failedKept})
     return 1`),
   settle: createScript(`

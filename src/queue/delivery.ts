@@ -20,6 +20,8 @@ export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed'
 export interface Standing {
   state: DeliveryState | null;
   answer: Answer | null;
+  /** When a worker began to send it (ms); 0: none has. */
+  sendingAt: number;
 }
 
 /** What a web process learns when it wants to hold a connection open for the answer. */
@@ -40,12 +42,15 @@ export interface Deliveries {
   /**
    * The claimed answer could not be written. Resolves with whether it is to be sent another way: not while a repeat of
    * the push has the same bytes, for the user may see them there.
+   * @param holder Only if this one has claimed it: for a claim of which no answer came.
    */
-  giveBack(id: string): Promise<boolean>;
+  giveBack(id: string, holder?: string): Promise<boolean>;
+  /** The web answers this push without Redis: no worker delivers anything for it, unless one has begun. */
+  forfeit(id: string): Promise<void>;
   /** Puts the answer up; resolves with the holder that can still write it, or null. */
   offer(id: string, answer: Answer, now: number): Promise<string | null>;
   /** Takes an offered answer for sending. */
-  take(id: string): Promise<boolean>;
+  take(id: string, now: number): Promise<boolean>;
   /** @param answer `forget`: what was offered is not worth another try. A sent one is always forgotten. */
   settle(id: string, state: 'offered' | 'sent' | 'failed' | 'unknown', answer?: 'forget'): Promise<void>;
   standing(id: string): Promise<Standing>;
@@ -67,16 +72,19 @@ export function createDeliveries(redis: DeliveryCommands): Deliveries {
     hold: async (id, holder, untilMs) => readHold(await run('hold', id, holder, untilMs)),
     claim: async (id, holder) => readAnswer(await run('claim', id, holder, 'claim')),
     leave: async (id, holder) => readAnswer(await run('claim', id, holder, 'leave')),
-    giveBack: async (id) => (await run('giveBack', id)) === 1,
+    giveBack: async (id, holder) => (await run('giveBack', id, holder ?? '')) === 1,
+    forfeit: async (id) => {
+      await run('forfeit', id);
+    },
     offer: async (id, answer, now) => textOf(await run('offer', id, writeAnswer(answer), now)),
-    take: async (id) => (await run('take', id)) === 1,
+    take: async (id, now) => (await run('take', id, now)) === 1,
     settle: async (id, state, answer) => {
       const forget = state === 'sent' || answer === 'forget';
       await run('settle', id, state, state === 'sent' ? settledKept : failedKept, forget ? 1 : 0);
     },
     standing: async (id) => {
-      const [state, answer] = await redis.hmget(keys.delivery(id), 'state', 'answer');
-      return { state: readState(state), answer: readAnswer(answer) };
+      const [state, answer, at] = await redis.hmget(keys.delivery(id), 'state', 'answer', 'sendingAt');
+      return { state: readState(state), answer: readAnswer(answer), sendingAt: Number(at ?? 0) };
     },
     reopen: async (id) => {
       await run('reopen', id);

@@ -29,7 +29,9 @@ export function createEventQueue({ queue, alarm, clock }: EventQueueOptions): Ev
       const delay = Math.max(0, at - clock.now());
       const jobId = timerId(conversation, n);
       // Renewals come after first shows, which come after ends: a job without a priority is taken before one with.
-      await queue.add('wake', { conversation, event }, { ...leaveNoTrace, jobId, delay, priority: 1 });
+      // A failed one that was kept would stand in the way of the next with its number.
+      const options = { ...persistent, removeOnFail: true, jobId, delay, priority: 1 };
+      await queue.add('wake', { conversation, event }, options);
       alarm.at(at);
     },
     disarm: async (conversation, n) => {
@@ -38,12 +40,15 @@ export function createEventQueue({ queue, alarm, clock }: EventQueueOptions): Ev
   };
 }
 
+/** An event is never given up for a fault of Redis's: judging it again does no harm. */
+const persistent = { ...leaveNoTrace, attempts: 10, backoff: { type: 'fixed', delay: 500 } } as const;
+
 /** Ends go to the head of the line. A first delivery of a message is told once; in pass mode each delivery counts. */
 function optionsOf(conversation: Conversation, event: Event, repeatsMs = 0): JobsOptions {
-  const lifo = !['inbound', 'wake', 'outcome'].includes(event.is);
-  if (event.is !== 'inbound' || event.phase === 'passed') return { ...leaveNoTrace, lifo };
+  const lifo = ['ended', 'message', 'undelivered', 'paused', 'left'].includes(event.is);
+  if (event.is !== 'inbound' || event.phase === 'passed') return { ...persistent, lifo };
   const { channel, account } = conversation;
-  return { ...leaveNoTrace, deduplication: { id: `${channel}/${account}/${event.turn}`, ttl: repeatsMs } };
+  return { ...persistent, deduplication: { id: `${channel}/${account}/${event.turn}`, ttl: repeatsMs } };
 }
 
 /** BullMQ takes no ":" in a job id. */

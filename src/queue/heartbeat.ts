@@ -46,36 +46,43 @@ export async function signOfLife(redis: HeartbeatCommands): Promise<void> {
   await redis.set(keys.heartbeat, '1', 'PX', silence);
 }
 
+/** The queues while they run in a web process. */
 export interface Standby {
-  start(): void;
-  stop(): Promise<void>;
+  /** Takes no more jobs; resolves when the running ones have ended. */
+  drain(): Promise<void>;
+  /** Ends in the time that a stopping process has. */
+  close(): Promise<void>;
+}
+
+export interface Takeover {
+  see(workerAlive: boolean): void;
+  close(): Promise<void>;
 }
 
 /**
- * Runs the queues in this web process while no worker shows a sign of life. It stops again when one does: a job that
- * both could take is taken once anyway.
+ * Runs the queues in this web process while no worker shows a sign of life, and hands them back when one does: jobs
+ * that run here end here.
  */
-export function createTakeover(
-  standby: Standby,
-  log: Log,
-): { see(workerAlive: boolean): Promise<void>; stop(): Promise<void> } {
-  let running = false;
-  const stop = async (): Promise<void> => {
-    if (!running) return;
-    running = false;
-    await standby.stop();
-  };
+export function createTakeover(start: () => Standby, log: Log): Takeover {
+  let running: Standby | null = null;
+  const draining = new Set<Standby>();
   return {
-    stop,
-    see: async (workerAlive) => {
+    see: (workerAlive) => {
       if (workerAlive && running) {
         log.info({}, 'A worker is alive: this web process leaves the queues to it.');
-        await stop();
+        const leaving = running;
+        running = null;
+        draining.add(leaving);
+        void leaving.drain().finally(() => draining.delete(leaving));
       }
       if (workerAlive || running) return;
       log.info({}, 'No worker is alive: this web process runs the queues itself.');
-      running = true;
-      standby.start();
+      running = start();
+    },
+    close: async () => {
+      const all = [...draining, ...(running ? [running] : [])];
+      running = null;
+      await Promise.all(all.map((standby) => standby.close()));
     },
   };
 }

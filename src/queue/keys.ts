@@ -12,6 +12,8 @@ export const keys = {
   accounts: `${prefix}:accounts`,
   /** Exists while a worker is alive. */
   heartbeat: `${prefix}:worker`,
+  /** Written to see whether Redis takes writes. */
+  probe: `${prefix}:probe`,
   /** The pub/sub channel of one web process. */
   web: (holder: string) => `${prefix}:web:${holder}`,
 } as const;

@@ -1,4 +1,4 @@
-import { closedBreaker, failed, going, succeeded, waitOf, type Breaker } from '../core/breaker.ts';
+import { createGates, type Gates } from './gates.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
@@ -16,6 +16,8 @@ export interface PerformDeps {
   accounts: Accounts;
   clock: Clock;
   log: Log;
+  /** Typing calls in flight for one account. */
+  callsPerAccount: number;
   platformOf: (conversation: Conversation) => Platform | null;
 }
 
@@ -31,15 +33,35 @@ const quietKept = 15 * 60_000;
 
 /** Carries one event through: judges it, makes the call that it asks for, judges the outcome, and so on. */
 export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
-  const breakers = new Map<string, Breaker>();
+  const gates = createGates(deps);
   return async ({ id, data: { conversation, event }, redelivered }) => {
     const platform = deps.platformOf(conversation);
     if (!platform) return;
+    if (mayWait(event) && gates.crowded(platform)) throw new Postponed(crowdedPause);
     const told = { platform, conversation, by: id };
-    const { now } = deps.clock;
-    if (redelivered) await carry(deps, breakers, { ...told, event: { is: 'recovered', by: id, at: now() } });
-    await carry(deps, breakers, { ...told, event: event.is === 'wake' ? { ...event, at: now() } : event });
+    const now = deps.clock.now();
+    if (redelivered) await carry(deps, gates, { ...told, event: { is: 'recovered', by: id, at: now } });
+    if (event.is === 'wake') deps.log.debug({ lateMs: now - event.at }, 'wake-up');
+    await carry(deps, gates, { ...told, event: event.is === 'wake' ? { ...event, at: now } : event });
   };
+}
+
+/** The job has to come again a little later; it is no failure. */
+export class Postponed extends Error {
+  override readonly name = 'Postponed';
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super(`Again in ${waitMs} ms.`);
+    this.waitMs = waitMs;
+  }
+}
+
+const crowdedPause = 100;
+
+/** Only what asks for shows: an end is noted, and a hide made, however busy the account is. */
+function mayWait(event: Event): boolean {
+  return event.is === 'inbound' || event.is === 'wake';
 }
 
 interface Task {
@@ -49,10 +71,10 @@ interface Task {
   event: Event;
 }
 
-async function carry(deps: PerformDeps, breakers: Map<string, Breaker>, task: Task): Promise<void> {
+async function carry(deps: PerformDeps, gates: Gates, task: Task): Promise<void> {
   let { call } = await judge(deps, task);
   while (call) {
-    const outcome = await make(deps, breakers, { ...task, call });
+    const outcome = await make(deps, gates, { ...task, call });
     const event: Event = { is: 'outcome', call: call.n, outcome, at: deps.clock.now() };
     ({ call } = await judge(deps, { ...task, event }));
   }
@@ -68,7 +90,8 @@ async function judge(deps: PerformDeps, task: Task): Promise<Step> {
     const taken = step(rules, state, { event, by, now: clock.now() });
     if (taken.state === state) return taken;
     const busy = taken.state.turns.length > 0 || taken.state.call !== null;
-    const keepMs = quietKept + (busy ? rules.deadline : 0);
+    const paused = Math.max(0, taken.state.pausedUntil - clock.now());
+    const keepMs = quietKept + (busy ? rules.deadline : paused);
     if (!(await store.save(conversation, { from: raw, to: taken.state, keepMs }))) continue;
     await carryOut(deps, task, taken);
     return taken;
@@ -85,28 +108,23 @@ async function carryOut(deps: PerformDeps, { platform, conversation }: Task, tak
       'turn ended',
     );
   }
-  if (ended.length > 0) await deps.accounts.noteEnds(platform, ended);
+  if (ended.length > 0) await learned(deps, deps.accounts.noteEnds(platform, ended));
 }
 
-/** One typing call, through the account's breaker. A hide always goes out: nothing else can take a ghost away. */
-async function make(
-  deps: PerformDeps,
-  breakers: Map<string, Breaker>,
-  task: Task & { call: Call },
-): Promise<Outcome> {
+/** What is learned of an account is worth nothing against the event that is being judged. */
+async function learned({ log }: PerformDeps, work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => log.warn({ error }, 'What was learned of an account was not shared.'));
+}
+
+/** One typing call. A hide always goes out: nothing else can take a ghost away. */
+async function make(deps: PerformDeps, gates: Gates, task: Task & { call: Call }): Promise<Outcome> {
   const { platform, conversation, call } = task;
-  const { now } = deps.clock;
-  const name = `${platform.channel}/${platform.account}`;
-  const breaker = breakers.get(name) ?? closedBreaker;
-  const wait = waitOf(breaker, now());
-  if (call.kind === 'show' && wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
-  breakers.set(name, going(breaker, now()));
-  const outcome = await ask(platform, { ...conversation, ...call });
-  const ill = outcome.is === 'lost' || outcome.is === 'failed';
-  breakers.set(name, ill ? failed(breakers.get(name) ?? breaker, now()) : succeeded());
+  const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
+  if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
+  const outcome = await gates.through(platform, () => ask(platform, { ...conversation, ...call }));
   note(deps, { ...task, outcome });
-  if (outcome.is === 'account-off') await deps.accounts.switchOff(platform, outcome);
-  if (outcome.is === 'done') await deps.accounts.switchOn(platform);
+  if (outcome.is === 'account-off') await learned(deps, deps.accounts.switchOff(platform, outcome));
+  if (outcome.is === 'done') await learned(deps, deps.accounts.switchOn(platform));
   return outcome;
 }
 

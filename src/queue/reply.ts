@@ -1,6 +1,9 @@
 import { askBot } from './ask-bot.ts';
 import { deliver } from './deliver.ts';
-import { deliveryId, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+import { deliveryId, NotYet, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+
+/** A send takes no longer than this: a token, a retry and the request (ms). */
+const sendLimit = 20_000;
 
 /** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
 export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
@@ -14,12 +17,19 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   const id = deliveryId(data);
   const standing = await deps.deliveries.standing(id);
   if (standing.state === 'sending') {
-    // The process died between the request and the note of its outcome: only a person may send it again.
+    // Another process may still be at it: a job can stall without its process being dead.
+    const waitMs = standing.sendingAt + sendLimit - deps.clock.now();
+    if (waitMs > 0) throw new NotYet(waitMs);
+    // It died between the request and the note of its outcome: only a person may send it again.
     await deps.deliveries.settle(id, 'unknown');
     throw new ReplyFailed('outcome unknown: a process died while it sent the answer.');
   }
   if (standing.state === 'offered' && standing.answer)
     return deliver(deps, run, { platform, answer: standing.answer });
+  if (standing.state === 'failed' || standing.state === 'unknown')
+    throw new ReplyFailed(
+      `The delivery is settled as ${standing.state}: npm run replies -- retry runs it again.`,
+    );
   if (standing.state) return;
   const answer = await askBot(deps, run, { platform, bot });
   const message = (await platform.readAnswer(answer)).is === 'message';

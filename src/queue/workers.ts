@@ -1,10 +1,12 @@
+import { setMaxListeners } from 'node:events';
 import { DelayedError, UnrecoverableError, Worker, type Job, type WorkerOptions } from 'bullmq';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { prefix } from './keys.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
-import { createPerform, type PerformDeps } from './perform.ts';
+import { createPerform, Postponed, type PerformDeps, type TypingRun } from './perform.ts';
 import { reply } from './reply.ts';
-import { ReplyFailed, type ReplyDeps } from './reply-run.ts';
+import { NotYet, ReplyFailed, type ReplyDeps } from './reply-run.ts';
 
 export interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;
@@ -17,6 +19,8 @@ export interface WorkersOptions {
 
 /** Both queues' workers of one process. */
 export interface Workers {
+  /** Takes no more jobs and lets the running ones end, however long they take. */
+  drain(): Promise<void>;
   /**
    * Lets running jobs end; reply jobs that are not done by `graceMs` go back to the queue. With 0 nothing is waited for:
    * without Redis no job can end, and each goes on elsewhere when its lock has run out.
@@ -24,14 +28,18 @@ export interface Workers {
   close(graceMs: number): Promise<void>;
 }
 
+/** After a fault of Redis's the next look is soon (ms). */
+const runRetryDelay = 1_000;
+
 export function createWorkers(options: WorkersOptions): Workers {
   const { connection, log } = options;
   const stopping = new AbortController();
-  const shared = { connection, prefix };
+  setMaxListeners(0, stopping.signal);
+  const shared = { connection, prefix, runRetryDelay };
   const perform = createPerform(options.perform);
   const typing = new Worker<TypingJob>(
     queueNames.typing,
-    async (job) => perform({ id: idOf(job), data: job.data, redelivered: job.attemptsStarted > 1 }),
+    (job, token) => runTyping(perform, job, { token, clock: options.perform.clock }),
     { ...shared, ...lockOptions.typing, concurrency: options.typingConcurrency },
   );
   const replies = new Worker<ReplyJob>(
@@ -41,13 +49,36 @@ export function createWorkers(options: WorkersOptions): Workers {
   );
   watch(typing, log);
   watch(replies, log);
+  const close = async (force: boolean): Promise<void> => {
+    await Promise.all([replies.close(force), typing.close(force)]);
+  };
   return {
+    drain: () => close(false),
     close: async (graceMs) => {
       const timer = setTimeout(() => stopping.abort(new Error('the process stops')), graceMs);
-      await Promise.all([replies.close(graceMs === 0), typing.close(graceMs === 0)]);
+      await close(graceMs === 0);
       clearTimeout(timer);
     },
   };
+}
+
+async function runTyping(
+  perform: (run: TypingRun) => Promise<void>,
+  job: Job<TypingJob>,
+  { token, clock }: { token: string | undefined; clock: Clock },
+): Promise<void> {
+  try {
+    await perform({ id: idOf(job), data: job.data, redelivered: diedBefore(job) });
+  } catch (error) {
+    if (error instanceof Postponed) return later(job, { token, at: clock.now() + error.waitMs });
+    throw error;
+  }
+}
+
+/** Puts a job back for then; to BullMQ that is neither an end nor a failure. */
+async function later(job: Job, { token, at }: { token: string | undefined; at: number }): Promise<never> {
+  await job.moveToDelayed(at, token);
+  throw new DelayedError();
 }
 
 async function runReply(
@@ -59,14 +90,18 @@ async function runReply(
   try {
     await reply(deps, { data: job.data, attempt: job.attemptsStarted, last, signal });
   } catch (error) {
-    if (error === signal.reason) {
-      await job.moveToDelayed(deps.clock.now(), token);
-      throw new DelayedError();
-    }
+    const now = deps.clock.now();
+    if (signal.aborted && error === signal.reason) return later(job, { token, at: now });
+    if (error instanceof NotYet) return later(job, { token, at: now + error.waitMs });
     // BullMQ tries again after any other error.
     if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
     throw error;
   }
+}
+
+/** A try of this job ended without its end being noted, or by a fault; one that was postponed did not. */
+function diedBefore(job: Job): boolean {
+  return job.stalledCounter > 0 || job.attemptsMade > 0;
 }
 
 function idOf(job: Job): string {

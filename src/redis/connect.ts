@@ -30,6 +30,8 @@ const shared: Options = {
   connectTimeout: 2000,
   keepAlive: 10_000,
   retryStrategy: (times) => Math.min(times * 50, 1000),
+  // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
+  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
 };
 
 const forFast: Options = {

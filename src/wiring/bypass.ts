@@ -4,7 +4,10 @@ import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
 import { createClients } from './platforms.ts';
 import type { Releases } from './releases.ts';
-import { closeServer, listen } from './web.ts';
+import { closeServer, listen } from './serving.ts';
+
+/** Bots may take long to answer through a plain forwarder (ms). */
+const drainMs = 19_000;
 
 /** `BYPASS=1`: a plain forwarder. Nothing else of keeptyping is opened. */
 export async function startBypass(
@@ -23,7 +26,7 @@ export async function startBypass(
     handshake: (request, response) => bypass(deps, request, response),
   });
   const server = await listen(app, config);
-  releases.add('server', () => closeServer(server));
+  releases.add('server', () => closeServer(server, drainMs));
   log.warn(
     { forwards: forwards.length },
     'BYPASS is set: pushes are forwarded as they come, without typing.',

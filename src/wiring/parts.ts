@@ -102,5 +102,12 @@ function open<T extends Queue>(queue: T, releases: Releases): T {
   return queue;
 }
 
-/** Every so many beats the clock is measured against Redis's anew. */
-export const beatsPerSync = 10;
+/** Every so many beats other processes' findings are read, and the clock is measured against Redis's anew. */
+const beatsPerRefresh = 5;
+const beatsPerSync = 30;
+
+/** What a process learns from Redis as it runs; `beats` counts from 0. */
+export async function learnFromRedis({ connections, clock, accounts }: Parts, beats: number): Promise<void> {
+  if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
+  if (beats % beatsPerRefresh === 0) await accounts.refresh();
+}

@@ -8,6 +8,8 @@ export interface Started {
   skipped: readonly Skipped[];
   log: Log;
   releases: Releases;
+  /** Releases everything and ends the process. */
+  stop: (code: number) => void;
 }
 
 /** Heroku kills 30 s after SIGTERM: what is not done by then is left to another process (ms). */
@@ -33,7 +35,7 @@ export async function run(start: (started: Started) => Promise<void>): Promise<v
   // A second Ctrl-C waits for nothing.
   process.on('SIGINT', () => (stopping ? process.exit(130) : stop(0)));
   try {
-    await start({ config, skipped, log, releases });
+    await start({ config, skipped, log, releases, stop });
   } catch (error) {
     log.error({ error }, error instanceof Error ? error.message : 'keeptyping could not start.');
     stop(1);

@@ -5,11 +5,17 @@ import type { Bot, ReplyDeps } from '../queue/reply-run.ts';
 import { beat, createTicker, signOfLife } from '../queue/heartbeat.ts';
 import { keys } from '../queue/keys.ts';
 import { createWorkers, type Workers } from '../queue/workers.ts';
-import { beatsPerSync, createQueueParts, type Parts } from './parts.ts';
+import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
 import type { Releases } from './releases.ts';
 
-/** Running jobs get so long to end before they go back to the queue (ms). */
-export const grace = 19_000;
+/**
+ * Running jobs get so long to end before they go back to the queue; one that is just being sent then ends within the
+ * stopping time (ms).
+ */
+const grace = 13_000;
+/** Failed jobs hold message bodies: a day, on a quiet queue too (ms; BullMQ looks only when another job fails). */
+const failedKept = 24 * 60 * 60_000;
+const beatsPerCleaning = 3_600;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
@@ -24,7 +30,9 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const botOf = (platform: Platform): Bot | null => find(platform)?.bot ?? null;
   const notify = (holder: string): Promise<number> =>
     connections.jobs.publish(keys.web(processOf(holder)), holder);
-  const perform: PerformDeps = { store, events, accounts, clock, log, platformOf };
+  // One account's calls leave half of the places to the others.
+  const callsPerAccount = Math.max(8, Math.floor(config.typingConcurrency / 2));
+  const perform: PerformDeps = { store, events, accounts, clock, log, platformOf, callsPerAccount };
   const reply: ReplyDeps = {
     deliveries,
     events,
@@ -52,21 +60,33 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
 
 /** A worker process: runs the queues and shows that it lives. */
 export async function startWorker(parts: Parts, releases: Releases): Promise<void> {
-  const { connections, accounts, clock, log } = parts;
+  const { connections, log } = parts;
   await connections.ready();
-  await clock.sync(connections.fast);
-  await accounts.refresh();
+  await learnFromRedis(parts, 0);
+  await warnOfEviction(parts);
   startQueues(parts, releases);
+  const { typing, replies } = createQueueParts(parts, connections.fast, releases);
   let beats = 0;
   const ticker = createTicker(
     beat,
     async () => {
-      beats += 1;
       await signOfLife(connections.fast);
-      await accounts.refresh();
-      if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
+      beats += 1;
+      await learnFromRedis(parts, beats);
+      if (beats % beatsPerCleaning === 0) {
+        await Promise.all([typing, replies].map((queue) => queue.clean(failedKept, 1_000, 'failed')));
+      }
     },
     (error) => log.debug({ error }, 'A heartbeat did not reach Redis.'),
   );
   releases.add('heartbeat', () => ticker.stop());
+  log.info({}, 'working');
+}
+
+/** A Redis that evicts keys loses messages. Managed ones may not tell. */
+async function warnOfEviction({ connections, log }: Parts): Promise<void> {
+  const answer = await connections.fast.config('GET', 'maxmemory-policy').catch(() => []);
+  const policy = Array.isArray(answer) ? answer[1] : undefined;
+  if (typeof policy !== 'string' || policy === 'noeviction') return;
+  log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
 }

@@ -58,6 +58,7 @@ describe('npm start', () => {
     test('types for the bot behind it', async () => {
       const process = run('main', { ...bare, ...simulatedEnvironment(simulator, bot) });
       const port = /"port":(\d+)/.exec(await process.says('"listening"'))?.[1];
+      await process.says('"working"');
       simulator.wechat.connect(`http://127.0.0.1:${port}/webhooks/wechat`);
       await simulator.wechat.push({ user: 'oUser_1', text: 'hi' });
       const phone = simulator.wechat.phone('oUser_1');

@@ -1,5 +1,13 @@
 import { expect, test } from 'vitest';
-import { closedBreaker, failed, going, succeeded, waitOf, type Breaker } from '../../src/core/breaker.ts';
+import {
+  closedBreaker,
+  failed,
+  going,
+  pausedUntil,
+  succeeded,
+  waitOf,
+  type Breaker,
+} from '../../src/core/breaker.ts';
 
 const noon = 1_000_000;
 
@@ -40,4 +48,15 @@ test('a probe that never reports back is forgotten after 8 s', () => {
 
 test('a closed breaker lets any number go at once', () => {
   expect(waitOf(going(after(4), noon), noon)).toBe(0);
+});
+
+test('a pause that the platform asked for is waited out, whatever failed before', () => {
+  expect(waitOf(pausedUntil(closedBreaker, noon + 5000), noon)).toBe(5000);
+  expect(waitOf(pausedUntil(closedBreaker, noon + 5000), noon + 5000)).toBe(0);
+  expect(waitOf(pausedUntil(after(5), noon + 5000), noon)).toBe(5000);
+  expect(waitOf(pausedUntil(after(5), noon + 1000), noon)).toBe(2000);
+});
+
+test('a failure does not shorten it', () => {
+  expect(waitOf(failed(pausedUntil(closedBreaker, noon + 5000), noon), noon)).toBe(5000);
 });

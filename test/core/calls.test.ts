@@ -68,13 +68,11 @@ describe('one call at a time', () => {
     expect(play({ rules: wechat, events, takes: 2500 }).calls).toBe('0 show, 2.5 hide');
   });
 
-  test('a call without an outcome is given up after 8 s', () => {
-    expect(
-      wechatCalls(
-        [at(0, writes('a')), at(7.9, writes('b')), at(8, fails('b')), at(9, fails('a'))],
-        ['silence'],
-      ),
-    ).toBe('0 show (silence), 9 hide');
+  test.each([
+    [7.999, '0 show (silence)'],
+    [8, '0 show (silence), 8 hide'],
+  ])('a call without an outcome is given up after 8 s: end at %d', (second, line) => {
+    expect(wechatCalls([at(0, writes('a')), at(second, fails('a'))], ['silence'])).toBe(line);
   });
 
   test('an outcome that comes after it was given up is undone', () => {

@@ -58,6 +58,16 @@ describe('one WeChat message', () => {
     );
   });
 
+  test('that comes while another one shows does not start its own delay in the dark', () => {
+    const events: Scenario['events'] = [
+      at(0, writes('a')),
+      at(17, writes('b')),
+      at(17.5, fails('a')),
+      at(20, fails('b')),
+    ];
+    expect(calls({ ...wechat, startDelay: 2000 }, events)).toBe('2 show, 17.06 show, 20 hide');
+  });
+
   test('is judged by the clock when its job waited in the queue', () => {
     expect(calls(wechat, [at(0, writes('a'), 4), at(24, fails('a'))])).toBe('4 show, 19.06 show, 24 hide');
     expect(calls(wechat, [at(0, writes('a'), 29)])).toBe('');

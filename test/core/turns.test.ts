@@ -92,6 +92,28 @@ describe('repeats', () => {
   });
 });
 
+describe('what overtakes the message that it belongs to', () => {
+  test('an acknowledgement counts: the indicator is not renewed', () => {
+    const { calls } = wechatLine(at(0, writes('a'), 0.2), at(0.1, acknowledges('a')));
+    expect(calls).toBe('0.2 show');
+  });
+
+  test('a message to the user ends the turn: nothing shows', () => {
+    const { calls, ends } = whatsappLine(at(0, writes('a', { phase: 'acknowledged' }), 0.3), at(0.1, seen()));
+    expect(calls).toBe('');
+    expect(ends).toBe('0.3 a: status');
+  });
+
+  test('a message to the user from before the question answers something else', () => {
+    const { ends } = whatsappLine(
+      at(0, seen()),
+      at(1, writes('a', { phase: 'acknowledged' })),
+      at(3, { is: 'left' }),
+    );
+    expect(ends).toBe('3 a: left');
+  });
+});
+
 describe('an answer that does not go out after all', () => {
   test('leaves the indicator on the phone: it is taken away', () => {
     const { calls } = wechatLine(at(0, writes('a')), at(5, answers('a')), at(5.4, { is: 'undelivered' }));
@@ -105,6 +127,21 @@ describe('an answer that does not go out after all', () => {
       takes: 300,
     });
     expect(calls).toBe('0 show, 0.3 hide');
+  });
+
+  test('a message that crossed the show on its way: shown again where another turn is open', () => {
+    const { calls } = play({
+      rules: wechat,
+      events: [
+        at(0, writes('a')),
+        at(0.05, writes('b')),
+        at(0.1, answers('a')),
+        at(0.2, { is: 'interaction' }),
+        at(3, fails('b')),
+      ],
+      takes: 300,
+    });
+    expect(calls).toBe('0 show, 0.3 show, 3 hide');
   });
 });
 
@@ -189,6 +226,12 @@ describe('pass mode', () => {
     const { calls, ends } = wechatLine(at(0, passed), at(5, missed));
     expect(calls).toBe('0 show, 11 hide');
     expect(ends).toBe('11 a: deliveries');
+  });
+
+  test('another delivery within the 6 s keeps it open, however long that one takes', () => {
+    const { calls, ends } = wechatLine(at(0, passed), at(5, missed), at(10.9, passed), at(14, answers('a')));
+    expect(calls).toBe('0 show');
+    expect(ends).toBe('14 a: passive-reply');
   });
 
   test('an acknowledgement is none that was missed', () => {

@@ -35,7 +35,8 @@ interface TrueTurn {
 
 export interface World {
   at(time: number, what: () => void): void;
-  tell(event: Event): void;
+  /** Something happens now; it is judged when it has waited in the queue for so long (ms). */
+  tell(event: Event, waits?: number): void;
   /** A message reaches the phone. */
   message(): void;
   /** The user writes. */
@@ -63,7 +64,10 @@ export function createWorld(options: WorldOptions): World {
   let state: State = initialState;
   const world: World = {
     at: (when, what) => void queue.push({ time: Math.max(when, time), order: (order += 1), what }),
-    tell,
+    tell: (event, waits = 0) => {
+      noteTruth(world, rules, event);
+      world.at(time + waits, () => judgeEvent(event));
+    },
     message: () => {
       world.interactions.push(time);
       if (rules.messageClears) turnOff();
@@ -90,8 +94,7 @@ export function createWorld(options: WorldOptions): World {
     if (queue.length > 0) world.broken.push('never comes to rest');
   }
 
-  function tell(event: Event, by = `job-${(jobs += 1)}`): void {
-    noteTruth(world, rules, event);
+  function judgeEvent(event: Event, by = `job-${(jobs += 1)}`): void {
     // News of a message comes after the message: a show of the same moment may stand on either side of it.
     // After "already typing" nobody knows since when: it is tried again, a few times.
     const doubtful =
@@ -101,7 +104,7 @@ export function createWorld(options: WorldOptions): World {
     if (done.arm) {
       const { n, at } = done.arm;
       world.at(Math.max(time + 1, at + options.late((wakes += 1))), () =>
-        tell({ is: 'wake', timer: n, at: time }),
+        judgeEvent({ is: 'wake', timer: n, at: time }),
       );
     }
     if (done.call) begin(done.call, { by, doubtful });
@@ -112,14 +115,14 @@ export function createWorld(options: WorldOptions): World {
     for (const [other, since] of inFlight) if (time - since >= rules.callLimit) inFlight.delete(other);
     if (inFlight.size > 0) world.broken.push(`two calls in flight at ${time}`);
     inFlight.set(call.n, time);
-    const open = [...world.turns.values()].some((turn) => time < turn.endedAt);
+    const open = [...world.turns.values()].some((turn) => time <= turn.endedAt);
     if (call.kind === 'show' && !open) world.broken.push(`show decided at ${time} with no turn open`);
     const fault = options.fault(n);
     const latency = options.latency(n);
     const answered = (outcome: Outcome, after: number): void =>
       world.at(time + after, () => {
         inFlight.delete(call.n);
-        tell({ is: 'outcome', call: call.n, outcome, at: time }, by);
+        judgeEvent({ is: 'outcome', call: call.n, outcome, at: time }, by);
       });
     if (fault === 'failed') return answered({ is: 'failed', code: -1 }, latency * 2);
     if (fault !== 'lost-undone')
@@ -127,7 +130,7 @@ export function createWorld(options: WorldOptions): World {
     if (fault === 'dies') {
       world.at(time + 5000, () => {
         inFlight.delete(call.n);
-        tell({ is: 'recovered', by, at: time }, by);
+        judgeEvent({ is: 'recovered', by, at: time }, by);
       });
     }
     if (fault === 'lost-done' || fault === 'lost-undone')

@@ -185,7 +185,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(log.lines.some(({ message }) => message.includes('lost to the user'))).toBe(true);
     await expect
       .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')), {
-        timeout: 5_000,
+        timeout: 12_000,
       })
       .toBe(true);
   });

@@ -1,7 +1,7 @@
 /** The web application between real connections and object literals of its narrow ports. */
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
 import type { Event } from '../../src/core/event.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
@@ -11,7 +11,7 @@ import { createClient, type Client } from '../../src/http/client.ts';
 import { createDirect, type Direct } from '../../src/http/direct.ts';
 import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
 import { createServedAccounts, type Served, type ServedBot } from '../../src/http/served.ts';
-import type { Intake, WebDeliveries, WebDeps } from '../../src/http/task.ts';
+import type { Intake, Later, WebDeliveries, WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
@@ -27,7 +27,7 @@ import {
   scriptedSend,
   xmlOf,
 } from '../wechat/fakes.ts';
-import { call, listen, utf8, type Call, type UnderWay } from './wire.ts';
+import { call, gzipLooking, linesOf, listen, utf8, type Call, type UnderWay } from './wire.ts';
 
 export type Entry =
   | { is: 'tell'; account: string; happenings: readonly Happening[]; phase: string }
@@ -37,6 +37,11 @@ export type Entry =
   | { is: 'hold'; id: string; holder: string }
   | { is: 'claim' | 'leave'; id: string; holder: string }
   | { is: 'giveBack'; id: string }
+  | { is: 'giveBackLater'; id: string; holder: string | null }
+  | { is: 'redeliverLater'; key: string }
+  | { is: 'forfeit'; id: string }
+  /** The platform has its answer, or is gone without one. */
+  | { is: 'written' | 'hungUp' }
   | { is: 'isMute' }
   | { is: 'wait' }
   | { is: 'asked'; request: OutboundRequest }
@@ -50,6 +55,7 @@ export function createJournal() {
     entries.filter((entry): entry is Extract<Entry, { is: Is }> => entry.is === is);
   return {
     entries,
+    kinds: () => entries.map(({ is }) => is),
     of,
     record: (entry: Entry) => {
       entries.push(entry);
@@ -79,11 +85,21 @@ export const clock: Clock = {
 /** The bot's pauses between tries, without the waiting. */
 const hasty: Clock = { now: clock.now, sleep: () => Promise.resolve() };
 
-export const bot: ServedBot = { url: 'http://bot.test/hook?own=1', mode: 'job', timeoutMs: 5_000, retry: 'safe' };
+export const bot: ServedBot = {
+  url: 'http://bot.test/hook?own=1',
+  mode: 'job',
+  timeoutMs: 5_000,
+  retry: 'safe',
+};
 
 /** A WeChat account as it is served; what it sends late is recorded as `sent`. */
 export function wechat(
-  served: { account?: Partial<WechatAccount>; bot?: ServedBot | null; journal?: Journal; sends?: object } = {},
+  served: {
+    account?: Partial<WechatAccount>;
+    bot?: ServedBot | null;
+    journal?: Journal;
+    sends?: object;
+  } = {},
 ): Served {
   const send = scriptedSend(granted('T1'), ({ body }) => {
     served.journal?.record({ is: 'sent', body: JSON.parse(String(body)) });
@@ -104,6 +120,7 @@ export interface SceneOptions {
   accounts?: readonly Served[];
   intake?: Partial<Intake>;
   deliveries?: Partial<WebDeliveries & HeldDeliveries>;
+  later?: Partial<Later>;
   holds?: (made: Holds) => Holds;
   /** Calls the bot. */
   send?: Send;
@@ -140,6 +157,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const deps: WebDeps = {
     intake: intakeOf(journal, options.intake),
     deliveries,
+    later: laterOf(journal, options.later),
     holds,
     direct,
     clock,
@@ -154,7 +172,16 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const accounts = createServedAccounts(options.accounts ?? [wechat({ journal }), nxcloud()]);
   const readiness: Readiness = { phase: 'ready', degraded: [], skipped: [], ...options.readiness };
   const handlers = webhooks({ ...deps, send, accounts, strangers: new Set() });
-  const url = await listen(createServer(createApp({ log, readiness: () => readiness, ...handlers })));
+  const server = createServer();
+  server.on('request', ({ url }, response) => {
+    if (!url?.startsWith('/webhooks')) return;
+    response.once('finish', () => journal.record({ is: 'written' }));
+    response.once('close', () => {
+      if (!response.writableFinished) journal.record({ is: 'hungUp' });
+    });
+  });
+  server.on('request', createApp({ log, readiness: () => readiness, ...handlers }));
+  const url = await listen(server);
   return {
     url,
     journal,
@@ -214,6 +241,23 @@ function deliveriesOf(
   };
 }
 
+function laterOf(journal: Journal, over: Partial<Later> = {}): Later {
+  return {
+    giveBack: async (id, holder) => {
+      journal.record({ is: 'giveBackLater', id, holder: holder ?? null });
+      return over.giveBack?.(id, holder) ?? false;
+    },
+    redeliver: async (platform, received) => {
+      journal.record({ is: 'redeliverLater', key: received.key });
+      await over.redeliver?.(platform, received);
+    },
+    forfeit: async (id) => {
+      journal.record({ is: 'forfeit', id });
+      await over.forfeit?.(id);
+    },
+  };
+}
+
 /** keeptyping's own HTTP client, closed when the test is over. */
 export function openClient(over: Partial<Parameters<typeof createClient>[0]> = {}): Client {
   const client = createClient({ maxSockets: 10, idleMs: 5_000, harmlessTwice: false, ...over });
@@ -238,7 +282,10 @@ export function signedPath(account = '', token = 'AAAAA'): string {
 }
 
 /** A WeChat user's text message. */
-export function pushWechat(scene: Pick<Scene, 'call'>, body: string | Uint8Array = xmlOf(wechatText)): UnderWay {
+export function pushWechat(
+  scene: Pick<Scene, 'call'>,
+  body: string | Uint8Array = xmlOf(wechatText),
+): UnderWay {
   return scene.call(signedPath(), { headers: ['Content-Type', 'text/xml'], body });
 }
 
@@ -262,3 +309,25 @@ export const passiveReply: Answer = {
 
 /** What WeChat hears when there is nothing to say yet. */
 export const success = { status: 200, body: Buffer.from('success') };
+
+/** What a relay must not understand. */
+export const oddAnswer: Answer = {
+  status: 418,
+  headers: [
+    ['X-Typing', 'keep'],
+    ['Set-Cookie', 'a=1'],
+    ['set-cookie', 'b=2'],
+    ['content-type', 'application/octet-stream'],
+  ],
+  body: Buffer.from(gzipLooking),
+};
+
+/** What the platform reads is what the bot wrote. */
+export function expectRelayed(got: Answer, bots: Answer): void {
+  expect(got.status).toBe(bots.status);
+  expect(got.body).toEqual(Buffer.from(bots.body));
+  const names = new Set(bots.headers.map(([name]) => name.toLowerCase()));
+  for (const name of names) expect(linesOf(got.headers, name)).toEqual(linesOf(bots.headers, name));
+  const added = got.headers.map(([name]) => name.toLowerCase()).filter((name) => !names.has(name));
+  expect(added.sort()).toEqual(['connection', 'content-length', 'date']);
+}

@@ -1,5 +1,10 @@
 /** Both ends of real connections: a client that can hang up, and servers that keep what reached them. */
-import { createServer as createHttpServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  request,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -24,9 +29,7 @@ export function createGate<T = void>(): Gate<T> {
 }
 
 export function pairsOf(rawHeaders: readonly string[]): HeaderLines {
-  return rawHeaders.flatMap((name, at) =>
-    at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : [],
-  );
+  return rawHeaders.flatMap((name, at) => (at % 2 === 0 ? [[name, rawHeaders[at + 1] ?? ''] as const] : []));
 }
 
 /** The header lines of a name, whatever its case. */
@@ -44,15 +47,18 @@ export interface UnderWay {
   /** Rejects when the connection ends without one. */
   answer: Promise<Answer>;
   /** What has come so far; null before the answer. */
-  sofar(): Answer | null;
-  hangUp(): void;
+  sofar: () => Answer | null;
+  hangUp: () => void;
 }
 
 /** A request whose connection the test can close. `headers` is a flat list, as Node keeps them. */
 export function call(url: string, { method = 'POST', headers = [], body = '' }: Call = {}): UnderWay {
   const length = String(Buffer.byteLength(body));
   const { host } = new URL(url);
+  // As it is written: a URL would be tidied.
+  const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
   const outgoing = request(url, {
+    path,
     method,
     agent: false,
     headers: ['Host', host, ...headers, 'Content-Length', length],
@@ -61,14 +67,12 @@ export function call(url: string, { method = 'POST', headers = [], body = '' }: 
   const answer = new Promise<Answer>((resolve, reject) => {
     outgoing.once('error', reject);
     outgoing.once('response', (response) => {
-      void bodyOf(response).then((bytes) => {
-        seen.answer = {
-          status: response.statusCode ?? 0,
-          headers: pairsOf(response.rawHeaders),
-          body: bytes,
-        };
-        resolve(seen.answer);
-      }, reject);
+      const read = async (): Promise<Answer> => {
+        const body = await bodyOf(response);
+        seen.answer = { status: response.statusCode ?? 0, headers: pairsOf(response.rawHeaders), body };
+        return seen.answer;
+      };
+      resolve(read());
     });
   });
   // Whoever hangs up does not look at the answer.
@@ -117,12 +121,13 @@ export async function startBot(
   const asked: Asked[] = [];
   const server = createHttpServer((incoming, response) => {
     const gone = new Promise<void>((resolve) => response.once('close', resolve));
-    void bodyOf(incoming).then((body) => {
+    const take = async (): Promise<void> => {
       const { method = '', url = '', rawHeaders } = incoming;
-      const one = { method, url, headers: pairsOf(rawHeaders), body, gone };
+      const one = { method, url, headers: pairsOf(rawHeaders), body: await bodyOf(incoming), gone };
       asked.push(one);
       reply(response, one);
-    });
+    };
+    void take();
   });
   return { url: `${await listen(server)}/bot`, asked };
 }

@@ -19,13 +19,13 @@ export interface History {
   lates: number[];
 }
 
-const turnPlan = (hows: TurnPlan['how'][]): fc.Arbitrary<TurnPlan> =>
+const turnPlan = (options: { hows: TurnPlan['how'][]; waits: number }): fc.Arbitrary<TurnPlan> =>
   fc.record({
     at: fc.integer({ min: 0, max: 60_000 }),
-    how: fc.constantFrom(...hows),
+    how: fc.constantFrom(...options.hows),
     takes: fc.integer({ min: 1, max: 90_000 }),
-    acknowledges: fc.integer({ min: 60, max: 3000 }),
-    waits: fc.integer({ min: 0, max: 50 }),
+    acknowledges: fc.integer({ min: 1, max: 3000 }),
+    waits: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: options.waits })),
     repeats: fc.array(fc.integer({ min: 0, max: 20_000 }), { maxLength: 2 }),
   });
 
@@ -35,9 +35,11 @@ export function histories(options: {
   turns: number;
   faulty: boolean;
   hows: TurnPlan['how'][];
+  /** How long the event of a message may wait in the queue, in ms: others overtake it. */
+  waits: number;
 }): fc.Arbitrary<History> {
   return fc.record({
-    turns: fc.array(turnPlan(options.hows), { minLength: 1, maxLength: options.turns }),
+    turns: fc.array(turnPlan(options), { minLength: 1, maxLength: options.turns }),
     latencies: fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1, maxLength: 20 }),
     faults: options.faulty
       ? fc.array(fc.constantFrom(...faults), { minLength: 1, maxLength: 20 })
@@ -80,11 +82,7 @@ function schedule(world: World, plan: TurnPlan, turn: string): void {
     opensTurn: true,
     interaction: true,
   } as const;
-  const arrives = (): void => {
-    const at = world.now();
-    // The web's event waits in the queue for a moment.
-    world.at(at + plan.waits, () => world.tell({ ...inbound, phase: 'working', at }));
-  };
+  const arrives = (): void => world.tell({ ...inbound, phase: 'working', at: world.now() }, plan.waits);
   const end = plan.at + plan.takes;
   world.at(plan.at, () => world.writes());
   // An answer that is faster than its own message's job.

@@ -15,7 +15,7 @@ const lateMax = 100;
 
 /** 3, 5 under every fault: nothing shown for an ended turn, never two calls at once, and the phone ends dark. */
 export function noGhostWhateverFails({ rules, running, step }: Subject): fc.IProperty<unknown> {
-  return fc.property(histories({ turns: 4, faulty: true, hows: allHows }), (history) => {
+  return fc.property(histories({ turns: 4, faulty: true, hows: allHows, waits: 5000 }), (history) => {
     const world = play(rules, running, history, step);
     const broken = world.broken.filter((line) => !line.startsWith('refused'));
     if (broken.length > 0) throw new Error(broken.join('; '));
@@ -29,7 +29,7 @@ export function noGhostWhateverFails({ rules, running, step }: Subject): fc.IPro
 /** 3, 4, 5 where nothing fails: no refused call, no ghost but a show already on its way, no avoidable gap. */
 export function fullCover({ rules, running, step }: Subject): fc.IProperty<unknown> {
   const hows = ['passive', 'failed', 'undelivered', 'early'] as const;
-  return fc.property(histories({ turns: 1, faulty: false, hows: [...hows] }), (history) => {
+  return fc.property(histories({ turns: 1, faulty: false, hows: [...hows], waits: 50 }), (history) => {
     const world = play(rules, running, history, step);
     if (world.broken.length > 0) throw new Error(world.broken.join('; '));
     if (gap(world, rules) > rules.renewMargin + lateMax + 3 * latencyMax)
@@ -43,7 +43,7 @@ export function fullCover({ rules, running, step }: Subject): fc.IProperty<unkno
 export function overlap({ rules, running, step }: Subject): fc.IProperty<unknown> {
   const renewing = { ...rules, afterAck: 'renew' as const };
   return fc.property(
-    histories({ turns: 4, faulty: false, hows: ['passive', 'failed', 'api'] }),
+    histories({ turns: 4, faulty: false, hows: ['passive', 'failed', 'api'], waits: 50 }),
     (history) => {
       const world = play(renewing, running, history, step);
       if (world.broken.length > 0) throw new Error(world.broken.join('; '));

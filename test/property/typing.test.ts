@@ -27,6 +27,10 @@ const planted: Record<string, Subject> = {
   'shown outside the window': { ...wechat, step: widened },
   'a dead job is not noticed': { ...wechat, step: without((event) => event.is === 'recovered') },
   'evidence without a turn ends nothing': { ...whatsapp, step: without((event) => event.is === 'message') },
+  'what overtakes its message is forgotten': {
+    ...whatsapp,
+    step: before((state) => ({ ...state, early: [] })),
+  },
   'stale wake-ups count': { ...wechat, step: anyTimer },
 };
 

@@ -70,11 +70,30 @@ describe('an account that may not', () => {
     expect(await redis.exists(keys.accounts)).toBe(0);
   });
 
+  test('stays off when one of its messages is refused as well', async () => {
+    const [one, other] = [process(), process()];
+    await one.switchOff(shop, off);
+    await one.mute(shop);
+    await other.refresh();
+    expect(other.of(shop)).toMatchObject({ offUntil: clock.now() + hour, offCode: 48001 });
+    expect(other.rules(shop).mode).toBe('off');
+  });
+
+  test('stays off when another process learns something else of it at the same moment', async () => {
+    const [one, other] = [process(), process()];
+    await Promise.all([one.switchOff(shop, off), other.noteEnds(shop, ended('status'))]);
+    const third = process();
+    await third.refresh();
+    expect(third.rules(shop)).toMatchObject({ mode: 'off', afterAck: 'renew' });
+  });
+
   test('may still show where only its messages are refused', async () => {
     const accounts = process();
     await accounts.mute(shop);
-    expect(accounts.of(shop).muteUntil).toBe(clock.now() + hour);
     expect(accounts.rules(shop).mode).toBe('continuous');
+    expect(accounts.isMute(shop)).toBe(true);
+    clock.set(clock.now() + hour);
+    expect(accounts.isMute(shop)).toBe(false);
   });
 });
 
@@ -134,7 +153,7 @@ describe('what to do after an acknowledgement, where it is to be learned', () =>
 });
 
 test('what an earlier release wrote of an account is completed', async () => {
-  await redis.hset(keys.accounts, 'wechat/shop', JSON.stringify({ afterAck: 'renew' }));
+  await redis.hset(keys.accounts, 'wechat/shop/habit', JSON.stringify({ afterAck: 'renew' }));
   const accounts = process();
   await accounts.refresh();
   expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0, unheard: 0 });

@@ -31,7 +31,7 @@ async function stand(state: DeliveryState | 'held' | 'none'): Promise<string> {
   if (state === 'held') return id;
   await deliveries.offer(id, answer, now);
   if (state === 'inline') await deliveries.claim(id, 'web.1');
-  if (['sending', 'sent', 'failed', 'unknown'].includes(state)) await deliveries.take(id);
+  if (['sending', 'sent', 'failed', 'unknown'].includes(state)) await deliveries.take(id, now);
   if (state === 'sent' || state === 'failed' || state === 'unknown') await deliveries.settle(id, state);
   return id;
 }
@@ -68,12 +68,24 @@ describe('each move, from each state', () => {
       to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown'],
     },
     take: {
-      make: (id) => deliveries.take(id),
+      make: (id) => deliveries.take(id, now),
       to: [null, null, 'sending', 'inline', 'sending', 'sent', 'failed', 'unknown'],
     },
     giveBack: {
       make: (id) => deliveries.giveBack(id),
       to: [null, null, 'offered', 'offered', 'sending', 'sent', 'failed', 'unknown'],
+    },
+    'giveBack by the holder': {
+      make: (id) => deliveries.giveBack(id, 'web.1'),
+      to: [null, null, 'offered', 'offered', 'sending', 'sent', 'failed', 'unknown'],
+    },
+    'giveBack by another': {
+      make: (id) => deliveries.giveBack(id, 'web.2'),
+      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+    },
+    forfeit: {
+      make: (id) => deliveries.forfeit(id),
+      to: ['sent', 'sent', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
     },
     reopen: {
       make: (id) => deliveries.reopen(id),
@@ -119,7 +131,7 @@ describe('a held connection', () => {
   test('that comes when the answer is offered gets it at once, and nobody can take it', async () => {
     const id = await stand('offered');
     expect(await deliveries.hold(id, 'web.2', until)).toEqual({ is: 'answer', answer });
-    expect(await deliveries.take(id)).toBe(false);
+    expect(await deliveries.take(id, now)).toBe(false);
     expect(await deliveries.claim(id, 'web.1')).toBeNull();
   });
 
@@ -139,13 +151,19 @@ describe('a held connection', () => {
   test('whose hold is over is not offered the answer', async () => {
     const id = await stand('held');
     expect(await deliveries.offer(id, answer, until)).toBeNull();
-    expect(await deliveries.take(id)).toBe(true);
+    expect(await deliveries.take(id, now)).toBe(true);
   });
 
   test('that has left is not offered the answer', async () => {
     const id = await stand('held');
     expect(await deliveries.leave(id, 'web.1')).toBeNull();
     expect(await deliveries.offer(id, answer, now)).toBeNull();
+  });
+
+  test('that asks before there is an answer goes on holding', async () => {
+    const id = await stand('held');
+    expect(await deliveries.claim(id, 'web.1')).toBeNull();
+    expect(await deliveries.offer(id, answer, now)).toBe('web.1');
   });
 
   test('that leaves at the last moment takes the answer along', async () => {
@@ -165,14 +183,14 @@ describe('an answer that could not be written', () => {
     const id = await stand('inline');
     expect(await deliveries.giveBack(id)).toBe(true);
     expect(await deliveries.claim(id, 'web.1')).toBeNull();
-    expect(await deliveries.take(id)).toBe(true);
+    expect(await deliveries.take(id, now)).toBe(true);
   });
 
   test('is not sent another way while a repeat has it too', async () => {
     const id = await stand('inline');
     await deliveries.hold(id, 'web.2', until);
     expect(await deliveries.giveBack(id)).toBe(false);
-    expect(await deliveries.take(id)).toBe(false);
+    expect(await deliveries.take(id, now)).toBe(false);
   });
 
   test('is sent another way when the last of those that had it gives it back', async () => {
@@ -184,28 +202,42 @@ describe('an answer that could not be written', () => {
   });
 });
 
+test('a push that the web answers without Redis is not delivered by a worker as well', async () => {
+  const id = await stand('held');
+  await deliveries.forfeit(id);
+  expect(await deliveries.offer(id, answer, now)).toBeNull();
+  expect(await deliveries.take(id, now)).toBe(false);
+});
+
 describe('an answer that was taken', () => {
+  test('says since when it is being sent', async () => {
+    const id = await stand('offered');
+    expect((await deliveries.standing(id)).sendingAt).toBe(0);
+    await deliveries.take(id, now + 7);
+    expect((await deliveries.standing(id)).sendingAt).toBe(now + 7);
+  });
+
   test('may be taken again when it certainly did not go out', async () => {
     const id = await stand('sending');
     await deliveries.settle(id, 'offered');
-    expect(await deliveries.standing(id)).toEqual({ state: 'offered', answer });
-    expect(await deliveries.take(id)).toBe(true);
+    expect(await deliveries.standing(id)).toMatchObject({ state: 'offered', answer });
+    expect(await deliveries.take(id, now)).toBe(true);
   });
 
   test('is forgotten once it is sent', async () => {
-    expect(await deliveries.standing(await stand('sent'))).toEqual({ state: 'sent', answer: null });
+    expect(await deliveries.standing(await stand('sent'))).toMatchObject({ state: 'sent', answer: null });
   });
 
   test.each(['failed', 'unknown'] as const)('is kept while it is %s, to be sent by hand', async (state) => {
     const id = await stand(state);
     await deliveries.reopen(id);
-    expect(await deliveries.standing(id)).toEqual({ state: 'offered', answer });
+    expect(await deliveries.standing(id)).toMatchObject({ state: 'offered', answer });
   });
 
   test('when it failed and was not worth keeping, by hand the bot is asked anew', async () => {
     const id = await stand('sending');
     await deliveries.settle(id, 'failed', 'forget');
-    expect(await deliveries.standing(id)).toEqual({ state: 'failed', answer: null });
+    expect(await deliveries.standing(id)).toMatchObject({ state: 'failed', answer: null });
     await deliveries.reopen(id);
     expect(await redis.exists(keys.delivery(id))).toBe(0);
   });
@@ -237,7 +269,7 @@ describe('never inline and sent', () => {
           moves.map((move, index) => {
             const side = sides[index % sides.length] ?? deliveries;
             if (move < 2) return side.claim(id, 'web.1').then((got) => (got ? 'inline' : 'no'));
-            if (move < 4) return side.take(id).then((took) => (took ? 'sending' : 'no'));
+            if (move < 4) return side.take(id, now).then((took) => (took ? 'sending' : 'no'));
             return side.hold(id, 'web.2', until).then(({ is }) => (is === 'answer' ? 'inline' : 'no'));
           }),
         );
@@ -257,16 +289,17 @@ describe('never inline and sent', () => {
         // Connections that have the answer and have not given it back: the user sees it through them.
         let writing = 0;
         let sending = false;
+        const givenBack: boolean[] = [];
         for (const [index, each] of moves.entries()) {
           const holder = `web.${index % 2}`;
           if (each === 'hold') writing += (await deliveries.hold(id, holder, until)).is === 'answer' ? 1 : 0;
           if (each === 'offer') await deliveries.offer(id, answer, now);
           if (each === 'claim') writing += (await deliveries.claim(id, holder)) ? 1 : 0;
           if (each === 'leave') writing += (await deliveries.leave(id, holder)) ? 1 : 0;
-          if (each === 'take') sending = (await deliveries.take(id)) || sending;
+          if (each === 'take') sending = (await deliveries.take(id, now)) || sending;
           if (each === 'giveBack' && writing > 0) {
             writing -= 1;
-            expect(await deliveries.giveBack(id)).toBe(writing === 0);
+            givenBack.push((await deliveries.giveBack(id)) === (writing === 0));
           }
           if (each === 'resend' && sending) {
             await deliveries.settle(id, 'offered');
@@ -274,6 +307,7 @@ describe('never inline and sent', () => {
           }
           expect(writing > 0 && sending).toBe(false);
         }
+        expect(givenBack).not.toContain(false);
       }),
       { numRuns: 200, seed: 1 },
     );

@@ -7,6 +7,7 @@ import {
   type LateSend,
   type Outcome,
   type Platform,
+  type Target,
 } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import type { Answer } from '../../src/core/wire.ts';
@@ -66,7 +67,8 @@ export interface Scripted {
   channel?: 'wechat' | 'nxcloud';
   rules?: Partial<Rules>;
   show?: () => Promise<Outcome> | Outcome;
-  hide?: () => Promise<Outcome> | Outcome;
+  /** `absent`: nothing can take an indicator away on this platform. */
+  hide?: 'absent' | (() => Promise<Outcome> | Outcome);
   answer?: BotAnswer['is'];
   /** `absent`: webhook answers of this platform never hold messages. */
   sendLate?: 'absent' | LateSend;
@@ -80,6 +82,7 @@ export interface ScriptedPlatform extends Platform {
 
 export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
   const { channel = 'wechat', answer = 'message', sendLate = { is: 'sent' } } = script;
+  const { hide = (): Outcome => ({ is: 'done' }) } = script;
   const calls: string[] = [];
   const sent: ScriptedPlatform['sent'] = [];
   return {
@@ -94,11 +97,15 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
       calls.push(`show ${user}`);
       return script.show?.() ?? { is: 'done' };
     },
-    hide: async ({ user }) => {
-      calls.push(`hide ${user}`);
-      return script.hide?.() ?? { is: 'done' };
-    },
     readAnswer: async () => ({ is: answer }),
+    ...(hide === 'absent'
+      ? {}
+      : {
+          hide: async ({ user }: Target): Promise<Outcome> => {
+            calls.push(`hide ${user}`);
+            return hide();
+          },
+        }),
     ...(sendLate === 'absent'
       ? {}
       : {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
 import type { Conversation, Outcome } from '../../src/core/platform.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
-import { createPerform, type PerformDeps } from '../../src/queue/perform.ts';
+import { createPerform, Postponed, type PerformDeps } from '../../src/queue/perform.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
 import { recordLog, type RecordedLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
@@ -33,8 +33,11 @@ interface Stage extends PerformDeps {
   log: RecordedLog;
   platform: ScriptedPlatform;
   conversation: Conversation;
-  /** Runs one job of that event, which happens now. */
-  run: (event: Happening, how?: { id?: string; redelivered?: boolean; of?: Conversation }) => Promise<void>;
+  /** Runs one job of that event, which happens now unless it says otherwise. */
+  run: (
+    event: Happening & { at?: number },
+    how?: { id?: string; redelivered?: boolean; of?: Conversation },
+  ) => Promise<void>;
   state: () => ReturnType<Store['load']>;
 }
 
@@ -43,7 +46,7 @@ type Happening = Event extends infer E ? (E extends unknown ? Omit<E, 'at'> : ne
 let accountsSeen = 0;
 let jobs = 0;
 
-function stage(script: Scripted & { unknown?: boolean } = {}): Stage {
+function stage(script: Scripted & { unknown?: boolean; callsPerAccount?: number } = {}): Stage {
   const clock = handClock();
   // Its own account, for what is learned of accounts outlives a test.
   const platform = Object.assign(scriptedPlatform(script), { account: `shop-${(accountsSeen += 1)}` });
@@ -56,13 +59,14 @@ function stage(script: Scripted & { unknown?: boolean } = {}): Stage {
     accounts: createAccounts({ redis: server.connect(), clock, log, isAuto: () => true }),
     clock,
     log,
+    callsPerAccount: script.callsPerAccount ?? 8,
     platformOf: () => (script.unknown ? null : platform),
   };
   const perform = createPerform(deps);
   const run: Stage['run'] = (
     event,
     { id = `job-${(jobs += 1)}`, redelivered = false, of = conversation } = {},
-  ) => perform({ id, data: { conversation: of, event: { ...event, at: clock.now() } }, redelivered });
+  ) => perform({ id, data: { conversation: of, event: { at: clock.now(), ...event } }, redelivered });
   return { ...deps, platform, conversation, run, state: () => store.load(conversation) };
 }
 
@@ -128,15 +132,28 @@ describe('one event', () => {
 
   test('that waited in the queue is judged by the clock', async () => {
     const it = stage();
-    await it.run(inbound());
-    const timer = it.events.armed[0]?.n ?? 0;
-    const late = { is: 'wake', timer, at: it.clock.now() } as const;
-    it.clock.set(it.clock.now() + 20_000);
-    await createPerform(it)({
-      id: 'late',
-      data: { conversation: it.conversation, event: late },
-      redelivered: false,
+    const asked = it.clock.now();
+    it.clock.set(asked + 29_000);
+    await it.run({ ...inbound(), at: asked });
+    expect(it.platform.calls).toEqual([]);
+    expect((await it.state()).state).toMatchObject({
+      lastInteractionAt: asked,
+      turns: [{ openedAt: asked }],
     });
+  });
+
+  test('that is a wake-up is judged by the clock: late it calls, early it is armed again', async () => {
+    const it = stage();
+    await it.run(inbound());
+    const [timer] = it.events.armed;
+    const wake = { is: 'wake', timer: timer?.n ?? 0, at: timer?.at ?? 0 } as const;
+    it.clock.set(wake.at - 1);
+    await it.run(wake);
+    expect(it.platform.calls).toHaveLength(1);
+    const again = it.events.armed[1];
+    expect(again?.at).toBe(wake.at);
+    it.clock.set(wake.at + 5000);
+    await it.run({ ...wake, timer: again?.n ?? 0 });
     expect(it.platform.calls).toHaveLength(2);
   });
 
@@ -205,12 +222,15 @@ describe('several jobs at once on one conversation', () => {
 
 describe('a job whose earlier try died', () => {
   test('gives up the call of that try at once, and takes back what may show', async () => {
-    const it = stage({ show: () => new Promise<Outcome>(() => {}) });
-    const dying = createPerform({ ...it, events: recordEvents() });
-    const event = { ...inbound(), at: it.clock.now() };
-    const arrived = expect.poll(() => it.platform.calls, { interval: 2 }).toHaveLength(1);
-    void dying({ id: 'job-x', data: { conversation: it.conversation, event }, redelivered: false });
-    await arrived;
+    const arrived = deferred();
+    const it = stage({
+      show: () => {
+        arrived.resolve();
+        return new Promise<Outcome>(() => {});
+      },
+    });
+    void it.run(inbound(), { id: 'job-x' });
+    await arrived.promise;
     await it.run(failure());
     expect(it.platform.calls).toHaveLength(1);
     await it.run(inbound(), { id: 'job-x', redelivered: true });
@@ -339,17 +359,91 @@ describe("an account's breaker", () => {
   });
 });
 
-test('a platform that cannot hide is never asked to', async () => {
-  const it = stage({ channel: 'nxcloud', rules: { hides: false } });
-  const { hide: _, ...withoutHide } = it.platform;
-  const perform = createPerform({ ...it, platformOf: () => withoutHide });
-  const tell = (event: Happening): Promise<void> =>
-    perform({
-      id: 'job',
-      data: { conversation: it.conversation, event: { ...event, at: it.clock.now() } },
-      redelivered: false,
+describe('an account with as many calls in flight as it may have', () => {
+  test('postpones what asks for shows, and takes ends', async () => {
+    const answers = [deferred<Outcome>(), deferred<Outcome>()];
+    const arrived = deferred();
+    let shows = 0;
+    const it = stage({
+      callsPerAccount: 2,
+      show: () => {
+        const answer = answers[shows];
+        shows += 1;
+        if (shows === 2) arrived.resolve();
+        return answer?.promise ?? { is: 'done' };
+      },
     });
-  await tell(inbound());
-  await tell(failure());
+    const other = { ...newConversation(), account: it.platform.account };
+    const third = { ...newConversation(), account: it.platform.account };
+    const running = [it.run(inbound()), it.run(inbound(), { of: other })];
+    await arrived.promise;
+    await expect(it.run(inbound(), { of: third })).rejects.toBeInstanceOf(Postponed);
+    expect((await store.load(third)).raw).toBeNull();
+    await it.run(failure(), { of: third });
+    expect(shows).toBe(2);
+    for (const answer of answers) answer.resolve({ is: 'done' });
+    await Promise.all(running);
+    await it.run(inbound('b'), { of: third });
+    expect(shows).toBe(3);
+  });
+
+  test('frees the place of a call that failed', async () => {
+    const it = stage({ callsPerAccount: 1, show: () => ({ is: 'lost', begun: true, cause: 'timeout' }) });
+    await it.run(inbound());
+    await it.run(inbound(), { of: { ...newConversation(), account: it.platform.account } });
+    expect(it.platform.calls).toHaveLength(2);
+  });
+});
+
+describe('a pause that the platform asks for', () => {
+  test('holds back the shows of all its conversations, until it is over', async () => {
+    const answers: Outcome[] = [{ is: 'account-back-off', code: 45011, forMs: 5000 }];
+    const it = stage({ show: () => answers.shift() ?? { is: 'done' } });
+    const other = { ...newConversation(), account: it.platform.account };
+    await it.run(inbound());
+    await it.run(inbound(), { of: other });
+    expect(it.platform.calls).toHaveLength(1);
+    it.clock.set(it.clock.now() + 5000);
+    await it.run(inbound('b'), { of: other });
+    expect(it.platform.calls).toHaveLength(2);
+  });
+
+  test('is not ended by a call that was in flight when it was asked for', async () => {
+    const arrived = deferred();
+    const slow = deferred<Outcome>();
+    let shows = 0;
+    const it = stage({
+      show: () => {
+        shows += 1;
+        arrived.resolve();
+        return shows === 1 ? slow.promise : { is: 'account-back-off', code: 45011, forMs: 5000 };
+      },
+    });
+    const [second, third] = [newConversation(), newConversation()].map((each) => ({
+      ...each,
+      account: it.platform.account,
+    }));
+    const first = it.run(inbound());
+    await arrived.promise;
+    await it.run(inbound(), { of: second ?? it.conversation });
+    slow.resolve({ is: 'done' });
+    await first;
+    await it.run(inbound(), { of: third ?? it.conversation });
+    expect(shows).toBe(2);
+  });
+});
+
+test('a fault of Redis in sharing what was learned does not lose the event', async () => {
+  const it = stage({ show: () => ({ is: 'account-off', code: 48001, remedy: 'Certify it.' }) });
+  it.accounts.switchOff = () => Promise.reject(new Error('Redis is away'));
+  await it.run(inbound());
+  expect((await it.state()).state).toMatchObject({ call: null, turns: [{ id: 'a' }] });
+});
+
+test('a platform that cannot hide is not asked to', async () => {
+  const it = stage({ channel: 'nxcloud', rules: { hides: false }, hide: 'absent' });
+  await it.run(inbound());
+  await it.run(failure());
   expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
+  expect((await it.state()).state).toMatchObject({ turns: [], call: null });
 });

@@ -53,8 +53,11 @@ interface Options extends Scripted {
   retry?: BotRetry;
   /** How many turns the push opens, each of another user. @default 1 */
   users?: number;
-  /** A web process holds the connection and claims what is offered. `deaf`: it does not claim. `gone`: nobody hears. */
-  holder?: 'claims' | 'deaf' | 'gone';
+  /**
+   * A web process holds the connection and claims what is offered. `late`: when the worker gives it up. `deaf`: never.
+   * `gone`: nobody hears the offer.
+   */
+  holder?: 'claims' | 'late' | 'deaf' | 'gone';
   configured?: 'no account' | 'no bot';
 }
 
@@ -82,8 +85,12 @@ async function stage(options: Options = {}): Promise<Stage> {
   };
   const id = deliveryId(job);
   const events = recordEvents();
+  const take = async (offered: string, at: number): Promise<boolean> => {
+    if (holder === 'late') await deliveries.claim(offered, 'web.1');
+    return deliveries.take(offered, at);
+  };
   const deps: ReplyDeps = {
-    deliveries,
+    deliveries: { ...deliveries, take },
     events,
     store: createStore(redis),
     accounts: createAccounts({ redis, clock, log: recordLog(), isAuto: () => false }),
@@ -166,7 +173,7 @@ describe('an answer with a message', () => {
       '0 ended passive-reply with a message',
       '1 ended passive-reply with a message',
     ]);
-    expect(await deliveries.standing(it.id)).toEqual({ state: 'inline', answer: message });
+    expect(await deliveries.standing(it.id)).toMatchObject({ state: 'inline', answer: message });
     expect(it.platform.sent).toEqual([]);
   });
 
@@ -186,6 +193,31 @@ describe('an answer with a message', () => {
     await it.run();
     expect(it.platform.sent).toHaveLength(1);
     expect(it.clock.slept.reduce((sum, ms) => sum + ms, 0)).toBe(500);
+  });
+
+  test.each([
+    ['the repeat that comes', 'fetches', 'inline'],
+    ['none', 'does not come', 'sent'],
+  ] as const)('of an account that may not send waits for %s', async (_, repeat, state) => {
+    const it = await stage();
+    await it.accounts.mute(it.platform);
+    let looks = 0;
+    it.clock.sleep = async (ms) => {
+      it.clock.slept.push(ms);
+      looks += 1;
+      if (repeat === 'fetches' && looks === 20) await deliveries.hold(it.id, 'web.2', it.clock.now());
+    };
+    await it.run();
+    expect(await stateOf(it)).toBe(state);
+    expect(it.platform.sent).toHaveLength(state === 'sent' ? 1 : 0);
+    expect(it.clock.slept.reduce((sum, ms) => sum + ms, 0)).toBe(repeat === 'fetches' ? 5000 : 6000);
+  });
+
+  test('claimed just when the worker gives the holder up is not sent as well', async () => {
+    const it = await stage({ holder: 'late' });
+    await it.run();
+    expect(it.platform.sent).toEqual([]);
+    expect(await stateOf(it)).toBe('inline');
   });
 
   test('goes through the API when the hold is over', async () => {
@@ -271,7 +303,7 @@ describe('a bot that fails', () => {
     const it = await stage({ bot: answerOf('Internal Server Error', 500), holder: 'claims' });
     const failure = await failureOf(it.run());
     expect(failure.message).toBe('The bot answered with status 500.');
-    expect(await deliveries.standing(it.id)).toEqual({
+    expect(await deliveries.standing(it.id)).toMatchObject({
       state: 'inline',
       answer: answerOf('Internal Server Error', 500),
     });
@@ -286,21 +318,22 @@ describe('a bot that fails', () => {
   test('leaves nothing that could be sent to the user by hand: the bot would be asked again', async () => {
     const it = await stage({ bot: answerOf('Internal Server Error', 500) });
     await failureOf(it.run());
-    expect(await deliveries.standing(it.id)).toEqual({ state: 'failed', answer: null });
+    expect(await deliveries.standing(it.id)).toMatchObject({ state: 'failed', answer: null });
   });
 });
 
-describe('a job that is run again', () => {
-  async function interrupted(state: DeliveryState, options: Options = {}): Promise<Stage> {
-    const it = await stage(options);
-    await deliveries.offer(it.id, message, it.clock.now());
-    if (state === 'inline') await deliveries.hold(it.id, 'web.2', it.clock.now());
-    if (state !== 'offered' && state !== 'inline') await deliveries.take(it.id);
-    if (state === 'sent' || state === 'failed' || state === 'unknown') await deliveries.settle(it.id, state);
-    expect(await stateOf(it)).toBe(state);
-    return it;
-  }
+/** A push whose run died in that state. */
+async function interrupted(state: DeliveryState, options: Options = {}): Promise<Stage> {
+  const it = await stage(options);
+  await deliveries.offer(it.id, message, it.clock.now());
+  if (state === 'inline') await deliveries.hold(it.id, 'web.2', it.clock.now());
+  if (state !== 'offered' && state !== 'inline') await deliveries.take(it.id, it.clock.now());
+  if (state === 'sent' || state === 'failed' || state === 'unknown') await deliveries.settle(it.id, state);
+  expect(await stateOf(it)).toBe(state);
+  return it;
+}
 
+describe('a job that is run again', () => {
   test('when its answer was offered: it is delivered, and the bot is not asked again', async () => {
     const it = await interrupted('offered');
     await it.run({ attempt: 2 });
@@ -310,8 +343,17 @@ describe('a job that is run again', () => {
     expect(await stateOf(it)).toBe('sent');
   });
 
+  test('when another one may still be sending: it waits, and asks nobody', async () => {
+    const it = await interrupted('sending');
+    it.clock.set(it.clock.now() + 5000);
+    expect(await failureOf(it.run({ attempt: 2 }))).toMatchObject({ name: 'NotYet', waitMs: 15_000 });
+    expect(it.asked).toEqual([]);
+    expect(await stateOf(it)).toBe('sending');
+  });
+
   test('when it died while it sent: nobody knows, and it is not sent again', async () => {
     const it = await interrupted('sending');
+    it.clock.set(it.clock.now() + 20_000);
     const failure = await failureOf(it.run({ attempt: 2 }));
     expect(failure).toBeInstanceOf(ReplyFailed);
     expect(failure.message).toMatch(/^outcome unknown/);
@@ -320,7 +362,22 @@ describe('a job that is run again', () => {
     expect(await stateOf(it)).toBe('unknown');
   });
 
-  test.each(['inline', 'sent', 'failed', 'unknown'] as const)('when it was %s: nothing', async (state) => {
+  test.each(['failed', 'unknown'] as const)(
+    'when it was %s: it fails again, until reopened',
+    async (state) => {
+      const it = await interrupted(state);
+      expect(await failureOf(it.run({ attempt: 2 }))).toBeInstanceOf(ReplyFailed);
+      expect(it.asked).toEqual([]);
+      expect(it.platform.sent).toEqual([]);
+      expect(await stateOf(it)).toBe(state);
+      await deliveries.reopen(it.id);
+      await it.run({ attempt: 3 });
+      expect(it.asked).toEqual([]);
+      expect(it.platform.sent).toHaveLength(1);
+    },
+  );
+
+  test.each(['inline', 'sent'] as const)('when it was %s: nothing', async (state) => {
     const it = await interrupted(state);
     await it.run({ attempt: 2 });
     expect(it.asked).toEqual([]);
@@ -350,7 +407,7 @@ describe('what becomes of an answer that is sent late', () => {
     const failure = await failureOf(it.run());
     expect(failure).toBeInstanceOf(ReplyFailed);
     expect(failure.message).toBe(reason);
-    expect(await deliveries.standing(it.id)).toEqual({ state, answer: message });
+    expect(await deliveries.standing(it.id)).toMatchObject({ state, answer: message });
     expect(told(it).slice(2)).toEqual(['0 undelivered', '1 undelivered']);
     expect(it.accounts.of(it.platform).muteUntil).toBe(0);
   });
@@ -366,7 +423,7 @@ describe('what becomes of an answer that is sent late', () => {
     const it = await stage({ sendLate: { is: 'not-sent', cause: 'ECONNREFUSED' } });
     const first = await failureOf(it.run());
     expect(first).not.toBeInstanceOf(ReplyFailed);
-    expect(await deliveries.standing(it.id)).toEqual({ state: 'offered', answer: message });
+    expect(await deliveries.standing(it.id)).toMatchObject({ state: 'offered', answer: message });
     expect(told(it)).toEqual(['0 ended passive-reply with a message']);
     const last = await failureOf(it.run({ attempt: 2, last: true }));
     expect(last).toBeInstanceOf(ReplyFailed);

@@ -55,6 +55,13 @@ describe('a conversation’s state', () => {
     expect(await store.save(conversation, { from: null, to: initialState, keepMs: minute })).toBe(false);
   });
 
+  test('that is saved again, for the answer to the first time was lost, counts as saved', async () => {
+    const conversation = newConversation();
+    const change = { from: null, to: stateWith({ n: 1 }), keepMs: minute };
+    expect(await store.save(conversation, change)).toBe(true);
+    expect(await store.save(conversation, change)).toBe(true);
+  });
+
   test('of a version that this release does not know is forgotten, and can be replaced', async () => {
     const conversation = newConversation();
     await redis.set(keys.state(conversationId(conversation)), JSON.stringify({ v: 2, n: 9 }));
@@ -70,10 +77,10 @@ describe('a conversation’s state', () => {
   });
 });
 
-describe('the record of the last interaction', () => {
-  const record = (conversation: Conversation, key: string, at: number, messageId: string | null = key) =>
-    store.record(conversation, { key, messageId, at });
+const record = (conversation: Conversation, key: string, at: number, messageId: string | null = key) =>
+  store.record(conversation, { key, messageId, at });
 
+describe('the record of the last interaction', () => {
   test('is nothing at first', async () => {
     expect(await store.last(newConversation())).toEqual({ at: null, messageId: null });
   });
@@ -133,6 +140,14 @@ describe('the record of the last interaction', () => {
       lastInteractionAt: 2000,
       messageId: 'b',
     });
+  });
+
+  test('without an id leaves the one in the state', async () => {
+    const conversation = newConversation();
+    const to = stateWith({ lastInteractionAt: 1000, messageId: 'a' });
+    await store.save(conversation, { from: null, to, keepMs: minute });
+    await record(conversation, 'click', 2000, null);
+    expect((await store.load(conversation)).state).toEqual({ ...to, lastInteractionAt: 2000 });
   });
 
   test('is behind the state where a message of ours was the last interaction', async () => {

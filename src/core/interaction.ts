@@ -21,3 +21,8 @@ export function cleared(rules: Rules, state: State, { at, showAt }: Clearing): S
     indicator: indicator.is === 'lit' ? { ...indicator, is: 'cleared' } : indicator,
   };
 }
+
+export function interacted(state: State, at: number): State {
+  const refusal = state.refusal?.why === 'window' ? null : state.refusal;
+  return { ...state, refusal, lastInteractionAt: Math.max(at, state.lastInteractionAt ?? 0) };
+}

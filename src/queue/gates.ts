@@ -1,0 +1,60 @@
+import {
+  closedBreaker,
+  failed,
+  going,
+  pausedUntil,
+  succeeded,
+  waitOf,
+  type Breaker,
+} from '../core/breaker.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Outcome, Platform } from '../core/platform.ts';
+
+/** What stands between this process's typing calls and each account: its breaker, and the calls in flight. */
+export interface Gates {
+  /** The account has as many calls in flight as one account may: a hanging one must not fill all places. */
+  crowded(platform: Platform): boolean;
+  /** How long a show has to wait, in ms; 0: it may go. */
+  waitOf(platform: Platform): number;
+  through(platform: Platform, call: () => Promise<Outcome>): Promise<Outcome>;
+}
+
+export interface GatesOptions {
+  clock: Clock;
+  /** Calls in flight for one account. */
+  callsPerAccount: number;
+}
+
+interface Gate {
+  breaker: Breaker;
+  inFlight: number;
+}
+
+export function createGates({ clock, callsPerAccount }: GatesOptions): Gates {
+  const gates = new Map<string, Gate>();
+  const of = ({ channel, account }: Platform): Gate => {
+    const name = `${channel}/${account}`;
+    const gate = gates.get(name) ?? { breaker: closedBreaker, inFlight: 0 };
+    gates.set(name, gate);
+    return gate;
+  };
+  return {
+    crowded: (platform) => of(platform).inFlight >= callsPerAccount,
+    waitOf: (platform) => waitOf(of(platform).breaker, clock.now()),
+    through: async (platform, call) => {
+      const gate = of(platform);
+      gate.breaker = going(gate.breaker, clock.now());
+      gate.inFlight += 1;
+      const outcome = await call().finally(() => (gate.inFlight -= 1));
+      gate.breaker = after(gate.breaker, outcome, clock.now());
+      return outcome;
+    },
+  };
+}
+
+function after(breaker: Breaker, outcome: Outcome, at: number): Breaker {
+  if (outcome.is === 'lost' || outcome.is === 'failed') return failed(breaker, at);
+  if (outcome.is === 'account-back-off') return pausedUntil(succeeded(), at + outcome.forMs);
+  // A call that was in flight when the platform asked for a pause does not end it.
+  return pausedUntil(succeeded(), breaker.pausedUntil);
+}

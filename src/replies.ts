@@ -1,0 +1,26 @@
+/** `npm run replies`: the reply jobs that failed; `npm run replies -- retry <job>` runs one again. Needs REDIS_URL. */
+import { listFailed, retryFailed } from './queue/failed.ts';
+import { provideRedis } from './redis/by-itself.ts';
+import { createParts, createQueueParts } from './wiring/parts.ts';
+import { run } from './wiring/run.ts';
+
+const usage =
+  'Usage: npm run replies            lists the failed reply jobs\n       npm run replies -- retry <job>  runs one again';
+
+await run(async ({ config, log, releases, stop }) => {
+  const [command, id] = process.argv.slice(2);
+  const { url, eventsMaxLen } = await provideRedis({
+    ...config,
+    url: config.redisUrl,
+    production: true,
+    path: '',
+    log,
+  });
+  const parts = createParts({ config, redis: { url, eventsMaxLen }, log, releases });
+  const { replies, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
+  if (command === undefined) process.stdout.write(await listFailed(replies));
+  else if (command === 'retry' && id !== undefined)
+    process.stdout.write(await retryFailed({ replies, deliveries }, id));
+  else process.stdout.write(`${usage}\n`);
+  stop(0);
+});

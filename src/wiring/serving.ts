@@ -1,0 +1,32 @@
+import { createServer, type Server } from 'node:http';
+import type { Express } from 'express';
+
+/** Heroku's router keeps idle connections for 90 s: ours must not close first. */
+const keepAliveMs = 95_000;
+
+export async function listen(app: Express, { port, host }: { port: number; host: string }): Promise<Server> {
+  const server = createServer(app);
+  server.keepAliveTimeout = keepAliveMs;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return server;
+}
+
+/** Takes no more connections and lets the requests under way end, for `limitMs` at most. */
+export async function closeServer(server: Server, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A proxy keeps the connection of a request that was under way: it is idle only once that has ended.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await limited(closed, limitMs);
+  clearInterval(sweep);
+  server.closeAllConnections();
+}
+
+/** Resolves when the work is done, or after `ms`. */
+export async function limited(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import type { Express } from 'express';
+import type { Platform } from '../core/platform.ts';
+import { createApp, webhooks, type Readiness } from '../http/app.ts';
+import type { Direct } from '../http/direct.ts';
+import { createHolds } from '../http/holds.ts';
+import { createServedAccounts } from '../http/served.ts';
+import type { WebDeps } from '../http/task.ts';
+import { createIntake } from '../queue/intake.ts';
+import { storedPushLimit } from '../queue/jobs.ts';
+import { keys } from '../queue/keys.ts';
+import { createQueueParts, type Parts } from './parts.ts';
+import type { Releases } from './releases.ts';
+
+export interface WebAppParts {
+  readiness: Readiness;
+  direct: Direct;
+  releases: Releases;
+}
+
+/** The web's routes on the connection that fails fast. */
+export function createWebApp(parts: Parts, { readiness, direct, releases }: WebAppParts): Express {
+  const { connections, clock, log, accounts, config } = parts;
+  const { replies, events, store, deliveries } = createQueueParts(parts, connections.fast, releases);
+  const name = randomUUID();
+  const holds = createHolds(name, deliveries);
+  listenForOffers(parts, name, (holder) => holds.offered(holder));
+  const deps = {
+    intake: createIntake({ replies, events, store, clock }),
+    holds,
+    deliveries,
+    later: createLater(parts, releases),
+    direct,
+    clock,
+    log,
+    storedPushLimit,
+    holdMs: config.holdMs,
+    send: parts.clients.bot.send,
+    isMute: async (platform: Platform) => {
+      await accounts.refresh();
+      return accounts.isMute(platform);
+    },
+    accounts: createServedAccounts(parts.served),
+    strangers: new Set<string>(),
+  };
+  return createApp({ log, readiness: () => readiness, ...webhooks(deps) });
+}
+
+/** The same moves on the connection that waits for Redis. */
+function createLater(parts: Parts, releases: Releases): WebDeps['later'] {
+  const { replies, events, store, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
+  const intake = createIntake({ replies, events, store, clock: parts.clock });
+  return {
+    giveBack: (id, holder) => deliveries.giveBack(id, holder),
+    forfeit: (id) => deliveries.forfeit(id),
+    redeliver: (platform, received) => intake.redeliver(platform, received),
+  };
+}
+
+function listenForOffers({ connections, log }: Parts, name: string, offered: (holder: string) => void): void {
+  const subscriber = connections.subscriber();
+  subscriber.on('message', (_, holder: string) => offered(holder));
+  subscriber
+    .subscribe(keys.web(name))
+    .catch((error: unknown) => log.warn({ error }, 'Offers of answers cannot be heard.'));
+}
