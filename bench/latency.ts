@@ -51,6 +51,7 @@ export async function wakeUps(redisUrl: string): Promise<Row[]> {
   const env = {
     WECHAT_RULES: JSON.stringify({ ...rules, renewMargin: margin, showsPerMinute: 60 }),
     REPLY_CONCURRENCY: '2000',
+    LOG_LEVEL: 'debug',
   };
   const site = await openSite({ redisUrl, env, wechat: { rules }, bot: { thinkMs: 45_000 } });
   await site.web();

@@ -37,6 +37,7 @@ function watch(child: ChildProcess): Child {
   let output = '';
   let waiting: { text: string; resolve: (line: string) => void }[] = [];
   const look = (): void => {
+    if (waiting.length === 0) return;
     const lines = output.split('\n');
     waiting = waiting.filter(({ text, resolve }) => {
       const line = lines.find((each) => each.includes(text));

@@ -59,4 +59,5 @@ test('a pause that the platform asked for is waited out, whatever failed before'
 
 test('a failure does not shorten it', () => {
   expect(waitOf(failed(pausedUntil(closedBreaker, noon + 5000), noon), noon)).toBe(5000);
+  expect(waitOf(failed(pausedUntil(after(4), noon + 5000), noon), noon)).toBe(5000);
 });
