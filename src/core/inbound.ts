@@ -28,11 +28,10 @@ function repeated(state: State, event: Inbound): State {
 
 /** Events can be judged in another order than they happened: what is newest goes by their own time. */
 function noted(state: State, event: Inbound): State {
-  const newest = event.at >= (state.lastInteractionAt ?? 0);
   const met = event.interaction ? interacted(state, event.at) : state;
-  if (event.messageId === null || !newest) return met;
+  if (event.messageId === null || event.at < state.messageAt) return met;
   const refusal = met.refusal?.why === 'message' ? null : met.refusal;
-  return { ...met, messageId: event.messageId, refusal };
+  return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
 }
 
 function turnOf(event: Inbound): Turn {

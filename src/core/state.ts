@@ -92,8 +92,9 @@ export interface State {
   /** What was heard of turns whose message has not been judged yet: events can overtake it. Newest last. */
   early: Early[];
   lastInteractionAt: number | null;
-  /** Newest inbound message id. */
+  /** Newest inbound message id, and when that message came. */
   messageId: string | null;
+  messageAt: number;
   indicator: Indicator;
   call: Call | null;
   /** The one wake-up that counts; any other number is stale. */
@@ -120,6 +121,7 @@ export const initialState: State = {
   early: [],
   lastInteractionAt: null,
   messageId: null,
+  messageAt: 0,
   indicator: { is: 'dark' },
   call: null,
   timer: null,

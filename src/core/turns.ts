@@ -1,10 +1,10 @@
 import type { Rules } from './rules.ts';
 import type { EndedTurn, Evidence, State, Turn } from './state.ts';
 
-/** Ends are remembered for this many turns: far longer than a job's redelivery after a crash takes. */
-const endedKept = 16;
 /** A user who sends more than this without one answer loses the oldest turns, so that a state stays small. */
 const openKept = 32;
+/** Ends are remembered for this many turns: more than can end at once, and for longer than a job's redelivery takes. */
+const endedKept = openKept + 16;
 
 /** Ends the open turns that `over` names evidence for, and leaves the others. */
 export function endTurns(state: State, at: number, over: (turn: Turn) => Evidence | null): State {

@@ -51,7 +51,8 @@ export function step(rules: Rules, state: State, { event, by, now = event.at }: 
   if (stale) return { state, call: null, arm: null, disarm: null, ended: [] };
   const at = Math.max(now, event.at);
   const next = apply(rules, elapse(rules, state, at), event);
-  const ended = next.ended.filter((turn) => !state.ended.includes(turn));
+  const known = new Set(state.ended.map(({ id }) => id));
+  const ended = next.ended.filter(({ id }) => !known.has(id));
   return { ...decide(rules, next, { at, by }), ended };
 }
 

@@ -59,7 +59,7 @@ export class Postponed extends Error {
 
 const crowdedPause = 100;
 
-/** Only what asks for shows: an end is noted, and a hide made, however busy the account is. */
+/** Mostly what asks for shows; an end is noted at once, however busy the account is. */
 function mayWait(event: Event): boolean {
   return event.is === 'inbound' || event.is === 'wake';
 }

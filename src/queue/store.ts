@@ -103,5 +103,6 @@ function parseState(raw: string | null): State {
 /** The web's record is ahead of the events that wait in the queue. */
 function withLast(state: State, { at, messageId }: Last): State {
   if (at === null || at <= (state.lastInteractionAt ?? 0)) return state;
-  return { ...state, lastInteractionAt: at, messageId: messageId ?? state.messageId };
+  const newer = messageId === null ? {} : { messageId, messageAt: at };
+  return { ...state, ...newer, lastInteractionAt: at };
 }

@@ -139,6 +139,7 @@ describe('the record of the last interaction', () => {
       ...to,
       lastInteractionAt: 2000,
       messageId: 'b',
+      messageAt: 2000,
     });
   });
 

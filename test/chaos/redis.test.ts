@@ -1,0 +1,137 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { findServer } from '../../src/redis/by-itself.ts';
+import type { Mark } from '../../src/simulator/index.ts';
+import { openSite, type Site } from './processes.ts';
+
+const binary = await findServer(process.env['PATH'] ?? '');
+const received = (mark: Mark): boolean => mark.what === 'received';
+
+/** A redis-server that keeps its data and can be stopped, killed and started again on its port. */
+interface Server {
+  url: string;
+  signal(name: NodeJS.Signals): void;
+  start(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+let folder: string;
+let server: Server;
+let site: Site;
+
+async function createRedis(path: string): Promise<Server> {
+  const free = createServer().listen(0, '127.0.0.1');
+  await once(free, 'listening');
+  const address = free.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  free.close();
+  let child: ChildProcess | null = null;
+  const url = `redis://127.0.0.1:${port}`;
+  const started = async (): Promise<void> => {
+    child = spawn(
+      path,
+      [
+        '--port',
+        String(port),
+        '--dir',
+        folder,
+        '--appendonly',
+        'yes',
+        '--appendfsync',
+        'always',
+        '--save',
+        '',
+      ],
+      { stdio: 'ignore' },
+    );
+    const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+    redis.on('error', () => {}); // Until the server is up.
+    await redis.ping();
+    redis.disconnect();
+  };
+  await started();
+  return {
+    url,
+    start: started,
+    signal: (name) => void child?.kill(name),
+    kill: async () => {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+}
+
+describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60_000 }, () => {
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'keeptyping-'));
+    server = await createRedis(binary ?? '');
+  });
+
+  afterEach(async () => {
+    await site.close();
+    await server.kill();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('frozen while a push comes: the answer reaches the user once', async () => {
+    site = await openSite({ redisUrl: server.url, bot: { thinkMs: 100 } });
+    await site.web();
+    await site.worker();
+    const { wechat } = site.simulator;
+    await wechat.push({ user: 'warm', text: 'hi' });
+    server.signal('SIGSTOP');
+    const pushed = wechat.push({ user: 'oUser_1', text: 'hi' });
+    await wechat.phone('oUser_1').next(received);
+    server.signal('SIGCONT');
+    await pushed;
+    // Whatever Redis carries out late has been seen when a later turn is over.
+    await wechat.push({ user: 'oUser_2', text: 'hi' });
+    await wechat.phone('oUser_2').next(received);
+    await site.simulator.wechat.push({ user: 'oUser_3', text: 'hi' });
+    expect(wechat.phone('oUser_1').marks.filter(received)).toHaveLength(1);
+  });
+
+  test('frozen when the answer is there: it is not lost', async () => {
+    site = await openSite({ redisUrl: server.url, env: { HOLD_MS: '3000' }, bot: { thinkMs: 800 } });
+    await site.web();
+    await site.worker();
+    const { wechat } = site.simulator;
+    await wechat.push({ user: 'warm', text: 'hi' });
+    const pushed = wechat.push({ user: 'oUser_1', text: 'hi' });
+    const call = await site.bot.call(2);
+    server.signal('SIGSTOP');
+    await call.ended;
+    const thaw = setTimeout(() => server.signal('SIGCONT'), 1_500);
+    await wechat.phone('oUser_1').next(received);
+    clearTimeout(thaw);
+    server.signal('SIGCONT');
+    await pushed;
+    expect(wechat.phone('oUser_1').marks.filter(received)).toHaveLength(1);
+  });
+
+  test('killed with a push waiting in it: after its restart the bot is called and the answer arrives', async () => {
+    site = await openSite({ redisUrl: server.url, env: { HOLD_MS: '200' }, bot: { thinkMs: 600 } });
+    const web = await site.web();
+    const worker = await site.worker();
+    const { wechat } = site.simulator;
+    const pushed = wechat.push({ user: 'oUser_1', text: 'hi' });
+    await site.bot.call(1);
+    worker.signal('SIGKILL');
+    await worker.exit;
+    expect((await pushed).answered?.toString()).toBe('success');
+    await server.kill();
+    await server.start();
+    await site.worker();
+    expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ via: 'api' });
+    expect(site.bot.calls.at(-1)?.attempt).toBe('2');
+    expect(web.output()).toContain('Redis is back');
+  });
+});
