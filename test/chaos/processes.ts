@@ -91,6 +91,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
   const simulator = await startSimulator({ wechat: options.wechat ?? {} });
   const bot = await startBot({
     wechat: { ...simulator.wechat.options, apiBase: simulator.wechat.apiBase },
+    nxcloud: { ...simulator.nxcloud.options, apiBase: simulator.nxcloud.apiBase },
     ...options.bot,
   });
   const redisUrl = options.redisUrl ?? redis?.url ?? '';
