@@ -4,7 +4,7 @@ import { createLog } from '../log.ts';
 import { startBot, startSimulator, type Mark, type Simulator } from '../simulator/index.ts';
 import type { Releases } from './releases.ts';
 import { simulatedEnvironment } from './simulated.ts';
-import { lineOf, summaryOf } from './timeline.ts';
+import { createTimeline, summaryOf } from './timeline.ts';
 
 export interface Demo {
   config: Config;
@@ -44,9 +44,9 @@ async function playScript(simulator: Simulator, port: number): Promise<void> {
   simulator.wechat.connect(`${base}/wechat`);
   simulator.nxcloud.connect(`${base}/nxcloud`);
   say(intro(base));
-  const startedAt = Date.now();
+  const timeline = createTimeline(Date.now());
   simulator.on((mark) => {
-    const line = lineOf(mark, startedAt);
+    const line = timeline(mark);
     if (line !== null) say(line);
   });
   const turns = [playTurn(simulator.wechat, script.wechat), playTurn(simulator.nxcloud, script.nxcloud)];

@@ -1,12 +1,18 @@
 import type { Mark, Phone } from '../simulator/index.ts';
 
-/** One line for what a phone's user, or the platform, sees at a moment; null: nothing worth a line. */
-export function lineOf(mark: Mark, startedAt: number): string | null {
-  const what = describe(mark);
-  if (what === null) return null;
-  const seconds = ((mark.at - startedAt) / 1000).toFixed(1).padStart(6);
-  const channel = mark.channel === 'wechat' ? 'WeChat  ' : 'WhatsApp';
-  return `${seconds} s  ${channel}  ${what}`;
+/** A line for what a phone's user, or the platform, sees at a moment; null: nothing worth a line. */
+export function createTimeline(startedAt: number): (mark: Mark) => string | null {
+  // Phones whose indicator has been on since their user's last message.
+  const typed = new Set<string>();
+  return (mark) => {
+    const renewed = mark.what === 'typing-on' && typed.has(mark.user);
+    if (mark.what === 'typing-on') typed.add(mark.user);
+    if (mark.what === 'sent') typed.delete(mark.user);
+    const what = renewed ? 'indicator ● typing… (renewed)' : describe(mark);
+    if (what === null) return null;
+    const seconds = ((mark.at - startedAt) / 1000).toFixed(1).padStart(6);
+    return `${seconds} s  ${mark.channel === 'wechat' ? 'WeChat  ' : 'WhatsApp'}  ${what}`;
+  };
 }
 
 function describe({ what, detail }: Mark): string | null {
