@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
@@ -51,7 +52,8 @@ function optionsOf(conversation: Conversation, event: Event, repeatsMs = 0): Job
   return { ...persistent, deduplication: { id: `${channel}/${account}/${event.turn}`, ttl: repeatsMs } };
 }
 
-/** BullMQ takes no ":" in a job id. */
+/** A hash: BullMQ takes no ":" in an id, and keeps ids in its event stream, where no user's name has to stand. */
 function timerId(conversation: Conversation, n: number): string {
-  return `${encodeURIComponent(conversationId(conversation))}-${n}`;
+  const hash = createHash('sha256').update(conversationId(conversation)).digest('hex');
+  return `${hash.slice(0, 32)}-${n}`;
 }

@@ -38,6 +38,8 @@ export interface IntakeOptions {
 /** WeChat gives a conversation back that a human has not closed: https://developers.weixin.qq.com/doc/subscription/guide/product/kf/forwarding.html */
 const handoffKept = 30 * 60_000;
 
+const statusRepeats = 10 * 60_000;
+
 /** A bot that cannot have begun is called three times in all. */
 const attempts = 3;
 const backoff = { type: 'fixed', delay: 1_000 } as const;
@@ -49,7 +51,10 @@ export function createIntake({ replies, events, store, clock }: IntakeOptions): 
     again: boolean,
   ): Promise<void> => {
     const data = jobOf(platform, received);
-    const deduplication = { id: deliveryId(data), ttl: platform.rules.repeats };
+    // Statuses are many, and a repeat of one does no harm: they are not remembered for as long as a message.
+    const said = received.happenings.some(({ is }) => is === 'inbound');
+    const ttl = said ? platform.rules.repeats : Math.min(platform.rules.repeats, statusRepeats);
+    const deduplication = { id: deliveryId(data), ttl };
     await replies.add('reply', data, {
       ...leaveNoTrace,
       attempts,

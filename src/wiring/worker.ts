@@ -1,3 +1,5 @@
+import type { Queue } from 'bullmq';
+import type { Log } from '../core/log.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
 import { processOf } from '../http/holds.ts';
 import type { PerformDeps } from '../queue/perform.ts';
@@ -15,12 +17,12 @@ import type { Releases } from './releases.ts';
 const grace = 13_000;
 /** Failed jobs hold message bodies: a day, on a quiet queue too (ms; BullMQ looks only when another job fails). */
 const failedKept = 24 * 60 * 60_000;
-const beatsPerCleaning = 3_600;
+const cleaningEvery = 60 * 60_000;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
   const { connections, accounts, clock, log, clients, config } = parts;
-  const { events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
+  const { typing, replies, events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
   const find = (name: Pick<Conversation, 'channel' | 'account'>) =>
     parts.served.find(
       ({ platform }) => platform.channel === name.channel && platform.account === name.account,
@@ -55,7 +57,18 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     log,
   });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
+  startCleaning([typing, replies], { log, releases });
   return workers;
+}
+
+function startCleaning(queues: Queue[], { log, releases }: { log: Log; releases: Releases }): void {
+  const clean = async (): Promise<void> => {
+    await Promise.all(queues.map((queue) => queue.clean(failedKept, 1_000, 'failed')));
+  };
+  const failed = (error: unknown): void => log.debug({ error }, 'Old failed jobs were not removed.');
+  const cleaning = createTicker(cleaningEvery, clean, failed);
+  // Not awaited: its commands wait for Redis, which may be away.
+  releases.add('cleaning', () => void cleaning.stop());
 }
 
 /** A worker process: runs the queues and shows that it lives. */
@@ -65,7 +78,6 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<voi
   await learnFromRedis(parts, 0);
   await warnOfEviction(parts);
   startQueues(parts, releases);
-  const { typing, replies } = createQueueParts(parts, connections.fast, releases);
   let beats = 0;
   const ticker = createTicker(
     beat,
@@ -73,9 +85,6 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<voi
       await signOfLife(connections.fast);
       beats += 1;
       await learnFromRedis(parts, beats);
-      if (beats % beatsPerCleaning === 0) {
-        await Promise.all([typing, replies].map((queue) => queue.clean(failedKept, 1_000, 'failed')));
-      }
     },
     (error) => log.debug({ error }, 'A heartbeat did not reach Redis.'),
   );

@@ -142,7 +142,9 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(bot.calls).toHaveLength(1);
     await phone.next(is('typing-off', 'cancelled'));
     expect(phone.litAt(Date.now())).toBe(false);
-    expect(log.lines.some(({ message }) => message.includes('The bot answered with status 500'))).toBe(true);
+    await expect
+      .poll(() => log.lines.some(({ message }) => message.includes('The bot answered with status 500')))
+      .toBe(true);
   });
 
   test('a bot that says 503 is asked again and answers', async () => {
