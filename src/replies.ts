@@ -1,7 +1,6 @@
 /** `npm run replies`: the reply jobs that failed; `npm run replies -- retry <job>` runs one again. Needs REDIS_URL. */
 import { listFailed, retryFailed } from './queue/failed.ts';
-import { provideRedis } from './redis/by-itself.ts';
-import { createParts, createQueueParts } from './wiring/parts.ts';
+import { createQueueParts, openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
 
 const usage =
@@ -9,14 +8,7 @@ const usage =
 
 await run(async ({ config, log, releases, stop }) => {
   const [command, id] = process.argv.slice(2);
-  const { url, eventsMaxLen } = await provideRedis({
-    ...config,
-    url: config.redisUrl,
-    production: true,
-    path: '',
-    log,
-  });
-  const parts = createParts({ config, redis: { url, eventsMaxLen }, log, releases });
+  const parts = await openParts({ config, log, releases });
   const { replies, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
   if (command === undefined) process.stdout.write(await listFailed(replies));
   else if (command === 'retry' && id !== undefined)

@@ -1,7 +1,6 @@
 /** The worker process: typing and reply jobs. Needs REDIS_URL. */
-import { provideRedis } from './redis/by-itself.ts';
 import { startHealth } from './wiring/health.ts';
-import { createParts } from './wiring/parts.ts';
+import { openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
 import { startWorker } from './wiring/worker.ts';
 
@@ -12,14 +11,7 @@ await run(async ({ config, log, releases }) => {
     releases.add('idling', () => clearInterval(idle));
     return log.warn({}, 'BYPASS is set: the worker has nothing to do.');
   }
-  const { url, eventsMaxLen } = await provideRedis({
-    ...config,
-    url: config.redisUrl,
-    production: true,
-    path: '',
-    log,
-  });
-  const parts = createParts({ config, redis: { url, eventsMaxLen }, log, releases });
+  const parts = await openParts({ config, log, releases });
   if (config.metricsPort !== null) await startHealth(config.metricsPort, config.host, releases);
   await startWorker(parts, releases);
 });

@@ -13,6 +13,7 @@ import { createEventQueue } from '../queue/events.ts';
 import { queueNames, type ReplyJob, type TypingJob } from '../queue/jobs.ts';
 import { prefix } from '../queue/keys.ts';
 import { createStore } from '../queue/store.ts';
+import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
@@ -41,6 +42,12 @@ export interface PartsOptions {
   redis: RedisPlace;
   log: Log;
   releases: Releases;
+}
+
+/** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
+export async function openParts({ config, log, releases }: Omit<PartsOptions, 'redis'>): Promise<Parts> {
+  const redis = await provideRedis({ ...config, url: config.redisUrl, production: true, path: '', log });
+  return createParts({ config, redis, log, releases });
 }
 
 export function createParts({ config, redis, log, releases }: PartsOptions): Parts {

@@ -1,21 +1,10 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import type { Mark, Phone } from '../../src/simulator/index.ts';
-import { openStage, type Stage, type StageOptions } from './stage.ts';
+import { describe, expect, test } from 'vitest';
+import type { Phone } from '../../src/simulator/index.ts';
+import { markIs as is, useStage, type Stage } from './stage.ts';
 
-let stage: Stage;
-
-afterEach(async () => {
-  await stage.close();
-});
-
-async function open(options: StageOptions = {}): Promise<Stage> {
-  stage = await openStage(options);
-  return stage;
-}
+const { open, now } = useStage();
 
 const user = '8613800138000';
-const is = (what: Mark['what'], detail?: string) => (mark: Mark) =>
-  mark.what === what && (detail ?? mark.detail) === mark.detail;
 
 /** What the phone's user sees, ticks and calls left out. */
 function seen(phone: Phone): string[] {
@@ -42,7 +31,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
         ),
       )
       .toBe(true);
-    const calls = typingCalls(stage);
+    const calls = typingCalls(now());
     expect(seen(phone)).toEqual([
       'sent',
       'typing-on',
@@ -86,7 +75,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     const pushed = await simulator.nxcloud.push({ user, text: 'hi' });
     expect(pushed.accepted).toBe(false);
     expect(bot.calls).toHaveLength(0);
-    expect(typingCalls(stage)).toBe(0);
+    expect(typingCalls(now())).toBe(0);
   });
 
   test('a repeat of a push reaches the bot once and types once', async () => {
@@ -95,7 +84,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     await simulator.nxcloud.push({ user, text: 'hi', id });
     await simulator.nxcloud.phone(user).next(is('received'));
     expect(bot.calls).toHaveLength(1);
-    expect(typingCalls(stage)).toBe(1);
+    expect(typingCalls(now())).toBe(1);
   });
 
   test('several messages of several users in one body, with a status among them', async () => {
@@ -116,7 +105,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     );
     expect(pushed.accepted).toBe(true);
     // The simulated platform has not heard of these messages and refuses them: what counts is that each was asked for.
-    await expect.poll(() => typingCalls(stage)).toBe(2);
+    await expect.poll(() => typingCalls(now())).toBe(2);
     expect(new Set(simulator.nxcloud.calls.map(({ messageId }) => messageId))).toEqual(
       new Set(messages.map(({ id }) => id)),
     );
@@ -134,7 +123,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     await simulator.nxcloud.pushBody(JSON.stringify({ calls: [{ id: 'c' }] }));
     await simulator.nxcloud.pushBody(JSON.stringify({ field: 'account_update', value: {} }));
     await bot.call(4);
-    expect(typingCalls(stage)).toBe(0);
+    expect(typingCalls(now())).toBe(0);
   });
 
   test('a human who answers from the phone app ends the turn', async () => {
@@ -165,7 +154,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     const phone = simulator.nxcloud.phone(user);
     await simulator.nxcloud.push({ user, text: 'hi' });
     await phone.next(is('typing-off', 'expired'));
-    expect(typingCalls(stage)).toBeLessThanOrEqual(1);
+    expect(typingCalls(now())).toBeLessThanOrEqual(1);
   });
 
   test('a number that is not ours is acknowledged, said once, and not forwarded', async () => {
@@ -187,6 +176,6 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     const { simulator } = await open({ env: { NXCLOUD_TYPING: typing }, bot: { thinkMs: 1_500 } });
     await simulator.nxcloud.push({ user, text: 'hi' });
     await simulator.nxcloud.phone(user).next(is('received'));
-    expect(typingCalls(stage)).toBe(shows);
+    expect(typingCalls(now())).toBe(shows);
   });
 });

@@ -1,20 +1,10 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import type { Mark } from '../../src/simulator/index.ts';
-import { connect, openStage, type Stage, type StageOptions } from './stage.ts';
+import { describe, expect, test } from 'vitest';
+import { connect, markIs, useStage } from './stage.ts';
 
-let stage: Stage;
-
-afterEach(async () => {
-  await stage.close();
-});
-
-async function open(options: StageOptions = {}): Promise<Stage> {
-  stage = await openStage(options);
-  return stage;
-}
+const { open, now } = useStage();
 
 const user = 'oUser_1';
-const received = (mark: Mark): boolean => mark.what === 'received';
+const received = markIs('received');
 
 describe('Redis is away', () => {
   test('a fast answer still goes back inline, a slow one through the API, and readiness says degraded', async () => {
@@ -54,7 +44,7 @@ describe('workers are away', () => {
     await simulator.wechat.push({ user, text: 'hi' });
     await simulator.wechat.phone(user).next((mark) => mark.what === 'typing-on');
     expect(await simulator.wechat.phone(user).next(received)).toMatchObject({ via: 'api' });
-    await stage.startWorker();
+    await now().startWorker();
     await expect
       .poll(() => log.lines.some(({ message }) => message.startsWith('A worker is alive')), {
         timeout: 5_000,

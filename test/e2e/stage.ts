@@ -1,10 +1,12 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
+import { afterEach } from 'vitest';
 import { loadConfig, type Config } from '../../src/config/index.ts';
 import {
   startBot,
   startSimulator,
   type Bot,
   type BotOptions,
+  type Mark,
   type Simulator,
   type SimulatorOptions,
 } from '../../src/simulator/index.ts';
@@ -124,6 +126,31 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     startWorker: addWorker,
     close: () => releases.all(),
   };
+}
+
+/** A stage for each test of a file that opens one; it is closed after the test. */
+export function useStage(): { open: (options?: StageOptions) => Promise<Stage>; now: () => Stage } {
+  let stage: Stage | null = null;
+  const now = (): Stage => {
+    if (!stage) throw new Error('This test has opened no stage.');
+    return stage;
+  };
+  afterEach(async () => {
+    await stage?.close();
+    stage = null;
+  });
+  return {
+    now,
+    open: async (options) => {
+      stage = await openStage(options);
+      return stage;
+    },
+  };
+}
+
+/** Matches a phone's marks of a kind, with this detail where one is given. */
+export function markIs(what: Mark['what'], detail?: string): (mark: Mark) => boolean {
+  return (mark) => mark.what === what && (detail ?? mark.detail) === mark.detail;
 }
 
 export function connect(simulator: Simulator, url: string): void {

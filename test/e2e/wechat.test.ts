@@ -1,21 +1,10 @@
-import { afterEach, describe, expect, test } from 'vitest';
-import type { Mark, Phone } from '../../src/simulator/index.ts';
-import { openStage, type Stage, type StageOptions } from './stage.ts';
+import { describe, expect, test } from 'vitest';
+import type { Phone } from '../../src/simulator/index.ts';
+import { markIs as is, useStage, type Stage } from './stage.ts';
 
-let stage: Stage;
-
-afterEach(async () => {
-  await stage.close();
-});
-
-async function open(options: StageOptions = {}): Promise<Stage> {
-  stage = await openStage(options);
-  return stage;
-}
+const { open, now } = useStage();
 
 const user = 'oUser_1';
-const is = (what: Mark['what'], detail?: string) => (mark: Mark) =>
-  mark.what === what && (detail ?? mark.detail) === mark.detail;
 
 function whats(phone: Phone): string[] {
   return phone.marks
@@ -218,7 +207,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
       fields: { Event: 'VIEW', EventKey: 'http://www.qq.com' },
     });
     await bot.call(1);
-    expect(await typingCalls(stage)).toEqual([]);
+    expect(await typingCalls(now())).toEqual([]);
   });
 });
 
