@@ -36,24 +36,34 @@ export function loadConfig(
   readFile: ReadFile = readFromDisk,
 ): { config: Config; skipped: readonly Skipped[] } {
   const faults: string[] = [];
-  const read = readSettings(environment);
+  const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
+  const warnings = unknownVariables(environment);
+  const read = bypass ? readForBypass(environment, warnings) : readSettings(environment);
   if ('faults' in read) faults.push(...read.faults);
   const candidates = [
     ...environmentCandidates(environment),
     ...fileCandidates({ folder: environment['CONFIG_DIR'] || undefined, environment, readFile, faults }),
   ];
   const settings = 'settings' in read ? read.settings : null;
-  const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
   const { accounts, forwards, skipped } = bypass
     ? { ...readForwards(candidates, faults), accounts: [] }
     : { ...readAccounts(candidates, settings, faults), forwards: null };
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
   const demo = settings.DEMO ?? (candidates.length === 0 && !bypass && !isProduction(settings));
-  const warnings = unknownVariables(environment);
   return deepFreeze({
     config: { ...nameSettings(settings), demo, bypass: forwards, accounts, warnings },
     skipped,
   });
+}
+
+/** What the panic switch needs; a fault in any other variable must not stand in its way. */
+const bypassVariables = ['PORT', 'HOST', 'LOG_LEVEL', 'LOG_FORMAT', 'NODE_ENV', 'DYNO', 'BYPASS'] as const;
+
+function readForBypass(environment: Environment, warnings: string[]): ReturnType<typeof readSettings> {
+  const whole = readSettings(environment);
+  if (!('faults' in whole)) return whole;
+  warnings.push(...whole.faults.map((fault) => `Ignored, as BYPASS is set: ${fault}`));
+  return readSettings(Object.fromEntries(bypassVariables.map((name) => [name, environment[name]])));
 }
 
 /** A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left. */

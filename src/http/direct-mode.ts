@@ -1,25 +1,33 @@
 import type { Answer } from '../core/wire.ts';
 import type { Asked } from './direct.ts';
 import { badGateway, hangUpOf, write } from './respond.ts';
-import { userOf, type Task, type WebDeps } from './task.ts';
+import { holdLeft, userOf, type Task, type WebDeps } from './task.ts';
 import { meaningOf, tellEnd } from './turn-end.ts';
 
-/** Redis is away, or the push too big for it. */
-export async function takeDirectly(deps: WebDeps, task: Task): Promise<void> {
+/**
+ * Redis is away, or the push too big for it.
+ * @param failed Called when the bot gave no answer, before the platform hears of it.
+ */
+export async function takeDirectly(
+  deps: WebDeps,
+  task: Task,
+  failed: () => Promise<void> = async () => {},
+): Promise<void> {
   const { served, bot, received, push, response } = task;
   const { acknowledgement } = served.platform;
   const hangUp = hangUpOf(response);
   const asked = deps.direct.ask(served, bot, { key: received.key, push });
-  const inTime = await Promise.race([asked.answer, late(deps, hangUp)]);
+  const inTime = await Promise.race([asked.answer, late(deps, task, hangUp)]);
   if (inTime === 'late') {
     await write(response, acknowledgement);
-    return bringLate(deps, task, asked);
+    return bringLate(deps, task, { asked, failed });
   }
   if (!asked.isOurs()) {
     await write(response, inTime ? acknowledgement : badGateway);
     return;
   }
   const told = tellEnd(deps, task, await meaningOf(served.platform, inTime, 'failed'));
+  if (!inTime) await failed();
   const written = await write(response, relayed(task, inTime));
   await told;
   if (inTime && !written) await sendLate(deps, task, { asked, answer: inTime });
@@ -31,11 +39,16 @@ function relayed({ served: { platform } }: Task, answer: Answer | null): Answer 
   return platform.sendLate ? answer : platform.acknowledgement;
 }
 
-async function bringLate(deps: WebDeps, task: Task, asked: Asked): Promise<void> {
+async function bringLate(
+  deps: WebDeps,
+  task: Task,
+  { asked, failed }: { asked: Asked; failed: () => Promise<void> },
+): Promise<void> {
   const answer = await asked.answer;
   if (!asked.isOurs()) return;
   await tellEnd(deps, task, await meaningOf(task.served.platform, answer, 'failed'));
   if (answer) await sendLate(deps, task, { asked, answer });
+  else await failed();
 }
 
 async function sendLate(
@@ -48,7 +61,7 @@ async function sendLate(
   if (!sent) await tellEnd(deps, task, 'undelivered');
 }
 
-async function late({ clock, holdMs }: WebDeps, hangUp: AbortSignal): Promise<'late'> {
-  await clock.sleep(holdMs, hangUp).catch(() => {});
+async function late(deps: WebDeps, task: Task, hangUp: AbortSignal): Promise<'late'> {
+  await deps.clock.sleep(holdLeft(deps, task), hangUp).catch(() => {});
   return 'late';
 }

@@ -1,12 +1,13 @@
 import type { Answer } from '../core/wire.ts';
 import { takeDirectly } from './direct-mode.ts';
 import { hangUpOf, write } from './respond.ts';
-import { warn, type Task, type WebDeps } from './task.ts';
+import { holdLeft, warn, type Task, type WebDeps } from './task.ts';
 
 /** The platform closes the connection itself by then; the longest that an answer can be waited for (ms). */
 const platformPatience = 6_000;
 /** WeChat delivers a message three times in all. */
 const lastDelivery = 3;
+const resumeLimit = 500;
 
 /** A push becomes a reply job; the platform hears 2xx only when the job is in Redis. */
 export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
@@ -14,6 +15,7 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const { key, happenings } = task.received;
   deps.intake.tell(platform, happenings, 'working').catch((error: unknown) => warn(deps.log, error));
   if (task.push.body.length > deps.storedPushLimit) return takeDirectly(deps, task);
+  const mayArrive = deps.reachesRedis();
   const enqueued = deps.intake.enqueue(platform, { key, happenings, push: task.push });
   if (!platform.sendLate) {
     const stored = await enqueued.then(
@@ -30,11 +32,8 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const [stored, hold] = await Promise.allSettled([enqueued, held]);
   // Whatever became of this adding: the push has had its answer.
   const handled = hold.status === 'fulfilled' && hold.value.is !== 'held';
-  if (stored.status === 'rejected' && !handled) {
-    // Redis may carry out what it did not answer: the job that it then has must not deliver a second answer.
-    deps.later.forfeit(id).catch((error: unknown) => warn(deps.log, error));
-    return takeDirectly(deps, task);
-  }
+  if (stored.status === 'rejected' && !handled)
+    return mayArrive ? takeOver(deps, task, id) : takeDirectly(deps, task);
   if (hold.status === 'rejected') {
     bringBack(deps, task, { id, holder });
     return acknowledge(task);
@@ -44,7 +43,21 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
     hold.value.is === 'answer'
       ? hold.value.answer
       : await waitFor(deps, task, { id, holder, deliveries: hold.value.deliveries });
-  if (answer) await relay(deps, task, { id, answer });
+  if (answer) await relay(deps, task, { id, holder, answer });
+}
+
+/** Redis may carry out what it did not answer: the job that it then has must not deliver a second answer. */
+function takeOver(deps: WebDeps, task: Task, id: string): Promise<void> {
+  deps.later.forfeit(id).catch((error: unknown) => warn(deps.log, error));
+  const failed = async (): Promise<void> => {
+    const resumed = deps.later.resume(id).then((may) => (may ? redeliver(deps.later, task) : undefined));
+    // Before the platform hears of the failure and repeats; but it need not wait for a Redis that is away.
+    await Promise.race([
+      resumed.catch((error: unknown) => warn(deps.log, error)),
+      deps.clock.sleep(resumeLimit),
+    ]);
+  };
+  return takeDirectly(deps, task, failed);
 }
 
 async function acknowledge({ served, response }: Task): Promise<void> {
@@ -64,7 +77,7 @@ async function waitFor(
   const last = held.deliveries >= lastDelivery;
   const hangUp = hangUpOf(task.response);
   const longer = async (): Promise<number> => (!last && (await deps.isMute(platform)) ? platformPatience : 0);
-  const waiting = { limitMs: deps.holdMs, hangUp, longer };
+  const waiting = { limitMs: holdLeft(deps, task), hangUp, longer };
   const answer = await deps.holds.wait(held.id, held.holder, waiting).catch((error: unknown) => {
     bringBack(deps, task, held);
     return warn(deps.log, error);
@@ -82,19 +95,19 @@ const tooLate =
 async function relay(
   deps: WebDeps,
   task: Task,
-  { id, answer }: { id: string; answer: Answer },
+  { id, holder, answer }: { id: string; holder: string; answer: Answer },
 ): Promise<void> {
   if (await write(task.response, answer)) return;
   try {
-    if (await deps.deliveries.giveBack(id)) await redeliver(deps.intake, task);
+    if (await deps.deliveries.giveBack(id, holder)) await redeliver(deps.intake, task);
   } catch (error) {
     warn(deps.log, error);
-    bringBack(deps, task, { id });
+    bringBack(deps, task, { id, holder });
   }
 }
 
 /** The answer may have been claimed for this connection, which can write it no more. */
-function bringBack(deps: WebDeps, task: Task, { id, holder }: { id: string; holder?: string }): void {
+function bringBack(deps: WebDeps, task: Task, { id, holder }: { id: string; holder: string }): void {
   deps.later
     .giveBack(id, holder)
     .then((back) => (back ? redeliver(deps.later, task) : undefined))

@@ -28,14 +28,17 @@ export type Hold = { is: 'held'; deliveries: number } | { is: 'answer'; answer: 
 
 export interface WebDeliveries {
   hold(id: string, holder: string, untilMs: number): Promise<Hold>;
-  giveBack(id: string): Promise<boolean>;
+  giveBack(id: string, holder: string): Promise<boolean>;
 }
 
 /** For what must happen when Redis did not answer in time: these wait until it does. */
 export interface Later {
   /** A claim of this holder's, if it was carried out after all, is taken back and the answer sent another way. */
-  giveBack(id: string, holder?: string): Promise<boolean>;
+  giveBack(id: string, holder: string): Promise<boolean>;
+  /** No worker answers this push while the web does… */
   forfeit(id: string): Promise<void>;
+  /** …unless the web could not: the push becomes a job after all. Resolves with whether it may. */
+  resume(id: string): Promise<boolean>;
   redeliver(platform: Platform, received: Received2xx): Promise<void>;
 }
 
@@ -44,6 +47,8 @@ export interface WebDeps {
   holds: Holds;
   deliveries: WebDeliveries;
   later: Later;
+  /** What is sent to Redis now may be carried out, whether it is answered in time or not. */
+  reachesRedis: () => boolean;
   direct: Direct;
   clock: Clock;
   log: Log;
@@ -60,6 +65,13 @@ export interface Task {
   received: Extract<Received, { is: 'push' }>;
   push: RawPush;
   response: Response;
+  /** The platform's patience began then (ms). */
+  arrivedAt: number;
+}
+
+/** How much is left of the hold, in ms: a Redis that does not answer takes its time from it. */
+export function holdLeft({ clock, holdMs }: Pick<WebDeps, 'clock' | 'holdMs'>, { arrivedAt }: Task): number {
+  return Math.max(0, arrivedAt + holdMs - clock.now());
 }
 
 /** Whom an answer to this push goes to. */

@@ -17,6 +17,7 @@ type Read = { served: Served; received: Received };
 /** `POST /webhooks/:channel/:account?`: checks the push, then hands it on as the account's mode says. */
 export async function takePush(deps: WebhookDeps, request: Request, response: Response): Promise<void> {
   const candidates = candidatesOf(deps.accounts, request);
+  const arrivedAt = deps.clock.now();
   const push = pushOf(request);
   const read = await readBy(candidates, push);
   if (!read) return refuse(response, 404, unknownAccount(request));
@@ -28,10 +29,10 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
     return;
   }
   const { bot } = served;
-  if (bot)
-    return bot.mode === 'pass'
-      ? passOn(deps, { served, bot, received, push, response })
-      : takeAsJob(deps, { served, bot, received, push, response });
+  if (bot) {
+    const task = { served, bot, received, push, response, arrivedAt };
+    return bot.mode === 'pass' ? passOn(deps, task) : takeAsJob(deps, task);
+  }
   deps.intake
     .tell(served.platform, received.happenings, 'acknowledged')
     .catch((error: unknown) => warn(deps.log, error));

@@ -15,11 +15,14 @@ interface Delivery {
 /** Delivers the bot's answer: on the held connection if there is one, else through the platform's API. */
 export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer }: Delivery): Promise<void> {
   const id = deliveryId(run.data);
-  if (await handToHolder(deps, id, answer)) return reached(deps, run);
-  if (deps.accounts.isMute(platform) && (await claimedByRepeat(deps, id))) return reached(deps, run);
-  if (!(await deps.deliveries.take(id, deps.clock.now()))) return;
+  const message = (await platform.readAnswer(answer)).is === 'message';
+  // A bare acknowledgement is no message: it takes no indicator away and opens no window.
+  const out = async (): Promise<void> => (message ? reached(deps, run) : undefined);
+  if (await handToHolder(deps, id, answer)) return out();
+  if (message && deps.accounts.isMute(platform) && (await claimedByRepeat(deps, id))) return out();
+  if (!(await deps.deliveries.take(id, deps.clock.now()))) return out();
+  if (!message) return deps.deliveries.settle(id, 'sent');
   const { user } = run.data;
-  if ((await platform.readAnswer(answer)).is === 'acknowledgement') return deps.deliveries.settle(id, 'sent');
   const sent: LateSend =
     user !== null && platform.sendLate
       ? await platform.sendLate(user, answer)

@@ -12,11 +12,11 @@ export const deliveryScripts = {
   hold: createScript(`
     local state = redis.call('HGET', KEYS[1], 'state')
     if state == 'inline' then
-      redis.call('HINCRBY', KEYS[1], 'writers', 1)
+      redis.call('HSET', KEYS[1], 'w:' .. ARGV[1], '1')
       return {'answer', redis.call('HGET', KEYS[1], 'answer')}
     end
     if state == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline', 'writers', 1, 'holder', ARGV[1])
+      redis.call('HSET', KEYS[1], 'state', 'inline', 'w:' .. ARGV[1], '1')
       redis.call('PEXPIRE', KEYS[1], ${inlineKept})
       return {'answer', redis.call('HGET', KEYS[1], 'answer')}
     end
@@ -28,7 +28,7 @@ export const deliveryScripts = {
   claim: createScript(`
     if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return false end
     if redis.call('HGET', KEYS[1], 'state') == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline', 'writers', 1)
+      redis.call('HSET', KEYS[1], 'state', 'inline', 'w:' .. ARGV[1], '1')
       redis.call('PEXPIRE', KEYS[1], ${inlineKept})
       return redis.call('HGET', KEYS[1], 'answer')
     end
@@ -36,16 +36,22 @@ export const deliveryScripts = {
     return false`),
   giveBack: createScript(`
     if redis.call('HGET', KEYS[1], 'state') ~= 'inline' then return 0 end
-    if ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end
-    if redis.call('HINCRBY', KEYS[1], 'writers', -1) > 0 then return 0 end
+    if redis.call('HDEL', KEYS[1], 'w:' .. ARGV[1]) == 0 then return 0 end
+    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+      if string.sub(field, 1, 2) == 'w:' then return 0 end
+    end
     redis.call('HSET', KEYS[1], 'state', 'offered')
     redis.call('HDEL', KEYS[1], 'holder', 'until')
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
     return 1`),
   forfeit: createScript(`
     if redis.call('HGET', KEYS[1], 'state') then return 0 end
-    redis.call('HSET', KEYS[1], 'state', 'sent')
+    redis.call('HSET', KEYS[1], 'state', 'direct')
     redis.call('PEXPIRE', KEYS[1], ${settledKept})
+    return 1`),
+  resume: createScript(`
+    if redis.call('HGET', KEYS[1], 'state') ~= 'direct' then return 0 end
+    redis.call('DEL', KEYS[1])
     return 1`),
   offer: createScript(`
     if redis.call('HGET', KEYS[1], 'state') then return '' end

@@ -5,6 +5,7 @@
  *   (none) --offer--> offered --claim--> inline       the answer goes back on the held connection
  *                             --take---> sending --settle--> sent | failed | unknown
  *   inline --giveBack--> offered                       the platform hung up before it was written, each time
+ *   (none) --forfeit--> direct --resume--> (none)      the web answers without Redis, or could not after all
  *   failed | unknown --reopen--> offered or (none)     by hand only
  *
  * A hold has an end; after it, or when its process is gone, the worker takes the answer. A repeat of the push while
@@ -15,7 +16,7 @@ import { keys } from './keys.ts';
 import { deliveryScripts, failedKept, settledKept } from './delivery-scripts.ts';
 import type { ScriptCommands } from './script.ts';
 
-export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown';
+export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 
 export interface Standing {
   state: DeliveryState | null;
@@ -41,12 +42,13 @@ export interface Deliveries {
   leave(id: string, holder: string): Promise<Answer | null>;
   /**
    * The claimed answer could not be written. Resolves with whether it is to be sent another way: not while a repeat of
-   * the push has the same bytes, for the user may see them there.
-   * @param holder Only if this one has claimed it: for a claim of which no answer came.
+   * the push has the same bytes, for the user may see them there. Nothing happens when this holder has claimed nothing.
    */
-  giveBack(id: string, holder?: string): Promise<boolean>;
+  giveBack(id: string, holder: string): Promise<boolean>;
   /** The web answers this push without Redis: no worker delivers anything for it, unless one has begun. */
   forfeit(id: string): Promise<void>;
+  /** The web could not answer it after all. Resolves with whether a worker may. */
+  resume(id: string): Promise<boolean>;
   /** Puts the answer up; resolves with the holder that can still write it, or null. */
   offer(id: string, answer: Answer, now: number): Promise<string | null>;
   /** Takes an offered answer for sending. */
@@ -72,10 +74,11 @@ export function createDeliveries(redis: DeliveryCommands): Deliveries {
     hold: async (id, holder, untilMs) => readHold(await run('hold', id, holder, untilMs)),
     claim: async (id, holder) => readAnswer(await run('claim', id, holder, 'claim')),
     leave: async (id, holder) => readAnswer(await run('claim', id, holder, 'leave')),
-    giveBack: async (id, holder) => (await run('giveBack', id, holder ?? '')) === 1,
+    giveBack: async (id, holder) => (await run('giveBack', id, holder)) === 1,
     forfeit: async (id) => {
       await run('forfeit', id);
     },
+    resume: async (id) => (await run('resume', id)) === 1,
     offer: async (id, answer, now) => textOf(await run('offer', id, writeAnswer(answer), now)),
     take: async (id, now) => (await run('take', id, now)) === 1,
     settle: async (id, state, answer) => {
@@ -99,7 +102,15 @@ function readHold(reply: unknown): Hold {
   return is === 'held' ? { is: 'held', deliveries: Number(detail) } : { is: 'decided' };
 }
 
-const states: readonly DeliveryState[] = ['offered', 'inline', 'sending', 'sent', 'failed', 'unknown'];
+const states: readonly DeliveryState[] = [
+  'offered',
+  'inline',
+  'sending',
+  'sent',
+  'failed',
+  'unknown',
+  'direct',
+];
 
 function readState(value: unknown): DeliveryState | null {
   return states.find((state) => state === value) ?? null;

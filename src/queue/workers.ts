@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import { DelayedError, UnrecoverableError, Worker, type Job, type WorkerOptions } from 'bullmq';
-import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { prefix } from './keys.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
@@ -39,7 +38,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   const perform = createPerform(options.perform);
   const typing = new Worker<TypingJob>(
     queueNames.typing,
-    (job, token) => runTyping(perform, job, { token, clock: options.perform.clock }),
+    (job, token) => runTyping(perform, job, { token }),
     { ...shared, ...lockOptions.typing, concurrency: options.typingConcurrency },
   );
   const replies = new Worker<ReplyJob>(
@@ -65,19 +64,22 @@ export function createWorkers(options: WorkersOptions): Workers {
 async function runTyping(
   perform: (run: TypingRun) => Promise<void>,
   job: Job<TypingJob>,
-  { token, clock }: { token: string | undefined; clock: Clock },
+  { token }: { token: string | undefined },
 ): Promise<void> {
   try {
     await perform({ id: idOf(job), data: job.data, redelivered: diedBefore(job) });
   } catch (error) {
-    if (error instanceof Postponed) return later(job, { token, at: clock.now() + error.waitMs });
+    if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
     throw error;
   }
 }
 
-/** Puts a job back for then; to BullMQ that is neither an end nor a failure. */
-async function later(job: Job, { token, at }: { token: string | undefined; at: number }): Promise<never> {
-  await job.moveToDelayed(at, token);
+/** Puts a job back for a while; to BullMQ, which counts by the local clock, that is neither an end nor a failure. */
+async function later(
+  job: Job,
+  { token, waitMs }: { token: string | undefined; waitMs: number },
+): Promise<never> {
+  await job.moveToDelayed(Date.now() + waitMs, token);
   throw new DelayedError();
 }
 
@@ -90,9 +92,8 @@ async function runReply(
   try {
     await reply(deps, { data: job.data, attempt: job.attemptsStarted, last, signal });
   } catch (error) {
-    const now = deps.clock.now();
-    if (signal.aborted && error === signal.reason) return later(job, { token, at: now });
-    if (error instanceof NotYet) return later(job, { token, at: now + error.waitMs });
+    if (signal.aborted && error === signal.reason) return later(job, { token, waitMs: 0 });
+    if (error instanceof NotYet) return later(job, { token, waitMs: error.waitMs });
     // BullMQ tries again after any other error.
     if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
     throw error;

@@ -3,7 +3,7 @@ import type { Log } from '../core/log.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
 export interface Connections {
-  /** For the web path: a command fails at once when Redis is away and after 500 ms when it hangs. Never resent. */
+  /** For the web path: a command fails at once when Redis is away and after 500 ms when it hangs. Not resent after an outage. */
   fast: Redis;
   /** For workers: a command waits until Redis is back. BullMQ duplicates it for each worker's blocking call. */
   jobs: Redis;

@@ -4,7 +4,7 @@ import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
 import { createClients } from './platforms.ts';
 import type { Releases } from './releases.ts';
-import { closeServer, listen } from './serving.ts';
+import { closeServer, listen, portOf } from './serving.ts';
 
 /** Bots may take long to answer through a plain forwarder (ms). */
 const drainMs = 19_000;
@@ -28,7 +28,7 @@ export async function startBypass(
   const server = await listen(app, config);
   releases.add('server', () => closeServer(server, drainMs));
   log.warn(
-    { forwards: forwards.length },
+    { port: portOf(server), forwards: forwards.length },
     'BYPASS is set: pushes are forwarded as they come, without typing.',
   );
 }

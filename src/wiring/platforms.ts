@@ -8,6 +8,13 @@ import { createClient, type Client } from '../http/client.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
 import { createWechat } from '../wechat/index.ts';
 
+/** A proxy knows nothing of this machine's own addresses: what runs here is called directly. */
+export function platformProxy(url: string): string {
+  const { hostname } = new URL(url);
+  const here = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return here ? '' : getProxyForUrl(url);
+}
+
 /** The process's HTTP clients. A typing call that hangs holds no connection that a message needs. */
 export interface Clients {
   typing: Client;
@@ -21,13 +28,13 @@ export function createClients({ typing, replies }: { typing: number; replies: nu
       maxSockets: typing,
       idleMs: 30_000,
       harmlessTwice: true,
-      proxyFor: getProxyForUrl,
+      proxyFor: platformProxy,
     }),
     messages: createClient({
       maxSockets: 200,
       idleMs: 1_000,
       harmlessTwice: false,
-      proxyFor: getProxyForUrl,
+      proxyFor: platformProxy,
     }),
     // Python and Node servers close an idle connection after 2 to 5 s.
     bot: createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false }),

@@ -14,6 +14,12 @@ export async function listen(app: Express, { port, host }: { port: number; host:
   return server;
 }
 
+/** The port that a server got, where it asked for any. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
 /** Takes no more connections and lets the requests under way end, for `limitMs` at most. */
 export async function closeServer(server: Server, limitMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -30,6 +30,7 @@ export function createWebApp(parts: Parts, { readiness, direct, releases }: WebA
     holds,
     deliveries,
     later: createLater(parts, releases),
+    reachesRedis: () => connections.fast.status === 'ready',
     direct,
     clock,
     log,
@@ -46,13 +47,24 @@ export function createWebApp(parts: Parts, { readiness, direct, releases }: WebA
   return createApp({ log, readiness: () => readiness, ...webhooks(deps) });
 }
 
+const waitingLimit = 10_000;
+
 /** The same moves on the connection that waits for Redis. */
 function createLater(parts: Parts, releases: Releases): WebDeps['later'] {
   const { replies, events, store, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
   const intake = createIntake({ replies, events, store, clock: parts.clock });
+  // A Redis that stands still for long must not fill the memory with what waits for it.
+  const waiting = new Set<Promise<unknown>>();
+  const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (waiting.size >= waitingLimit) throw new Error('too much waits for Redis');
+    const promise = work();
+    waiting.add(promise);
+    return promise.finally(() => waiting.delete(promise));
+  };
   return {
-    giveBack: (id, holder) => deliveries.giveBack(id, holder),
-    forfeit: (id) => deliveries.forfeit(id),
+    giveBack: (id, holder) => bounded(() => deliveries.giveBack(id, holder)),
+    forfeit: (id) => bounded(() => deliveries.forfeit(id)),
+    resume: (id) => bounded(() => deliveries.resume(id)),
     redeliver: (platform, received) => intake.redeliver(platform, received),
   };
 }

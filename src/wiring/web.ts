@@ -1,4 +1,3 @@
-import type { Server } from 'node:http';
 import type { Skipped } from '../config/index.ts';
 import type { Readiness } from '../http/app.ts';
 import { createDirect } from '../http/direct.ts';
@@ -6,7 +5,7 @@ import { beat, createTakeover, createTicker, type Standby } from '../queue/heart
 import { keys } from '../queue/keys.ts';
 import { learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
-import { closeServer, limited, listen } from './serving.ts';
+import { closeServer, limited, listen, portOf } from './serving.ts';
 import { createWebApp } from './web-app.ts';
 import { startQueues } from './worker.ts';
 
@@ -19,18 +18,17 @@ export interface WebOptions {
 
 /** A held connection and a relayed delivery last 5 s at most: longer is nobody waiting (ms). */
 const drainMs = 6_000;
-/** Messages that are on their way without Redis get what is left of the stopping time (ms). */
-const directMs = 15_000;
+/** Messages that are on their way without Redis; the workers' own grace comes after it (ms). */
+const directMs = 8_000;
 
 /** Opens the web process. Resolves with its port when it listens; Redis may come up later. */
 export async function startWeb(parts: Parts, { skipped, releases, standby }: WebOptions): Promise<number> {
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: [...skipped] };
   const direct = createDirect({ send: parts.clients.bot.send, clock: parts.clock, log: parts.log });
-  releases.add('messages under way', () => limited(direct.idle(), directMs));
   const app = createWebApp(parts, { readiness, direct, releases });
   watchRedis(parts, { readiness, releases, standby });
   const server = await listen(app, parts.config);
-  releases.add('server', () => closeServer(server, drainMs));
+  releases.add('server', () => Promise.all([closeServer(server, drainMs), limited(direct.idle(), directMs)]));
   readiness.phase = 'ready';
   releases.add('readiness', () => {
     readiness.phase = 'stopping';
@@ -38,11 +36,6 @@ export async function startWeb(parts: Parts, { skipped, releases, standby }: Web
   const port = portOf(server);
   parts.log.info({ port }, 'listening');
   return port;
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 /** Looks after Redis and the workers: whether it takes writes, whether they live, what they have learned. */

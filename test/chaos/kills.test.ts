@@ -115,4 +115,21 @@ describe('SIGTERM', { timeout: 60_000 }, () => {
     expect(await web.exit).toBe(0);
     expect(await simulator.wechat.phone(user).next(received)).toMatchObject({ via: 'passive' });
   });
+
+  test('puts a call of the bot that takes too long back for another worker, and exits with 0 inside 25 s', async () => {
+    const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs: 60_000 } });
+    await site.web();
+    const worker = await site.worker();
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
+    await bot.call(1);
+    const stoppedAt = Date.now();
+    worker.signal('SIGTERM');
+    expect(await worker.exit).toBe(0);
+    expect(Date.now() - stoppedAt).toBeLessThan(25_000);
+    bot.set({ thinkMs: 0 });
+    expect((await bot.call(2)).attempt).toBe('2');
+    await simulator.wechat.phone(user).next(received);
+    await pushed;
+    expect(simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
+  });
 });

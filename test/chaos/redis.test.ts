@@ -112,6 +112,41 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     expect(wechat.phone('oUser_1').marks.filter(received)).toHaveLength(1);
   });
 
+  test('frozen for long, with a slow bot: WeChat hears `success` in time and the answer follows', async () => {
+    site = await openSite({ redisUrl: server.url, bot: { thinkMs: 6_000 } });
+    await site.web();
+    await site.worker();
+    server.signal('SIGSTOP');
+    const { wechat } = site.simulator;
+    const pushed = await wechat.push({ user: 'oUser_1', text: 'hi' });
+    expect(pushed.deliveries.map(({ status }) => status)).toEqual([200]);
+    expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ via: 'api' });
+    server.signal('SIGCONT');
+    await idle();
+    expect(wechat.phone('oUser_1').marks.filter(received)).toHaveLength(1);
+  });
+
+  test('frozen while the bot is ill: what the web could not answer becomes a job after all', async () => {
+    site = await openSite({ redisUrl: server.url, bot: { style: 'fail', failStatus: 503 } });
+    await site.web();
+    await site.worker();
+    const { wechat } = site.simulator;
+    server.signal('SIGSTOP');
+    const pushed = wechat.push({ user: 'oUser_1', text: 'hi' });
+    await (
+      await site.bot.call(1)
+    ).ended;
+    server.signal('SIGCONT');
+    await (
+      await site.bot.call(3)
+    ).ended;
+    site.bot.set({ style: 'passive' });
+    expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ detail: 'echo: hi' });
+    await pushed;
+    await idle();
+    expect(wechat.phone('oUser_1').marks.filter(received)).toHaveLength(1);
+  });
+
   test('frozen when the answer is there: it is not lost', async () => {
     site = await openSite({ redisUrl: server.url, env: { HOLD_MS: '3000' }, bot: { thinkMs: 800 } });
     await site.web();

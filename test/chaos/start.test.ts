@@ -29,7 +29,8 @@ function run(name: 'main' | 'web' | 'worker', environment: Record<string, string
 
 describe('npm start', () => {
   test('with nothing configured plays the demo on the embedded Redis and ends on SIGTERM', async () => {
-    const demo = run('main', bare);
+    // A proxy in the environment knows nothing of the simulated platforms on this machine.
+    const demo = run('main', { ...bare, HTTP_PROXY: 'http://127.0.0.1:9', http_proxy: 'http://127.0.0.1:9' });
     await demo.says('no account is configured');
     await demo.says('It lives in memory only');
     await demo.says('WhatsApp  indicator ● typing…');
@@ -66,10 +67,57 @@ describe('npm start', () => {
       expect(await phone.next(({ what }) => what === 'received')).toMatchObject({ detail: 'echo: hi' });
     });
 
-    test('BYPASS forwards and does nothing else', async () => {
-      const process = run('main', { ...bare, ...simulatedEnvironment(simulator, bot), BYPASS: '1' });
-      await process.says('BYPASS is set');
-      expect(process.output()).not.toContain('Redis');
+    test.each(['main', 'web'] as const)(
+      'BYPASS: %s forwards and does nothing else, whatever is wrong with the rest',
+      async (name) => {
+        const environment = {
+          ...bare,
+          ...simulatedEnvironment(simulator, bot),
+          BYPASS: '1',
+          HOLD_MS: 'soon',
+          REDIS_URL: 'http://wrong',
+        };
+        const process = run(name, environment);
+        const port = /"port":(\d+)/.exec(await process.says('BYPASS is set: pushes'))?.[1];
+        simulator.wechat.connect(`http://127.0.0.1:${port}/webhooks/wechat`);
+        await simulator.wechat.push({ user: 'oUser_1', text: 'hi' });
+        expect(await simulator.wechat.phone('oUser_1').next(({ what }) => what === 'received')).toMatchObject(
+          { via: 'passive' },
+        );
+        expect(simulator.wechat.calls).toEqual([]);
+        process.signal('SIGTERM');
+        expect(await process.exit).toBe(0);
+      },
+    );
+
+    test('lives on through bad input', async () => {
+      const process = run('main', { ...bare, ...simulatedEnvironment(simulator, bot) });
+      const port = /"port":(\d+)/.exec(await process.says('"listening"'))?.[1];
+      const base = `http://127.0.0.1:${port}`;
+      const bodies = [
+        '',
+        'null',
+        '1',
+        '[]',
+        '{"__proto__":{"x":1}}',
+        '{"messages":[{"from":{},"id":[]}]}',
+        '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>',
+        '<a>'.repeat(50_000),
+        'x'.repeat(2 * 1024 * 1024),
+      ];
+      for (const path of [
+        '/webhooks/wechat',
+        '/webhooks/nxcloud',
+        '/webhooks/other',
+        '/webhooks/wechat/nobody',
+      ]) {
+        for (const body of bodies) {
+          const { status } = await fetch(`${base}${path}`, { method: 'POST', body });
+          expect([200, 400, 401, 404, 413]).toContain(status);
+        }
+      }
+      expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'alive' });
+      expect([...simulator.wechat.calls, ...simulator.nxcloud.calls]).toEqual([]);
     });
   });
 

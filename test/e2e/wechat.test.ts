@@ -156,6 +156,18 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(whats(phone)).toEqual(['sent', 'typing-on', 'off:expired', 'received']);
   });
 
+  test('with renewal after an acknowledgement it goes on, and no call is refused', async () => {
+    const { simulator } = await open({
+      env: { WECHAT_AFTER_ACK: 'renew' },
+      bot: { style: 'api', thinkMs: 1_000 },
+    });
+    const phone = simulator.wechat.phone(user);
+    await simulator.wechat.push({ user, text: 'hi' });
+    await phone.next(is('received'));
+    expect(whats(phone).slice(0, 4)).toEqual(['sent', 'typing-on', 'off:expired', 'typing-on']);
+    expect(phone.marks.filter(is('refused'))).toEqual([]);
+  });
+
   test('an account that may not send: WeChat is left to repeat, and the answer comes on a later delivery', async () => {
     const { simulator, bot, log } = await open({ bot: { thinkMs: 1_300 } });
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 });
