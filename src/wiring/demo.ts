@@ -13,13 +13,28 @@ export interface Demo {
   play(port: number, releases: Releases): Promise<void>;
 }
 
-const script = {
+/** Who writes what, and how long the bot thinks about it. */
+export interface Script {
+  wechat: { user: string; text: string; thinkMs: number };
+  nxcloud: { user: string; text: string; thinkMs: number };
+}
+
+export interface DemoOptions {
+  script?: Script;
+  /** Where the lines go. @default standard output */
+  say?: (text: string) => void;
+}
+
+const played: Script = {
   wechat: { user: 'oDemoUser', text: '你好，请介绍一下深圳', thinkMs: 24_000 },
   nxcloud: { user: '8613800138000', text: 'Tell me about Shenzhen, please', thinkMs: 40_000 },
-} as const;
+};
 
 /** Simulated platforms, phones and a slow bot, for whoever starts keeptyping without an account. */
-export async function openDemo(base: Config): Promise<Demo> {
+export async function openDemo(
+  base: Config,
+  { script = played, say = print }: DemoOptions = {},
+): Promise<Demo> {
   const simulator = await startSimulator();
   const { wechat, nxcloud } = simulator;
   const bot = await startBot({
@@ -34,16 +49,20 @@ export async function openDemo(base: Config): Promise<Demo> {
   const play = (port: number, releases: Releases): Promise<void> => {
     // Closed first: a demo that is ended waits for nobody's answer.
     releases.add('demo', () => Promise.all([bot.close(), simulator.close()]));
-    return playScript(simulator, port);
+    return playScript(simulator, { port, script, say });
   };
   return { config, log, play };
 }
 
-async function playScript(simulator: Simulator, port: number): Promise<void> {
+interface Play extends Required<DemoOptions> {
+  port: number;
+}
+
+async function playScript(simulator: Simulator, { port, script, say }: Play): Promise<void> {
   const base = `http://127.0.0.1:${port}/webhooks`;
   simulator.wechat.connect(`${base}/wechat`);
   simulator.nxcloud.connect(`${base}/nxcloud`);
-  say(intro(base));
+  say(intro(base, script));
   const timeline = createTimeline(Date.now());
   simulator.on((mark) => {
     const line = timeline(mark);
@@ -65,11 +84,11 @@ async function playTurn(platform: Platform, { user, text }: { user: string; text
   return summaryOf(phone, { from: sent.at, to: answered.at });
 }
 
-function say(text: string): void {
+function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function intro(base: string): string {
+function intro(base: string, script: Script): string {
   return `keeptyping demo: no account is configured, so the platforms, the phones and the bot are simulated.
 The bot takes ${script.wechat.thinkMs / 1000} s on WeChat and ${script.nxcloud.thinkMs / 1000} s on WhatsApp. Everything goes through the real webhooks:
   ${base}/wechat

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { inspect } from 'node:util';
@@ -290,6 +291,57 @@ describe('no answer', () => {
     const secret = post(server.url, { headers: [['Authorization', 'hush']], body: 'hush' });
     const fault = await faultOf(openClient().send(secret));
     expect(inspect(fault, { depth: Infinity })).not.toContain('hush');
+  });
+});
+
+describe('on the caller’s signal', () => {
+  const half = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf';
+  const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
+
+  test('the client listens while a request is under way', async () => {
+    const arrived = createGate<Connection>();
+    const server = await startRaw((connection) => arrived.open(connection));
+    const { signal } = new AbortController();
+    const answer = openClient().send(post(server.url, { signal }));
+    const { socket } = await arrived.passed;
+    expect(listeners(signal)).toBe(1);
+    socket.write(ok);
+    await answer;
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('nothing is left by many answers', async () => {
+    const server = await startRaw(({ socket }) => void socket.write(ok));
+    const { send } = openClient();
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 20 }, () => send(post(server.url, { signal }))));
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test.each([
+    ['a reset', ({ socket }: Connection) => void socket.resetAndDestroy()],
+    ['a limit', () => {}],
+    ['a limit in the middle of the body', ({ socket }: Connection) => void socket.write(half)],
+  ])('nothing is left by %s', async (_, reply) => {
+    const server = await startRaw(reply);
+    const { signal } = new AbortController();
+    await faultOf(openClient().send(post(server.url, { signal, timeoutMs: 50 })));
+    expect(listeners(signal)).toBe(0);
+  });
+
+  test('nothing is left when the caller gave up, before or while it was under way', async () => {
+    const arrived = createGate<Connection>();
+    const server = await startRaw((connection) => arrived.open(connection));
+    const { send } = openClient();
+    const given = AbortSignal.abort();
+    await faultOf(send(post(server.url, { signal: given })));
+    expect(listeners(given)).toBe(0);
+    const abort = new AbortController();
+    const fault = faultOf(send(post(server.url, { signal: abort.signal })));
+    await arrived.passed;
+    abort.abort();
+    await fault;
+    expect(listeners(abort.signal)).toBe(0);
   });
 });
 

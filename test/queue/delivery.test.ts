@@ -29,6 +29,10 @@ async function stand(state: DeliveryState | 'held' | 'none'): Promise<string> {
   if (state === 'none') return id;
   await deliveries.hold(id, 'web.1', until);
   if (state === 'held') return id;
+  if (state === 'direct') {
+    await deliveries.forfeit(id);
+    return id;
+  }
   await deliveries.offer(id, answer, now);
   if (state === 'inline') await deliveries.claim(id, 'web.1');
   if (['sending', 'sent', 'failed', 'unknown'].includes(state)) await deliveries.take(id, now);
@@ -39,57 +43,67 @@ async function stand(state: DeliveryState | 'held' | 'none'): Promise<string> {
 const stateOf = async (id: string): Promise<DeliveryState | null> => (await deliveries.standing(id)).state;
 
 describe('each move, from each state', () => {
-  const from = ['none', 'held', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'] as const;
+  const from = [
+    'none',
+    'held',
+    'offered',
+    'inline',
+    'sending',
+    'sent',
+    'failed',
+    'unknown',
+    'direct',
+  ] as const;
   /** The state after the move; null: none. Where it is the same, the move is forbidden there, or has nothing to do. */
   type Row = readonly (DeliveryState | null)[];
   const moves: Record<string, { make: (id: string) => Promise<unknown>; to: Row }> = {
     offer: {
       make: (id) => deliveries.offer(id, answer, now),
-      to: ['offered', 'offered', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: ['offered', 'offered', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     'claim by the holder': {
       make: (id) => deliveries.claim(id, 'web.1'),
-      to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     'claim by another': {
       make: (id) => deliveries.claim(id, 'web.2'),
-      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     'leave by the holder': {
       make: (id) => deliveries.leave(id, 'web.1'),
-      to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     'leave by another': {
       make: (id) => deliveries.leave(id, 'web.2'),
-      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     hold: {
       make: (id) => deliveries.hold(id, 'web.2', until),
-      to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'inline', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     take: {
       make: (id) => deliveries.take(id, now),
-      to: [null, null, 'sending', 'inline', 'sending', 'sent', 'failed', 'unknown'],
-    },
-    giveBack: {
-      make: (id) => deliveries.giveBack(id),
-      to: [null, null, 'offered', 'offered', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'sending', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     'giveBack by the holder': {
       make: (id) => deliveries.giveBack(id, 'web.1'),
-      to: [null, null, 'offered', 'offered', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'offered', 'offered', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     'giveBack by another': {
       make: (id) => deliveries.giveBack(id, 'web.2'),
-      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
     },
     forfeit: {
       make: (id) => deliveries.forfeit(id),
-      to: ['sent', 'sent', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'],
+      to: ['direct', 'direct', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown', 'direct'],
+    },
+    resume: {
+      make: (id) => deliveries.resume(id),
+      to: [null, null, 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown', null],
     },
     reopen: {
       make: (id) => deliveries.reopen(id),
-      to: [null, null, 'offered', null, 'sending', 'sent', 'offered', 'offered'],
+      to: [null, null, 'offered', null, 'sending', 'sent', 'offered', 'offered', 'direct'],
     },
   };
   const cases = Object.entries(moves).flatMap(([name, { make, to }]) =>
@@ -141,7 +155,7 @@ describe('a held connection', () => {
     expect(await deliveries.hold(id, 'web.3', until)).toEqual({ is: 'answer', answer });
   });
 
-  test.each(['sending', 'sent', 'failed', 'unknown'] as const)(
+  test.each(['sending', 'sent', 'failed', 'unknown', 'direct'] as const)(
     'has nothing to wait for when it is %s',
     async (state) => {
       expect(await deliveries.hold(await stand(state), 'web.2', until)).toEqual({ is: 'decided' });
@@ -181,7 +195,7 @@ describe('a held connection', () => {
 describe('an answer that could not be written', () => {
   test('is sent another way', async () => {
     const id = await stand('inline');
-    expect(await deliveries.giveBack(id)).toBe(true);
+    expect(await deliveries.giveBack(id, 'web.1')).toBe(true);
     expect(await deliveries.claim(id, 'web.1')).toBeNull();
     expect(await deliveries.take(id, now)).toBe(true);
   });
@@ -189,24 +203,83 @@ describe('an answer that could not be written', () => {
   test('is not sent another way while a repeat has it too', async () => {
     const id = await stand('inline');
     await deliveries.hold(id, 'web.2', until);
-    expect(await deliveries.giveBack(id)).toBe(false);
+    expect(await deliveries.giveBack(id, 'web.1')).toBe(false);
     expect(await deliveries.take(id, now)).toBe(false);
   });
 
-  test('is sent another way when the last of those that had it gives it back', async () => {
+  test.each([
+    ['web.1', 'web.2'],
+    ['web.2', 'web.1'],
+  ])('is sent another way when the last of those that had it gives it back: %s, %s', async (first, last) => {
     const id = await stand('inline');
     await deliveries.hold(id, 'web.2', until);
-    await deliveries.giveBack(id);
-    expect(await deliveries.giveBack(id)).toBe(true);
-    expect(await deliveries.giveBack(id)).toBe(false);
+    expect(await deliveries.giveBack(id, first)).toBe(false);
+    expect(await stateOf(id)).toBe('inline');
+    expect(await deliveries.giveBack(id, last)).toBe(true);
+    expect(await deliveries.giveBack(id, last)).toBe(false);
+    expect(await stateOf(id)).toBe('offered');
+  });
+
+  test('that a repeat had fetched when it was offered is sent another way when that one gives it back', async () => {
+    const id = await stand('offered');
+    await deliveries.hold(id, 'web.2', until);
+    expect(await deliveries.giveBack(id, 'web.1')).toBe(false);
+    expect(await stateOf(id)).toBe('inline');
+    expect(await deliveries.giveBack(id, 'web.2')).toBe(true);
+  });
+
+  test('is given back once by each: twice by one is not the other one', async () => {
+    const id = await stand('inline');
+    await deliveries.hold(id, 'web.2', until);
+    await deliveries.giveBack(id, 'web.2');
+    expect(await deliveries.giveBack(id, 'web.2')).toBe(false);
+    expect(await stateOf(id)).toBe('inline');
+  });
+
+  test('is given back by nobody who has not claimed it', async () => {
+    const id = await stand('inline');
+    expect(await deliveries.giveBack(id, 'web.2')).toBe(false);
+    expect(await deliveries.take(id, now)).toBe(false);
+    expect(await deliveries.hold(id, 'web.3', until)).toEqual({ is: 'answer', answer });
+  });
+
+  test('can be fetched by a repeat after it was given back', async () => {
+    const id = await stand('inline');
+    await deliveries.giveBack(id, 'web.1');
+    expect(await deliveries.hold(id, 'web.2', until)).toEqual({ is: 'answer', answer });
+    expect(await deliveries.giveBack(id, 'web.2')).toBe(true);
   });
 });
 
-test('a push that the web answers without Redis is not delivered by a worker as well', async () => {
-  const id = await stand('held');
-  await deliveries.forfeit(id);
-  expect(await deliveries.offer(id, answer, now)).toBeNull();
-  expect(await deliveries.take(id, now)).toBe(false);
+describe('a push that the web answers without Redis', () => {
+  test.each(['none', 'held'] as const)('is not delivered by a worker as well (%s before)', async (before) => {
+    const id = await stand(before);
+    await deliveries.forfeit(id);
+    expect(await deliveries.offer(id, answer, now)).toBeNull();
+    expect(await deliveries.take(id, now)).toBe(false);
+    expect(await deliveries.standing(id)).toMatchObject({ state: 'direct', answer: null });
+  });
+
+  test('is delivered by a worker when the web could not answer it', async () => {
+    const id = await stand('direct');
+    expect(await deliveries.resume(id)).toBe(true);
+    expect(await redis.exists(keys.delivery(id))).toBe(0);
+    await deliveries.offer(id, answer, now);
+    expect(await deliveries.take(id, now)).toBe(true);
+  });
+
+  test.each(['none', 'held', 'offered', 'inline', 'sending', 'sent', 'failed', 'unknown'] as const)(
+    'is not resumed where it never was the web’s: %s',
+    async (state) => {
+      expect(await deliveries.resume(await stand(state))).toBe(false);
+    },
+  );
+
+  test('is resumed once', async () => {
+    const id = await stand('direct');
+    await deliveries.resume(id);
+    expect(await deliveries.resume(id)).toBe(false);
+  });
 });
 
 describe('an answer that was taken', () => {
@@ -251,6 +324,7 @@ test.each([
   ['sent', 10],
   ['failed', 24 * 60],
   ['unknown', 24 * 60],
+  ['direct', 10],
 ] as const)('%s is kept for %i minutes', async (state, minutes) => {
   const left = await redis.pttl(keys.delivery(await stand(state)));
   expect(left).toBeGreaterThan(minutes * 60_000 - 5000);
@@ -282,34 +356,52 @@ describe('never inline and sent', () => {
   });
 
   test('whatever is done in whatever order', async () => {
-    const move = fc.constantFrom('hold', 'offer', 'claim', 'leave', 'take', 'giveBack', 'resend');
+    const kinds = [
+      'hold',
+      'offer',
+      'claim',
+      'leave',
+      'take',
+      'giveBack',
+      'resend',
+      'forfeit',
+      'resume',
+    ] as const;
+    const move = fc.record({ kind: fc.constantFrom(...kinds), holder: fc.constantFrom('web.1', 'web.2') });
     await fc.assert(
       fc.asyncProperty(fc.array(move, { minLength: 4, maxLength: 14 }), async (moves) => {
         const id = newId();
         // Connections that have the answer and have not given it back: the user sees it through them.
-        let writing = 0;
+        const writing = new Set<string>();
         let sending = false;
-        const givenBack: boolean[] = [];
-        for (const [index, each] of moves.entries()) {
-          const holder = `web.${index % 2}`;
-          if (each === 'hold') writing += (await deliveries.hold(id, holder, until)).is === 'answer' ? 1 : 0;
-          if (each === 'offer') await deliveries.offer(id, answer, now);
-          if (each === 'claim') writing += (await deliveries.claim(id, holder)) ? 1 : 0;
-          if (each === 'leave') writing += (await deliveries.leave(id, holder)) ? 1 : 0;
-          if (each === 'take') sending = (await deliveries.take(id, now)) || sending;
-          if (each === 'giveBack' && writing > 0) {
-            writing -= 1;
-            givenBack.push((await deliveries.giveBack(id)) === (writing === 0));
+        let direct = false;
+        for (const { kind, holder } of moves) {
+          if (kind === 'hold' && (await deliveries.hold(id, holder, until)).is === 'answer')
+            writing.add(holder);
+          if (kind === 'offer') await deliveries.offer(id, answer, now);
+          if (kind === 'claim' && (await deliveries.claim(id, holder))) writing.add(holder);
+          if (kind === 'leave' && (await deliveries.leave(id, holder))) writing.add(holder);
+          if (kind === 'take') sending = (await deliveries.take(id, now)) || sending;
+          if (kind === 'giveBack') {
+            const last = writing.delete(holder) && writing.size === 0;
+            expect(await deliveries.giveBack(id, holder)).toBe(last);
           }
-          if (each === 'resend' && sending) {
+          if (kind === 'forfeit') {
+            await deliveries.forfeit(id);
+            direct = (await stateOf(id)) === 'direct';
+          }
+          if (kind === 'resume') {
+            expect(await deliveries.resume(id)).toBe(direct);
+            direct = false;
+          }
+          if (kind === 'resend' && sending) {
             await deliveries.settle(id, 'offered');
             sending = false;
           }
-          expect(writing > 0 && sending).toBe(false);
+          expect([writing.size > 0, sending, direct].filter(Boolean).length).toBeLessThanOrEqual(1);
         }
-        expect(givenBack).not.toContain(false);
       }),
-      { numRuns: 200, seed: 1 },
+      { numRuns: 300, seed: 1 },
     );
   });
 });

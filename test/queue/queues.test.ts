@@ -62,6 +62,12 @@ afterAll(async () => {
   await server.stop();
 });
 
+/** This process's clock, and one that is a minute ahead of it: BullMQ reads the first. */
+const clocks = [
+  ['the same as', clock],
+  ['a minute ahead of', { ...clock, now: () => Date.now() + 60_000 }],
+] as const;
+
 function inbound(turn: string, phase: 'working' | 'passed' = 'working'): Event {
   const message = { sentAt: 0, messageId: turn, opensTurn: true, interaction: true } as const;
   return { is: 'inbound', turn, ...message, phase, at: clock.now() };
@@ -214,14 +220,15 @@ function botThat(answers: (request: OutboundRequest) => Promise<Answer>): Bot {
 function work(
   platform: Platform,
   bot: Bot,
-  how: { log?: RecordedLog; callsPerAccount?: number } = {},
+  how: { log?: RecordedLog; callsPerAccount?: number; clock?: Clock } = {},
 ): Workers {
-  const { log = recordLog(), callsPerAccount = 8 } = how;
+  const { log = recordLog(), callsPerAccount = 8, clock: time = clock } = how;
   const connection = server.connect();
   const store = createStore(connection);
-  const accounts = createAccounts({ redis: connection, clock, log, isAuto: () => false });
+  const accounts = createAccounts({ redis: connection, clock: time, log, isAuto: () => false });
   const platformOf = (): Platform => platform;
-  const shared = { store, events, accounts, clock, log, platformOf };
+  const timers = createEventQueue({ queue: typing, alarm, clock: time });
+  const shared = { store, events: timers, accounts, clock: time, log, platformOf };
   const workers = createWorkers({
     connection,
     perform: { ...shared, callsPerAccount },
@@ -310,27 +317,30 @@ describe('a reply job', () => {
     expect(await left(replies)).toBe(2);
   });
 
-  test('goes back to the queue when its process stops, and another one asks the bot again', async () => {
-    const platform = scriptedPlatform();
-    const hanging = botThat(
-      ({ signal }) =>
-        new Promise((_, reject) => {
-          signal?.addEventListener('abort', () => reject(new NoAnswer('aborted', { begun: true })));
-        }),
-    );
-    const stopping = work(platform, hanging);
-    await intakeWith().enqueue(platform, push());
-    await hanging.asked;
-    await stopping.close(1);
-    expect(platform.sent).toEqual([]);
-    expect(await left(replies)).toBe(1);
-    const bot = answering();
-    work(platform, bot);
-    await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
-    expect(hanging.attempts).toEqual(['1']);
-    expect(bot.attempts).toEqual(['2']);
-    expect(platform.sent).toHaveLength(1);
-  });
+  test.each(clocks)(
+    'goes back to the queue when its process stops, and another one asks the bot again at once (our clock is %s the local one)',
+    async (_, time) => {
+      const platform = scriptedPlatform();
+      const hanging = botThat(
+        ({ signal }) =>
+          new Promise((_, reject) => {
+            signal?.addEventListener('abort', () => reject(new NoAnswer('aborted', { begun: true })));
+          }),
+      );
+      const stopping = work(platform, hanging, { clock: time });
+      await intakeWith().enqueue(platform, push());
+      await hanging.asked;
+      await stopping.close(1);
+      expect(platform.sent).toEqual([]);
+      expect(await left(replies)).toBe(1);
+      const bot = answering();
+      work(platform, bot, { clock: time });
+      await expect.poll(() => left(replies), { interval: 5, timeout: 4000 }).toBe(0);
+      expect(hanging.attempts).toEqual(['1']);
+      expect(bot.attempts).toEqual(['2']);
+      expect(platform.sent).toHaveLength(1);
+    },
+  );
 
   test('that can end within the grace is left to end', async () => {
     const platform = scriptedPlatform();
@@ -419,46 +429,52 @@ describe('a job that failed for good', () => {
 });
 
 describe('a job that has to wait', () => {
-  test('for another process that may still be sending comes back then, and counts no try', async () => {
-    const platform = scriptedPlatform();
-    const received = push();
-    const deliveries = createDeliveries(redis);
-    const id = `wechat/shop/${received.key}`;
-    await deliveries.offer(id, answerOf('<xml>hello</xml>'), clock.now());
-    await deliveries.take(id, clock.now() - 19_900);
-    await intakeWith().enqueue(platform, received);
-    work(platform, answering());
-    await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
-    const [job] = await replies.getFailed();
-    expect(job?.failedReason).toMatch(/^outcome unknown/);
-    expect(job?.attemptsStarted).toBe(2);
-    expect(job?.attemptsMade).toBe(1);
-    expect(platform.sent).toEqual([]);
-  });
+  test.each(clocks)(
+    'for another process that may still be sending comes back then, and counts no try (our clock is %s the local one)',
+    async (_, time) => {
+      const platform = scriptedPlatform();
+      const received = push();
+      const deliveries = createDeliveries(redis);
+      const id = `wechat/shop/${received.key}`;
+      await deliveries.offer(id, answerOf('<xml>hello</xml>'), time.now());
+      await deliveries.take(id, time.now() - 19_900);
+      await intakeWith().enqueue(platform, received);
+      work(platform, answering(), { clock: time });
+      await expect.poll(() => replies.getFailedCount(), { interval: 5, timeout: 4000 }).toBe(1);
+      const [job] = await replies.getFailed();
+      expect(job?.failedReason).toMatch(/^outcome unknown/);
+      expect(job?.attemptsStarted).toBe(2);
+      expect(job?.attemptsMade).toBe(1);
+      expect(platform.sent).toEqual([]);
+    },
+  );
 
-  test('for a place among the calls of its account gets one', async () => {
-    const arrived = deferred();
-    const first = deferred<Outcome>();
-    const answers = [first.promise];
-    const platform = scriptedPlatform({
-      show: () => {
-        arrived.resolve();
-        return answers.shift() ?? { is: 'done' };
-      },
-    });
-    const log = recordLog();
-    work(platform, answering(), { log, callsPerAccount: 1 });
-    const [one, other] = [newConversation(), newConversation()];
-    await events.tell(one, inbound('one'), 60_000);
-    await arrived.promise;
-    await events.tell(other, inbound('other'), 60_000);
-    await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
-    first.resolve({ is: 'done' });
-    await expect
-      .poll(() => platform.calls, { interval: 5 })
-      .toEqual([`show ${one.user}`, `show ${other.user}`]);
-    expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([]);
-  });
+  test.each(clocks)(
+    'for a place among the calls of its account gets one at once (our clock is %s the local one)',
+    async (_, time) => {
+      const arrived = deferred();
+      const first = deferred<Outcome>();
+      const answers = [first.promise];
+      const platform = scriptedPlatform({
+        show: () => {
+          arrived.resolve();
+          return answers.shift() ?? { is: 'done' };
+        },
+      });
+      const log = recordLog();
+      work(platform, answering(), { log, callsPerAccount: 1, clock: time });
+      const [one, other] = [newConversation(), newConversation()];
+      await events.tell(one, { ...inbound('one'), at: time.now() }, 60_000);
+      await arrived.promise;
+      await events.tell(other, { ...inbound('other'), at: time.now() }, 60_000);
+      await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
+      first.resolve({ is: 'done' });
+      await expect
+        .poll(() => platform.calls, { interval: 5, timeout: 4000 })
+        .toEqual([`show ${one.user}`, `show ${other.user}`]);
+      expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([]);
+    },
+  );
 });
 
 describe('what a push says', () => {
@@ -511,6 +527,23 @@ describe('what a push says', () => {
     const until = paused && 'until' in paused ? Number(paused.until) : 0;
     expect(until - before).toBeGreaterThanOrEqual(30 * 60_000);
     expect(until - clock.now()).toBeLessThanOrEqual(30 * 60_000);
+  });
+
+  test('is recorded and added together, in one round trip', () => {
+    const asked: string[] = [];
+    const never = (what: string) => () => {
+      asked.push(what);
+      return new Promise<never>(() => {});
+    };
+    const slow = {
+      replies,
+      events: { ...recordEvents(), tell: never('told') },
+      store: { ...createStore(redis), record: never('recorded') },
+      clock,
+    };
+    const two = ['one', 'two'].map((user) => ({ ...happening, user, opensTurn: true, interaction: true }));
+    void createIntake(slow).tell(platform, two, 'working');
+    expect(asked.sort()).toEqual(['recorded', 'recorded', 'told', 'told']);
   });
 
   test('only an interaction is recorded as one', async () => {

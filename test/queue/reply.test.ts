@@ -226,23 +226,61 @@ describe('an answer with a message', () => {
     await it.run();
     expect(it.platform.sent).toHaveLength(1);
   });
+});
 
-  test('that is out counts as an interaction where another turn is open, and only there', async () => {
+/** The other open turn of the job's user, as the typing queue keeps it; `its own`: the one that the bot has acknowledged. */
+async function openTurn(it: Stage, whose: 'another' | 'its own', n = 0): Promise<void> {
+  const { user, turn } = it.job.turns[n] ?? { user: '', turn: '' };
+  const open = { openedAt: 1, sentAt: 0, shown: false, replied: null, darkUntil: 0, deliveries: 0 } as const;
+  const opened =
+    whose === 'another'
+      ? { ...open, id: 'other', phase: 'working' as const, lapsesAt: null }
+      : { ...open, id: turn, phase: 'acknowledged' as const, lapsesAt: null };
+  const to = { ...initialState, turns: [opened] };
+  await it.store.save({ channel: 'wechat', account: 'shop', user }, { from: null, to, keepMs: 60_000 });
+}
+
+describe('what is out', () => {
+  test('counts as an interaction where another turn is open, and only there', async () => {
     const it = await stage({ users: 2, holder: 'claims' });
-    const { user } = it.job.turns[1] ?? { user: '' };
-    const turn = {
-      id: 'other',
-      openedAt: 1,
-      sentAt: 0,
-      phase: 'working',
-      shown: false,
-      replied: null,
-    } as const;
-    const open = { ...turn, darkUntil: 0, deliveries: 0, lapsesAt: null };
-    const to = { ...initialState, turns: [open] };
-    await it.store.save({ channel: 'wechat', account: 'shop', user }, { from: null, to, keepMs: 60_000 });
+    await openTurn(it, 'another', 1);
     await it.run();
     expect(told(it).slice(2)).toEqual(['1 interaction']);
+  });
+
+  const ways = [
+    ['to the holder', 'claims'],
+    ['to the holder at the last moment', 'late'],
+    ['past a deaf holder', 'deaf'],
+    ['without a holder', undefined],
+  ] as const;
+  const cases = ways.flatMap(([way, holder]) =>
+    (['another', 'its own'] as const).map((whose) => ({ way, holder, whose })),
+  );
+
+  test.each(cases)('$way: a message is an interaction of $whose turn', async ({ holder, whose }) => {
+    const it = await stage(holder ? { holder } : {});
+    await openTurn(it, whose);
+    await it.run();
+    expect(told(it)).toEqual(['0 ended passive-reply with a message', '0 interaction']);
+  });
+
+  test.each(cases)('$way: a bare acknowledgement is none of $whose turn', async ({ holder, whose }) => {
+    const it = await stage({ answer: 'acknowledgement', ...(holder ? { holder } : {}) });
+    await openTurn(it, whose);
+    await it.run();
+    expect(told(it)).toEqual(['0 acknowledged']);
+    expect(await stateOf(it)).toBe(holder === 'claims' || holder === 'late' ? 'inline' : 'sent');
+  });
+
+  test('of an account that may not send: a bare acknowledgement waits for no repeat, and is no interaction', async () => {
+    const it = await stage({ answer: 'acknowledgement' });
+    await it.accounts.mute(it.platform);
+    await openTurn(it, 'another');
+    await it.run();
+    expect(it.clock.slept).toEqual([]);
+    expect(told(it)).toEqual(['0 acknowledged']);
+    expect(await stateOf(it)).toBe('sent');
   });
 });
 
@@ -325,6 +363,10 @@ describe('a bot that fails', () => {
 /** A push whose run died in that state. */
 async function interrupted(state: DeliveryState, options: Options = {}): Promise<Stage> {
   const it = await stage(options);
+  if (state === 'direct') {
+    await deliveries.forfeit(it.id);
+    return it;
+  }
   await deliveries.offer(it.id, message, it.clock.now());
   if (state === 'inline') await deliveries.hold(it.id, 'web.2', it.clock.now());
   if (state !== 'offered' && state !== 'inline') await deliveries.take(it.id, it.clock.now());
@@ -377,7 +419,7 @@ describe('a job that is run again', () => {
     },
   );
 
-  test.each(['inline', 'sent'] as const)('when it was %s: nothing', async (state) => {
+  test.each(['inline', 'sent', 'direct'] as const)('when it was %s: nothing', async (state) => {
     const it = await interrupted(state);
     await it.run({ attempt: 2 });
     expect(it.asked).toEqual([]);
