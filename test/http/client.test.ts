@@ -1,4 +1,4 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, setMaxListeners } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { connect } from 'node:net';
 import { inspect } from 'node:util';
@@ -294,9 +294,10 @@ describe('no answer', () => {
   });
 });
 
+const listeners = (signal: AbortSignal): number => getEventListeners(signal, 'abort').length;
+
 describe('on the caller’s signal', () => {
   const half = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf';
-  const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 
   test('the client listens while a request is under way', async () => {
     const arrived = createGate<Connection>();
@@ -314,6 +315,7 @@ describe('on the caller’s signal', () => {
     const server = await startRaw(({ socket }) => void socket.write(ok));
     const { send } = openClient();
     const { signal } = new AbortController();
+    setMaxListeners(0, signal);
     await Promise.all(Array.from({ length: 20 }, () => send(post(server.url, { signal }))));
     expect(listeners(signal)).toBe(0);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NoAnswer, type Answer } from '../../src/core/wire.ts';
+import type { Later } from '../../src/http/task.ts';
 import { xmlOf } from '../wechat/fakes.ts';
 import {
   createJournal,
@@ -10,9 +11,11 @@ import {
   pushNxcloud,
   pushWechat,
   signedPath,
+  stepClock,
   success,
   wechat,
   wechatText,
+  type Scene,
 } from './scene.ts';
 import { createGate, linesOf } from './wire.ts';
 
@@ -132,6 +135,150 @@ describe('when the job cannot be stored', () => {
     expectRelayed(await pushWechat(scene).answer, passiveReply);
     expectRelayed(await pushWechat(scene).answer, passiveReply);
     expect(scene.journal.of('asked')).toHaveLength(1);
+  });
+});
+
+describe('the hold counts from the arrival of the push on the direct way too', () => {
+  test.each([
+    [0, 300],
+    [200, 100],
+    [500, 0],
+  ])('of 300 ms, %i of which Redis took, %i are left', async (took, left) => {
+    const time = stepClock({ endsBy: left });
+    const enqueue = (): Promise<never> => {
+      time.pass(took);
+      return away();
+    };
+    const answer = createGate<Answer>();
+    const scene = await openScene({
+      clock: time,
+      holdMs: 300,
+      intake: { enqueue },
+      send: () => answer.passed,
+    });
+    expect(await pushWechat(scene).answer).toMatchObject(success);
+    expect(time.slept).toEqual([left]);
+  });
+
+  test('and no longer than that: the bot’s answer within it is relayed', async () => {
+    const time = stepClock({ endsBy: 299 });
+    const answer = createGate<Answer>();
+    const scene = await openScene({
+      clock: time,
+      holdMs: 300,
+      intake: { enqueue: away },
+      send: () => answer.passed,
+    });
+    const push = pushWechat(scene);
+    await scene.journal.when('asked');
+    await scene.roundTrip();
+    expect(push.sofar()).toBe(null);
+    answer.open(passiveReply);
+    expectRelayed(await push.answer, passiveReply);
+    expect(time.slept).toEqual([300]);
+  });
+});
+
+describe('a job that Redis may have taken all the same', () => {
+  const id = 'wechat/default/openid1-1234567890123456789';
+  const lost = { intake: { enqueue: away }, deliveries: { hold: away } };
+  const ofLater = ({ journal }: Pick<Scene, 'journal'>) =>
+    journal.kinds().filter((is) => ['forfeit', 'resume', 'redeliverLater', 'written'].includes(is));
+
+  test('is the web’s while it asks the bot, and stays it with the answer', async () => {
+    const scene = await openScene({ ...lost, send: async () => passiveReply });
+    expectRelayed(await pushWechat(scene).answer, passiveReply);
+    await scene.roundTrip();
+    expect(ofLater(scene)).toEqual(['forfeit', 'written']);
+    expect(scene.journal.of('forfeit')).toEqual([{ is: 'forfeit', id }]);
+  });
+
+  test.each([
+    ['answers', async () => passiveReply, 200],
+    ['fails', refused, 502],
+  ])(
+    'cannot be where nothing reached Redis: nothing is noted, whether the bot %s',
+    async (_, send, status) => {
+      const scene = await openScene({ ...lost, send, reachesRedis: () => false });
+      expect((await pushWechat(scene).answer).status).toBe(status);
+      await scene.roundTrip();
+      expect(ofLater(scene)).toEqual(['written']);
+    },
+  );
+
+  test('reached Redis or not as the push was added, whatever comes later', async () => {
+    let reaches = true;
+    const enqueue = (): Promise<never> => {
+      reaches = false;
+      return away();
+    };
+    const scene = await openScene({
+      intake: { enqueue },
+      deliveries: { hold: away },
+      reachesRedis: () => reaches,
+      send: async () => passiveReply,
+    });
+    await pushWechat(scene).answer;
+    expect(scene.journal.of('forfeit')).toHaveLength(1);
+  });
+
+  test('of a push that is too big for Redis there is none', async () => {
+    const scene = await openScene({ storedPushLimit: 10, send: refused });
+    expect((await pushWechat(scene).answer).status).toBe(502);
+    await scene.roundTrip();
+    expect(ofLater(scene)).toEqual(['written']);
+  });
+
+  test('is taken up again when the bot fails, before the platform hears of the failure', async () => {
+    const [resumed, added] = [createGate<boolean>(), createGate()];
+    const later = { resume: () => resumed.passed, redeliver: () => added.passed };
+    const scene = await openScene({ ...lost, clock: stepClock(), later, send: refused });
+    const push = pushWechat(scene);
+    expect(await scene.journal.when('resume')).toEqual({ is: 'resume', id });
+    await scene.roundTrip();
+    expect(push.sofar()).toBe(null);
+    resumed.open(true);
+    expect(await scene.journal.when('redeliverLater')).toMatchObject({ key: 'openid1-1234567890123456789' });
+    await scene.roundTrip();
+    expect(push.sofar()).toBe(null);
+    added.open();
+    expect((await push.answer).status).toBe(502);
+    expect(ofLater(scene)).toEqual(['forfeit', 'resume', 'redeliverLater', 'written']);
+  });
+
+  test('is not added again when it may not be taken up', async () => {
+    const scene = await openScene({ ...lost, later: { resume: async () => false }, send: refused });
+    expect((await pushWechat(scene).answer).status).toBe(502);
+    await scene.roundTrip();
+    expect(ofLater(scene)).toEqual(['forfeit', 'resume', 'written']);
+  });
+
+  test.each<[string, Partial<Later>]>([
+    ['taking it up', { resume: away }],
+    ['adding it', { redeliver: away }],
+  ])('leaves the platform a 502 to repeat by when Redis fails at %s', async (_, later) => {
+    const scene = await openScene({ ...lost, later, send: refused });
+    expect((await pushWechat(scene).answer).status).toBe(502);
+    expect(scene.log.lines.filter(({ level }) => level === 'warn')).not.toEqual([]);
+  });
+
+  test.each<[string, Partial<Later>]>([
+    ['taking it up', { resume: () => new Promise(() => {}) }],
+    ['adding it', { redeliver: () => new Promise(() => {}) }],
+  ])('delays the failure by 500 ms at most where Redis hangs at %s', async (_, later) => {
+    const time = stepClock({ endsBy: 500 });
+    const scene = await openScene({ ...lost, clock: time, later, send: refused });
+    expect((await pushWechat(scene).answer).status).toBe(502);
+    expect(time.slept).toEqual([60_000, 500]);
+  });
+
+  test('is taken up again too when the bot fails after the hold', async () => {
+    const answer = createGate<Answer>();
+    const scene = await openScene({ ...lost, holdMs: 10, send: () => answer.passed });
+    expect(await pushWechat(scene).answer).toMatchObject(success);
+    answer.open({ ...passiveReply, status: 500 });
+    expect(await scene.journal.when('redeliverLater')).toMatchObject({ key: 'openid1-1234567890123456789' });
+    expect(ofLater(scene)).toEqual(['forfeit', 'written', 'resume', 'redeliverLater']);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   pushNxcloud,
   pushWechat,
   signedPath,
+  stepClock,
   success,
   wechat,
   wechatText,
@@ -37,9 +38,9 @@ function holding(options: SceneOptions = {}): Promise<Scene> {
     accounts: [wechat({ journal }), nxcloud()],
     holds: (made) => ({
       ...made,
-      wait: (...wait) => {
-        const answer = made.wait(...wait);
-        journal.record({ is: 'wait' });
+      wait: (id, holder, how) => {
+        const answer = made.wait(id, holder, how);
+        journal.record({ is: 'wait', limitMs: how.limitMs });
         return answer;
       },
     }),
@@ -97,6 +98,66 @@ describe('a push is acknowledged', () => {
     expect(await pushWechat(scene).answer).toMatchObject(success);
     expect(scene.journal.of('asked')).toEqual([]);
     expect(scene.journal.of('giveBackLater')).toMatchObject([{ holder: 'web-1.1' }]);
+  });
+});
+
+describe('a push costs one round trip to Redis', () => {
+  const never = () => new Promise<never>(() => {});
+
+  test('everything that a push of WeChat says is sent before any of it is answered', async () => {
+    const scene = await openScene({
+      intake: { tell: never, enqueue: never },
+      deliveries: { hold: never },
+    });
+    const { sofar } = pushWechat(scene);
+    await Promise.all([
+      scene.journal.when('tell'),
+      scene.journal.when('enqueue'),
+      scene.journal.when('hold'),
+    ]);
+    await scene.roundTrip();
+    expect(scene.journal.kinds().sort()).toEqual(['enqueue', 'hold', 'tell']);
+    expect(sofar()).toBe(null);
+  });
+
+  test('so is everything that one of NXCloud says', async () => {
+    const scene = await openScene({ intake: { tell: never, enqueue: never } });
+    pushNxcloud(scene);
+    await Promise.all([scene.journal.when('tell'), scene.journal.when('enqueue')]);
+    await scene.roundTrip();
+    expect(scene.journal.kinds().sort()).toEqual(['enqueue', 'tell']);
+  });
+});
+
+describe('the hold counts from the arrival of the push', () => {
+  /** Redis takes so long for each push. */
+  const slowFor = (ms: number, time: ReturnType<typeof stepClock>) => ({
+    clock: time,
+    intake: { enqueue: async () => time.pass(ms) },
+  });
+
+  test.each([
+    [0, 300],
+    [200, 100],
+    [300, 0],
+    [5_000, 0],
+  ])('of 300 ms, %i of which Redis took, %i are left', async (took, left) => {
+    const scene = await holding({ ...slowFor(took, stepClock()), holdMs: 300 });
+    expect(await pushWechat(scene).answer).toMatchObject(success);
+    expect(scene.journal.of('wait')).toEqual([{ is: 'wait', limitMs: left }]);
+  });
+
+  test('an answer that is offered within what is left of it is written', async () => {
+    const time = stepClock();
+    const scene = await holding({
+      ...slowFor(59_000, time),
+      holdMs: 60_000,
+      deliveries: { claim: async () => passiveReply },
+    });
+    const push = pushWechat(scene);
+    await offer(scene);
+    expectRelayed(await push.answer, passiveReply);
+    expect(scene.journal.of('wait')).toEqual([{ is: 'wait', limitMs: 1_000 }]);
   });
 });
 
@@ -224,7 +285,7 @@ describe('when the platform hangs up', () => {
       push: { body: Buffer.from(xmlOf(wechatText)) },
     });
     expect(scene.journal.of('giveBack')).toMatchObject([
-      { id: 'wechat/default/openid1-1234567890123456789' },
+      { id: 'wechat/default/openid1-1234567890123456789', holder: 'web-1.1' },
     ]);
     expect(scene.journal.of('sent')).toEqual([]);
   });
@@ -244,7 +305,7 @@ describe('when the platform hangs up', () => {
   test.each(failing)('and Redis fails at %s, both are done when it is back', async (_, options) => {
     const scene = await claimedTooLate({ ...options, later: { giveBack: async () => true } });
     expect(await scene.journal.when('redeliverLater')).toMatchObject({ key: 'openid1-1234567890123456789' });
-    expect(scene.journal.of('giveBackLater')).toMatchObject([{ holder: null }]);
+    expect(scene.journal.of('giveBackLater')).toMatchObject([{ holder: 'web-1.1' }]);
     expect(scene.journal.of('sent')).toEqual([]);
   });
 });

@@ -36,14 +36,13 @@ export type Entry =
   | { is: 'redeliver'; key: string; push: RawPush }
   | { is: 'hold'; id: string; holder: string }
   | { is: 'claim' | 'leave'; id: string; holder: string }
-  | { is: 'giveBack'; id: string }
-  | { is: 'giveBackLater'; id: string; holder: string | null }
+  | { is: 'giveBack' | 'giveBackLater'; id: string; holder: string }
   | { is: 'redeliverLater'; key: string }
-  | { is: 'forfeit'; id: string }
+  | { is: 'forfeit' | 'resume'; id: string }
   /** The platform has its answer, or is gone without one. */
   | { is: 'written' | 'hungUp' }
   | { is: 'isMute' }
-  | { is: 'wait' }
+  | { is: 'wait'; limitMs: number }
   | { is: 'asked'; request: OutboundRequest }
   | { is: 'sent'; body: unknown };
 
@@ -81,6 +80,29 @@ export const clock: Clock = {
   now: () => 1_700_000_000_000,
   sleep: (ms, signal) => sleep(ms, undefined, { signal }),
 };
+
+export interface StepClock extends Clock {
+  /** Time passes by this only. */
+  pass(ms: number): void;
+  /** What is slept, in ms; only a sleep of at most `endsBy` ends. */
+  slept: number[];
+}
+
+export function stepClock({ endsBy = 0 } = {}): StepClock {
+  let time = clock.now();
+  const slept: number[] = [];
+  return {
+    slept,
+    now: () => time,
+    pass: (ms) => {
+      time += ms;
+    },
+    sleep: (ms) => {
+      slept.push(ms);
+      return ms <= endsBy ? Promise.resolve() : new Promise(() => {});
+    },
+  };
+}
 
 /** The bot's pauses between tries, without the waiting. */
 const hasty: Clock = { now: clock.now, sleep: () => Promise.resolve() };
@@ -124,8 +146,10 @@ export interface SceneOptions {
   holds?: (made: Holds) => Holds;
   /** Calls the bot. */
   send?: Send;
+  clock?: Clock;
   holdMs?: number;
   storedPushLimit?: number;
+  reachesRedis?: () => boolean;
   isMute?: (platform: Platform) => boolean | Promise<boolean>;
   readiness?: Partial<Readiness>;
 }
@@ -160,7 +184,8 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     later: laterOf(journal, options.later),
     holds,
     direct,
-    clock,
+    reachesRedis: options.reachesRedis ?? (() => true),
+    clock: options.clock ?? clock,
     log,
     holdMs: options.holdMs ?? 60_000,
     storedPushLimit: options.storedPushLimit ?? 64_000,
@@ -234,9 +259,9 @@ function deliveriesOf(
       journal.record({ is: 'leave', id, holder });
       return over.leave?.(id, holder) ?? null;
     },
-    giveBack: async (id) => {
-      journal.record({ is: 'giveBack', id });
-      return over.giveBack?.(id) ?? false;
+    giveBack: async (id, holder) => {
+      journal.record({ is: 'giveBack', id, holder });
+      return over.giveBack?.(id, holder) ?? false;
     },
   };
 }
@@ -244,7 +269,7 @@ function deliveriesOf(
 function laterOf(journal: Journal, over: Partial<Later> = {}): Later {
   return {
     giveBack: async (id, holder) => {
-      journal.record({ is: 'giveBackLater', id, holder: holder ?? null });
+      journal.record({ is: 'giveBackLater', id, holder });
       return over.giveBack?.(id, holder) ?? false;
     },
     redeliver: async (platform, received) => {
@@ -254,6 +279,10 @@ function laterOf(journal: Journal, over: Partial<Later> = {}): Later {
     forfeit: async (id) => {
       journal.record({ is: 'forfeit', id });
       await over.forfeit?.(id);
+    },
+    resume: async (id) => {
+      journal.record({ is: 'resume', id });
+      return over.resume?.(id) ?? true;
     },
   };
 }

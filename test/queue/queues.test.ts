@@ -464,9 +464,9 @@ describe('a job that has to wait', () => {
       const log = recordLog();
       work(platform, answering(), { log, callsPerAccount: 1, clock: time });
       const [one, other] = [newConversation(), newConversation()];
-      await events.tell(one, { ...inbound('one'), at: time.now() }, 60_000);
+      await events.tell(one, { ...inbound(one.user), at: time.now() }, 60_000);
       await arrived.promise;
-      await events.tell(other, { ...inbound('other'), at: time.now() }, 60_000);
+      await events.tell(other, { ...inbound(other.user), at: time.now() }, 60_000);
       await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
       first.resolve({ is: 'done' });
       await expect
