@@ -55,8 +55,10 @@ export function createDirect(options: DirectOptions): Direct {
         deliveries: 0,
         taken: false,
       };
-      const forget = (): void => void setTimeout(() => calls.delete(id), remembered).unref();
-      if (!calls.has(id)) call.answer.then(forget, forget);
+      const forget = (): void => void calls.delete(id);
+      const keep = (): void => void setTimeout(forget, remembered).unref();
+      // A failure is not kept: the repeat that it invites asks the bot anew.
+      if (!calls.has(id)) call.answer.then((answer) => (answer ? keep() : forget()), forget);
       calls.set(id, call);
       return join(call);
     },

@@ -32,8 +32,7 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const [stored, hold] = await Promise.allSettled([enqueued, held]);
   // Whatever became of this adding: the push has had its answer.
   const handled = hold.status === 'fulfilled' && hold.value.is !== 'held';
-  if (stored.status === 'rejected' && !handled)
-    return mayArrive ? takeOver(deps, task, id) : takeDirectly(deps, task);
+  if (stored.status === 'rejected' && !handled) return takeOver(deps, task, { id, mayArrive });
   if (hold.status === 'rejected') {
     bringBack(deps, task, { id, holder });
     return acknowledge(task);
@@ -47,8 +46,13 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
 }
 
 /** Redis may carry out what it did not answer: the job that it then has must not deliver a second answer. */
-function takeOver(deps: WebDeps, task: Task, id: string): Promise<void> {
-  deps.later.forfeit(id).catch((error: unknown) => warn(deps.log, error));
+function takeOver(
+  deps: WebDeps,
+  task: Task,
+  { id, mayArrive }: { id: string; mayArrive: boolean },
+): Promise<void> {
+  if (mayArrive) deps.later.forfeit(id).catch((error: unknown) => warn(deps.log, error));
+  // Asked for even without a forfeit of its own: an earlier delivery of this push may have left one.
   const failed = async (): Promise<void> => {
     const resumed = deps.later.resume(id).then((may) => (may ? redeliver(deps.later, task) : undefined));
     // Before the platform hears of the failure and repeats; but it need not wait for a Redis that is away.

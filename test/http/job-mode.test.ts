@@ -21,6 +21,7 @@ import {
 import { createGate, linesOf } from './wire.ts';
 
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
+const never = (): Promise<never> => new Promise(() => {});
 const decided = async () => ({ is: 'decided' }) as const;
 /** Offers the answer to whoever holds the connection. */
 async function offer(scene: Scene, count = 1): Promise<void> {
@@ -102,8 +103,6 @@ describe('a push is acknowledged', () => {
 });
 
 describe('a push costs one round trip to Redis', () => {
-  const never = () => new Promise<never>(() => {});
-
   test('everything that a push of WeChat says is sent before any of it is answered', async () => {
     const scene = await openScene({
       intake: { tell: never, enqueue: never },
@@ -129,13 +128,13 @@ describe('a push costs one round trip to Redis', () => {
   });
 });
 
-describe('the hold counts from the arrival of the push', () => {
-  /** Redis takes so long for each push. */
-  const slowFor = (ms: number, time: ReturnType<typeof stepClock>) => ({
-    clock: time,
-    intake: { enqueue: async () => time.pass(ms) },
-  });
+/** Redis takes so long for each push. */
+const slowFor = (ms: number, time: ReturnType<typeof stepClock>) => ({
+  clock: time,
+  intake: { enqueue: async () => time.pass(ms) },
+});
 
+describe('the hold counts from the arrival of the push', () => {
   test.each([
     [0, 300],
     [200, 100],
