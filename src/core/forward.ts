@@ -52,6 +52,9 @@ export function withQuery(url: string, rawQuery: string): string {
   return `${url}${url.includes('?') ? '&' : '?'}${rawQuery}`;
 }
 
+/** The bot gave no answer: the platform repeats its push, or tells its user. */
+export const badGateway: Answer = { status: 502, headers: [], body: new Uint8Array() };
+
 /** `safe`: only where the bot cannot have begun; `always`: also where it may have; `never`. */
 export type BotRetry = 'safe' | 'always' | 'never';
 
@@ -70,3 +73,8 @@ export function judgeBot(result: Answer | NoAnswer, retry: BotRetry): BotVerdict
 function again(yes: boolean): BotVerdict {
   return yes ? 'again' : 'failed';
 }
+
+/** A bot that cannot have begun is called so often in all… */
+export const botAttempts = 3;
+/** …with this between the calls (ms). */
+export const botPause = 1_000;

@@ -48,6 +48,12 @@ export class NoAnswer extends Error {
   }
 }
 
+/** For `send(…).catch(asNoAnswer)`: no answer is a result like another, any other error is thrown on. */
+export function asNoAnswer(error: unknown): NoAnswer {
+  if (error instanceof NoAnswer) return error;
+  throw error;
+}
+
 /** The first value of a header, whatever the case of its name; null when absent. */
 export function headerOf(headers: HeaderLines, name: string): string | null {
   const wanted = name.toLowerCase();

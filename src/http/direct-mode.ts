@@ -1,6 +1,7 @@
+import { badGateway } from '../core/forward.ts';
 import type { Answer } from '../core/wire.ts';
 import type { Asked } from './direct.ts';
-import { badGateway, hangUpOf, write } from './respond.ts';
+import { hangUpOf, write } from './respond.ts';
 import { holdLeft, userOf, type Task, type WebDeps } from './task.ts';
 import { meaningOf, tellEnd } from './turn-end.ts';
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
-import { botRequest, judgeBot } from '../core/forward.ts';
+import { botAttempts, botPause, botRequest, judgeBot } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
-import { NoAnswer, type Answer, type RawPush, type Send } from '../core/wire.ts';
+import { asNoAnswer, NoAnswer, type Answer, type RawPush, type Send } from '../core/wire.ts';
 import type { Served, ServedBot } from './served.ts';
 
 /**
@@ -33,9 +33,6 @@ export interface DirectOptions {
   log: Log;
 }
 
-/** A bot that cannot have begun is called three times in all. */
-const attempts = 3;
-const pause = 1_000;
 /** Repeats of a push come within 15 s. */
 const remembered = 60_000;
 
@@ -103,13 +100,10 @@ async function callBot(
 ): Promise<Answer | null> {
   for (let attempt = 1; ; attempt += 1) {
     const request = botRequest({ botUrl: bot.url, timeoutMs: bot.timeoutMs, attempt, ...call });
-    const result = await send(request).catch((error: unknown) => {
-      if (error instanceof NoAnswer) return error;
-      throw error;
-    });
+    const result = await send(request).catch(asNoAnswer);
     const verdict = judgeBot(result, bot.retry);
     if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
-    if (verdict === 'failed' || attempt === attempts) {
+    if (verdict === 'failed' || attempt === botAttempts) {
       const reason = result instanceof NoAnswer ? result.message : `status ${result.status}`;
       log.error(
         { push: call.id, attempt, reason },
@@ -117,7 +111,7 @@ async function callBot(
       );
       return null;
     }
-    await clock.sleep(pause);
+    await clock.sleep(botPause);
   }
 }
 

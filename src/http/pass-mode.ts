@@ -1,6 +1,6 @@
-import { botRequest } from '../core/forward.ts';
-import { NoAnswer, type Answer, type Send } from '../core/wire.ts';
-import { badGateway, hangUpOf, write } from './respond.ts';
+import { badGateway, botRequest } from '../core/forward.ts';
+import { asNoAnswer, NoAnswer, type Answer, type Send } from '../core/wire.ts';
+import { hangUpOf, write } from './respond.ts';
 import { warn, type Task, type WebDeps } from './task.ts';
 import { meaningOf, tellEnd } from './turn-end.ts';
 
@@ -19,10 +19,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
     .catch((error: unknown) => warn(deps.log, error));
   const hangUp = hangUpOf(response);
   const call = { botUrl: bot.url, push, key: received.key, attempt: 1, timeoutMs: bot.timeoutMs };
-  const result = await deps.send({ ...botRequest(call), signal: hangUp }).catch((error: unknown) => {
-    if (error instanceof NoAnswer) return error;
-    throw error;
-  });
+  const result = await deps.send({ ...botRequest(call), signal: hangUp }).catch(asNoAnswer);
   if (result instanceof NoAnswer && !hangUp.aborted) {
     deps.log.warn({ push: received.key, reason: result.message }, 'The bot did not answer a delivery.');
   }

@@ -20,9 +20,6 @@ export function refuse(response: Response, status: number, error: string): void 
   response.status(status).json({ error });
 }
 
-/** The bot gave no answer: the platform repeats its push, or tells its user. */
-export const badGateway: Answer = { status: 502, headers: [], body: new Uint8Array() };
-
 /** Writes an answer byte for byte. Resolves with whether it left whole. */
 export function write(response: Response, answer: Answer): Promise<boolean> {
   if (response.destroyed || response.writableEnded) return Promise.resolve(false);

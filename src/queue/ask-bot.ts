@@ -1,6 +1,6 @@
-import { botRequest, judgeBot } from '../core/forward.ts';
+import { badGateway, botRequest, judgeBot } from '../core/forward.ts';
 import type { Platform } from '../core/platform.ts';
-import { NoAnswer, type Answer } from '../core/wire.ts';
+import { asNoAnswer, NoAnswer, type Answer } from '../core/wire.ts';
 import { handToHolder } from './deliver.ts';
 import { restorePush } from './jobs.ts';
 import { deliveryId, ReplyFailed, tellTurns, type Bot, type ReplyDeps, type ReplyRun } from './reply-run.ts';
@@ -38,13 +38,8 @@ export async function askBot(
 
 /** A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping. */
 async function showFailure(deps: ReplyDeps, id: string, result: Answer | NoAnswer): Promise<void> {
-  const answer = result instanceof NoAnswer ? { status: 502, headers: [], body: new Uint8Array() } : result;
+  const answer = result instanceof NoAnswer ? badGateway : result;
   const taken = await handToHolder(deps, id, answer);
   if (!taken && (await deps.deliveries.take(id, deps.clock.now())))
     await deps.deliveries.settle(id, 'failed', 'forget');
-}
-
-function asNoAnswer(error: unknown): NoAnswer {
-  if (error instanceof NoAnswer) return error;
-  throw error;
 }

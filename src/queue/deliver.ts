@@ -4,8 +4,8 @@ import { deliveryId, ReplyFailed, type ReplyDeps, type ReplyRun } from './reply-
 
 /** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
 const looks = [10, 20, 50, 120, 300];
-const repeatLimit = 6_000;
-const repeatLook = 250;
+/** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 6 s. */
+const looksForRepeat = Array.from({ length: 24 }, () => 250);
 
 interface Delivery {
   platform: Platform;
@@ -19,7 +19,7 @@ export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer
   // A bare acknowledgement is no message: it takes no indicator away and opens no window.
   const out = async (): Promise<void> => (message ? reached(deps, run) : undefined);
   if (await handToHolder(deps, id, answer)) return out();
-  if (message && deps.accounts.isMute(platform) && (await claimedByRepeat(deps, id))) return out();
+  if (message && deps.accounts.isMute(platform) && (await claimed(deps, id, looksForRepeat))) return out();
   if (!(await deps.deliveries.take(id, deps.clock.now()))) return out();
   if (!message) return deps.deliveries.settle(id, 'sent');
   const { user } = run.data;
@@ -34,17 +34,13 @@ export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer
 export async function handToHolder(deps: ReplyDeps, id: string, answer: Answer): Promise<boolean> {
   const holder = await deps.deliveries.offer(id, answer, deps.clock.now());
   if (!holder || (await deps.notify(holder, id)) === 0) return false;
-  for (const look of looks) {
-    await deps.clock.sleep(look);
-    if ((await deps.deliveries.standing(id)).state === 'inline') return true;
-  }
-  return false;
+  return claimed(deps, id, looks);
 }
 
-/** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 5 s or so. */
-async function claimedByRepeat(deps: ReplyDeps, id: string): Promise<boolean> {
-  for (let waited = 0; waited < repeatLimit; waited += repeatLook) {
-    await deps.clock.sleep(repeatLook);
+/** Whether a held connection claims the answer; looked for after each of these pauses (ms). */
+async function claimed(deps: ReplyDeps, id: string, pauses: readonly number[]): Promise<boolean> {
+  for (const pause of pauses) {
+    await deps.clock.sleep(pause);
     if ((await deps.deliveries.standing(id)).state === 'inline') return true;
   }
   return false;

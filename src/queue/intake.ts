@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
+import { botAttempts, botPause } from '../core/forward.ts';
 import type { Conversation, Happening, Platform } from '../core/platform.ts';
 import type { RawPush } from '../core/wire.ts';
 import type { EventQueue } from './events.ts';
@@ -40,9 +41,7 @@ const handoffKept = 30 * 60_000;
 
 const statusRepeats = 10 * 60_000;
 
-/** A bot that cannot have begun is called three times in all. */
-const attempts = 3;
-const backoff = { type: 'fixed', delay: 1_000 } as const;
+const backoff = { type: 'fixed', delay: botPause } as const;
 
 export function createIntake({ replies, events, store, clock }: IntakeOptions): Intake {
   const add = async (
@@ -57,7 +56,7 @@ export function createIntake({ replies, events, store, clock }: IntakeOptions): 
     const deduplication = { id: deliveryId(data), ttl };
     await replies.add('reply', data, {
       ...leaveNoTrace,
-      attempts,
+      attempts: botAttempts,
       backoff,
       ...(again ? {} : { deduplication }),
     });

@@ -8,6 +8,7 @@ import { step, type Step } from '../core/typing.ts';
 import type { Accounts } from './accounts.ts';
 import type { EventQueue } from './events.ts';
 import type { TypingJob } from './jobs.ts';
+import { Postponed } from './postponed.ts';
 import type { Store } from './store.ts';
 
 export interface PerformDeps {
@@ -44,17 +45,6 @@ export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<vo
     if (event.is === 'wake') deps.log.debug({ lateMs: now - event.at }, 'wake-up');
     await carry(deps, gates, { ...told, event: event.is === 'wake' ? { ...event, at: now } : event });
   };
-}
-
-/** The job has to come again a little later; it is no failure. */
-export class Postponed extends Error {
-  override readonly name = 'Postponed';
-  readonly waitMs: number;
-
-  constructor(waitMs: number) {
-    super(`Again in ${waitMs} ms.`);
-    this.waitMs = waitMs;
-  }
 }
 
 const crowdedPause = 100;

@@ -40,17 +40,6 @@ export interface ReplyRun {
   signal: AbortSignal;
 }
 
-/** The job has to wait for somebody else; it is no failure. */
-export class NotYet extends Error {
-  override readonly name = 'NotYet';
-  readonly waitMs: number;
-
-  constructor(waitMs: number) {
-    super(`Again in ${waitMs} ms.`);
-    this.waitMs = waitMs;
-  }
-}
-
 /** The job is over for good; its reason is for the operator. */
 export class ReplyFailed extends Error {
   override readonly name = 'ReplyFailed';

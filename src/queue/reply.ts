@@ -1,6 +1,7 @@
 import { askBot } from './ask-bot.ts';
 import { deliver } from './deliver.ts';
-import { deliveryId, NotYet, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+import { Postponed } from './postponed.ts';
+import { deliveryId, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
 
 /** A send takes no longer than this: a token, a retry and the request (ms). */
 const sendLimit = 20_000;
@@ -19,7 +20,7 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   if (standing.state === 'sending') {
     // Another process may still be at it: a job can stall without its process being dead.
     const waitMs = standing.sendingAt + sendLimit - deps.clock.now();
-    if (waitMs > 0) throw new NotYet(waitMs);
+    if (waitMs > 0) throw new Postponed(waitMs);
     // It died between the request and the note of its outcome: only a person may send it again.
     await deps.deliveries.settle(id, 'unknown');
     throw new ReplyFailed('outcome unknown: a process died while it sent the answer.');

@@ -3,9 +3,10 @@ import { DelayedError, UnrecoverableError, Worker, type Job, type WorkerOptions 
 import type { Log } from '../core/log.ts';
 import { prefix } from './keys.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
-import { createPerform, Postponed, type PerformDeps, type TypingRun } from './perform.ts';
+import { createPerform, type PerformDeps, type TypingRun } from './perform.ts';
+import { Postponed } from './postponed.ts';
 import { reply } from './reply.ts';
-import { NotYet, ReplyFailed, type ReplyDeps } from './reply-run.ts';
+import { ReplyFailed, type ReplyDeps } from './reply-run.ts';
 
 export interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;
@@ -93,7 +94,7 @@ async function runReply(
     await reply(deps, { data: job.data, attempt: job.attemptsStarted, last, signal });
   } catch (error) {
     if (signal.aborted && error === signal.reason) return later(job, { token, waitMs: 0 });
-    if (error instanceof NotYet) return later(job, { token, waitMs: error.waitMs });
+    if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
     // BullMQ tries again after any other error.
     if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
     throw error;

@@ -388,7 +388,7 @@ describe('a job that is run again', () => {
   test('when another one may still be sending: it waits, and asks nobody', async () => {
     const it = await interrupted('sending');
     it.clock.set(it.clock.now() + 5000);
-    expect(await failureOf(it.run({ attempt: 2 }))).toMatchObject({ name: 'NotYet', waitMs: 15_000 });
+    expect(await failureOf(it.run({ attempt: 2 }))).toMatchObject({ name: 'Postponed', waitMs: 15_000 });
     expect(it.asked).toEqual([]);
     expect(await stateOf(it)).toBe('sending');
   });
