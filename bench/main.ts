@@ -1,6 +1,7 @@
 /** `npm run bench`: keeptyping's figures on the simulator, web and worker apart, on an untouched redis-server. */
 import { cpus } from 'node:os';
 import { cover, crowd, firstTyping, wakeUps } from './latency.ts';
+import { gateway } from './gateway.ts';
 import { footprint } from './footprint.ts';
 import { table, type Row } from './measure.ts';
 import { startUntouchedRedis, type BenchRedis } from './redis.ts';
@@ -10,6 +11,7 @@ const benches: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   cover: ({ url }) => cover(url),
   crowd: ({ url }) => crowd(url),
   wake: ({ url }) => wakeUps(url),
+  gateway: ({ url }) => gateway(url),
   footprint,
 };
 

@@ -53,8 +53,19 @@ function buildWechat(name: string, fields: WechatFields, limits: Limits): Wechat
     kind: fields.kind,
     accessTokenUrl: fields.accessTokenUrl ?? null,
     typingPath: fields.typingPath ?? null,
+    interim: readInterim(fields.interim),
+    customSend: {
+      kfAccount: fields.customSend.kfAccount ?? null,
+      isAiMessage: fields.customSend.isAiMessage,
+    },
     ...buildBoth(fields, limits),
   };
+}
+
+function readInterim(interim: WechatFields['interim']): WechatAccount['interim'] {
+  return interim
+    ? { text: interim.text, after: interim.after === undefined ? null : interim.after * 1000 }
+    : null;
 }
 
 function buildNxcloud(name: string, fields: NxcloudFields, limits: Limits): NxcloudAccount {
@@ -78,7 +89,7 @@ function buildBoth(fields: WechatFields | NxcloudFields, limits: Limits) {
     botMode: fields.botMode,
     afterAck: fields.afterAck,
     starts: fields.starts,
-    rules: { mode: fields.typing, ...limits, ...startDelay, ...fields.rules },
+    rules: { mode: fields.typing, sendEnds: fields.sendEnds, ...limits, ...startDelay, ...fields.rules },
   };
 }
 

@@ -7,6 +7,8 @@ export interface Forward {
   channel: Channel;
   account: string;
   botUrl: string;
+  /** Where the gateway passes the bot's own calls on to. */
+  apiBase: string;
 }
 
 export interface Config {
@@ -26,6 +28,12 @@ export interface Config {
   typingCapMs: number;
   replyConcurrency: number;
   typingConcurrency: number;
+  /** Bearers of the control API, the present one first; empty: it answers this machine only, in production nobody. */
+  controlTokens: readonly string[];
+  /** Stands in the gateway's path; null: as above. */
+  gatewayKey: string | null;
+  /** The bot's own BullMQ queue; `redisUrl` null: on keeptyping's Redis. */
+  botQueue: { name: string; prefix: string; redisUrl: string | null } | null;
   metricsPort: number | null;
   dataDir: string;
   /** Asked for by `DEMO`; without a word of it, when no account is configured outside production. */
@@ -39,6 +47,11 @@ export interface Config {
 
 export function isProduction(settings: Settings): boolean {
   return settings.NODE_ENV === 'production' || settings.DYNO !== undefined;
+}
+
+function readBotQueue(settings: Settings): Config['botQueue'] {
+  const { BOT_QUEUE: name, BOT_QUEUE_PREFIX: prefix, BOT_QUEUE_REDIS_URL: redisUrl = null } = settings;
+  return name === undefined ? null : { name, prefix, redisUrl };
 }
 
 /** The settings under the names that the program uses. */
@@ -58,6 +71,11 @@ export function nameSettings(settings: Settings): Omit<Config, 'demo' | 'bypass'
     typingCapMs: settings.TYPING_CAP_MS,
     replyConcurrency: settings.REPLY_CONCURRENCY,
     typingConcurrency: settings.TYPING_CONCURRENCY,
+    controlTokens: [settings.CONTROL_TOKEN, settings.CONTROL_TOKEN_PREVIOUS].filter(
+      (token) => token !== undefined,
+    ),
+    gatewayKey: settings.GATEWAY_KEY ?? null,
+    botQueue: readBotQueue(settings),
     metricsPort: settings.METRICS_PORT ?? null,
     dataDir: settings.DATA_DIR,
   };

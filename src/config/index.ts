@@ -1,4 +1,5 @@
 /** The configuration: environment and files in, one typed, checked and frozen value out. */
+import type { z } from 'zod';
 import { readAccount, type Account } from './accounts.ts';
 import type { Candidate } from './candidate.ts';
 import { isProduction, nameSettings, type Config, type Forward } from './config.ts';
@@ -57,13 +58,17 @@ export function loadConfig(
 }
 
 /** What the panic switch needs; a fault in any other variable must not stand in its way. */
-const bypassVariables = ['PORT', 'HOST', 'LOG_LEVEL', 'LOG_FORMAT', 'NODE_ENV', 'DYNO', 'BYPASS'] as const;
+const needed: readonly string[] = ['PORT', 'HOST', 'LOG_LEVEL', 'LOG_FORMAT', 'NODE_ENV', 'DYNO', 'BYPASS'];
 
 function readForBypass(environment: Environment, warnings: string[]): ReturnType<typeof readSettings> {
   const whole = readSettings(environment);
   if (!('faults' in whole)) return whole;
   warnings.push(...whole.faults.map((fault) => `Ignored, as BYPASS is set: ${fault}`));
-  return readSettings(Object.fromEntries(bypassVariables.map((name) => [name, environment[name]])));
+  const faulty = whole.faults.map((fault) => fault.slice(0, fault.indexOf(' ')));
+  const harmless = Object.entries(environment).filter(
+    ([name]) => needed.includes(name) || !faulty.includes(name),
+  );
+  return readSettings(Object.fromEntries(harmless));
 }
 
 /** A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left. */
@@ -101,16 +106,26 @@ function readForwards(
   const forwards: Forward[] = [];
   const skipped: Skipped[] = [];
   for (const candidate of candidates) {
-    const read = forwardFields.safeParse({ botUrl: candidate.fields['botUrl'] });
-    const { channel, name: account } = candidate;
-    if (read.success) forwards.push({ channel, account, botUrl: read.data.botUrl });
-    else skipped.push(skip(candidate, [`${candidate.label('botUrl')} ${read.error.issues[0]?.message}`]));
+    const { channel, name: account, fields } = candidate;
+    const read = forwardFields[channel].safeParse({ botUrl: fields['botUrl'], apiBase: fields['apiBase'] });
+    if (read.success) forwards.push({ channel, account, ...read.data });
+    else
+      skipped.push(
+        skip(
+          candidate,
+          read.error.issues.map((issue) => describeForward(issue, candidate)),
+        ),
+      );
   }
   if (forwards.length === 0) {
     faults.push('BYPASS needs a bot to forward to: set WECHAT_BOT_URL or NXCLOUD_BOT_URL');
     faults.push(...skipped.map(({ reason }) => reason));
   }
   return { forwards, skipped };
+}
+
+function describeForward({ path, message }: z.core.$ZodIssue, { label }: Candidate): string {
+  return `${label(path.map(String).join('.'))} ${message}`;
 }
 
 function deepFreeze<Value>(value: Value): Value {

@@ -6,6 +6,8 @@ import { z } from 'zod';
 import type { Rules } from '../core/rules.ts';
 
 const DAY = 86_400_000;
+/** WeChat refuses longer ones: measured, https://github.com/MamaShip/Observer/issues/77 */
+const LONGEST_TEXT = 2048;
 
 type NumberRule = { [Name in keyof Rules]: Rules[Name] extends number ? Name : never }[keyof Rules];
 
@@ -53,6 +55,9 @@ const rules = z
     lapse: rule,
     deliveries: rule,
     showsPerMinute: rule,
+    sendsPerMessage: rule,
+    handoff: rule,
+    echoPause: rule,
     repeats: rule,
   } satisfies Record<NumberRule, typeof rule>)
   .default({});
@@ -62,6 +67,7 @@ const forBoth = {
   botMode: oneOf('job', 'pass').default('job'),
   typing: oneOf('off', 'once', 'continuous').default('continuous'),
   afterAck: oneOf('auto', 'keep', 'renew').default('auto'),
+  sendEnds: oneOf('all', 'oldest').default('all'),
   startDelayMs: milliseconds.optional(),
   starts: z
     .record(z.string(), z.boolean({ error: 'must be true or false' }), {
@@ -70,6 +76,32 @@ const forBoth = {
     .default({}),
   rules,
 };
+
+const interim = z.strictObject(
+  {
+    text: text
+      .min(1, { error: 'must not be empty' })
+      .refine((value) => new TextEncoder().encode(value).length <= LONGEST_TEXT, {
+        error: `must be at most ${LONGEST_TEXT} bytes long`,
+      }),
+    after: z
+      .number({ error: 'must be a number of seconds' })
+      .min(0, { error: 'must be 0 or more' })
+      .max(DAY / 1000, { error: 'must be less than a day' })
+      .optional(),
+  },
+  { error: 'must be an object with text and, if you like, after (seconds)' },
+);
+
+const customSend = z.strictObject(
+  {
+    kfAccount: text.optional(),
+    isAiMessage: z.boolean({ error: 'must be true or false' }).default(false),
+  },
+  { error: 'must be an object with kfAccount or isAiMessage' },
+);
+
+const botUrlNeeded = needed("copy the bot's own webhook URL").pipe(webAddress);
 
 export const wechatFields = z.strictObject({
   appId: needed('copy the AppID from the WeChat console'),
@@ -81,6 +113,8 @@ export const wechatFields = z.strictObject({
   kind: oneOf('official', 'mini').default('official'),
   accessTokenUrl: webAddress.optional(),
   apiBase: webAddress.default('https://api.weixin.qq.com'),
+  interim: interim.optional(),
+  customSend: customSend.default({ isAiMessage: false }),
   typingPath: text.startsWith('/', { error: 'must begin with /' }).optional(),
   ...forBoth,
 });
@@ -99,7 +133,10 @@ export const nxcloudFields = z.strictObject({
 });
 
 /** All that a plain forwarder needs. */
-export const forwardFields = z.object({ botUrl: needed("copy the bot's own webhook URL").pipe(webAddress) });
+export const forwardFields = {
+  wechat: z.object({ botUrl: botUrlNeeded, apiBase: wechatFields.shape.apiBase }),
+  nxcloud: z.object({ botUrl: botUrlNeeded, apiBase: nxcloudFields.shape.apiBase }),
+};
 
 /** A reference to the environment that was left standing makes no URL. */
 function isWebAddress(value: string): boolean {

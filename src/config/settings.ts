@@ -20,14 +20,18 @@ const HOUR = 3_600_000;
 /** WeChat hangs up after 5 s; the answer has to travel too. */
 const LONGEST_HOLD = 4800;
 
+const redisUrl = z
+  .string()
+  .refine(isRedisUrl, { error: 'must be a URL that begins with redis:// or rediss://' });
+
+/** Whoever guesses it can stop the typing of every user. */
+const secret = z.string().min(16, { error: 'must be at least 16 characters long' });
+
 const variables = z
   .object({
     PORT: whole(0, 65_535).default(3000),
     HOST: z.string().default('0.0.0.0'),
-    REDIS_URL: z
-      .string()
-      .refine(isRedisUrl, { error: 'must be a URL that begins with redis:// or rediss://' })
-      .optional(),
+    REDIS_URL: redisUrl.optional(),
     REDIS_TLS_REJECT_UNAUTHORIZED: yesOrNo.default(true),
     LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error', 'silent').default('info'),
     LOG_FORMAT: oneOf('pretty', 'json', 'auto').default('auto'),
@@ -38,6 +42,18 @@ const variables = z
     TYPING_CAP_MS: whole(0, HOUR).default(180_000),
     REPLY_CONCURRENCY: whole(1, 100_000).default(1000),
     TYPING_CONCURRENCY: whole(1, 100_000).default(200),
+    CONTROL_TOKEN: secret.optional(),
+    CONTROL_TOKEN_PREVIOUS: secret.optional(),
+    GATEWAY_KEY: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{16,200}$/, { error: 'must be 16 to 200 letters, digits, _ and -' })
+      .optional(),
+    BOT_QUEUE: z
+      .string()
+      .regex(/^[^:]+$/, { error: 'must be the name of a BullMQ queue, without a colon' })
+      .optional(),
+    BOT_QUEUE_PREFIX: z.string().default('bull'),
+    BOT_QUEUE_REDIS_URL: redisUrl.optional(),
     CONFIG_DIR: z.string().optional(),
     DATA_DIR: z.string().default('data'),
     DEMO: yesOrNo.optional(),

@@ -26,3 +26,12 @@ export function interacted(state: State, at: number): State {
   const refusal = state.refusal?.why === 'window' ? null : state.refusal;
   return { ...state, refusal, lastInteractionAt: Math.max(at, state.lastInteractionAt ?? 0) };
 }
+
+/** A message to the user may have gone out some time before: what is lit may be dark by now. */
+export function doubted(rules: Rules, state: State, at: number): State {
+  const { call, indicator } = state;
+  if (!rules.messageClears) return state;
+  if (call?.kind === 'show' && call.at <= at) return { ...state, call: { ...call, crossed: true } };
+  if (indicator.is !== 'lit' || indicator.since > at) return state;
+  return { ...state, again: 0, showAt: at, indicator: { ...indicator, is: 'maybe' } };
+}

@@ -1,3 +1,4 @@
+import { cleared, doubted, interacted } from './interaction.ts';
 import type { Outcome } from './platform.ts';
 import type { Rules } from './rules.ts';
 import type { Call, Refusal, State } from './state.ts';
@@ -11,9 +12,14 @@ export function takeOutcome(
   const { call } = state;
   if (call?.n !== n) return afterGivenUp(rules, state, { outcome, at });
   const free = { ...state, call: null };
-  return call.kind === 'show'
-    ? shown(rules, free, { call, outcome, at })
-    : hidden(rules, free, { outcome, at });
+  switch (call.kind) {
+    case 'show':
+      return shown(rules, free, { call, outcome, at });
+    case 'hide':
+      return hidden(rules, free, { outcome, at });
+    case 'interim':
+      return saidInterim(rules, free, { outcome, at });
+  }
 }
 
 /** The call has been without an outcome for too long, or its job is dead: it may or may not have been carried out. */
@@ -68,6 +74,13 @@ function shown(
 function hidden(rules: Rules, state: State, { outcome, at }: { outcome: Outcome; at: number }): State {
   if (outcome.is === 'done') return { ...state, indicator: { is: 'dark' }, showAt: 0, again: 0 };
   return { ...state, hideAt: at + rules.hideRetry };
+}
+
+/** It is a message like another, but no answer: who waits waits on. */
+function saidInterim(rules: Rules, state: State, { outcome, at }: { outcome: Outcome; at: number }): State {
+  const sent = { ...state, sends: state.sends + 1 };
+  if (outcome.is === 'done') return cleared(rules, interacted(sent, at), { at, showAt: at });
+  return outcome.is === 'lost' && outcome.begun ? doubted(rules, sent, at) : state;
 }
 
 type Refusing = Exclude<Outcome, { is: 'done' | 'already' | 'lost' | 'failed' }>;

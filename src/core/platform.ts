@@ -3,6 +3,7 @@
  * file names. What a platform cannot do is a missing member: NXCloud has no `hide` and no `sendLate`.
  */
 import type { Answer, RawPush } from './wire.ts';
+import type { OwnCalls } from './own-calls.ts';
 import type { Rules } from './rules.ts';
 
 export type Channel = 'wechat' | 'nxcloud';
@@ -36,7 +37,7 @@ export type Happening =
       interaction: boolean;
     }
   /** A message to the user is known to have gone out, by whom is not. */
-  | { is: 'evidence'; user: string; evidence: 'status' | 'echo'; sentAt: number }
+  | { is: 'evidence'; user: string; evidence: 'status' | 'echo'; sentAt: number; messageId: string | null }
   /** A human took over (`on`) or handed back. */
   | { is: 'handoff'; user: string; on: boolean }
   /** The user left (unsubscribed). */
@@ -80,7 +81,9 @@ export type BotAnswer =
   /** It holds a message to the user. */
   | { is: 'message' }
   /** It only acknowledges (`success`, `{}`, nothing): the message, if any, comes another way. */
-  | { is: 'acknowledgement' };
+  | { is: 'acknowledgement' }
+  /** It passes the user on to a human. */
+  | { is: 'handoff' };
 
 /** What became of an answer that was sent after the platform had stopped waiting. */
 export type LateSend =
@@ -100,12 +103,19 @@ export interface Target {
   messageId: string | null;
 }
 
+/** As much of a platform as the gateway needs. */
+export type GatewayPlatform = Pick<Platform, 'channel' | 'account' | 'ownCalls'>;
+
 export interface Platform {
   readonly channel: Channel;
   readonly account: string;
   readonly rules: Rules;
+  /** The typing call names a message of the user; without a known one nothing can be shown. */
+  readonly needsMessageId: boolean;
   /** What the platform is told when its push has been taken and there is nothing to say. */
   readonly acknowledgement: Answer;
+  /** Reads the bot's own calls as they pass through the gateway. */
+  readonly ownCalls: OwnCalls;
 
   /** The answer to a GET on the webhook URL (WeChat's echostr). Absent where there is no such handshake. */
   handshake?(
@@ -120,8 +130,13 @@ export interface Platform {
   /** Takes the indicator away. Absent where nothing can. Never throws. */
   hide?(target: Target): Promise<Outcome>;
 
+  /** What somebody else's word for a message stands for here. `known`: the newest message id that a push has brought. */
+  refer(user: string, messageId: string, known: string | null): { turn: string; messageId: string };
+
   /** Reads a bot's 2xx webhook answer; opens it where it is encrypted. */
   readAnswer(answer: Answer): Promise<BotAnswer>;
   /** Sends a bot's webhook answer through the platform's API. Absent where webhook answers never hold messages. */
   sendLate?(user: string, answer: Answer): Promise<LateSend>;
+  /** Sends the account's text for whoever waits long. Absent where none is configured, or can be sent. Never throws. */
+  sendInterim?(user: string): Promise<Outcome>;
 }

@@ -10,22 +10,30 @@ const earlyKept = 16;
 
 /** How a turn moves on short of its end; an event that overtook its turn's message is kept for it. */
 export function progress(rules: Rules, state: State, event: Early): State {
-  if (event.is === 'message') return seen(rules, { ...state, early: remember(state, event) }, event);
+  if (event.is === 'message') return seen(rules, state, event);
   if (isOpen(state, event.turn))
-    return event.is === 'acknowledged' ? acknowledged(state, event) : missed(rules, state, event);
+    return event.is === 'acknowledged' ? acknowledged(rules, state, event) : missed(rules, state, event);
   return endOf(state, event.turn) ? state : { ...state, early: remember(state, event) };
 }
 
 /** Of messages to the user only the last one matters: it is the latest that a message can have been answered. */
-function remember(state: State, event: Early): Early[] {
+export function remember(state: State, event: Early): Early[] {
   const others = state.early.filter((each) => event.is !== 'message' || each.is !== 'message');
   return [...others, event].slice(-earlyKept);
 }
 
-function acknowledged(state: State, event: OfTurn): State {
+function acknowledged(rules: Rules, state: State, event: OfTurn): State {
   const turn = state.turns.find(({ id }) => id === event.turn);
-  if (turn?.replied) return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
-  return changeTurn(state, event.turn, (each) => ({ ...each, phase: 'acknowledged', lapsesAt: null }));
+  const renews = event.is === 'acknowledged' && event.renew === true;
+  // A message that went out before the bot asked for typing was not yet the answer.
+  const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
+  if (turn?.replied && !isFirst) return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
+  return changeTurn(state, event.turn, (each) => ({
+    ...each,
+    phase: 'acknowledged',
+    renews: each.renews || renews,
+    lapsesAt: null,
+  }));
 }
 
 function missed(rules: Rules, state: State, event: OfTurn): State {
@@ -38,12 +46,25 @@ function missed(rules: Rules, state: State, event: OfTurn): State {
 
 /** Evidence with only a user: which turn it answers is not known. */
 export function seen(rules: Rules, state: State, event: Message): State {
+  const meant = meantBy(rules, state, event);
+  // One that has answered what it may answer has nothing to say to a message that is judged after it.
+  const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
+  const early = isSpent ? state.early : remember(state, event);
   const over = (turn: Turn): Evidence | null =>
-    turn.phase === 'acknowledged' && openedBefore(turn, event) ? event.by : null;
-  const { turns, ...rest } = endTurns(state, event.at, over);
+    turn.phase === 'acknowledged' && meant.includes(turn) ? event.by : null;
+  const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
   const darkUntil = event.at + rules.darkAfterMessage;
   const answered = (turn: Turn): Turn => ({ ...turn, replied: event.by, darkUntil });
-  return { ...rest, turns: turns.map((turn) => (openedBefore(turn, event) ? answered(turn) : turn)) };
+  return { ...rest, turns: turns.map((turn) => (meant.includes(turn) ? answered(turn) : turn)) };
+}
+
+/** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
+function meantBy({ sendEnds }: Rules, { turns }: State, event: Message): Turn[] {
+  const before = turns.filter((turn) => openedBefore(turn, event));
+  if (sendEnds === 'all') return before;
+  const oldest =
+    before.find(({ phase }) => phase === 'acknowledged') ?? before.find(({ replied }) => replied === null);
+  return oldest ? [oldest] : [];
 }
 
 /** In whole seconds of the platform where both are known: a message of the same second counts as an answer. */

@@ -7,6 +7,10 @@ export interface Rules {
   mode: 'off' | 'once' | 'continuous';
   /** After a bare acknowledgement: `keep` what is lit, or `renew` it up to the cap. */
   afterAck: 'keep' | 'renew';
+  /** What a message to the user whose turn is not known ends: every acknowledged turn before it, or the oldest. */
+  sendEnds: 'all' | 'oldest';
+  /** A text to whoever waits long, once per turn; null: none. `after`: null: when the window has run out. */
+  interim: { after: number | null } | null;
   /** How long one accepted show lasts. */
   lifetime: number;
   /** Renewal is due this long after the lifetime's end. */
@@ -41,6 +45,12 @@ export interface Rules {
   messageClears: boolean;
   /** At most so many shows per conversation and minute (a count). */
   showsPerMinute: number;
+  /** Messages that may go out per message of the user (a count); 0: no limit. */
+  sendsPerMessage: number;
+  /** A human who has taken the conversation keeps it for this long, unless it is given back… */
+  handoff: number;
+  /** …and one who has answered from the phone, for this long. */
+  echoPause: number;
   /** The platform may repeat a push for this long. */
   repeats: number;
   /** Platform has a call that takes the indicator away. */

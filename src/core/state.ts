@@ -1,55 +1,7 @@
 /** What keeptyping knows of one conversation: JSON-safe, replaced whole, kept in Redis by the queue. */
+import type { EndedTurn, Evidence, Turn } from './turn.ts';
 
-/** What ended a turn. The first that fires wins. */
-export type Evidence =
-  /** The bot's webhook answer held a message. */
-  | 'passive-reply'
-  /** The platform said that a message to the user went out (NXCloud `sent`). */
-  | 'status'
-  /** A human answered from the phone app (`smb_message_echoes`). */
-  | 'echo'
-  /** The bot said that no answer will come, or that it is out. */
-  | 'bot'
-  /** The reply job failed for good. */
-  | 'reply-failed'
-  /** Pass mode: the platform's last delivery ended without an answer, or no further one came. */
-  | 'deliveries'
-  /** Nobody ever said how it ended. */
-  | 'deadline'
-  /** A human took over, or the user left. */
-  | 'handoff'
-  | 'left'
-  /** More open turns than one conversation may hold. */
-  | 'crowded';
-
-/** One inbound message that waits for its answer. */
-export interface Turn {
-  id: string;
-  openedAt: number;
-  /** The platform's time of the message, whole seconds; 0 when it named none. */
-  sentAt: number;
-  /** `working`: the bot is being called; `acknowledged`: it has taken the message and answers some other way. */
-  phase: 'working' | 'acknowledged';
-  /** An indicator has run in this turn. */
-  shown: boolean;
-  /** A message to the user was seen while the bot's call still ran: the turn ends when the call returns. */
-  replied: Evidence | null;
-  /** Dark until then, after such a message. */
-  darkUntil: number;
-  /** Deliveries of the push so far, in pass mode. */
-  deliveries: number;
-  /** The turn ends then, unless another delivery comes. */
-  lapsesAt: number | null;
-}
-
-export interface EndedTurn {
-  id: string;
-  /** Its message has been seen; false while only its end is known, which can be faster. */
-  seen: boolean;
-  by: Evidence;
-  openedAt: number;
-  at: number;
-}
+export type { EndedTurn, Evidence, Turn };
 
 /** What the phone shows, as far as the platform's answers tell. `until`: the latest moment that it could show. */
 export type Indicator =
@@ -63,7 +15,7 @@ export type Indicator =
 /** The typing call in flight: never more than one. */
 export interface Call {
   n: number;
-  kind: 'show' | 'hide';
+  kind: 'show' | 'hide' | 'interim';
   at: number;
   /** The job that makes it; when that job is found dead, so is the call. */
   by: string;
@@ -81,8 +33,13 @@ export interface Refusal {
 
 /** An event that may belong to a turn that is not open yet. */
 export type Early =
-  | { is: 'acknowledged' | 'missed'; turn: string; at: number }
-  | { is: 'message'; by: Evidence; at: number; sentAt: number };
+  | { is: 'acknowledged'; turn: string; at: number; renew?: boolean }
+  | { is: 'missed'; turn: string; at: number }
+  /** `all`: it ended every open turn, not only those that were acknowledged. */
+  | { is: 'message'; by: Evidence; at: number; sentAt: number; all?: boolean };
+
+/** Who has asked that nothing shows: a person by the control API, WeChat's session with a human, the bot that passed the user on, a human's answer. */
+export type Pause = 'control' | 'session' | 'transfer' | 'echo';
 
 export interface State {
   v: 1;
@@ -112,6 +69,15 @@ export interface State {
   spent: { since: number; shows: number };
   /** A human has the conversation until then. */
   pausedUntil: number;
+  pausedBy: Pause | null;
+  /** Messages to the user since the user's last one, as far as seen. */
+  sends: number;
+  /** The platform's ids of the last of them, as it told them. */
+  heard: string[];
+  /** The last thing that the user did opened no turn, and why. */
+  skipped: { why: 'event_kind' | 'paused'; at: number } | null;
+  /** To be deleted once nothing shows and nothing is in flight. */
+  forgotten: boolean;
 }
 
 export const initialState: State = {
@@ -132,4 +98,9 @@ export const initialState: State = {
   again: 0,
   spent: { since: 0, shows: 0 },
   pausedUntil: 0,
+  pausedBy: null,
+  sends: 0,
+  heard: [],
+  skipped: null,
+  forgotten: false,
 };

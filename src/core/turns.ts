@@ -19,6 +19,11 @@ export function endTurns(state: State, at: number, over: (turn: Turn) => Evidenc
     : { ...state, turns, ended: [...state.ended, ...ended].slice(-endedKept) };
 }
 
+/** Ends all that were open at that time. Events can be judged in another order than they happened: newer ones stay. */
+export function endAll(state: State, { at, by }: { at: number; by: Evidence }): State {
+  return endTurns(state, at, (turn) => (turn.openedAt <= at ? by : null));
+}
+
 /** Ends one turn; one that is not open is remembered, so that it cannot be opened by an event that comes late. */
 export function endTurn(state: State, end: { turn: string; by: Evidence; at: number }): State {
   if (endOf(state, end.turn)) return state;
@@ -29,7 +34,8 @@ export function endTurn(state: State, end: { turn: string; by: Evidence; at: num
 }
 
 export function openTurn(state: State, turn: Turn): State {
-  const turns = [...state.turns, turn];
+  // Messages can be judged in another order than they were written.
+  const turns = [...state.turns, turn].toSorted((a, b) => a.openedAt - b.openedAt);
   const crowded = turns.length - openKept;
   const next = { ...state, turns };
   return crowded > 0

@@ -44,20 +44,26 @@ export interface Told {
   by: string;
   /** When it is judged; an event that waited in a queue happened before. @default event.at */
   now?: number;
+  /** A message to the user is just being sent: no show before this. @default 0 */
+  blockedUntil?: number;
 }
 
-export function step(rules: Rules, state: State, { event, by, now = event.at }: Told): Step {
+export function step(
+  rules: Rules,
+  state: State,
+  { event, by, now = event.at, blockedUntil = 0 }: Told,
+): Step {
   const stale = event.is === 'wake' && event.timer !== state.timer?.n;
   if (stale) return { state, call: null, arm: null, disarm: null, ended: [] };
   const at = Math.max(now, event.at);
   const next = apply(rules, elapse(rules, state, at), event);
   const known = new Set(state.ended.map(({ id }) => id));
   const ended = next.ended.filter(({ id }) => !known.has(id));
-  return { ...decide(rules, next, { at, by }), ended };
+  return { ...decide(rules, next, { at, by, blockedUntil }), ended };
 }
 
 /** What the passing of time alone has done by `at`. */
-function elapse(rules: Rules, state: State, at: number): State {
+export function elapse(rules: Rules, state: State, at: number): State {
   const { call, indicator } = state;
   const live = call && at >= call.at + rules.callLimit ? giveUpCall(rules, state, at) : state;
   const ended = endTurns(live, at, (turn) => {

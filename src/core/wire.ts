@@ -59,3 +59,10 @@ export function headerOf(headers: HeaderLines, name: string): string | null {
   const wanted = name.toLowerCase();
   return headers.find(([key]) => key.toLowerCase() === wanted)?.[1] ?? null;
 }
+
+/** Node keeps header lines as a flat list of names and values. */
+export function pairs(rawHeaders: readonly string[]): HeaderLines {
+  return rawHeaders.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ''] as const] : [],
+  );
+}

@@ -24,6 +24,8 @@ export interface AppOptions {
   /** Takes a push; `webhooks` or the panic switch's forwarder. */
   receive: (request: Request, response: Response) => Promise<void>;
   handshake: (request: Request, response: Response) => void | Promise<void>;
+  /** The control API's router. @default null: there is none */
+  control?: RequestHandler | null;
 }
 
 /** WeChat and NXCloud send a few kB; SDKs refuse at the same size. */
@@ -42,6 +44,7 @@ export function createApp(options: AppOptions): Express {
     .get((request, response) => options.handshake(request, response))
     .post(rawBody(), (request, response) => options.receive(request, response))
     .all((_, response) => refuseMethod(response, 'GET, POST'));
+  if (options.control) app.use(options.control);
   app.use((request, response) => refuse(response, 404, `There is nothing at ${request.path}.`));
   app.use(asSentence(options.log));
   return app;

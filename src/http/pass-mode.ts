@@ -1,3 +1,4 @@
+import { notTaken } from '../core/bot-answer.ts';
 import { badGateway, botRequest } from '../core/forward.ts';
 import { asNoAnswer, NoAnswer, type Answer, type Send } from '../core/wire.ts';
 import { hangUpOf, write } from './respond.ts';
@@ -29,7 +30,8 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   const told = tellEnd(deps, task, meaning);
   const written = await write(response, answer);
   await told;
-  if (!written && meaning === 'message') await tellEnd(deps, task, 'undelivered');
+  const lost = written ? null : notTaken(meaning);
+  if (lost) await tellEnd(deps, task, lost);
 }
 
 /** A failing status is the bot's answer to this delivery, and no answer to the user. */

@@ -12,6 +12,8 @@ export interface ServedBot {
 /** One account as the web serves it. Without a bot it only observes. */
 export interface Served {
   platform: Platform;
+  /** Where the platform's API is, for this account. */
+  apiBase: string;
   bot: ServedBot | null;
 }
 

@@ -6,55 +6,12 @@ import type { Rules } from '../core/rules.ts';
 import type { Answer, RawPush, Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { parseFields, phoneOf } from './fields.ts';
+import { refer } from './message-id.ts';
 import { businessPhoneOf, happeningsOf, pushKeyOf, type Reading } from './message.ts';
+import { ownCalls } from './own-calls.ts';
 import { verify } from './signature.ts';
+import { nxcloudRules } from './rules.ts';
 import { show } from './typing-api.ts';
-
-/**
- * WhatsApp's numbers. Documented ones are from
- * Meta, https://developers.facebook.com/docs/whatsapp/cloud-api/typing-indicators, and
- * NXCloud, https://github.com/nxtele/nxcloud-doc-en/wiki/Typing-Indicator.
- */
-export const nxcloudRules: Rules = {
-  mode: 'continuous',
-  // An NXCloud webhook answer never holds a message, so every bot only acknowledges: stopping there would be never typing.
-  afterAck: 'renew',
-  // "dismissed once you respond, or after 25 seconds, whichever comes first" (Meta, NXCloud).
-  lifetime: 25_000,
-  // Just over 25 s: whether an earlier call re-arms is disputed. It refreshes: https://docs.ycloud.com
-  // (mark-message-as-read-and-display-a-typing-indicator); it is ignored until the 25 s are over: vercel/chat#320.
-  renewMargin: 300,
-  // "when the customer's last message is older than 24 h" marking as read fails: https://docs.ycloud.com
-  // (whatsapp-inbound-messages); typing too: https://docs.zavu.dev.
-  window: 86_400_000,
-  // Ours: WhatsApp counts in seconds, on its own clock.
-  windowMargin: 60_000,
-  // Ours; NXCloud has no "already typing" answer.
-  againAfter: 2000,
-  againTries: 3,
-  // Never used: there is no call that takes the indicator away (Meta names none).
-  hideRetry: 1000,
-  // Ours, after the quick retry of the adapter.
-  showRetry: 2000,
-  // Ours: 3 s for the call and its retry together, and slack.
-  callLimit: 8000,
-  startDelay: 0,
-  // Ours: "only display a typing indicator if you are going to respond" (Meta); others cap at 2 to 5 min.
-  cap: 180_000,
-  deadline: 600_000,
-  darkAfterMessage: 2000,
-  // For pass mode. NXCloud states no repeats for WhatsApp; its other webhooks repeat every minute, after HTTP errors
-  // only: https://github.com/nxtele/http-api-document/wiki/Number-Check-API-callback. So the first delivery counts.
-  lapse: 6000,
-  deliveries: 1,
-  // "dismissed once you respond" (Meta, NXCloud).
-  messageClears: true,
-  // Ours: 3 a minute keep it lit, the rest is for new messages; typing must not use up the number's rate.
-  showsPerMinute: 10,
-  // NXCloud's sibling webhooks repeat for an hour after an HTTP error.
-  repeats: 2 * 60 * 60_000,
-  hides: false,
-};
 
 /** Types that a bot answers. Not `reaction`, `system`, `unsupported`: "only … if you are going to respond" (Meta). */
 const openers = [
@@ -107,9 +64,12 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     channel: 'nxcloud',
     account: account.name,
     rules: rulesOf(account),
+    needsMessageId: true,
     acknowledgement,
+    ownCalls,
     receive: (push) => Promise.resolve(receive(push, account, reading)),
     show: (target) => show(api, target),
+    refer: (_, messageId, known) => refer(messageId, known),
     readAnswer: () => Promise.resolve({ is: 'acknowledgement' }),
   };
 }

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
+import { joinMessageId, keyOf } from './message-id.ts';
 import { fieldsOf, idOf, listOf, phoneOf, secondsOf, userOf, type Fields } from './fields.ts';
 
 export interface Reading {
@@ -52,7 +53,13 @@ function sentOf(status: Fields, contacts: Fields[]): Happening | null {
   const user = personOf([status.recipient_id, status.recipient_user_id, status.user_id], contacts);
   return user === null
     ? null
-    : { is: 'evidence', user, evidence: 'status', sentAt: secondsOf(status.timestamp) };
+    : {
+        is: 'evidence',
+        user,
+        evidence: 'status',
+        sentAt: secondsOf(status.timestamp),
+        messageId: idOf(status.id),
+      };
 }
 
 /** A human answered from the phone. Meta: webhooks/reference/smb_message_echoes. */
@@ -62,7 +69,9 @@ function echoesOf(body: Fields): Fields[] {
 
 function echoOf(echo: Fields): Happening | null {
   const user = personOf([echo.to, echo.to_user_id, echo.user_id], []);
-  return user === null ? null : { is: 'evidence', user, evidence: 'echo', sentAt: secondsOf(echo.timestamp) };
+  return user === null
+    ? null
+    : { is: 'evidence', user, evidence: 'echo', sentAt: secondsOf(echo.timestamp), messageId: idOf(echo.id) };
 }
 
 /**
@@ -116,26 +125,6 @@ function namesOf(list: unknown, ...parts: ((entry: Fields) => unknown)[]): strin
   return names.flat().includes(null) ? null : names.map((name) => name.join(' '));
 }
 
-/** A message id as a key: as it is, unless it is long or holds what keys may not (":"). */
-function keyOf(id: string): string {
-  return /^[\w.=+/-]{1,200}$/.test(id) ? id : sha256(id);
-}
-
 function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
-}
-
-/**
- * `<message id>@<business phone>`, or the bare id without a phone. The typing call names the business phone, but is made
- * later by another process that knows only the message id; so an account that is configured without its phone takes
- * it along. No WhatsApp message id holds an "@" (they are base64). Taken apart by {@link splitMessageId}.
- */
-export function joinMessageId(id: string, phone: string | null): string {
-  return phone === null ? id : `${id}@${phone}`;
-}
-
-/** Takes apart what {@link joinMessageId} put together. */
-export function splitMessageId(messageId: string): { id: string; phone: string | null } {
-  const [, id, phone] = /^(.+)@(\d+)$/s.exec(messageId) ?? [];
-  return id && phone ? { id, phone } : { id: messageId, phone: null };
 }

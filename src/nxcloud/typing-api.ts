@@ -8,7 +8,7 @@ import type { Outcome, Target } from '../core/platform.ts';
 import { headerOf, NoAnswer, type Answer, type HeaderLines, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { setClock } from './codes.ts';
-import { splitMessageId } from './message.ts';
+import { splitMessageId } from './message-id.ts';
 import { sign } from './signature.ts';
 import { verdictOf, type Verdict } from './verdict.ts';
 

@@ -97,8 +97,11 @@ export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): 
   };
 }
 
+/** What comes without the webhook's answer shows that the end of later turns will be seen too. */
+const heard: readonly EndedTurn['by'][] = ['gateway', 'status', 'echo', 'queue', 'control'];
+
 function learn(learned: Learned, { by }: EndedTurn): Learned {
-  if (by === 'status' || by === 'echo') {
+  if (heard.includes(by)) {
     return learned.afterAck === 'renew' && learned.unheard === 0
       ? learned
       : { ...learned, afterAck: 'renew', unheard: 0 };

@@ -31,7 +31,7 @@ export async function askBot(
       ? `The bot did not answer: ${result.message}`
       : `The bot answered with status ${result.status}.`;
   if (verdict === 'again' && !run.last) throw new Error(reason);
-  await tellTurns(deps, run, 'failed');
+  await tellTurns(deps, run, { meaning: 'failed', rules: platform.rules });
   if (platform.sendLate) await showFailure(deps, deliveryId(data), result);
   throw new ReplyFailed(reason);
 }

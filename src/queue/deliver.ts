@@ -1,6 +1,7 @@
+import { holdsMessage, meaningOf, notTaken, type Meaning } from '../core/bot-answer.ts';
 import type { LateSend, Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
-import { deliveryId, ReplyFailed, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+import { deliveryId, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
 
 /** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
 const looks = [10, 20, 50, 120, 300];
@@ -15,9 +16,10 @@ interface Delivery {
 /** Delivers the bot's answer: on the held connection if there is one, else through the platform's API. */
 export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer }: Delivery): Promise<void> {
   const id = deliveryId(run.data);
-  const message = (await platform.readAnswer(answer)).is === 'message';
+  const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
+  const message = holdsMessage(meaning);
   // A bare acknowledgement is no message: it takes no indicator away and opens no window.
-  const out = async (): Promise<void> => (message ? reached(deps, run) : undefined);
+  const out = async (): Promise<void> => (message ? reached(deps, run, { sent: false }) : undefined);
   if (await handToHolder(deps, id, answer)) return out();
   if (message && deps.accounts.isMute(platform) && (await claimed(deps, id, looksForRepeat))) return out();
   if (!(await deps.deliveries.take(id, deps.clock.now()))) return out();
@@ -27,7 +29,7 @@ export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer
     user !== null && platform.sendLate
       ? await platform.sendLate(user, answer)
       : { is: 'impossible', reason: 'The push names no user.' };
-  await settle(deps, run, { platform, id, sent });
+  await settle(deps, run, { platform, id, sent, meaning });
 }
 
 /** Offers the answer to the web process that holds the connection, and waits for its claim. */
@@ -49,11 +51,11 @@ async function claimed(deps: ReplyDeps, id: string, pauses: readonly number[]): 
 async function settle(
   deps: ReplyDeps,
   run: ReplyRun,
-  { platform, id, sent }: { platform: Platform; id: string; sent: LateSend },
+  { platform, id, sent, meaning }: { platform: Platform; id: string; sent: LateSend; meaning: Meaning },
 ): Promise<void> {
   if (sent.is === 'sent') {
     await deps.deliveries.settle(id, 'sent');
-    return reached(deps, run);
+    return reached(deps, run, { sent: true });
   }
   if (sent.is === 'not-sent' && !run.last) {
     await deps.deliveries.settle(id, 'offered');
@@ -61,7 +63,8 @@ async function settle(
   }
   await deps.deliveries.settle(id, sent.is === 'unknown' ? 'unknown' : 'failed');
   if (sent.is === 'refused' && sent.mayNotSend) await deps.accounts.mute(platform);
-  await missed(deps, run);
+  const lost = notTaken(meaning);
+  if (lost) await tellTurns(deps, run, { meaning: lost, rules: platform.rules });
   throw new ReplyFailed(reasonOf(sent));
 }
 
@@ -78,20 +81,16 @@ function reasonOf(sent: Exclude<LateSend, { is: 'sent' }>): string {
   }
 }
 
-/** A message that is out takes the indicator away: where another turn is open, it may be shown again now. */
-async function reached(deps: ReplyDeps, { data }: ReplyRun): Promise<void> {
+/**
+ * A message that is out takes the indicator away: where another turn is open, it may be shown again now. One that was
+ * `sent` counts among those that the platform allows.
+ */
+async function reached(deps: ReplyDeps, { data }: ReplyRun, { sent }: { sent: boolean }): Promise<void> {
   const { channel, account } = data;
   for (const { user } of data.turns) {
     const conversation = { channel, account, user };
     const { state } = await deps.store.load(conversation);
-    if (state.turns.length > 0)
-      await deps.events.tell(conversation, { is: 'interaction', at: deps.clock.now() });
+    if (sent || state.turns.length > 0)
+      await deps.events.tell(conversation, { is: 'interaction', sent, at: deps.clock.now() });
   }
-}
-
-/** The message that was to take the indicator away did not go out. */
-async function missed(deps: ReplyDeps, { data }: ReplyRun): Promise<void> {
-  const { channel, account } = data;
-  const event = { is: 'undelivered', at: deps.clock.now() } as const;
-  await Promise.all(data.turns.map(({ user }) => deps.events.tell({ channel, account, user }, event)));
 }

@@ -6,10 +6,17 @@ import { conversationId, type Conversation } from '../core/platform.ts';
 import type { Alarm } from './alarm.ts';
 import { leaveNoTrace, type TypingJob } from './jobs.ts';
 
+export interface Telling {
+  /** Repeats of a message within this are told once (ms). */
+  repeatsMs?: number;
+  /** The block of this sender ends with the event. */
+  release?: string;
+}
+
 /** The way events and wake-ups reach the worker that judges them. */
 export interface EventQueue {
   /** Resolves when the event is safe in Redis. */
-  tell(conversation: Conversation, event: Event, repeatsMs?: number): Promise<void>;
+  tell(conversation: Conversation, event: Event, how?: Telling): Promise<void>;
   arm(conversation: Conversation, timer: { n: number; at: number }): Promise<void>;
   disarm(conversation: Conversation, n: number): Promise<void>;
 }
@@ -22,8 +29,9 @@ export interface EventQueueOptions {
 
 export function createEventQueue({ queue, alarm, clock }: EventQueueOptions): EventQueue {
   return {
-    tell: async (conversation, event, repeatsMs) => {
-      await queue.add(event.is, { conversation, event }, optionsOf(conversation, event, repeatsMs));
+    tell: async (conversation, event, { repeatsMs, release } = {}) => {
+      const data = { conversation, event, ...(release === undefined ? {} : { release }) };
+      await queue.add(event.is, data, optionsOf(conversation, event, repeatsMs));
     },
     arm: async (conversation, { n, at }) => {
       const event: Event = { is: 'wake', timer: n, at };
@@ -46,7 +54,9 @@ const persistent = { ...leaveNoTrace, attempts: 10, backoff: { type: 'fixed', de
 
 /** Ends go to the head of the line. A first delivery of a message is told once; in pass mode each delivery counts. */
 function optionsOf(conversation: Conversation, event: Event, repeatsMs = 0): JobsOptions {
-  const lifo = ['ended', 'message', 'undelivered', 'paused', 'left'].includes(event.is);
+  const lifo = ['ended', 'over', 'message', 'typed', 'undelivered', 'paused', 'left', 'forgotten'].includes(
+    event.is,
+  );
   if (event.is !== 'inbound' || event.phase === 'passed') return { ...persistent, lifo };
   const { channel, account } = conversation;
   return { ...persistent, deduplication: { id: `${channel}/${account}/${event.turn}`, ttl: repeatsMs } };

@@ -7,6 +7,7 @@ import type { RawPush } from '../core/wire.ts';
 import type { EventQueue } from './events.ts';
 import { leaveNoTrace, storePush, type ReplyJob } from './jobs.ts';
 import { deliveryId } from './reply-run.ts';
+import type { MessageIndex } from './message-index.ts';
 import type { Store } from './store.ts';
 
 export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
@@ -34,16 +35,17 @@ export interface IntakeOptions {
   events: EventQueue;
   store: Store;
   clock: Clock;
+  /** Where message ids are noted, if somebody asks for them. */
+  index?: Pick<MessageIndex, 'note'> | undefined;
 }
 
-/** WeChat gives a conversation back that a human has not closed: https://developers.weixin.qq.com/doc/subscription/guide/product/kf/forwarding.html */
-const handoffKept = 30 * 60_000;
+type Inbound = Extract<Happening, { is: 'inbound' }>;
 
 const statusRepeats = 10 * 60_000;
 
 const backoff = { type: 'fixed', delay: botPause } as const;
 
-export function createIntake({ replies, events, store, clock }: IntakeOptions): Intake {
+export function createIntake({ replies, events, store, clock, index }: IntakeOptions): Intake {
   const add = async (
     platform: Platform,
     received: Parameters<Intake['enqueue']>[1],
@@ -66,12 +68,12 @@ export function createIntake({ replies, events, store, clock }: IntakeOptions): 
       const at = clock.now();
       const told = happenings.flatMap((happening) => {
         const conversation = conversationOf(platform, happening.user);
-        const event = eventOf(happening, { phase, at });
-        const recorded =
-          happening.is === 'inbound' && happening.interaction
-            ? [store.record(conversation, { ...happening, at })]
-            : [];
-        return event ? [events.tell(conversation, event, platform.rules.repeats), ...recorded] : recorded;
+        const event = eventOf(happening, { phase, at, handoff: platform.rules.handoff });
+        const noted =
+          happening.is === 'inbound' ? note({ store, index }, platform, { ...happening, at }) : [];
+        return event
+          ? [...noted, events.tell(conversation, event, { repeatsMs: platform.rules.repeats })]
+          : noted;
       });
       await Promise.all(told);
     },
@@ -79,6 +81,18 @@ export function createIntake({ replies, events, store, clock }: IntakeOptions): 
     enqueue: (platform, received) => add(platform, received, false),
     redeliver: (platform, received) => add(platform, received, true),
   };
+}
+
+/** What others look up: the last interaction, and whose a message is. */
+function note(
+  { store, index }: Pick<IntakeOptions, 'store' | 'index'>,
+  platform: Platform,
+  happening: Inbound & { at: number },
+): Promise<void>[] {
+  const recorded = happening.interaction
+    ? [store.record(conversationOf(platform, happening.user), happening)]
+    : [];
+  return happening.opensTurn && index ? [...recorded, index.note(platform, happening)] : recorded;
 }
 
 function conversationOf({ channel, account }: Platform, user: string): Conversation {
@@ -96,7 +110,10 @@ function jobOf(
   return { channel, account, key, user, turns, push: storePush(push) };
 }
 
-function eventOf(happening: Happening, { phase, at }: { phase: Phase; at: number }): Event | null {
+function eventOf(
+  happening: Happening,
+  { phase, at, handoff }: { phase: Phase; at: number; handoff: number },
+): Event | null {
   switch (happening.is) {
     case 'inbound': {
       const { key: turn, sentAt, messageId, opensTurn, interaction } = happening;
@@ -104,9 +121,15 @@ function eventOf(happening: Happening, { phase, at }: { phase: Phase; at: number
       return matters ? { is: 'inbound', turn, sentAt, messageId, opensTurn, interaction, phase, at } : null;
     }
     case 'evidence':
-      return { is: 'message', by: happening.evidence, sentAt: happening.sentAt, at };
+      return {
+        is: 'message',
+        by: happening.evidence,
+        sentAt: happening.sentAt,
+        id: happening.messageId,
+        at,
+      };
     case 'handoff':
-      return happening.on ? { is: 'paused', until: at + handoffKept, at } : { is: 'resumed', at };
+      return happening.on ? { is: 'paused', until: at + handoff, by: 'session', at } : { is: 'resumed', at };
     case 'left':
       return { is: 'left', at };
   }

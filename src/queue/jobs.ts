@@ -7,6 +7,8 @@ import type { HeaderLines, RawPush } from '../core/wire.ts';
 export interface TypingJob {
   conversation: Conversation;
   event: Event;
+  /** The sender whose block ends with this event. */
+  release?: string;
 }
 
 /** A push for the bot: called once, its answer delivered once. */

@@ -6,6 +6,8 @@ export const keys = {
   state: (conversation: string) => `${prefix}:state:${conversation}`,
   /** A conversation's last interaction and newest inbound message id: a hash. */
   last: (conversation: string) => `${prefix}:last:${conversation}`,
+  /** Whose a message is, while a bot's own queue is watched: a JSON string. */
+  message: (messageId: string) => `${prefix}:message:${messageId}`,
   /** Who delivers a push's answer, and the answer while it waits: a hash. */
   delivery: (push: string) => `${prefix}:delivery:${push}`,
   /** What was learned of each account: a hash of JSON strings. */
@@ -16,4 +18,13 @@ export const keys = {
   probe: `${prefix}:probe`,
   /** The pub/sub channel of one web process. */
   web: (holder: string) => `${prefix}:web:${holder}`,
+  /** `queue` is the bot's own queue as its keys begin: `bull:answers`. */
+  botQueue: {
+    /** Names the process that follows the queue. */
+    leader: `${prefix}:bot-queue:leader`,
+    /** The id of the last event of the queue that was handled. */
+    cursor: (queue: string) => `${prefix}:bot-queue:cursor:${queue}`,
+    /** What the data of a running job names: a JSON string. */
+    job: (queue: string, id: string) => `${prefix}:bot-queue:job:${queue}:${id}`,
+  },
 } as const;

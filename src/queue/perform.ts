@@ -8,6 +8,7 @@ import { step, type Step } from '../core/typing.ts';
 import type { Accounts } from './accounts.ts';
 import type { EventQueue } from './events.ts';
 import type { TypingJob } from './jobs.ts';
+import { isForgotten, keptFor } from './kept.ts';
 import { Postponed } from './postponed.ts';
 import type { Store } from './store.ts';
 
@@ -29,21 +30,19 @@ export interface TypingRun {
   redelivered: boolean;
 }
 
-/** A quiet conversation's state is kept a while, so that repeats and stragglers find their turn ended. */
-const quietKept = 15 * 60_000;
-
 /** Carries one event through: judges it, makes the call that it asks for, judges the outcome, and so on. */
 export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
   const gates = createGates(deps);
-  return async ({ id, data: { conversation, event }, redelivered }) => {
+  return async ({ id, data: { conversation, event, release }, redelivered }) => {
     const platform = deps.platformOf(conversation);
     if (!platform) return;
     if (mayWait(event) && gates.crowded(platform)) throw new Postponed(crowdedPause);
-    const told = { platform, conversation, by: id };
+    const told = { platform, conversation, by: id, release: null };
     const now = deps.clock.now();
     if (redelivered) await carry(deps, gates, { ...told, event: { is: 'recovered', by: id, at: now } });
     if (event.is === 'wake') deps.log.debug({ lateMs: now - event.at }, 'wake-up');
-    await carry(deps, gates, { ...told, event: event.is === 'wake' ? { ...event, at: now } : event });
+    const judged = event.is === 'wake' ? { ...event, at: now } : event;
+    await carry(deps, gates, { ...told, event: judged, release: release ?? null });
   };
 }
 
@@ -59,6 +58,8 @@ interface Task {
   conversation: Conversation;
   by: string;
   event: Event;
+  /** The sender whose block ends with the event. */
+  release: string | null;
 }
 
 async function carry(deps: PerformDeps, gates: Gates, task: Task): Promise<void> {
@@ -66,24 +67,26 @@ async function carry(deps: PerformDeps, gates: Gates, task: Task): Promise<void>
   while (call) {
     const outcome = await make(deps, gates, { ...task, call });
     const event: Event = { is: 'outcome', call: call.n, outcome, at: deps.clock.now() };
-    ({ call } = await judge(deps, { ...task, event }));
+    ({ call } = await judge(deps, { ...task, event, release: null }));
   }
 }
 
 /** One step, saved only if nobody else changed the conversation meanwhile; else judged anew. */
 async function judge(deps: PerformDeps, task: Task): Promise<Step> {
   const { store, accounts, clock } = deps;
-  const { platform, conversation, event, by } = task;
+  const { platform, conversation, event, by, release } = task;
   for (;;) {
-    const { state, raw } = await store.load(conversation);
+    const { state, raw, blockedUntil } = await store.load(conversation, release);
     const rules = accounts.rules(platform);
-    const taken = step(rules, state, { event, by, now: clock.now() });
-    if (taken.state === state) return taken;
-    const busy = taken.state.turns.length > 0 || taken.state.call !== null;
-    const paused = Math.max(0, taken.state.pausedUntil - clock.now());
-    const keepMs = quietKept + (busy ? rules.deadline : paused);
-    if (!(await store.save(conversation, { from: raw, to: taken.state, keepMs }))) continue;
+    const now = clock.now();
+    const taken = step(rules, state, { event, by, now, blockedUntil });
+    if (taken.state === state && release === null) return taken;
+    const keepMs = keptFor(rules, taken.state, now);
+    const unblocked = taken.call !== null && taken.call.kind !== 'hide';
+    const change = { from: raw, to: taken.state, keepMs, sending: { now, unblocked, release } };
+    if (!(await store.save(conversation, change))) continue;
     await carryOut(deps, task, taken);
+    if (isForgotten(taken.state)) await store.forget(conversation);
     return taken;
   }
 }
@@ -109,6 +112,8 @@ async function learned({ log }: PerformDeps, work: Promise<void>): Promise<void>
 /** One typing call. A hide always goes out: nothing else can take a ghost away. */
 async function make(deps: PerformDeps, gates: Gates, task: Task & { call: Call }): Promise<Outcome> {
   const { platform, conversation, call } = task;
+  if (call.kind === 'interim')
+    return (await platform.sendInterim?.(conversation.user)) ?? { is: 'failed', code: 0 };
   const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
   if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
   const outcome = await gates.through(platform, () => ask(platform, { ...conversation, ...call }));

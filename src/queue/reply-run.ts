@@ -1,7 +1,9 @@
+import { eventOf, type Meaning } from '../core/bot-answer.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BotRetry } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
+import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
 import type { Accounts } from './accounts.ts';
 import type { Deliveries } from './delivery.ts';
@@ -50,24 +52,16 @@ export function deliveryId({ channel, account, key }: Pick<ReplyJob, 'channel' |
   return `${channel}/${account}/${key}`;
 }
 
-/** Tells the typing queue how the push's turns ended, or that the bot has taken them. */
+/** Tells the typing queue what the bot's answer, or the lack of one, means for the push's turns. */
 export async function tellTurns(
   deps: ReplyDeps,
   { data }: ReplyRun,
-  how: 'answered' | 'acknowledged' | 'failed',
+  { meaning, rules }: { meaning: Meaning; rules: Rules },
 ): Promise<void> {
   const at = deps.clock.now();
   const { channel, account } = data;
-  await Promise.all(
-    data.turns.map(({ user, turn }) => {
-      const ended = { is: 'ended', turn, at } as const;
-      if (how === 'acknowledged')
-        return deps.events.tell({ channel, account, user }, { is: 'acknowledged', turn, at });
-      const event =
-        how === 'answered'
-          ? { ...ended, by: 'passive-reply' as const, message: true }
-          : { ...ended, by: 'reply-failed' as const, message: false };
-      return deps.events.tell({ channel, account, user }, event);
-    }),
+  const told = data.turns.map(({ user, turn }) =>
+    deps.events.tell({ channel, account, user }, eventOf(meaning, turn, { rules, at })),
   );
+  await Promise.all(told);
 }

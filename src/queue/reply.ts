@@ -1,3 +1,4 @@
+import { meaningOf } from '../core/bot-answer.ts';
 import { askBot } from './ask-bot.ts';
 import { deliver } from './deliver.ts';
 import { Postponed } from './postponed.ts';
@@ -33,7 +34,7 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
     );
   if (standing.state) return;
   const answer = await askBot(deps, run, { platform, bot });
-  const message = (await platform.readAnswer(answer)).is === 'message';
-  await tellTurns(deps, run, message ? 'answered' : 'acknowledged');
+  const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
+  await tellTurns(deps, run, { meaning, rules: platform.rules });
   if (platform.sendLate) await deliver(deps, run, { platform, answer });
 }

@@ -6,17 +6,22 @@ export interface ScriptCommands {
   eval(lua: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
 }
 
-export type Script = (redis: ScriptCommands, key: string, ...args: (string | number)[]) => Promise<unknown>;
+export type Script = (
+  redis: ScriptCommands,
+  keys: string | readonly string[],
+  ...args: (string | number)[]
+) => Promise<unknown>;
 
-/** A Lua script of one key, sent by its hash; whole only to a Redis that does not know it yet. */
+/** A Lua script, sent by its hash; whole only to a Redis that does not know it yet. */
 export function createScript(lua: string): Script {
   const sha = createHash('sha1').update(lua).digest('hex');
-  return async (redis, key, ...args) => {
+  return async (redis, keys, ...args) => {
+    const named = typeof keys === 'string' ? [keys] : keys;
     try {
-      return await redis.evalsha(sha, 1, key, ...args);
+      return await redis.evalsha(sha, named.length, ...named, ...args);
     } catch (error) {
       if (error instanceof Error && error.message.startsWith('NOSCRIPT'))
-        return redis.eval(lua, 1, key, ...args);
+        return redis.eval(lua, named.length, ...named, ...args);
       throw error;
     }
   };

@@ -1,11 +1,13 @@
 import { conversationId, type Conversation } from '../core/platform.ts';
 import { initialState, type State } from '../core/state.ts';
+import { blockedUntil, blocksField, othersBlocks } from './blocks.ts';
 import { keys } from './keys.ts';
 import { createScript, type ScriptCommands } from './script.ts';
 
 export interface StoreCommands extends ScriptCommands {
   get(key: string): Promise<string | null>;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
+  del(...keys: string[]): Promise<unknown>;
 }
 
 export interface Last {
@@ -18,16 +20,30 @@ export interface Loaded {
   state: State;
   /** What `save` compares with: the state as it was read. */
   raw: string | null;
+  /** Messages are being sent until then (ms); 0: none is. */
+  blockedUntil: number;
+}
+
+export interface Change {
+  from: string | null;
+  to: State;
+  keepMs: number;
+  /** @default no matter who sends what */
+  sending?: {
+    now: number;
+    /** Saved only while nobody else sends a message. */
+    unblocked: boolean;
+    /** The sender whose block ends with this. */
+    release: string | null;
+  };
 }
 
 /** The states of all conversations, and what the web recorded of their last interaction. */
 export interface Store {
-  load(conversation: Conversation): Promise<Loaded>;
+  load(conversation: Conversation, release?: string | null): Promise<Loaded>;
   /** Saves unless somebody else did meanwhile. Resolves with whether it did. */
-  save(
-    conversation: Conversation,
-    change: { from: string | null; to: State; keepMs: number },
-  ): Promise<boolean>;
+  save(conversation: Conversation, change: Change): Promise<boolean>;
+  forget(conversation: Conversation): Promise<void>;
   /** Notes an interaction. A repeat of a message (by its key) and one older than the last move nothing. */
   record(
     conversation: Conversation,
@@ -39,12 +55,18 @@ export interface Store {
 /** A WhatsApp message opens a day; nothing that keeptyping does looks further back. */
 const lastKept = 24 * 60 * 60_000;
 
-const saveIfUnchanged = createScript(`
+const saveIfUnchanged = createScript(`${othersBlocks}
 local now = redis.call('GET', KEYS[1])
 -- Sent again after its answer was lost: numbers in a state make it unique.
-if now == ARGV[2] then return 1 end
-if (now or '') ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+local saved = now == ARGV[2]
+if not saved and (now or '') ~= ARGV[1] then return 0 end
+if ARGV[5] == '1' or ARGV[6] ~= '' then
+  local blocks = redis.call('HGET', KEYS[2], '${blocksField}')
+  local standing = others(blocks, ARGV[4], ARGV[6])
+  if ARGV[5] == '1' and not saved and #standing > 0 then return 0 end
+  if ARGV[6] ~= '' and blocks then redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end
+end
+if not saved then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1
 `);
 
@@ -69,22 +91,33 @@ return 1
 `);
 
 export function createStore(redis: StoreCommands): Store {
-  const last = async (conversation: Conversation): Promise<Last> => {
-    const [at, messageId] = await redis.hmget(keys.last(conversationId(conversation)), 'at', 'messageId');
-    return { at: at ? Number(at) : null, messageId: messageId ?? null };
+  const recorded = async (conversation: Conversation): Promise<Last & { blocks: string | null }> => {
+    const key = keys.last(conversationId(conversation));
+    const [at, messageId, blocks] = await redis.hmget(key, 'at', 'messageId', blocksField);
+    return { at: at ? Number(at) : null, messageId: messageId ?? null, blocks: blocks ?? null };
   };
   return {
-    last,
-    load: async (conversation) => {
-      const [raw, recorded] = await Promise.all([
-        redis.get(keys.state(conversationId(conversation))),
-        last(conversation),
-      ]);
-      return { raw, state: withLast(parseState(raw), recorded) };
+    last: async (conversation) => {
+      const { at, messageId } = await recorded(conversation);
+      return { at, messageId };
     },
-    save: async (conversation, { from, to, keepMs }) => {
-      const key = keys.state(conversationId(conversation));
-      return (await saveIfUnchanged(redis, key, from ?? '', JSON.stringify(to), keepMs)) === 1;
+    load: async (conversation, release = null) => {
+      const [raw, { blocks, ...last }] = await Promise.all([
+        redis.get(keys.state(conversationId(conversation))),
+        recorded(conversation),
+      ]);
+      return { raw, state: withLast(parseState(raw), last), blockedUntil: blockedUntil(blocks, release) };
+    },
+    save: async (conversation, change) => {
+      const id = conversationId(conversation);
+      const { from, to, keepMs, sending } = change;
+      const { now = 0, unblocked = false, release = null } = sending ?? {};
+      const args = [from ?? '', JSON.stringify(to), keepMs, Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
+      return (await saveIfUnchanged(redis, [keys.state(id), keys.last(id)], ...args)) === 1;
+    },
+    forget: async (conversation) => {
+      const id = conversationId(conversation);
+      await redis.del(keys.state(id), keys.last(id));
     },
     record: async (conversation, { key, messageId, at }) => {
       const args = [key, messageId ?? '', at, lastKept] as const;

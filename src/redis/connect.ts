@@ -56,9 +56,7 @@ export function createConnections(options: {
   rejectUnauthorized: boolean;
   log: Log;
 }): Connections {
-  const tls: Options = /^rediss:/i.test(options.url)
-    ? { tls: { rejectUnauthorized: options.rejectUnauthorized } }
-    : {};
+  const tls = tlsOf(options);
   const outage = createOutageLog(options.log);
   const opened: Redis[] = [];
   const open = (redisOptions: Options): Redis => {
@@ -81,6 +79,15 @@ export function createConnections(options: {
       await Promise.all(opened.map(closeConnection));
     },
   };
+}
+
+/** A Redis that is none of ours, as a pattern for connections to it: this one itself never connects. */
+export function createPattern(options: { url: string; rejectUnauthorized: boolean }): Redis {
+  return new Redis(options.url, { ...shared, ...tlsOf(options), lazyConnect: true });
+}
+
+function tlsOf({ url, rejectUnauthorized }: { url: string; rejectUnauthorized: boolean }): Options {
+  return /^rediss:/i.test(url) ? { tls: { rejectUnauthorized } } : {};
 }
 
 /** Closes one connection, whatever its state, and resolves when nothing of it is left. */

@@ -38,7 +38,7 @@ export function readNxcloud(
     const user = message.from ?? message.from_user_id ?? '';
     const to = message.from === undefined ? { recipient: user } : { to: user };
     const send: BotMessage['send'] = (text) => mt(account, { to, text }, context);
-    return { user, text: message.text?.body ?? `[${message.type}]`, inline: null, send };
+    return { user, text: message.text?.body ?? `[${message.type}]`, inline: null, transfer: null, send };
   });
   return { acknowledgement: { status: 200, body: '{}' }, messages };
 }

@@ -39,16 +39,15 @@ export function readWechat(
   if (message === null) return { acknowledgement, messages: [] };
   const seal = (answer: Fields): Reply =>
     sealed(account, { answer, format, nonce, encrypted: opened !== null });
-  const inline = (answer: string): Reply =>
-    seal({
-      ToUserName: message.user,
-      FromUserName: message.self,
-      CreateTime: Number(timestamp),
-      MsgType: 'text',
-      Content: answer,
-    });
+  const head = {
+    ToUserName: message.user,
+    FromUserName: message.self,
+    CreateTime: Number(timestamp),
+  };
+  const inline = (answer: string): Reply => seal({ ...head, MsgType: 'text', Content: answer });
+  const transfer = (): Reply => seal({ ...head, MsgType: 'transfer_customer_service' });
   const send: BotMessage['send'] = (answer) => customSend(account, { user: message.user, answer, closing });
-  return { acknowledgement, messages: [{ user: message.user, text: message.text, inline, send }] };
+  return { acknowledgement, messages: [{ user: message.user, text: message.text, inline, transfer, send }] };
 }
 
 /** null for what the bot does not answer. */

@@ -13,10 +13,14 @@ export interface BotOptions {
   /**
    * `passive`: WeChat is answered in the webhook's answer (NXCloud, which has none, as by `api`).
    * `api`: acknowledges at once, and sends through the platform's API later.
+   * `silent`: acknowledges at once, and never answers.
+   * `transfer`: thinks, then passes the user on to a human (NXCloud as by `silent`).
    * `fail`: thinks, then answers with `failStatus`.
    * @default passive
    */
-  style?: 'passive' | 'api' | 'fail';
+  style?: 'passive' | 'api' | 'silent' | 'transfer' | 'fail';
+  /** The header `X-Typing` of its webhook answers. @default none */
+  typing?: string;
   /** @default 500 */
   failStatus?: number;
   /** @default the text with "echo: " before it */
@@ -69,7 +73,9 @@ export async function startBot(options: BotOptions = {}): Promise<Bot> {
 
 async function answer(state: State, request: Request): Promise<Reply> {
   const answered = state.calls.add(request);
-  const reply = await replyTo(state, request);
+  const { typing } = state.options;
+  const headers = typing === undefined ? {} : { 'X-Typing': typing };
+  const reply = { ...(await replyTo(state, request)), headers };
   return { ...reply, after: (left) => (left ? answered() : undefined) };
 }
 
@@ -85,7 +91,11 @@ async function replyTo(state: State, request: Request): Promise<Reply> {
     await think(state, first.text);
     return first.inline(answer(first.text));
   }
-  for (const message of messages) void answerLater(state, message);
+  if (first !== undefined && first.transfer !== null && style === 'transfer') {
+    await think(state, first.text);
+    return first.transfer();
+  }
+  if (style !== 'silent') for (const message of messages) void answerLater(state, message);
   return acknowledgement;
 }
 

@@ -17,6 +17,7 @@ export interface Reply {
   status: number;
   /** @default application/json */
   type?: string;
+  headers?: Record<string, string>;
   body: string;
   /** Runs once the reply has left (true) or the connection is gone (false). */
   after?: (left: boolean) => void;
@@ -65,7 +66,8 @@ async function serve(handler: Handler, incoming: IncomingMessage, response: Serv
   }
   if (response.destroyed) reply.after?.(false);
   else response.on('close', () => reply.after?.(response.writableFinished));
-  response.writeHead(reply.status, { 'content-type': reply.type ?? 'application/json' }).end(reply.body);
+  const type = { 'content-type': reply.type ?? 'application/json' };
+  response.writeHead(reply.status, { ...type, ...reply.headers }).end(reply.body);
 }
 
 async function readRequest(incoming: IncomingMessage, signal: AbortSignal): Promise<Request> {

@@ -23,5 +23,9 @@ export interface WechatAccount {
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which kinds start typing, over the defaults: `{"text": true, "event.CLICK": true}`. Names compare without case. */
   starts: Readonly<Record<string, boolean>>;
+  /** A text for whoever waits long, sent once per message; `after`: ms, null: when the typing window has run out. */
+  interim: { text: string; after: number | null } | null;
+  /** How messages that keeptyping sends look: in whose name, and marked as made by an AI. */
+  customSend: { kfAccount: string | null; isAiMessage: boolean };
   rules: Readonly<Partial<Rules>>;
 }

@@ -5,43 +5,13 @@ import type { Answer, Send } from '../core/wire.ts';
 import { createAccessTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
 import { meaningOf, readPassive } from './answer.ts';
-import { readStarts } from './message.ts';
+import { readStarts, turnOf } from './message.ts';
+import { createOwnCalls } from './own-calls.ts';
 import { receivePush, shakeHands } from './receive.ts';
-import { createSendLate } from './send-api.ts';
+import { createCustomSend, createSendInterim, createSendLate } from './send-api.ts';
 import type { TokenDeps } from './token-source.ts';
+import { wechatRules } from './rules.ts';
 import { createTyping } from './typing-api.ts';
-
-/** WeChat's numbers: https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/customer-message/typing.html */
-export const wechatRules: Rules = {
-  mode: 'continuous',
-  // A bot's unseen message takes the indicator away; renewing after it would show a ghost.
-  afterAck: 'keep',
-  /** "Typing lasts 15 s", and cannot be sent again meanwhile. */
-  lifetime: 15_000,
-  renewMargin: 60,
-  /** "A message interaction with the user in the last 30 s." */
-  window: 30_000,
-  windowMargin: 1000,
-  againAfter: 2000,
-  againTries: 3,
-  hideRetry: 1000,
-  showRetry: 2000,
-  callLimit: 8000,
-  startDelay: 0,
-  cap: 180_000,
-  deadline: 600_000,
-  darkAfterMessage: 2000,
-  // Repeats come 5 s apart, three deliveries in all:
-  // https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
-  lapse: 6000,
-  deliveries: 3,
-  /** "Sending a message to the user cancels the typing state." */
-  messageClears: true,
-  showsPerMinute: 20,
-  // A message is repeated within seconds (https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html).
-  repeats: 10 * 60_000,
-  hides: true,
-};
 
 const acknowledgement: Answer = {
   status: 200,
@@ -61,24 +31,31 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   const tokens = createAccessTokens(account, deps);
   // Nine tenths: the caller gives a call up at callLimit, and none may begin after that.
   const typing = createTyping(account, { ...deps, tokens }, rules.callLimit * 0.9);
-  const sendLate = createSendLate(account, { send: deps.send, tokens });
+  const customSend = createCustomSend(account, { send: deps.send, tokens });
+  const sendLate = createSendLate(customSend);
+  const sendInterim = createSendInterim(account, customSend);
   const passive = (answer: Answer) => readPassive(answer.body, account.encodingAesKeys);
   const now = () => Math.floor(deps.clock.now() / 1000);
   return {
     channel: 'wechat',
     account: account.name,
     rules,
+    needsMessageId: false,
     acknowledgement,
+    ownCalls: createOwnCalls(account),
     handshake: (rawQuery) => shakeHands(rawQuery, account),
     receive: async (push) => receivePush(push, account, { now: now(), starts }),
     show: ({ user }) => typing('Typing', user),
     hide: ({ user }) => typing('CancelTyping', user),
+    refer: (user, messageId) => ({ turn: turnOf(user, messageId), messageId }),
     readAnswer: async (answer) => meaningOf(passive(answer)),
     sendLate: async (user, answer) => sendLate(user, passive(answer)),
+    ...(sendInterim ? { sendInterim } : {}),
   };
 }
 
 /** `auto` begins with the table's `afterAck`; what the account's history says about it is not decided here. */
-function rulesOf({ afterAck, rules }: WechatAccount): Rules {
-  return { ...wechatRules, ...(afterAck === 'auto' ? {} : { afterAck }), ...rules };
+function rulesOf({ afterAck, interim, rules }: WechatAccount): Rules {
+  const own = afterAck === 'auto' ? {} : { afterAck };
+  return { ...wechatRules, ...own, ...rules, interim: interim && { after: interim.after } };
 }

@@ -83,11 +83,16 @@ export function messageKey(user: string, fields: Fields, text: string): string {
   const messageId = textOf(fields, 'MsgId');
   const time = textOf(fields, 'CreateTime');
   const event = textOf(fields, 'Event');
-  if (messageId) return plainOrDigest([user, messageId]);
+  if (messageId) return turnOf(user, messageId);
   // Without a MsgId two messages of one second differ in nothing but their content.
   if (!time || event === null) return plainOrDigest([user, digest(text)]);
   const detail = textOf(fields, 'EventKey') || textOf(fields, 'MsgID') || '';
   return plainOrDigest([user, time, event, detail]);
+}
+
+/** The turn that a user's message opens, by its MsgId. */
+export function turnOf(user: string, messageId: string): string {
+  return plainOrDigest([user, messageId]);
 }
 
 function plainOrDigest(parts: readonly string[]): string {

@@ -1,5 +1,5 @@
 /** Sends a late answer: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage */
-import type { LateSend } from '../core/platform.ts';
+import type { LateSend, Outcome } from '../core/platform.ts';
 import type { Send } from '../core/wire.ts';
 import { withToken, type AccessTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
@@ -14,22 +14,59 @@ const timeoutMs = 5000;
  * Makes the account's late send. Never throws. Only a call which WeChat has refused for its token is repeated here:
  * everything else might have gone out.
  */
-export function createSendLate(
-  account: WechatAccount,
-  deps: { send: Send; tokens: AccessTokens },
-): (user: string, passive: Passive) => Promise<LateSend> {
-  const url = `${account.apiBase}/cgi-bin/message/custom/send?access_token=`;
+export function createSendLate(send: CustomSend): (user: string, passive: Passive) => Promise<LateSend> {
   return async (user, passive) => {
     if (passive.is === 'acknowledgement')
       return { is: 'impossible', reason: 'the answer only acknowledges: it holds no message' };
     if (passive.is === 'opaque') return { is: 'impossible', reason: passive.reason };
     const message = toCustomMessage(user, passive.fields);
     if (message.is === 'impossible') return message;
-    const { body } = message;
-    const reply = await withToken(deps.tokens, (token) =>
+    return resultOf(await send(message.body));
+  };
+}
+
+/** Makes the sending of the account's text for whoever waits long; absent without one. Never throws. */
+export function createSendInterim(
+  { interim }: WechatAccount,
+  send: CustomSend,
+): ((user: string) => Promise<Outcome>) | null {
+  if (!interim) return null;
+  const { text: content } = interim;
+  return async (user) => outcomeOf(await send({ touser: user, msgtype: 'text', text: { content } }));
+}
+
+function outcomeOf(reply: Reply | TokenFault): Outcome {
+  const sent = resultOf(reply);
+  switch (sent.is) {
+    case 'sent':
+      return { is: 'done' };
+    case 'unknown':
+      return { is: 'lost', begun: true, cause: sent.cause };
+    case 'refused':
+      return { is: 'failed', code: sent.code };
+    default:
+      return { is: 'lost', begun: false, cause: 'it was not sent' };
+  }
+}
+
+export type CustomSend = (message: object) => Promise<Reply | TokenFault>;
+
+/** Makes the account's custom/send. Never throws. */
+export function createCustomSend(
+  account: WechatAccount,
+  deps: { send: Send; tokens: AccessTokens },
+): CustomSend {
+  const url = `${account.apiBase}/cgi-bin/message/custom/send?access_token=`;
+  const { kfAccount, isAiMessage } = account.customSend;
+  const options = {
+    ...(kfAccount === null ? {} : { customservice: { kf_account: kfAccount } }),
+    ...(isAiMessage ? { aimsgcontext: { is_ai_msg: 1 } } : {}),
+  };
+  return (message) => {
+    const body = { ...message, ...options };
+    return withToken(deps.tokens, (token) =>
       postJson(deps.send, url + encodeURIComponent(token), { body, timeoutMs }),
     );
-    return resultOf(reply);
   };
 }
 

@@ -2,6 +2,7 @@ import type { Config, Forward } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
+import { openPlainGateway, withGateway } from './gateway.ts';
 import { createClients } from './platforms.ts';
 import type { Releases } from './releases.ts';
 import { closeServer, listen, portOf } from './serving.ts';
@@ -16,8 +17,8 @@ export async function startBypass(
   how: { log: Log; releases: Releases },
 ): Promise<void> {
   const { log, releases } = how;
-  const { bot } = createClients({ typing: 1, replies: config.replyConcurrency });
-  releases.add('HTTP client', () => bot.close());
+  const { bot, gateway: agents } = createClients({ typing: 1, replies: config.replyConcurrency });
+  releases.add('HTTP clients', () => [bot, agents].forEach((client) => client.close()));
   const deps = { forwards, send: bot.send, log, timeoutMs: config.botTimeoutMs };
   const app = createApp({
     log,
@@ -25,7 +26,7 @@ export async function startBypass(
     receive: (request, response) => bypass(deps, request, response),
     handshake: (request, response) => bypass(deps, request, response),
   });
-  const server = await listen(app, config);
+  const server = await listen(withGateway(openPlainGateway(config, { agents, log }), app), config);
   releases.add('server', () => closeServer(server, drainMs));
   log.warn(
     { port: portOf(server), forwards: forwards.length },

@@ -60,7 +60,7 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   const clients = createClients({ typing: config.typingConcurrency, replies: config.replyConcurrency });
   releases.add('HTTP clients', () =>
-    Object.values(clients).forEach((client: Clients['bot']) => client.close()),
+    Object.values(clients).forEach((client: { close: () => void }) => client.close()),
   );
   const cache = createSharedCache(connections.fast, randomUUID);
   const served = config.accounts.map((account) =>
@@ -77,9 +77,10 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {
-  if (account.botUrl === null) return { platform, bot: null };
+  const { apiBase } = account;
+  if (account.botUrl === null) return { platform, apiBase, bot: null };
   const { botTimeoutMs: timeoutMs, botRetry: retry } = config;
-  return { platform, bot: { url: account.botUrl, mode: account.botMode, timeoutMs, retry } };
+  return { platform, apiBase, bot: { url: account.botUrl, mode: account.botMode, timeoutMs, retry } };
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */

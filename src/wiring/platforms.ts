@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { SharedCache } from '../core/shared-cache.ts';
+import { createAgents, type Agents } from '../http/agents.ts';
 import { createClient, type Client } from '../http/client.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
 import { createWechat } from '../wechat/index.ts';
@@ -20,6 +21,8 @@ export interface Clients {
   typing: Client;
   messages: Client;
   bot: Client;
+  /** For the calls of the bot that pass through. */
+  gateway: Agents;
 }
 
 export function createClients({ typing, replies }: { typing: number; replies: number }): Clients {
@@ -38,6 +41,7 @@ export function createClients({ typing, replies }: { typing: number; replies: nu
     }),
     // Python and Node servers close an idle connection after 2 to 5 s.
     bot: createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false }),
+    gateway: createAgents({ maxSockets: replies, idleMs: 1_000, proxyFor: platformProxy }),
   };
 }
 

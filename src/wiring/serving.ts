@@ -1,11 +1,13 @@
-import { createServer, type Server } from 'node:http';
-import type { Express } from 'express';
+import { createServer, type RequestListener, type Server } from 'node:http';
 
 /** Heroku's router keeps idle connections for 90 s: ours must not close first. */
 const keepAliveMs = 95_000;
 
-export async function listen(app: Express, { port, host }: { port: number; host: string }): Promise<Server> {
-  const server = createServer(app);
+export async function listen(
+  handler: RequestListener,
+  { port, host }: { port: number; host: string },
+): Promise<Server> {
+  const server = createServer(handler);
   server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Express } from 'express';
+import type { RequestListener } from 'node:http';
 import type { Platform } from '../core/platform.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
@@ -9,6 +9,9 @@ import type { WebDeps } from '../http/task.ts';
 import { createIntake } from '../queue/intake.ts';
 import { storedPushLimit } from '../queue/jobs.ts';
 import { keys } from '../queue/keys.ts';
+import { createMessageIndex } from '../queue/message-index.ts';
+import { openControl } from './control.ts';
+import { openGateway, withGateway } from './gateway.ts';
 import { createQueueParts, type Parts } from './parts.ts';
 import type { Releases } from './releases.ts';
 
@@ -19,14 +22,16 @@ export interface WebAppParts {
 }
 
 /** The web's routes on the connection that fails fast. */
-export function createWebApp(parts: Parts, { readiness, direct, releases }: WebAppParts): Express {
+export function createWebApp(parts: Parts, { readiness, direct, releases }: WebAppParts): RequestListener {
   const { connections, clock, log, accounts, config } = parts;
   const { replies, events, store, deliveries } = createQueueParts(parts, connections.fast, releases);
+  const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
+  const served = createServedAccounts(parts.served);
   const name = randomUUID();
   const holds = createHolds(name, deliveries);
   listenForOffers(parts, name, (holder) => holds.offered(holder));
   const deps = {
-    intake: createIntake({ replies, events, store, clock }),
+    intake: createIntake({ replies, events, store, clock, index }),
     holds,
     deliveries,
     later: createLater(parts, releases),
@@ -41,10 +46,12 @@ export function createWebApp(parts: Parts, { readiness, direct, releases }: WebA
       await accounts.refresh();
       return accounts.isMute(platform);
     },
-    accounts: createServedAccounts(parts.served),
+    accounts: served,
     strangers: new Set<string>(),
   };
-  return createApp({ log, readiness: () => readiness, ...webhooks(deps) });
+  const control = openControl(parts, { events, store, served });
+  const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), control });
+  return withGateway(openGateway(parts, events), app);
 }
 
 const waitingLimit = 10_000;

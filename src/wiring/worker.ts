@@ -7,6 +7,7 @@ import type { Bot, ReplyDeps } from '../queue/reply-run.ts';
 import { beat, createTicker, signOfLife } from '../queue/heartbeat.ts';
 import { keys } from '../queue/keys.ts';
 import { createWorkers, type Workers } from '../queue/workers.ts';
+import { startBotQueue } from './bot-queue.ts';
 import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
 import type { Releases } from './releases.ts';
 
@@ -57,6 +58,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     log,
   });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
+  startBotQueue(parts, { events, platformOf }, releases);
   startCleaning([typing, replies], { log, releases });
   return workers;
 }

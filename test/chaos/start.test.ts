@@ -74,6 +74,7 @@ describe('npm start', () => {
           ...bare,
           ...simulatedEnvironment(simulator, bot),
           BYPASS: '1',
+          GATEWAY_KEY: 'a-key-that-nobody-guesses',
           HOLD_MS: 'soon',
           REDIS_URL: 'http://wrong',
         };
@@ -85,6 +86,10 @@ describe('npm start', () => {
           { via: 'passive' },
         );
         expect(simulator.wechat.calls).toEqual([]);
+        // The bot's own API calls must go on, too: its base URL may point here.
+        const gateway = `http://127.0.0.1:${port}/gateway/${environment.GATEWAY_KEY}/wechat/default`;
+        const asked = await fetch(`${gateway}/cgi-bin/token?grant_type=client_credential&appid=wrong`);
+        expect(await asked.json()).toMatchObject({ errcode: 40013 });
         process.signal('SIGTERM');
         expect(await process.exit).toBe(0);
       },

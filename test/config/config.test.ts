@@ -63,6 +63,9 @@ describe('settings', () => {
       typingCapMs: 180_000,
       replyConcurrency: 1000,
       typingConcurrency: 200,
+      controlTokens: [],
+      gatewayKey: null,
+      botQueue: null,
       metricsPort: null,
       dataDir: 'data',
       demo: true,
@@ -88,6 +91,12 @@ describe('settings', () => {
       TYPING_CAP_MS: '3000',
       REPLY_CONCURRENCY: '5',
       TYPING_CONCURRENCY: '6',
+      CONTROL_TOKEN: 'control-token-new',
+      CONTROL_TOKEN_PREVIOUS: 'control-token-old',
+      GATEWAY_KEY: 'gateway_key-0123456789',
+      BOT_QUEUE: 'answers',
+      BOT_QUEUE_PREFIX: '{bot}',
+      BOT_QUEUE_REDIS_URL: 'redis://bot:6379/1',
       METRICS_PORT: '9090',
       DATA_DIR: '/var/keeptyping',
       DEMO: '0',
@@ -108,6 +117,9 @@ describe('settings', () => {
       typingCapMs: 3000,
       replyConcurrency: 5,
       typingConcurrency: 6,
+      controlTokens: ['control-token-new', 'control-token-old'],
+      gatewayKey: 'gateway_key-0123456789',
+      botQueue: { name: 'answers', prefix: '{bot}', redisUrl: 'redis://bot:6379/1' },
       metricsPort: 9090,
       dataDir: '/var/keeptyping',
       demo: false,
@@ -125,6 +137,15 @@ describe('settings', () => {
     expect(load({ DYNO: 'web.1' }).config).toMatchObject({ production: true, demo: false });
     expect(load({ DYNO: 'web.1', DEMO: '1' }).config.demo).toBe(true);
     expect(load(wechat).config.demo).toBe(false);
+  });
+
+  test.each([
+    [{ CONTROL_TOKEN: 'short' }, 'CONTROL_TOKEN must be at least 16 characters long'],
+    [{ GATEWAY_KEY: 'a/b?0123456789abcdef' }, 'GATEWAY_KEY must be 16 to 200 letters, digits, _ and -'],
+    [{ BOT_QUEUE: 'a:b' }, 'BOT_QUEUE must be the name of a BullMQ queue, without a colon'],
+    [{ BOT_QUEUE_REDIS_URL: 'http://x' }, 'BOT_QUEUE_REDIS_URL must be a URL that begins with redis://'],
+  ])('%j is refused', (environment, fault) => {
+    expect(faultsOf(environment)[0]).toContain(fault);
   });
 
   test('all faults are listed at once, by name, with what would do', () => {
@@ -222,7 +243,9 @@ describe('the account of the environment', () => {
         botMode: 'job',
         afterAck: 'auto',
         starts: {},
-        rules: { mode: 'continuous', cap: 180_000, deadline: 600_000 },
+        interim: null,
+        customSend: { kfAccount: null, isAiMessage: false },
+        rules: { mode: 'continuous', sendEnds: 'all', cap: 180_000, deadline: 600_000 },
       },
     ]);
   });
@@ -243,6 +266,9 @@ describe('the account of the environment', () => {
       WECHAT_TYPING: 'once',
       WECHAT_AFTER_ACK: 'renew',
       WECHAT_START_DELAY_MS: '800',
+      WECHAT_SEND_ENDS: 'oldest',
+      WECHAT_INTERIM: '{"text":"稍等","after":20}',
+      WECHAT_CUSTOM_SEND: '{"kfAccount":"ai@shop","isAiMessage":true}',
       WECHAT_STARTS: '{"event.CLICK":true}',
       WECHAT_RULES: '{"lifetime":150,"cap":999}',
       TYPING_CAP_MS: '5000',
@@ -263,7 +289,16 @@ describe('the account of the environment', () => {
         botMode: 'pass',
         afterAck: 'renew',
         starts: { 'event.CLICK': true },
-        rules: { mode: 'once', startDelay: 800, lifetime: 150, cap: 999, deadline: 600_000 },
+        interim: { text: '稍等', after: 20_000 },
+        customSend: { kfAccount: 'ai@shop', isAiMessage: true },
+        rules: {
+          mode: 'once',
+          sendEnds: 'oldest',
+          startDelay: 800,
+          lifetime: 150,
+          cap: 999,
+          deadline: 600_000,
+        },
       },
     ]);
     expect(config.warnings).toEqual([]);
@@ -295,7 +330,7 @@ describe('the account of the environment', () => {
         botMode: 'pass',
         afterAck: 'keep',
         starts: {},
-        rules: { mode: 'off', cap: 180_000, deadline: 600_000 },
+        rules: { mode: 'off', sendEnds: 'all', cap: 180_000, deadline: 600_000 },
       },
     ]);
     expect(config.warnings).toEqual([]);
@@ -322,6 +357,14 @@ describe('the account of the environment', () => {
     [{ WECHAT_TYPING_PATH: 'cgi-bin' }, 'WECHAT_TYPING_PATH must begin with /'],
     [{ WECHAT_START_DELAY_MS: '-5' }, 'WECHAT_START_DELAY_MS must be a whole number from 0 to 86400000'],
     [{ WECHAT_RULES: '{' }, 'WECHAT_RULES must be JSON'],
+    [{ WECHAT_SEND_ENDS: 'newest' }, 'WECHAT_SEND_ENDS must be one of all, oldest'],
+    [{ WECHAT_INTERIM: '{"after":20}' }, 'WECHAT_INTERIM.text must be a text in quotes'],
+    [
+      { WECHAT_INTERIM: `{"text":"${'x'.repeat(2049)}"}` },
+      'WECHAT_INTERIM.text must be at most 2048 bytes long',
+    ],
+    [{ WECHAT_CUSTOM_SEND: '{"isAiMessage":1}' }, 'WECHAT_CUSTOM_SEND.isAiMessage must be true or false'],
+
     [{ WECHAT_RULES: '{"lifetime":"15 s"}' }, 'WECHAT_RULES.lifetime must be a whole number from 0'],
     [
       { WECHAT_RULES: '{"lifetme":1,"hides":false}' },
@@ -507,13 +550,34 @@ describe('BYPASS=1', () => {
     };
     const { config, skipped } = load({ BYPASS: '1', WECHAT_BOT_URL: 'http://bot/wechat' }, files);
     expect(config.bypass).toEqual([
-      { channel: 'wechat', account: 'default', botUrl: 'http://bot/wechat' },
-      { channel: 'nxcloud', account: 'sales', botUrl: 'http://bot/sales' },
+      {
+        channel: 'wechat',
+        account: 'default',
+        botUrl: 'http://bot/wechat',
+        apiBase: 'https://api.weixin.qq.com',
+      },
+      {
+        channel: 'nxcloud',
+        account: 'sales',
+        botUrl: 'http://bot/sales',
+        apiBase: 'https://api2.nxcloud.com',
+      },
     ]);
     expect(config).toMatchObject({ accounts: [], demo: false });
     expect(skipped).toEqual([
       { account: 'nxcloud/none', reason: expect.stringContaining('botUrl is missing') },
     ]);
+  });
+
+  test('other faults do not stand in its way, and take nothing that is right with them', () => {
+    const { config } = load({
+      BYPASS: '1',
+      WECHAT_BOT_URL: 'http://bot/wechat',
+      HOLD_MS: 'x',
+      GATEWAY_KEY: 'gateway_key-0123456789',
+    });
+    expect(config.gatewayKey).toBe('gateway_key-0123456789');
+    expect(config.warnings).toEqual([expect.stringContaining('HOLD_MS')]);
   });
 
   test('never forwards to a URL with a hole in it', () => {

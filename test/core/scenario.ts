@@ -2,7 +2,7 @@
 import type { Event } from '../../src/core/event.ts';
 import type { Outcome } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
-import { initialState, type Call, type State } from '../../src/core/state.ts';
+import { initialState, type Call, type Evidence, type Pause, type State } from '../../src/core/state.ts';
 import { step, type Step } from '../../src/core/typing.ts';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'at'> : never;
@@ -29,7 +29,14 @@ export interface Scenario {
   answers?: readonly Answer[];
   /** How long each call takes, in ms. @default 0 */
   takes?: number;
+  /** Messages of the bot on their way: from which second, to the one in which somebody says how it ended. @default none */
+  sending?: readonly { from: number; to: number }[];
+  /** Nothing is judged after this second. @default until all is at rest */
+  until?: number;
 }
+
+/** A message that nobody speaks of again stops holding shows back after this (ms). */
+export const blockLimit = 5000;
 
 export interface Played {
   /** `0 show, 15.06 show (already), 24 hide`: the calls, in seconds; answers other than `done` in brackets. */
@@ -48,7 +55,7 @@ export function platformSecond(second: number): number {
   return start / 1000 + second;
 }
 
-export function play({ rules, events, answers = [], takes = 0 }: Scenario): Played {
+export function play({ rules, events, answers = [], takes = 0, sending = [], until }: Scenario): Played {
   const line = createLine();
   const calls: string[] = [];
   const ends: string[] = [];
@@ -57,7 +64,7 @@ export function play({ rules, events, answers = [], takes = 0 }: Scenario): Play
   let jobs = 0;
   const tell = (event: Event, by: string): void => {
     const now = line.now();
-    const taken: Step = step(rules, state, { event, by, now });
+    const taken: Step = step(rules, state, { event, by, now, blockedUntil: blockedUntil(sending, now) });
     ({ state } = taken);
     ends.push(...taken.ended.map((turn) => `${seconds(now)} ${turn.id}: ${turn.by}`));
     const { arm, call } = taken;
@@ -80,8 +87,14 @@ export function play({ rules, events, answers = [], takes = 0 }: Scenario): Play
     const event: Event = { ...happening, at: start + second * 1000 };
     line.at(start + judged * 1000, () => tell(event, by));
   }
-  line.run();
+  line.run(until === undefined ? Infinity : start + until * 1000);
   return { calls: calls.join(', '), ends: ends.join(', '), made, state };
+}
+
+/** As it is read from Redis; the event that ends a block is judged without it. */
+export function blockedUntil(sending: NonNullable<Scenario['sending']>, now: number): number {
+  const standing = sending.filter(({ from, to }) => start + from * 1000 <= now && now < start + to * 1000);
+  return Math.max(0, ...standing.map(({ from }) => start + from * 1000 + blockLimit));
 }
 
 /** Virtual time: what stands for a moment is done in the order in which it was put there. */
@@ -93,10 +106,11 @@ function createLine() {
     at: (when: number, what: () => void): void => {
       waiting.push({ time: Math.max(when, time), what });
     },
-    run: (): void => {
+    run: (until: number): void => {
       for (let steps = 0; waiting.length > 0; steps += 1) {
         if (steps > 10_000) throw new Error('the scenario never comes to rest');
         const earliest = Math.min(...waiting.map((each) => each.time));
+        if (earliest > until) return;
         const [next] = waiting.splice(
           waiting.findIndex((each) => each.time === earliest),
           1,
@@ -132,7 +146,51 @@ export function acknowledges(turn: string): Happening {
   return { is: 'acknowledged', turn };
 }
 
-/** A message to the user is seen, whose turn is not known. */
-export function seen(sentAt = 0): Happening {
-  return { is: 'message', by: 'status', sentAt };
+/** …and asks for typing until it has answered. */
+export function keeps(turn: string): Happening {
+  return { is: 'acknowledged', turn, renew: true };
 }
+
+/** A message to the user is seen, whose turn is not known. */
+export function seen(sentAt = 0, id: string | null = null): Happening {
+  return { is: 'message', by: 'status', sentAt, id };
+}
+
+/** A message to the user passes the gateway. */
+export function sends(id: string | null = null): Happening {
+  return { is: 'message', by: 'gateway', sentAt: 0, id };
+}
+
+/** A human answers from the phone app. */
+export function echoes(sentAt = 0, id: string | null = null): Happening {
+  return { is: 'message', by: 'echo', sentAt, id };
+}
+
+/** The bot's own queue, or somebody by the control API, says that the turn is over; its message may be out. */
+export function finishes(turn: string, by: Evidence = 'control'): Happening {
+  return { is: 'ended', turn, by, message: 'out' };
+}
+
+export function over(turns: 'all' | 'acknowledged', by: Evidence = 'control'): Happening {
+  return { is: 'over', by, turns };
+}
+
+/** Somebody who knows asks for typing. */
+export function starts(turn: string, messageId: string | null = null): Happening {
+  return { is: 'started', turn, messageId };
+}
+
+/** The bot switches its own indicator on or off. */
+export function types(on: boolean): Happening {
+  return { is: 'typed', on };
+}
+
+/** No typing until that second. */
+export function pauses(by: Pause, until: number): Happening {
+  return { is: 'paused', until: start + until * 1000, by };
+}
+
+/** A message of ours has reached the user. */
+export const reached: Happening = { is: 'interaction', sent: true };
+
+export const leaves: Happening = { is: 'left' };

@@ -34,7 +34,7 @@ describe('one WeChat message', () => {
   test('goes dark when the window of 30 s is over, and shows again after a new interaction', () => {
     const events: Scenario['events'] = [
       at(0, writes('a')),
-      at(40, { is: 'interaction' }),
+      at(40, { is: 'interaction', sent: false }),
       at(60, fails('a')),
     ];
     expect(calls(wechat, events)).toBe('0 show, 15.06 show, 40 show, 55.06 show, 60 hide');
@@ -117,7 +117,7 @@ describe('"no interaction in the last 30 s" (45080)', () => {
   test('ends the showing until the next interaction', () => {
     const events: Scenario['events'] = [
       at(0, writes('a')),
-      at(20, { is: 'interaction' }),
+      at(20, { is: 'interaction', sent: false }),
       at(22, fails('a')),
     ];
     expect(calls(wechat, events, { answers: [closed] })).toBe('0 show (window-closed), 20 show, 22 hide');

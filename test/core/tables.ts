@@ -1,6 +1,6 @@
 import type { Rules } from '../../src/core/rules.ts';
-import { nxcloudRules } from '../../src/nxcloud/index.ts';
-import { wechatRules } from '../../src/wechat/index.ts';
+import { nxcloudRules } from '../../src/nxcloud/rules.ts';
+import { wechatRules } from '../../src/wechat/rules.ts';
 
 export interface Table {
   name: string;

@@ -26,7 +26,7 @@ describe('several messages', () => {
       at(0, writes('a')),
       at(3, writes('b')),
       at(5, answers('a')),
-      at(5.2, { is: 'interaction' }),
+      at(5.2, { is: 'interaction', sent: false }),
       at(9, fails('b')),
     );
     expect(calls).toBe('0 show, 5.2 show, 9 hide');
@@ -136,7 +136,7 @@ describe('an answer that does not go out after all', () => {
         at(0, writes('a')),
         at(0.05, writes('b')),
         at(0.1, answers('a')),
-        at(0.2, { is: 'interaction' }),
+        at(0.2, { is: 'interaction', sent: false }),
         at(3, fails('b')),
       ],
       takes: 300,
@@ -248,7 +248,7 @@ describe('a human', () => {
   test('takes over: dark at once, and no message starts typing until the pause is over', () => {
     const { calls, ends } = wechatLine(
       at(0, writes('a')),
-      at(5, { is: 'paused', until: start + 60_000 }),
+      at(5, { is: 'paused', until: start + 60_000, by: 'session' }),
       at(20, writes('b')),
       at(60, writes('c')),
       at(61, fails('c')),
@@ -259,7 +259,7 @@ describe('a human', () => {
 
   test('hands back: the next message starts typing', () => {
     const { calls } = wechatLine(
-      at(0, { is: 'paused', until: start + 60_000 }),
+      at(0, { is: 'paused', until: start + 60_000, by: 'session' }),
       at(1, writes('a')),
       at(2, { is: 'resumed' }),
       at(3, writes('b')),

@@ -7,15 +7,19 @@ import type { Outcome } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import { initialState, type Call, type State } from '../../src/core/state.ts';
 import { step as realStep } from '../../src/core/typing.ts';
+import { createPhone, type Phone } from './phone.ts';
+import { createTruth, note, openAt, type Truth, type TrueTurn } from './truth.ts';
 
 export type Stepper = typeof realStep;
 
 /** What goes wrong with a call: `lost-*`: no answer, carried out or not; `dies`: the job dies in mid-call, carried out. */
 export type Fault = 'none' | 'failed' | 'lost-done' | 'lost-undone' | 'dies';
 
+/** How a message of the bot ends: `unknown-*`, `silent-*`: nobody knows, nobody ever says; delivered or not. */
+export type Sent = 'accepted' | 'refused' | 'unknown-out' | 'unknown-lost' | 'silent-out' | 'silent-lost';
+
 export interface WorldOptions {
   rules: Rules;
-  /** Does a running indicator refuse a show (WeChat), or swallow it (WhatsApp, "ignored until expiry")? */
   running: 'refuses' | 'swallows';
   step?: Stepper;
   /** The n-th call's one-way latency in ms, and its fault. */
@@ -25,193 +29,293 @@ export interface WorldOptions {
   late: (n: number) => number;
 }
 
-interface TrueTurn {
-  openedAt: number;
-  endedAt: number;
-  phase: 'working' | 'acknowledged';
-  replied: boolean;
-  darkUntil: number;
-}
-
 export interface World {
+  rules: Rules;
+  phone: Phone;
+  truth: Truth;
+  /** Shows and texts were not allowed in these: a message was on its way. */
+  blocks: Block[];
+  /** Of a message on its way nobody knew whether it went out. */
+  doubted: boolean;
+  broken: string[];
   at(time: number, what: () => void): void;
-  /** Something happens now; it is judged when it has waited in the queue for so long (ms). */
-  tell(event: Event, waits?: number): void;
-  /** A message reaches the phone. */
-  message(): void;
-  /** The user writes. */
-  writes(): void;
-  run(): void;
+  /** Something happens; it is judged when it has waited in the queue for so long (ms). */
+  tell(event: Event, how?: { waits?: number; ends?: Block }): void;
+  /** A message of the bot passes the gateway. */
+  send(message: { how: Sent; id: string | null; waits: number; latency: number }): void;
+  /** The bot switches its own indicator, through the gateway. */
+  types(on: boolean, how: { waits: number; latency: number }): void;
+  /** A message reaches the phone of which only the platform may tell. */
+  unseen(how?: { told: boolean }): void;
+  /** What comes only when everything that has happened is judged. */
+  whenSettled(what: () => void): void;
   now(): number;
   state(): State;
-  turns: Map<string, TrueTurn>;
-  broken: string[];
-  calls: { at: number; kind: Call['kind']; answer: string }[];
-  /** Intervals in which the phone showed typing. */
-  lit: { from: number; to: number }[];
-  interactions: number[];
+  run(): void;
 }
+
+export interface Block {
+  from: number;
+  to: number;
+  over: boolean;
+}
+
+const blockLimit = 5000;
+const patience = 500;
+const look = 15;
+/** The beginning, in ms: no time is taken for "none". */
+export const noon = 1_000_000;
 
 export function createWorld(options: WorldOptions): World {
   const { rules, step = realStep } = options;
-  const queue: { time: number; order: number; what: () => void }[] = [];
-  const inFlight = new Map<number, number>();
-  let time = 0;
-  let order = 0;
+  const line = createLine();
+  const inFlight = new Map<number, { kind: Call['kind']; since: number }>();
+  /** What has happened on the phone and is not told yet, and how often anything has. */
+  let inTheAir = 0;
+  let happened = 0;
+  /** Messages that nobody has told of since the user's last one. */
+  let untold = 0;
+  let switchedAt = 0;
+  let settled = noon;
   let jobs = 0;
   let wakes = 0;
   let calls = 0;
   let state: State = initialState;
+  const phone = createPhone(rules, options.running);
+  const truth = createTruth();
+  const breaks = (what: string): void => void world.broken.push(`${what} at ${line.now() - noon}`);
+
   const world: World = {
-    at: (when, what) => void queue.push({ time: Math.max(when, time), order: (order += 1), what }),
-    tell: (event, waits = 0) => {
-      noteTruth(world, rules, event);
-      world.at(time + waits, () => judgeEvent(event));
-    },
-    message: () => {
-      world.interactions.push(time);
-      if (rules.messageClears) turnOff();
-    },
-    writes: () => void world.interactions.push(time),
-    run,
-    now: () => time,
-    state: () => state,
-    turns: new Map(),
+    rules,
+    phone,
+    truth,
+    blocks: [],
+    doubted: false,
     broken: [],
-    calls: [],
-    lit: [],
-    interactions: [],
+    at: line.at,
+    tell: (event, { waits = 0, ends } = {}) => {
+      settled = Math.max(settled, line.now() + waits);
+      note({ rules, truth, settled, judgedAt: line.now() + waits }, event);
+      if (event.is === 'inbound' || event.is === 'started') untold = 0;
+      line.at(line.now() + waits, () => judge(event, { ends }));
+    },
+    send,
+    types,
+    unseen: ({ told } = { told: false }) => {
+      untold += 1;
+      phone.send(line.now(), told);
+    },
+    whenSettled: (what) => {
+      const again = (): void => {
+        const isSettled = line.now() > settled && inTheAir === 0;
+        if (isSettled) what();
+        else line.at(Math.max(settled, line.now()) + 1, again);
+      };
+      again();
+    },
+    now: line.now,
+    state: () => state,
+    run: () => {
+      if (!line.run()) world.broken.push('never comes to rest');
+    },
   };
 
-  function run(): void {
-    for (let steps = 0; queue.length > 0 && steps < 20_000; steps += 1) {
-      queue.sort((a, b) => a.time - b.time || a.order - b.order);
-      const next = queue.shift();
-      if (!next) return;
-      time = next.time;
-      next.what();
-    }
-    if (queue.length > 0) world.broken.push('never comes to rest');
-  }
-
-  function judgeEvent(event: Event, by = `job-${(jobs += 1)}`): void {
-    // News of a message comes after the message: a show of the same moment may stand on either side of it.
-    // After "already typing" nobody knows since when: it is tried again, a few times.
+  function judge(
+    event: Event,
+    { by = `job-${(jobs += 1)}`, ends }: { by?: string; ends?: Block | undefined },
+  ): void {
+    if (ends) Object.assign(ends, { over: true, to: line.now() });
+    const now = line.now();
+    // A show of the same moment as a message may stand on either side of it; after "already typing" nobody knows since
+    // when it runs; and what happens on the phone is told later.
     const doubtful =
       ['maybe', 'cleared'].includes(state.indicator.is) || state.again > 0 || state.call?.crossed === true;
-    const done = step(rules, state, { event, by, now: time });
+    const blockedUntil = Math.max(0, ...standing(now).map(({ from }) => from + blockLimit));
+    const done = step(rules, state, { event, by, now, blockedUntil });
     state = done.state;
     if (done.arm) {
       const { n, at } = done.arm;
-      world.at(Math.max(time + 1, at + options.late((wakes += 1))), () =>
-        judgeEvent({ is: 'wake', timer: n, at: time }),
+      line.at(Math.max(now + 1, at + options.late((wakes += 1))), () =>
+        judge({ is: 'wake', timer: n, at: line.now() }, {}),
       );
     }
-    if (done.call) begin(done.call, { by, doubtful });
+    if (done.call) begin(done.call, { event, by, excused: doubtful || inTheAir > 0 });
   }
 
-  function begin(call: Call, { by, doubtful }: { by: string; doubtful: boolean }): void {
+  function standing(now: number): Block[] {
+    return world.blocks.filter(({ from, over }) => !over && now < from + blockLimit);
+  }
+
+  interface Making {
+    event: Event;
+    by: string;
+    excused: boolean;
+  }
+
+  function begin(call: Call, { event, by, excused }: Making): void {
     const n = (calls += 1);
-    for (const [other, since] of inFlight) if (time - since >= rules.callLimit) inFlight.delete(other);
-    if (inFlight.size > 0) world.broken.push(`two calls in flight at ${time}`);
-    inFlight.set(call.n, time);
-    const open = [...world.turns.values()].some((turn) => time <= turn.endedAt);
-    if (call.kind === 'show' && !open) world.broken.push(`show decided at ${time} with no turn open`);
+    const now = line.now();
+    for (const [other, { since }] of inFlight) if (now - since >= rules.callLimit) inFlight.delete(other);
+    if (inFlight.size > 0) breaks('two calls in flight');
+    inFlight.set(call.n, { kind: call.kind, since: now });
+    if (call.kind !== 'hide') checkDecision(call.kind);
+    const before = happened;
     const fault = options.fault(n);
     const latency = options.latency(n);
-    const answered = (outcome: Outcome, after: number): void =>
-      world.at(time + after, () => {
+    const answers = (outcome: Outcome, after: number): void =>
+      line.at(line.now() + after, () => {
         inFlight.delete(call.n);
-        judgeEvent({ is: 'outcome', call: call.n, outcome, at: time }, by);
+        judge({ is: 'outcome', call: call.n, outcome, at: line.now() }, { by });
       });
-    if (fault === 'failed') return answered({ is: 'failed', code: -1 }, latency * 2);
-    if (fault !== 'lost-undone')
-      world.at(time + latency, () => arrive(call, { doubtful, fault, answered, latency }));
-    if (fault === 'dies') {
-      world.at(time + 5000, () => {
-        inFlight.delete(call.n);
-        judgeEvent({ is: 'recovered', by, at: time }, by);
-      });
-    }
+    if (fault === 'failed') return answers({ is: 'failed', code: -1 }, latency * 2);
     if (fault === 'lost-done' || fault === 'lost-undone')
-      answered({ is: 'lost', begun: true, cause: 'timeout' }, 3000);
+      answers({ is: 'lost', begun: true, cause: 'timeout' }, 3000);
+    if (fault === 'dies') line.at(now + 5000, () => recovers(call, { event, by }));
+    if (fault === 'lost-undone') return;
+    line.at(now + latency, () => {
+      const known = excused || inTheAir > 0 || happened !== before || state.call?.crossed === true;
+      const outcome = arrive(call.kind, known);
+      if (fault === 'none') answers(outcome, latency);
+    });
   }
 
-  interface Arrival {
-    doubtful: boolean;
-    fault: Fault;
-    latency: number;
-    answered: (outcome: Outcome, after: number) => void;
+  /** The job is tried again: it finds its own call, and judges its event once more. */
+  function recovers(call: Call, { event, by }: { event: Event; by: string }): void {
+    inFlight.delete(call.n);
+    judge({ is: 'recovered', by, at: line.now() }, { by });
+    if (event.is !== 'outcome' && event.is !== 'recovered') judge(event, { by });
+  }
+
+  function checkDecision(kind: 'show' | 'interim'): void {
+    const now = line.now();
+    const open = openAt(truth, now);
+    if (open.length === 0) breaks(`${kind} decided with no turn open`);
+    if (standing(now).length > 0) breaks(`${kind} decided while a message is on its way`);
+    const { pause } = truth;
+    const isPaused = pause !== null && pause.from <= now && now < pause.until;
+    if (isPaused && !open.some(({ openedAt }) => openedAt < pause.from)) breaks(`${kind} decided in a pause`);
+    const isHushed = ({ hushed }: TrueTurn): boolean => hushed.some(({ from, to }) => from < now && now < to);
+    if (open.length > 0 && open.every(isHushed)) breaks(`fought: ${kind} decided after the bot's cancel`);
+    if (kind === 'interim') checkText(open.filter((turn) => !isHushed(turn)));
+  }
+
+  function checkText(open: TrueTurn[]): void {
+    const now = line.now();
+    const { interim } = rules;
+    const due = open.filter(
+      ({ texted, repliedAt, unheardAt, openedAt }) =>
+        !texted && now <= repliedAt && now <= unheardAt && now >= openedAt + (interim?.after ?? 0),
+    );
+    if (due.length === 0) breaks('interim decided with no turn that waits for one');
+    for (const turn of due) turn.texted = true;
   }
 
   /** The platform's side of a call. */
-  function arrive(call: Call, { doubtful, fault, latency, answered }: Arrival): void {
-    const outcome = judge(call);
-    world.calls.push({ at: time, kind: call.kind, answer: outcome.is });
-    const refused = outcome.is !== 'done';
-    const allowed = doubtful || state.call?.crossed === true;
-    if (refused && !allowed) world.broken.push(`refused call (${outcome.is}) at ${time}`);
-    if (fault === 'none') answered(outcome.is === 'swallowed' ? { is: 'done' } : outcome, latency);
-  }
-
-  function judge(call: Call): Outcome | { is: 'swallowed' } {
-    const running = isLit(time);
-    if (call.kind === 'hide') {
-      turnOff();
+  function arrive(kind: Call['kind'], excused: boolean): Outcome {
+    const now = line.now();
+    if (kind === 'hide') {
+      phone.hide(now);
       return { is: 'done' };
     }
-    const last = world.interactions.at(-1) ?? -Infinity;
-    if (time - last > rules.window) return { is: 'window-closed', code: 45080 };
-    if (running) return options.running === 'refuses' ? { is: 'already' } : { is: 'swallowed' };
-    world.lit.push({ from: time, to: time + rules.lifetime });
-    return { is: 'done' };
+    if (kind === 'interim') return arriveText(excused);
+    const shown = phone.show(now);
+    if (shown !== 'done' && !excused) breaks(`refused show (${shown})`);
+    if (shown === 'window-closed') return { is: shown, code: 45080 };
+    return { is: shown === 'swallowed' ? 'done' : shown };
   }
 
-  function isLit(when: number): boolean {
-    return world.lit.some(({ from, to }) => from <= when && when < to);
+  function arriveText(excused: boolean): Outcome {
+    const taken = phone.send(line.now());
+    const isKnown = !excused && untold === 0;
+    if (!taken && isKnown) breaks('refused interim');
+    const limit = rules.sendsPerMessage;
+    if (taken && isKnown && limit > 0 && phone.sends() >= limit) breaks('no message left for the answer');
+    return taken ? { is: 'done' } : { is: 'failed', code: 45047 };
   }
 
-  function turnOff(): void {
-    const last = world.lit.at(-1);
-    if (last && last.to > time) last.to = time;
+  function send(message: Parameters<World['send']>[0]): void {
+    const at = line.now();
+    const block: Block = { from: at, to: at + blockLimit, over: false };
+    world.blocks.push(block);
+    inTheAir += 1;
+    const leave = (): void => {
+      const isShowing = state.call?.kind === 'show';
+      if (isShowing && line.now() < at + patience) return line.at(line.now() + look, leave);
+      line.at(line.now() + message.latency, () => reach(message, { at, block }));
+    };
+    leave();
+  }
+
+  function reach(
+    { how, id, waits, latency }: Parameters<World['send']>[0],
+    { at, block }: { at: number; block: Block },
+  ): void {
+    const now = line.now();
+    happened += 1;
+    const isOut =
+      ['accepted', 'unknown-out', 'silent-out'].includes(how) && phone.send(now, how === 'accepted');
+    if (how === 'accepted' && isOut) {
+      return lands(
+        now + latency,
+        () => world.tell({ is: 'message', by: 'gateway', sentAt: 0, id, at }, { waits, ends: block }),
+        waits,
+      );
+    }
+    if (isOut) untold += 1;
+    if (how.startsWith('silent')) return lands(at + blockLimit, () => {}, 0);
+    const doubt = how.startsWith('unknown');
+    world.doubted ||= doubt;
+    lands(
+      now + (doubt ? 3000 : latency),
+      () => world.tell({ is: 'unblocked', doubt, at: line.now() }, { waits, ends: block }),
+      waits,
+    );
+  }
+
+  /** It is told then, and known when it has been judged. */
+  function lands(when: number, tells: () => void, waits: number): void {
+    line.at(when, () => {
+      tells();
+      line.at(line.now() + waits, () => void (inTheAir -= 1));
+    });
+  }
+
+  function types(on: boolean, { waits, latency }: { waits: number; latency: number }): void {
+    inTheAir += 1;
+    // Nobody switches there and back within a call's time.
+    const leaves = Math.max(line.now(), switchedAt + 1000);
+    switchedAt = leaves;
+    line.at(leaves + latency, () => {
+      happened += 1;
+      const now = line.now();
+      const shown = on ? phone.show(now, true) : phone.hide(now);
+      const told = shown !== 'window-closed';
+      lands(now + latency, () => told && world.tell({ is: 'typed', on, at: line.now() }, { waits }), waits);
+    });
   }
 
   return world;
 }
 
-/** The truth about turns, kept without the core. */
-function noteTruth(world: World, rules: Rules, event: Event): void {
-  const { at } = event;
-  const open = [...world.turns.values()].filter((turn) => at < turn.endedAt);
-  const turn = 'turn' in event ? world.turns.get(event.turn) : undefined;
-  if (event.is === 'inbound' && !turn && event.opensTurn) {
-    const phase = event.phase === 'acknowledged' ? 'acknowledged' : 'working';
-    world.turns.set(event.turn, {
-      openedAt: at,
-      endedAt: at + rules.deadline,
-      phase,
-      replied: false,
-      darkUntil: 0,
-    });
-  }
-  if (event.is === 'ended') {
-    if (turn) turn.endedAt = Math.min(turn.endedAt, at);
-    else
-      world.turns.set(event.turn, {
-        openedAt: at,
-        endedAt: at,
-        phase: 'working',
-        replied: false,
-        darkUntil: 0,
-      });
-  }
-  if (event.is === 'acknowledged' && turn) {
-    turn.phase = 'acknowledged';
-    if (turn.replied) turn.endedAt = Math.min(turn.endedAt, at);
-  }
-  if (event.is !== 'message') return;
-  for (const each of open) {
-    if (each.phase === 'acknowledged') each.endedAt = at;
-    else Object.assign(each, { replied: true, darkUntil: at + rules.darkAfterMessage });
-  }
+/** Virtual time: what stands for a moment is done in the order in which it was put there. */
+function createLine() {
+  const queue: { time: number; order: number; what: () => void }[] = [];
+  let time = noon;
+  let order = 0;
+  return {
+    now: () => time,
+    at: (when: number, what: () => void): void =>
+      void queue.push({ time: Math.max(when, time), order: (order += 1), what }),
+    /** Answers whether it came to rest. */
+    run: (): boolean => {
+      for (let steps = 0; queue.length > 0 && steps < 20_000; steps += 1) {
+        queue.sort((a, b) => a.time - b.time || a.order - b.order);
+        const next = queue.shift();
+        if (!next) return true;
+        time = next.time;
+        next.what();
+      }
+      return queue.length === 0;
+    },
+  };
 }

@@ -320,6 +320,42 @@ describe('a push over the limit', () => {
     expect(scene.log.lines).toMatchObject([{ level: 'error', fields: { code: 48001 } }]);
   });
 
+  const transfer = {
+    ...passiveReply,
+    body: Buffer.from(xmlOf({ MsgType: 'transfer_customer_service' })),
+  };
+  const messageFirst: Answer = { ...passiveReply, headers: [['X-Typing', 'keep']] };
+
+  /** What is told of an answer that comes after the hold. */
+  async function toldLate(late: Answer, sends = {}): Promise<string[]> {
+    const journal = createJournal();
+    const answer = createGate<Answer>();
+    const accounts = [wechat({ journal, sends: { errcode: 0, ...sends } })];
+    const scene = await openScene({ journal, accounts, holdMs: 10, send: () => answer.passed });
+    await pushWechat(scene, big).answer;
+    answer.open(late);
+    await journal.when('tellEvent', 2);
+    return journal.of('tellEvent').map(({ event }) => event.is);
+  }
+
+  test('passes nobody on to a human when that comes too late: the bot keeps the user', async () => {
+    expect(await toldLate(transfer)).toEqual(['paused', 'resumed']);
+  });
+
+  test.each([
+    ['the answer', passiveReply, 'ended'],
+    ['not yet the answer', messageFirst, 'acknowledged'],
+  ])('counts a late message that is %s among those that were sent', async (_, late, is) => {
+    expect(await toldLate(late)).toEqual([is, 'interaction']);
+  });
+
+  test('with a message that is not yet the answer: it takes the indicator away', async () => {
+    const scene = await openScene({ send: async () => messageFirst });
+    await pushWechat(scene, big).answer;
+    const { event } = await scene.journal.when('tellEvent', 2);
+    expect(event).toMatchObject({ is: 'interaction', sent: false });
+  });
+
   test('is acknowledged whatever befalls the telling of its end', async () => {
     for (const tellEvent of [away, () => new Promise<void>(() => {})]) {
       const scene = await openScene({ intake: { tellEvent }, send: async () => passiveReply });

@@ -167,6 +167,30 @@ describe('the end of a delivery', () => {
 const whenHungUp: SceneOptions['send'] = ({ signal }) =>
   new Promise<Answer>((resolve) => signal?.addEventListener('abort', () => resolve(passiveReply)));
 
+/** A message with the bot's word that it is not yet the answer. */
+const messageFirst: Answer = { ...passiveReply, headers: [...passiveReply.headers, ['X-Typing', 'keep']] };
+
+describe('a message that is not yet the answer', () => {
+  test('is an interaction once the platform has it: it takes the indicator away', async () => {
+    const { scene } = await passing(answering(''), { send: async () => messageFirst });
+    await pushWechat(scene).answer;
+    await scene.journal.when('tellEvent', 2);
+    expect(endsOf(scene)).toEqual(['acknowledged', 'interaction']);
+    expect(scene.journal.kinds()).toEqual(['tell', 'asked', 'tellEvent', 'written', 'tellEvent']);
+  });
+
+  test('did not reach a platform that is gone', async () => {
+    const send: SceneOptions['send'] = ({ signal }) =>
+      new Promise((resolve) => signal?.addEventListener('abort', () => resolve(messageFirst)));
+    const { scene } = await passing(answering(''), { send });
+    const { hangUp } = pushWechat(scene);
+    await scene.journal.when('asked');
+    hangUp();
+    await scene.journal.when('tellEvent', 2);
+    expect(endsOf(scene)).toEqual(['acknowledged', 'undelivered']);
+  });
+});
+
 describe('when the platform hangs up', () => {
   test('the bot is dropped, and the delivery missed', async () => {
     const arrived = createGate<Asked>();

@@ -128,13 +128,15 @@ export function wechat(
     return answerOf(served.sends ?? { errcode: 0 });
   });
   const platform = createWechat({ ...wechatAccount, ...served.account }, adapterDeps(scriptedSend(), send));
-  return { platform, bot: served.bot === undefined ? bot : served.bot };
+  const apiBase = 'http://api.test';
+  return { platform, apiBase, bot: served.bot === undefined ? bot : served.bot };
 }
 
 export function nxcloud(served: { account?: Partial<NxcloudAccount>; bot?: ServedBot | null } = {}): Served {
   const dependencies = { typing: scriptedSend(), clock, log: recordLog() };
   const platform = createNxcloud({ ...nxcloudAccount, ...served.account }, dependencies);
-  return { platform, bot: served.bot === undefined ? bot : served.bot };
+  const apiBase = 'http://api.test';
+  return { platform, apiBase, bot: served.bot === undefined ? bot : served.bot };
 }
 
 export interface SceneOptions {

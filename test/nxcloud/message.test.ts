@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { joinMessageId, splitMessageId } from '../../src/nxcloud/message.ts';
+import { joinMessageId, splitMessageId } from '../../src/nxcloud/message-id.ts';
 import { createScene, envelope, happeningsOf, pushOf, textMessage, wamid } from './fakes.ts';
 
 const user = '8613320237446';
@@ -149,7 +149,13 @@ function status(rest: object = {}): object {
 describe('statuses', () => {
   test('"sent" says that a message went out', async () => {
     expect(await happeningsOf(envelope({ statuses: [status()] }))).toEqual([
-      { is: 'evidence', user, evidence: 'status', sentAt: 1_660_019_986 },
+      {
+        is: 'evidence',
+        user,
+        evidence: 'status',
+        sentAt: 1_660_019_986,
+        messageId: 'wamid.edcf691d49c04b939c8e3331f07f9cd1',
+      },
     ]);
   });
 
@@ -192,8 +198,8 @@ describe('other bodies', () => {
       value: { business_phone: '8615800001795', wabaId: '1', message_echoes },
     };
     expect(await happeningsOf(body)).toEqual([
-      { is: 'evidence', user, evidence: 'echo', sentAt: 1_735_470_750 },
-      { is: 'evidence', user: bsuid, evidence: 'echo', sentAt: 1_735_470_751 },
+      { is: 'evidence', user, evidence: 'echo', sentAt: 1_735_470_750, messageId: 'wamid.1' },
+      { is: 'evidence', user: bsuid, evidence: 'echo', sentAt: 1_735_470_751, messageId: 'wamid.2' },
     ]);
   });
 

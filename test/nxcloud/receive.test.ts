@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sign } from '../../src/nxcloud/signature.ts';
-import { nxcloudRules } from '../../src/nxcloud/index.ts';
+import { nxcloudRules } from '../../src/nxcloud/rules.ts';
 import { account, createScene, envelope, pushOf, textMessage } from './fakes.ts';
 
 async function keyOf(body: unknown): Promise<string> {

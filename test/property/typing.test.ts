@@ -4,7 +4,8 @@ import type { State } from '../../src/core/state.ts';
 import { step } from '../../src/core/typing.ts';
 import { tables } from '../core/tables.ts';
 import type { Stepper } from '../core/world.ts';
-import { promises, type Subject } from './promises.ts';
+import type { Subject } from './play.ts';
+import { promises } from './promises.ts';
 
 describe.each(tables)('over random histories, $name', ({ rules, running }) => {
   test.each(Object.entries(promises))('%s', (_, promise) => {

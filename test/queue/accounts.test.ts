@@ -98,13 +98,23 @@ describe('an account that may not', () => {
 });
 
 describe('what to do after an acknowledgement, where it is to be learned', () => {
-  test('evidence from outside: renew', async () => {
-    for (const by of ['status', 'echo'] as const) {
+  test.each(['gateway', 'status', 'echo', 'queue', 'control'] as const)(
+    'evidence from outside, %s: renew',
+    async (by) => {
       const accounts = process();
       await accounts.noteEnds(shop, ended(by));
       expect(accounts.rules(shop).afterAck).toBe('renew');
-    }
-  });
+    },
+  );
+
+  test.each(['passive-reply', 'bot', 'reply-failed', 'deliveries', 'handoff', 'left', 'crowded'] as const)(
+    'what says nothing of later turns, %s: as it was',
+    async (by) => {
+      const accounts = process();
+      await accounts.noteEnds(shop, ended(by));
+      expect(accounts.of(shop).afterAck).toBeNull();
+    },
+  );
 
   test('three deadlines in a row: keep', async () => {
     const accounts = process();

@@ -12,7 +12,7 @@ import {
 import type { Rules } from '../../src/core/rules.ts';
 import type { Answer } from '../../src/core/wire.ts';
 import type { EventQueue } from '../../src/queue/events.ts';
-import { wechatRules } from '../../src/wechat/index.ts';
+import { wechatRules } from '../../src/wechat/rules.ts';
 
 export interface HandClock extends Clock {
   set(at: number): void;
@@ -91,12 +91,15 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
     channel,
     account: 'shop',
     rules: { ...wechatRules, ...script.rules },
+    needsMessageId: channel === 'nxcloud',
     acknowledgement: answerOf('success'),
     receive: () => Promise.reject(new Error('the queue receives no push')),
     show: async ({ user }) => {
       calls.push(`show ${user}`);
       return script.show?.() ?? { is: 'done' };
     },
+    ownCalls: { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) },
+    refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
     readAnswer: async () => ({ is: answer }),
     ...(hide === 'absent'
       ? {}

@@ -105,33 +105,33 @@ async function left(queue: Queue): Promise<number> {
 describe('an event', () => {
   test('of a repeated push is told once, even when the first was worked off long ago', async () => {
     const conversation = newConversation();
-    await events.tell(conversation, inbound('a'), 60_000);
-    await events.tell(conversation, inbound('a'), 60_000);
+    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
+    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
     expect(await left(typing)).toBe(1);
     await firstEvents(1);
     await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
-    await events.tell(conversation, inbound('a'), 60_000);
+    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
     expect(await left(typing)).toBe(0);
   });
 
   test('of the same message id on another account is another one', async () => {
     const conversation = newConversation();
-    await events.tell(conversation, inbound('b'), 60_000);
-    await events.tell({ ...conversation, account: 'other' }, inbound('b'), 60_000);
+    await events.tell(conversation, inbound('b'), { repeatsMs: 60_000 });
+    await events.tell({ ...conversation, account: 'other' }, inbound('b'), { repeatsMs: 60_000 });
     expect(await left(typing)).toBe(2);
   });
 
   test('of each delivery in pass mode is told', async () => {
     const conversation = newConversation();
-    await events.tell(conversation, inbound('c', 'passed'), 60_000);
-    await events.tell(conversation, inbound('c', 'passed'), 60_000);
+    await events.tell(conversation, inbound('c', 'passed'), { repeatsMs: 60_000 });
+    await events.tell(conversation, inbound('c', 'passed'), { repeatsMs: 60_000 });
     expect(await left(typing)).toBe(2);
   });
 
   test('that ends something comes before messages, which come before wake-ups', async () => {
     const conversation = newConversation();
     await events.arm(conversation, { n: 1, at: clock.now() - 1 });
-    await events.tell(conversation, inbound('d'), 60_000);
+    await events.tell(conversation, inbound('d'), { repeatsMs: 60_000 });
     await events.tell(conversation, { is: 'left', at: clock.now() });
     expect((await firstEvents(3)).map(({ is }) => is)).toEqual(['left', 'inbound', 'wake']);
   });
@@ -184,7 +184,7 @@ describe('a wake-up', () => {
       const conversation = newConversation();
       const failing = failingWorker(() => new Error('out of memory'));
       if (event.is === 'wake') await events.arm(conversation, { n: event.timer, at: event.at });
-      else await events.tell(conversation, event, 1000);
+      else await events.tell(conversation, event, { repeatsMs: 1000 });
       await once(failing, 'failed');
       await failing.close();
       expect(await left(typing)).toBe(1);
@@ -279,7 +279,7 @@ describe('the typing worker', () => {
         botThat(() => Promise.reject(new Error('no bot'))),
       );
       const conversation = { ...newConversation(), user };
-      await events.tell(conversation, inbound(`turn-${user}`), 60_000);
+      await events.tell(conversation, inbound(`turn-${user}`), { repeatsMs: 60_000 });
       await expect.poll(() => platform.calls.length, { interval: 5 }).toBeGreaterThan(1);
       await events.tell(conversation, { is: 'left', at: clock.now() });
       await expect.poll(() => platform.calls.at(-1), { interval: 5 }).toBe(`hide ${user}`);
@@ -464,9 +464,9 @@ describe('a job that has to wait', () => {
       const log = recordLog();
       work(platform, answering(), { log, callsPerAccount: 1, clock: time });
       const [one, other] = [newConversation(), newConversation()];
-      await events.tell(one, { ...inbound(one.user), at: time.now() }, 60_000);
+      await events.tell(one, { ...inbound(one.user), at: time.now() }, { repeatsMs: 60_000 });
       await arrived.promise;
-      await events.tell(other, { ...inbound(other.user), at: time.now() }, 60_000);
+      await events.tell(other, { ...inbound(other.user), at: time.now() }, { repeatsMs: 60_000 });
       await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
       first.resolve({ is: 'done' });
       await expect
@@ -511,8 +511,8 @@ describe('what a push says', () => {
     ],
     [
       'a status',
-      { is: 'evidence', user: 'u', evidence: 'status', sentAt: 9 },
-      [{ user: 'u', is: 'message', by: 'status', sentAt: 9 }],
+      { is: 'evidence', user: 'u', evidence: 'status', sentAt: 9, messageId: 'out' },
+      [{ user: 'u', is: 'message', by: 'status', sentAt: 9, id: 'out' }],
     ],
     ['a human who hands back', { is: 'handoff', user: 'u', on: false }, [{ user: 'u', is: 'resumed' }]],
     ['a user who left', { is: 'left', user: 'u' }, [{ user: 'u', is: 'left' }]],
@@ -557,7 +557,7 @@ describe('what a push says', () => {
 
   test('the job names the turns that its answer ends', async () => {
     const received = push([
-      { is: 'evidence', user: 'one', evidence: 'status', sentAt: 1 },
+      { is: 'evidence', user: 'one', evidence: 'status', sentAt: 1, messageId: null },
       { ...happening, user: 'two', key: 'two-key', opensTurn: true, interaction: true },
       { ...happening, user: 'three', opensTurn: false, interaction: true },
     ]);

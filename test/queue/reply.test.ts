@@ -231,7 +231,8 @@ describe('an answer with a message', () => {
 /** The other open turn of the job's user, as the typing queue keeps it; `its own`: the one that the bot has acknowledged. */
 async function openTurn(it: Stage, whose: 'another' | 'its own', n = 0): Promise<void> {
   const { user, turn } = it.job.turns[n] ?? { user: '', turn: '' };
-  const open = { openedAt: 1, sentAt: 0, shown: false, replied: null, darkUntil: 0, deliveries: 0 } as const;
+  const flags = { shown: false, renews: false, hushed: false, interim: false } as const;
+  const open = { openedAt: 1, sentAt: 0, ...flags, replied: null, darkUntil: 0, deliveries: 0 } as const;
   const opened =
     whose === 'another'
       ? { ...open, id: 'other', phase: 'working' as const, lapsesAt: null }
@@ -380,7 +381,7 @@ describe('a job that is run again', () => {
     const it = await interrupted('offered');
     await it.run({ attempt: 2 });
     expect(it.asked).toEqual([]);
-    expect(told(it)).toEqual([]);
+    expect(told(it)).toEqual(['0 interaction']);
     expect(it.platform.sent.map(({ body }) => body)).toEqual([textOf(message.body)]);
     expect(await stateOf(it)).toBe('sent');
   });

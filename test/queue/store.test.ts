@@ -23,7 +23,11 @@ const stateWith = (changes: Partial<State>): State => ({ ...initialState, ...cha
 
 describe('a conversation’s state', () => {
   test('that was never saved is the initial one', async () => {
-    expect(await store.load(newConversation())).toEqual({ raw: null, state: initialState });
+    expect(await store.load(newConversation())).toEqual({
+      raw: null,
+      state: initialState,
+      blockedUntil: 0,
+    });
   });
 
   test('comes back as it was saved, and expires', async () => {

@@ -64,6 +64,21 @@ test.each([
     text: "import { a } from '../http/a.ts';\nexport const b = a;\n",
   },
   {
+    what: 'the gateway that imports the web',
+    file: 'src/gateway/a.ts',
+    text: "import { a } from '../http/a.ts';\nexport const b = a;\n",
+  },
+  {
+    what: 'the client library that imports a package',
+    file: 'src/client/a.ts',
+    text: "import axios from 'axios';\nexport const a = axios;\n",
+  },
+  {
+    what: 'the client library that imports core',
+    file: 'src/client/a.ts',
+    text: "import type { A } from '../core/a.ts';\nexport type B = A;\n",
+  },
+  {
     what: 'a folder that imports an entry',
     file: 'src/http/a.ts',
     text: "import { a } from '../main.ts';\nexport const b = a;\n",

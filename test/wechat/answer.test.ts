@@ -24,7 +24,7 @@ describe("a bot's answer", () => {
 
   test.each([
     xmlOf({ MsgType: 'text', Content: 'hi' }),
-    `\n ${xmlOf({ MsgType: 'transfer_customer_service' })}`,
+    `\n ${xmlOf({ MsgType: 'text', Content: 'hi' })}`,
     '{"MsgType":"text","Content":"hi"}',
     'successful',
     'hello',
@@ -33,6 +33,14 @@ describe("a bot's answer", () => {
     '[]',
   ])('%j is for the user', async (body) => {
     expect(await read(body)).toBe('message');
+  });
+
+  test.each([
+    `\n ${xmlOf({ MsgType: 'transfer_customer_service' })}`,
+    '{"MsgType":"TRANSFER_customer_service"}',
+    JSON.stringify({ Encrypt: seal(xmlOf({ MsgType: 'transfer_customer_service' })) }),
+  ])('%j passes the user on to a human', async (body) => {
+    expect(await read(body)).toBe('handoff');
   });
 
   test('is opened first where it is encrypted, in either spelling and with any key', async () => {

@@ -23,6 +23,8 @@ export const account: WechatAccount = {
   botMode: 'job',
   afterAck: 'auto',
   starts: {},
+  interim: null,
+  customSend: { kfAccount: null, isAiMessage: false },
   rules: {},
 };
 

@@ -192,3 +192,48 @@ describe('the outcome of a late answer', () => {
     expect(await withToken(new NoAnswer('x', { begun: true }))).toMatchObject({ is: 'not-sent' });
   });
 });
+
+describe('how messages of ours look', () => {
+  const customSend = { kfAccount: 'ai@shop', isAiMessage: true };
+
+  test('in the name of an agent, and marked as made by an AI, where the account says so', async () => {
+    const { calls } = await late(hello, [ok], { customSend });
+    expect(JSON.parse(String(calls[0]?.body))).toEqual({
+      touser: 'OPENID',
+      msgtype: 'text',
+      text: { content: 'hello' },
+      customservice: { kf_account: 'ai@shop' },
+      aimsgcontext: { is_ai_msg: 1 },
+    });
+  });
+});
+
+describe('the interim text', () => {
+  const interim = { text: '请稍等…', after: null };
+
+  async function sendInterim(...script: Step[]) {
+    const send = scriptedSend(granted('T1'), ...script);
+    const platform = createWechat({ ...account, interim }, adapterDeps(scriptedSend(), send));
+    return { outcome: await platform.sendInterim?.('OPENID'), calls: send.requests.slice(1) };
+  }
+
+  test('is a text message', async () => {
+    const { outcome, calls } = await sendInterim(ok);
+    expect(outcome).toEqual({ is: 'done' });
+    expect(calls.map(({ body }) => body)).toEqual([
+      '{"touser":"OPENID","msgtype":"text","text":{"content":"请稍等…"}}',
+    ]);
+  });
+
+  test.each([
+    ['refused', { errcode: 45047 }, { is: 'failed', code: 45047 }],
+    ['without an answer', new NoAnswer('x', { begun: true }), { is: 'lost', begun: true }],
+    ['that did not leave', new NoAnswer('x', { begun: false }), { is: 'lost', begun: false }],
+  ])('%s', async (_, step, outcome) => {
+    expect((await sendInterim(step)).outcome).toMatchObject(outcome);
+  });
+
+  test('there is none that is not configured', () => {
+    expect('sendInterim' in createWechat(account, adapterDeps(scriptedSend()))).toBe(false);
+  });
+});

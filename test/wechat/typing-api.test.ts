@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
-import { createWechat, wechatRules } from '../../src/wechat/index.ts';
+import { createWechat } from '../../src/wechat/index.ts';
+import { wechatRules } from '../../src/wechat/rules.ts';
 import { account, adapterDeps, answerOf, granted, scriptedSend } from './fakes.ts';
 
 const target = { user: 'OPENID', messageId: '1' };

@@ -1,0 +1,74 @@
+import type { IncomingMessage } from 'node:http';
+import type { Log } from '../core/log.ts';
+import type { OwnCall, Verdict } from '../core/own-calls.ts';
+import type { GatewayPlatform } from '../core/platform.ts';
+import type { Answer } from '../core/wire.ts';
+import type { Told } from './answer.ts';
+import { exchange, type Exchange } from './exchange.ts';
+import type { GatewayWatch, Sending } from './watch.ts';
+
+export interface Reading {
+  platform: GatewayPlatform;
+  watch: GatewayWatch;
+  log: Log;
+}
+
+/** Messages are a few kB; a longer call passes unread (bytes). */
+const bodyLimit = 1024 * 1024;
+
+/** Makes a call that may say something of a user: it is read whole before it leaves, and its answer on the way. */
+export function exchangeRead(reading: Reading, call: Exchange, path: string): void {
+  takeBody(call.request, bodyLimit, (body) => {
+    const own = body === null ? null : reading.platform.ownCalls.read(path, body);
+    if (own === null) exchange({ ...call, body });
+    else if (own.is === 'typing') exchange({ ...call, body, told: typed(reading, own) });
+    else void announce(reading, { ...call, body }, own.user);
+  });
+}
+
+async function announce(reading: Reading, call: Exchange, user: string): Promise<void> {
+  const { watch, platform, log } = reading;
+  let sending: Sending | null = null;
+  try {
+    sending = await watch.sending(platform, user);
+  } catch (error) {
+    log.error({ account: platform.account, error }, 'A message of the bot passes unwatched.');
+  }
+  exchange({ ...call, told: sending && safely(reading, (verdict) => sending.over(verdict)) });
+}
+
+function typed(reading: Reading, { user, on }: OwnCall & { is: 'typing' }): Told {
+  return safely(reading, (verdict) => reading.watch.typed(reading.platform, user, { on, verdict }));
+}
+
+/** Whatever goes wrong in the telling, the bot's call goes on. */
+function safely({ platform, log }: Reading, tell: (verdict: Verdict) => void): Told {
+  return (answer) => {
+    try {
+      tell(verdictOf(platform, answer));
+    } catch (error) {
+      log.error({ account: platform.account, error }, 'What became of a call of the bot was lost.');
+    }
+  };
+}
+
+function verdictOf({ ownCalls }: GatewayPlatform, answer: Answer | null): Verdict {
+  return answer === null ? { is: 'unknown' } : ownCalls.verdict(answer);
+}
+
+/** The whole body, or null when it is longer: then all of it is still to come. Not called when the bot hangs up. */
+function takeBody(request: IncomingMessage, limit: number, taken: (body: Buffer | null) => void): void {
+  if (Number(request.headers['content-length'] ?? 0) > limit) return taken(null);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const end = (): void => taken(Buffer.concat(chunks));
+  const data = (chunk: Buffer): void => {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size <= limit) return;
+    request.off('data', data).off('end', end).pause();
+    request.unshift(Buffer.concat(chunks));
+    taken(null);
+  };
+  request.on('data', data).once('end', end);
+}

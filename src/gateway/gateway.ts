@@ -1,0 +1,99 @@
+import { STATUS_CODES, type Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Log } from '../core/log.ts';
+import type { GatewayPlatform } from '../core/platform.ts';
+import { exchangeRead } from './calls.ts';
+import { createApi, type Api } from './api.ts';
+import { exchange, type Exchange } from './exchange.ts';
+import { routeOf, type GatewayAccess } from './route.ts';
+import type { GatewayWatch } from './watch.ts';
+
+export interface GatewayAccount {
+  /** Where its API is: every call goes below this URL. */
+  base: string;
+  platform: GatewayPlatform;
+}
+
+export interface GatewayOptions {
+  access: GatewayAccess;
+  accounts: readonly GatewayAccount[];
+  agentFor: (url: string) => Agent;
+  watch: GatewayWatch;
+  log: Log;
+  /** A call on which nothing moves for so long is given up (ms). @default 120000 */
+  idleMs?: number;
+}
+
+/** A handler for node:http, and for express before anything that reads bodies. */
+export type Gateway = (request: IncomingMessage, response: ServerResponse) => void;
+
+interface Served {
+  api: Api;
+  platform: GatewayPlatform;
+}
+
+/** Whether a request is the gateway's, by its URL; also one that names a whole URL, to be refused. */
+export function isForGateway(url: string): boolean {
+  return url.startsWith('/gateway/') || /^https?:\/\/[^/]*\/gateway\//i.test(url);
+}
+
+/**
+ * Passes the bot's own API calls on unchanged, `/gateway/<channel>/<account>/…` (`/gateway/<key>/…` with a key) to the
+ * account's API base and nowhere else, and reads what they say about a user's wait.
+ */
+export function createGateway(options: GatewayOptions): Gateway {
+  const { access, watch, log } = options;
+  const bases = new Map(options.accounts.map((account) => [idOf(account.platform), serve(account, options)]));
+  return (request, response) => {
+    const route = routeOf({ access, bases }, request);
+    if (route.is === 'refusal') return refuse(response, route);
+    const { api, platform } = route.base;
+    const call: Exchange = {
+      request,
+      response,
+      api,
+      target: `${route.path}${route.query}`,
+      body: null,
+      told: null,
+      failed: (reason) => fail(response, { api, platform, log, reason }),
+    };
+    if (!platform.ownCalls.reads(request.method ?? '', route.path)) exchange(call);
+    else exchangeRead({ platform, watch, log }, call, route.path);
+  };
+}
+
+function serve({ base, platform }: GatewayAccount, { agentFor, idleMs = 120_000 }: GatewayOptions): Served {
+  return { platform, api: createApi(base, { agent: agentFor(base), idleMs }) };
+}
+
+function idOf({ channel, account }: GatewayPlatform): string {
+  return `${channel}/${account}`;
+}
+
+/** An SDK that asks for no status knows a refusal by these: WeChat's `errcode`, NXCloud's `code`. */
+function refuse(response: ServerResponse, { status, error }: { status: number; error: string }): void {
+  const text = JSON.stringify({ error, errcode: status, errmsg: error, code: status, message: error });
+  say(response, { status, type: 'application/json', text });
+}
+
+/** No JSON: an SDK that looks for an errcode in it, and finds none, would take it for a success. */
+function fail(
+  response: ServerResponse,
+  { api, platform, log, reason }: Served & { log: Log; reason: string },
+): void {
+  const id = idOf(platform);
+  log.warn({ account: id, reason }, "The platform's API gave a call of the bot no answer.");
+  const text = `${api.host} gave the gateway no answer (${reason}): check apiBase of ${id} and the way there.`;
+  say(response, { status: 502, type: 'text/plain', text });
+}
+
+interface Said {
+  status: number;
+  type: string;
+  text: string;
+}
+
+function say(response: ServerResponse, { status, type, text }: Said): void {
+  const headers = { 'Content-Type': `${type}; charset=utf-8`, 'Content-Length': Buffer.byteLength(text) };
+  // By name: the words of an answer that could not be written may stand there still.
+  response.writeHead(status, STATUS_CODES[status], headers).end(text);
+}

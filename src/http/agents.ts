@@ -1,0 +1,47 @@
+import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { HttpsProxyAgent } from 'https-proxy-agent';
+
+export interface AgentsOptions {
+  /** Connections at most per host; further requests wait for one. */
+  maxSockets: number;
+  /**
+   * An idle connection is closed after this (ms). It has to be shorter than the other side's own limit, or a request
+   * can meet its closing: nobody knows then whether it was taken up.
+   */
+  idleMs: number;
+  /** The proxy for a URL, or "" for none. @default never one */
+  proxyFor?: (url: string) => string;
+}
+
+/** Pools of connections that stay open, through the proxies that some URLs need. */
+export interface Agents {
+  agentFor: (url: string) => HttpAgent;
+  close: () => void;
+}
+
+export function createAgents({ maxSockets, idleMs, proxyFor = () => '' }: AgentsOptions): Agents {
+  const pool = { keepAlive: true, timeout: idleMs, maxSockets };
+  const agents = { http: new HttpAgent(pool), https: new HttpsAgent(pool) };
+  const proxies = new Map<string, HttpAgent>();
+  const proxied = (proxy: string): HttpAgent => {
+    const known = proxies.get(proxy) ?? createProxyAgent(proxy, pool);
+    proxies.set(proxy, known);
+    return known;
+  };
+  return {
+    agentFor: (url) => {
+      const proxy = proxyFor(url);
+      if (proxy !== '') return proxied(proxy);
+      return url.toLowerCase().startsWith('https:') ? agents.https : agents.http;
+    },
+    close: () => [agents.http, agents.https, ...proxies.values()].forEach((agent) => agent.destroy()),
+  };
+}
+
+function createProxyAgent(proxy: string, pool: AgentOptions & { timeout: number }): HttpAgent {
+  const agent = new HttpsProxyAgent(proxy, pool);
+  // It drops its options when it is made; node:http reads the idle limit from there.
+  agent.options.timeout = pool.timeout;
+  return agent;
+}

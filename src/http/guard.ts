@@ -1,0 +1,35 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isFromHere } from './loopback.ts';
+
+/** `hidden`: there is nothing here for this caller; it is told so as of any path that leads nowhere. */
+export type Admission = 'admitted' | 'refused' | 'hidden';
+
+export type Guard = (request: IncomingMessage) => Admission;
+
+export interface GuardOptions {
+  /** Any of them is accepted as `Authorization: Bearer …`: the current one and, during a rotation, the previous. */
+  tokens: readonly string[];
+  /** Who may come without a token being configured: programs on this machine, or nobody. */
+  open: 'loopback' | 'never';
+}
+
+/** Decides who may use the operator's routes. */
+export function createGuard({ tokens, open }: GuardOptions): Guard {
+  const digests = tokens.map((token) => digestOf(token));
+  if (digests.length > 0) return ({ headers }) => (holdsOne(headers, digests) ? 'admitted' : 'refused');
+  return (request) => (open === 'loopback' && isFromHere(request) ? 'admitted' : 'hidden');
+}
+
+/** Digests are of one length, and their comparison takes one time; so all are compared, whichever fits. */
+function holdsOne({ authorization = '' }: IncomingMessage['headers'], digests: readonly Buffer[]): boolean {
+  const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+  // Node reads header bytes as latin1.
+  const given = digestOf(Buffer.from(token ?? '', 'latin1'));
+  const fits = digests.map((digest) => timingSafeEqual(digest, given));
+  return token !== undefined && fits.includes(true);
+}
+
+function digestOf(token: string | Buffer): Buffer {
+  return createHash('sha256').update(token).digest();
+}

@@ -1,0 +1,138 @@
+/**
+ * Follows the bot's own BullMQ queue: the end of a job is the end of the turn that it belongs to.
+ *
+ * A job is running from the moment it is added: waiting, delayed, active, stalled or tried again. While it runs, what its
+ * data names is learned, because a job can be removed in the moment that it ends. It ends completed, failed for good, or
+ * removed before either. What `drain`, `clean` and `obliterate` throw away leaves no event, so those turns run on
+ * to their deadline.
+ *
+ * The bot's Redis is only read: XREAD on a connection of its own, which also reads the jobs.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis, RedisOptions } from 'ioredis';
+import type { Log } from '../core/log.ts';
+import { handleEnd, type Ended, type EndsOptions } from './bot-queue-ends.ts';
+import {
+  createBotQueueMemory,
+  createProgress,
+  type MemoryCommands,
+  type Progress,
+} from './bot-queue-memory.ts';
+import { beginOf, readEvents, readWait, type BotEvent, type StreamCommands } from './bot-queue-stream.ts';
+import { createOutage, type Outage } from './bot-queue-outage.ts';
+import { namesSomething, parseNamed } from './bot-queue-target.ts';
+
+export interface BotQueueOptions {
+  /** The bot's queue. */
+  queue: string;
+  /** BullMQ's own default is `bull`. */
+  prefix: string;
+  /** Of the bot's Redis: it is duplicated, and need not be connected itself. */
+  connection: Pick<Redis, 'duplicate'>;
+  /** On keeptyping's Redis. */
+  memory: MemoryCommands;
+  log: Log;
+  ended: Ended;
+}
+
+export interface BotQueueWatch {
+  /** Ends at once, and resolves within a second. Never rejects. */
+  stop(): Promise<void>;
+}
+
+interface Watch extends Pick<EndsOptions, 'ended' | 'log' | 'memory' | 'signal'> {
+  redis: StreamCommands;
+  outage: Outage;
+  /** The queue as its keys begin. */
+  base: string;
+}
+
+/** After a fault the next look is so much later (ms). */
+const retryPause = 1_000;
+const stopLimit = 1_000;
+/** A connection that has not answered for so long is dead (ms). */
+const silence = readWait * 1.5;
+
+/** Its commands fail when Redis is away, as an outage has to be noticed; they wait for the first connection. */
+const reading: Omit<RedisOptions, 'replyMapping'> = {
+  lazyConnect: false,
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  retryStrategy: (times) => Math.min(times * 50, retryPause),
+  // A read waits for longer than commands may take elsewhere.
+  commandTimeout: silence,
+  socketTimeout: silence,
+};
+
+/**
+ * Begins after the last event that was handled, by whatever process; at the very first start with the next event.
+ * Resolves at once: an unreachable Redis is waited for, with one line in the log.
+ */
+export async function createBotQueueWatch(options: BotQueueOptions): Promise<BotQueueWatch> {
+  const { queue, prefix, log, ended } = options;
+  const base = `${prefix}:${queue}`;
+  const stopping = new AbortController();
+  const redis = options.connection.duplicate(reading);
+  const outage = createOutage(redis, { queue, log });
+  const memory = createBotQueueMemory(options.memory, base);
+  const following = follow({ redis, outage, base, memory, log, ended, signal: stopping.signal });
+  return {
+    stop: async () => {
+      stopping.abort();
+      redis.disconnect();
+      await Promise.race([following, sleep(stopLimit, undefined, { ref: false })]);
+    },
+  };
+}
+
+async function follow(watch: Watch): Promise<void> {
+  const { outage, signal } = watch;
+  let progress: Progress | null = null;
+  while (!signal.aborted) {
+    try {
+      progress ??= await begin(watch);
+      await followOn(watch, progress);
+      outage.over();
+    } catch (error) {
+      if (signal.aborted) break;
+      outage.seen(error);
+      await sleep(retryPause, undefined, { signal }).catch(() => {});
+    }
+  }
+  await progress?.flush().catch(() => {});
+}
+
+async function begin({ redis, base, memory, log }: Watch): Promise<Progress> {
+  const cursor = await memory.cursor();
+  const { from, gap } = await beginOf(redis, `${base}:events`, cursor);
+  if (gap) log.warn({}, `The queue ${base} has dropped events that were not read: some turns may end late.`);
+  if (from !== cursor) await memory.saveCursor(from);
+  return createProgress(from, (id) => memory.saveCursor(id));
+}
+
+async function followOn(watch: Watch, progress: Progress): Promise<void> {
+  const { redis, base, outage, signal } = watch;
+  // After an outage the first answer has to come at once: it tells that it is over.
+  const waitMs = outage.now() ? 1 : readWait;
+  const events = await readEvents(redis, `${base}:events`, { after: progress.at(), waitMs });
+  const namedByJob = async (jobId: string) => parseNamed(await redis.hget(`${base}:${jobId}`, 'data'));
+  await learn({ memory: watch.memory, namedByJob }, events);
+  for (const event of events) {
+    if (signal.aborted) return;
+    if (event.is === null || event.is === 'alive') progress.handled(event.id);
+    else await handleEnd({ ...watch, namedByJob, progress }, event);
+  }
+}
+
+async function learn(
+  { memory, namedByJob }: Pick<EndsOptions, 'memory' | 'namedByJob'>,
+  events: BotEvent[],
+): Promise<void> {
+  const running = new Set(events.filter(({ is }) => is === 'alive').map(({ jobId }) => jobId));
+  const each = async (jobId: string): Promise<void> => {
+    const named = await namedByJob(jobId);
+    if (namesSomething(named)) await memory.learn(jobId, named);
+  };
+  await Promise.all([...running].map(each));
+}

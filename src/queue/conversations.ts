@@ -1,0 +1,134 @@
+import type { Clock } from '../core/clock.ts';
+import type { Event } from '../core/event.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
+import type { State } from '../core/state.ts';
+import { endOf } from '../core/turns.ts';
+import { elapse } from '../core/typing.ts';
+import { viewOf, type Looked, type View } from '../core/view.ts';
+import type { Accounts } from './accounts.ts';
+import type { EventQueue } from './events.ts';
+import type { Store } from './store.ts';
+
+/**
+ * What may be asked of one conversation, and told to it, from outside. Saying it twice changes nothing more. Every
+ * member rejects when Redis is out of reach; what was told then may be carried out all the same.
+ */
+export interface Conversations {
+  read(platform: Platform, user: string): Promise<View>;
+  /** Typing goes on until it is told to stop. Without a message id: for the newest message that waits. */
+  start(platform: Platform, user: string, messageId: string | null): Promise<Started>;
+  /** The answer is out, or none will come; `all`: to everything that the user waits for. */
+  stop(platform: Platform, user: string, which: Which): Promise<void>;
+  /** Nothing is known of the user any more, as soon as nothing shows. */
+  forget(platform: Platform, user: string): Promise<void>;
+  /** No typing for so long; null: until it is resumed. Resolves with the time of its end (ms). */
+  pause(platform: Platform, user: string, seconds: number | null): Promise<{ until: number | null }>;
+  resume(platform: Platform, user: string): Promise<void>;
+}
+
+export type Started = { is: 'started'; turn: string } | { is: 'refused'; error: string };
+
+export type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };
+
+export interface ConversationsOptions {
+  store: Pick<Store, 'load' | 'forget'>;
+  events: Pick<EventQueue, 'tell'>;
+  accounts: Pick<Accounts, 'refresh' | 'rules' | 'of'>;
+  clock: Pick<Clock, 'now'>;
+}
+
+/** Redis keeps a pause; nobody hands a conversation over for longer (ms). */
+const longestPause = 366 * 24 * 60 * 60_000;
+
+export function createConversations(options: ConversationsOptions): Conversations {
+  const { events, clock } = options;
+  const tell = (platform: Platform, user: string, event: Event): Promise<void> =>
+    events.tell(conversationOf(platform, user), event);
+  return {
+    read: (platform, user) => read(options, platform, user),
+    start: (platform, user, messageId) => start(options, platform, { user, messageId }),
+    stop: (platform, user, which) => tell(platform, user, stopOf(platform, user, { which, at: clock.now() })),
+    forget: (platform, user) => forget(options, platform, user),
+    pause: async (platform, user, seconds) => {
+      const at = clock.now();
+      const until = Math.ceil(at + (seconds === null ? longestPause : seconds * 1000));
+      await tell(platform, user, { is: 'paused', by: 'control', until, at });
+      return { until: seconds === null ? null : until };
+    },
+    resume: (platform, user) => tell(platform, user, { is: 'resumed', at: clock.now() }),
+  };
+}
+
+async function read(options: ConversationsOptions, platform: Platform, user: string): Promise<View> {
+  const { store, accounts, clock } = options;
+  const [{ state, blockedUntil }] = await Promise.all([
+    store.load(conversationOf(platform, user)),
+    accounts.refresh(),
+  ]);
+  const looked = { at: clock.now(), blockedUntil, off: offOf(options, platform) };
+  const view = viewOf(accounts.rules(platform), state, looked);
+  // As the platform calls it: here it may carry more than the id.
+  const lastMessageId = view.lastMessageId && platform.refer(user, view.lastMessageId, null).messageId;
+  return { ...view, lastMessageId };
+}
+
+/** Whose typing is off by the configuration has nothing to mend. */
+function offOf({ accounts, clock }: ConversationsOptions, platform: Platform): Looked['off'] {
+  const { offUntil, offCode, remedy } = accounts.of(platform);
+  const isOff = clock.now() < offUntil && platform.rules.mode !== 'off';
+  return isOff ? { until: offUntil, code: offCode, remedy } : null;
+}
+
+async function start(
+  { store, events, accounts, clock }: ConversationsOptions,
+  platform: Platform,
+  { user, messageId }: { user: string; messageId: string | null },
+): Promise<Started> {
+  const conversation = conversationOf(platform, user);
+  const { state } = await store.load(conversation);
+  if (messageId === null && platform.needsMessageId && state.messageId === null)
+    return { is: 'refused', error: namelessError(platform) };
+  const at = clock.now();
+  const open = (): State => elapse(accounts.rules(platform), state, at);
+  const meant =
+    messageId === null
+      ? { turn: newestOf(open(), platform, user), messageId: null }
+      : platform.refer(user, messageId, state.messageId);
+  await events.tell(conversation, { is: 'started', ...meant, at });
+  return { is: 'started', turn: meant.turn };
+}
+
+function namelessError({ channel }: Platform): string {
+  return `A typing call of ${channel} names a message of the user, and none is known here: pass its id as messageId.`;
+}
+
+/**
+ * The newest open turn; else that of the newest message, which may not have been judged yet; else one of its own. Named
+ * by what is known, so that two who start at once start the same.
+ */
+function newestOf(state: State, platform: Platform, user: string): string {
+  const open = state.turns.at(-1);
+  if (open) return open.id;
+  const message = state.messageId === null ? null : platform.refer(user, state.messageId, null).turn;
+  return message === null || endOf(state, message) ? `control-${state.n}` : message;
+}
+
+function stopOf(platform: Platform, user: string, { which, at }: { which: Which; at: number }): Event {
+  if (which.is === 'all') return { is: 'over', by: 'control', turns: 'all', at };
+  const turn = which.is === 'turn' ? which.turn : platform.refer(user, which.messageId, null).turn;
+  return { is: 'ended', turn, by: 'control', message: 'out', at };
+}
+
+async function forget(options: ConversationsOptions, platform: Platform, user: string): Promise<void> {
+  const { store, events, accounts, clock } = options;
+  const conversation = conversationOf(platform, user);
+  const { state } = await store.load(conversation);
+  const { call, indicator } = elapse(accounts.rules(platform), state, clock.now());
+  // What shows is still to be taken back, for which the state is needed.
+  if (call === null && indicator.is === 'dark') await store.forget(conversation);
+  await events.tell(conversation, { is: 'forgotten', at: clock.now() });
+}
+
+function conversationOf({ channel, account }: Platform, user: string): Conversation {
+  return { channel, account, user };
+}

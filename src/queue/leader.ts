@@ -1,0 +1,131 @@
+import type { Log } from '../core/log.ts';
+import { createTicker } from './heartbeat.ts';
+import { createScript, type ScriptCommands } from './script.ts';
+
+export interface LeaderOptions {
+  /** Commands that fail when Redis is away; one that waits for Redis would make `stop` wait, too. */
+  redis: ScriptCommands;
+  key: string;
+  /** How long the lock of a dead process stands, in ms; it is renewed every third of it. Another leads at most 4/3 of it later. */
+  ttlMs: number;
+  /** This process's name: no other process may have it. */
+  holder: string;
+  log: Log;
+  /** Called when this process begins to lead. It may do so many times, never twice at a time. */
+  lead: () => Promise<Led>;
+}
+
+/** What a leader does, while it does. */
+export interface Led {
+  /** The lock is lost or given back. Never rejects, and resolves soon: nobody leads here until it does. */
+  stop(): Promise<void>;
+}
+
+export interface Leader {
+  /** Ends what is led and gives the lock back, so that another process can take it at once. */
+  stop(): Promise<void>;
+}
+
+/** A holder takes its own lock again: what expired unseen has then been nobody's. */
+const takeOrRenew = createScript(`
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`);
+
+const giveBack = createScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`);
+
+/**
+ * Of all processes with the same key one leads. A leader that loses the lock, or cannot renew it before it runs out,
+ * stops at once.
+ */
+export function createLeader(options: LeaderOptions): Leader {
+  const { redis, key, holder, ttlMs, log } = options;
+  const post = createPost(options);
+  const ticker = createTicker(
+    Math.floor(ttlMs / 3),
+    () => keepLock(options, post),
+    (error) => log.debug({ err: error }, `The lock ${key} could not be taken or renewed.`),
+  );
+  return {
+    stop: async () => {
+      await post.close();
+      await ticker.stop();
+      // The lock runs out by itself when Redis is away.
+      await giveBack(redis, key, holder).catch(() => {});
+    },
+  };
+}
+
+async function keepLock({ redis, key, holder, ttlMs, log }: LeaderOptions, post: Post): Promise<void> {
+  // Counted from before the command is sent: Redis's own count begins later.
+  const sentAt = performance.now();
+  const held = (await takeOrRenew(redis, key, holder, ttlMs)) === 1;
+  if (!held) return post.leave();
+  try {
+    await post.holdFor(ttlMs - (performance.now() - sentAt));
+  } catch (error) {
+    log.error(
+      { err: error },
+      `What the holder of ${key} leads did not start; the next to try may be another.`,
+    );
+    await giveBack(redis, key, holder);
+  }
+}
+
+/** The leading in this process: it ends by itself when its time is up. */
+interface Post {
+  /** Leads, or goes on leading, for so many ms. Rejects when the lead does not start. */
+  holdFor(ms: number): Promise<void>;
+  leave(): Promise<void>;
+  /** Leaves for good. */
+  close(): Promise<void>;
+}
+
+function createPost({ lead, log, key }: LeaderOptions): Post {
+  let led: Promise<Led> | null = null;
+  let left: Promise<void> = Promise.resolve();
+  let expiry: NodeJS.Timeout | undefined;
+  let held = false;
+  let closed = false;
+  const leave = (): Promise<void> => {
+    clearTimeout(expiry);
+    held = false;
+    if (led) {
+      log.info({}, `This process no longer holds ${key}.`);
+      left = stopLed(led);
+      led = null;
+    }
+    return left;
+  };
+  return {
+    leave,
+    close: () => {
+      closed = true;
+      return leave();
+    },
+    holdFor: async (ms) => {
+      clearTimeout(expiry);
+      held = !closed && ms > 0;
+      if (!held) return leave();
+      expiry = setTimeout(() => void leave(), ms);
+      await left;
+      // The time may have run out meanwhile.
+      if (led || !held) return;
+      led = lead();
+      await led.catch((error: unknown) => {
+        led = null;
+        throw error;
+      });
+    },
+  };
+}
+
+async function stopLed(led: Promise<Led>): Promise<void> {
+  const started = await led.catch(() => null);
+  await started?.stop();
+}

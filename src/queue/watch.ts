@@ -1,0 +1,116 @@
+/** What the gateway sees of the bot's own calls, told to the typing. Nothing here throws, or waits for a Redis that is away. */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import type { Event } from '../core/event.ts';
+import type { Log } from '../core/log.ts';
+import type { Verdict } from '../core/own-calls.ts';
+import type { Conversation, GatewayPlatform } from '../core/platform.ts';
+import type { Blocks } from './blocks.ts';
+import type { EventQueue } from './events.ts';
+
+/** A message of the bot's that is on its way. */
+export interface Sending {
+  /** A show of ours was in flight, and the message had to wait for its end. */
+  waitedForShow: boolean;
+  /** The platform's word on it; to be said once. */
+  over(verdict: Verdict): void;
+}
+
+export interface Watch {
+  /** Before a message leaves: no show begins until it is over, and one in flight is waited for, for 500 ms at most. */
+  sending(platform: GatewayPlatform, user: string): Promise<Sending>;
+  /** The bot has switched its own indicator. */
+  typed(platform: GatewayPlatform, user: string, said: { on: boolean; verdict: Verdict }): void;
+}
+
+export interface WatchOptions {
+  blocks: Blocks;
+  events: Pick<EventQueue, 'tell'>;
+  clock: Clock;
+  log: Log;
+  reachesRedis: () => boolean;
+}
+
+/** A message waits no longer for anything of ours (ms)… */
+const patience = 500;
+/** …and asks so often whether the call in flight has ended. */
+const look = 15;
+
+export function createWatch(options: WatchOptions): Watch {
+  return {
+    sending: async ({ channel, account }, user) => {
+      const conversation = { channel, account, user };
+      const at = options.clock.now();
+      const holder = randomUUID();
+      const waitedForShow = options.reachesRedis() && (await makeWay(options, conversation, { holder, at }));
+      if (waitedForShow)
+        options.log.debug({ channel, account }, 'A message of the bot waited for a typing call.');
+      const over = (verdict: Verdict): void => tellSent(options, conversation, { verdict, at, holder });
+      return { waitedForShow, over };
+    },
+    typed: ({ channel, account }, user, { on, verdict }) => {
+      if (verdict.is !== 'accepted') return;
+      const event = { is: 'typed', on, at: options.clock.now() } as const;
+      tell(options, { channel, account, user }, { event });
+    },
+  };
+}
+
+/** Resolves with whether a show was in flight. */
+async function makeWay(
+  { blocks, clock }: WatchOptions,
+  conversation: Conversation,
+  { holder, at }: { holder: string; at: number },
+): Promise<boolean> {
+  const over = new AbortController();
+  const wait = async (): Promise<boolean> => {
+    const inFlight = await blocks.begin(conversation, { holder, now: at });
+    let shows = inFlight;
+    while (shows && !over.signal.aborted) {
+      await clock.sleep(look);
+      shows = await blocks.showInFlight(conversation);
+    }
+    return inFlight;
+  };
+  const limit = clock.sleep(patience, over.signal).then(
+    () => true,
+    () => true,
+  );
+  try {
+    return await Promise.race([wait().catch(() => false), limit]);
+  } finally {
+    over.abort();
+  }
+}
+
+function tellSent(
+  options: WatchOptions,
+  conversation: Conversation,
+  { verdict, at, holder }: { verdict: Verdict; at: number; holder: string },
+): void {
+  const { channel, account } = conversation;
+  if (verdict.is === 'refused')
+    options.log.warn(
+      { channel, account, code: verdict.code },
+      `The platform refused a message of the bot: ${verdict.name}.`,
+    );
+  // It counts from when it left: a message of the user that crossed it is not answered by it.
+  const event: Event =
+    verdict.is === 'accepted'
+      ? { is: 'message', by: 'gateway', sentAt: 0, id: verdict.messageId, at }
+      : { is: 'unblocked', doubt: verdict.is === 'unknown', at: options.clock.now() };
+  tell(options, conversation, { event, release: holder });
+}
+
+function tell(
+  { events, log }: WatchOptions,
+  conversation: Conversation,
+  { event, release }: { event: Event; release?: string },
+): void {
+  events.tell(conversation, event, release === undefined ? {} : { release }).catch((error: unknown) => {
+    log.warn(
+      { cause: error instanceof Error ? error.message : String(error) },
+      'Redis did not take an event in time.',
+    );
+  });
+}

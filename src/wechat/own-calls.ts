@@ -1,0 +1,64 @@
+/**
+ * The bot's own calls: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage
+ * and https://developers.weixin.qq.com/doc/service/api/customer/message/api_typing
+ */
+import { z } from 'zod';
+import type { OwnCall, OwnCalls, Verdict } from '../core/own-calls.ts';
+import type { Answer } from '../core/wire.ts';
+import type { WechatAccount } from './account.ts';
+import { decodeText } from './body.ts';
+import { codeOf } from './codes.ts';
+
+/** Some pages and SDKs write `/business/` in the path of a sub-merchant's messages too. */
+const sendPaths = ['/cgi-bin/message/custom/send', '/cgi-bin/message/custom/business/send'];
+const typingPaths = ['/cgi-bin/message/custom/typing', '/cgi-bin/message/custom/business/typing'];
+
+/** What is no openid is no user of ours; WeChat refuses it too. */
+const message = z.object({ touser: z.string().regex(/^[\w@.-]{1,128}$/) });
+const typing = message.extend({ command: z.enum(['Typing', 'CancelTyping']) });
+const word = z.object({ errcode: z.number().int() });
+
+export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>): OwnCalls {
+  const typings = typingPath === null ? typingPaths : [...typingPaths, tidy(typingPath)];
+  const kinds = new Map<string, OwnCall['is']>([
+    ...sendPaths.map((path) => [path, 'send'] as const),
+    ...typings.map((path) => [path, 'typing'] as const),
+  ]);
+  return {
+    reads: (method, path) => method === 'POST' && kinds.has(tidy(path)),
+    read: (path, body) => (kinds.get(tidy(path)) === 'send' ? readSend(body) : readTyping(body)),
+    verdict,
+  };
+}
+
+/** A base that ends in a slash makes two of them, and WeChat minds neither those nor one at the end. */
+function tidy(path: string): string {
+  return path.replace(/\/+/g, '/').replace(/\/$/, '');
+}
+
+function readSend(body: Uint8Array): OwnCall | null {
+  const read = message.safeParse(jsonOf(body));
+  return read.success ? { is: 'send', user: read.data.touser } : null;
+}
+
+function readTyping(body: Uint8Array): OwnCall | null {
+  const read = typing.safeParse(jsonOf(body));
+  return read.success ? { is: 'typing', user: read.data.touser, on: read.data.command === 'Typing' } : null;
+}
+
+/** 45081 says that the indicator is on: what was asked for holds. */
+function verdict({ body }: Answer): Verdict {
+  const said = word.safeParse(jsonOf(body));
+  if (!said.success) return { is: 'unknown' };
+  const { name, meaning } = codeOf(said.data.errcode);
+  if (meaning === 'ok' || meaning === 'already') return { is: 'accepted', messageId: null };
+  return { is: 'refused', code: said.data.errcode, name };
+}
+
+function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decodeText(body));
+  } catch {
+    return null;
+  }
+}

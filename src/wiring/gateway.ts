@@ -1,0 +1,59 @@
+import type { RequestListener } from 'node:http';
+import type { Config } from '../config/index.ts';
+import type { Log } from '../core/log.ts';
+import type { OwnCalls } from '../core/own-calls.ts';
+import type { Agents } from '../http/agents.ts';
+import type { GatewayWatch } from '../gateway/watch.ts';
+import { createGateway, isForGateway, type Gateway } from '../gateway/gateway.ts';
+import { isFromHere } from '../http/loopback.ts';
+import { createBlocks } from '../queue/blocks.ts';
+import type { EventQueue } from '../queue/events.ts';
+import { createWatch } from '../queue/watch.ts';
+import type { Parts } from './parts.ts';
+
+/** Who may use it: whoever knows the key; without one this machine, and in production nobody. */
+export function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayKey' | 'production'>) {
+  if (gatewayKey !== null) return { by: 'key', keys: [gatewayKey] } as const;
+  return production ? ({ by: 'nobody' } as const) : ({ by: 'place', admits: isFromHere } as const);
+}
+
+/** The gateway for the bot's own calls, which tells the typing what it sees. */
+export function openGateway(parts: Parts, events: Pick<EventQueue, 'tell'>): Gateway {
+  const { config, connections, clock, log, clients, served } = parts;
+  const blocks = createBlocks(connections.fast);
+  const reachesRedis = (): boolean => connections.fast.status === 'ready';
+  return createGateway({
+    access: gatewayAccess(config),
+    accounts: served.map(({ platform, apiBase: base }) => ({ platform, base })),
+    agentFor: clients.gateway.agentFor,
+    watch: createWatch({ blocks, events, clock, log, reachesRedis }),
+    log,
+  });
+}
+
+const unread: OwnCalls = { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) };
+const nobody: GatewayWatch = {
+  sending: () => Promise.resolve({ waitedForShow: false, over: () => {} }),
+  typed: () => {},
+};
+
+/** The gateway that only passes on, for the panic switch: the bot's API calls must go on. */
+export function openPlainGateway(config: Config, { agents, log }: { agents: Agents; log: Log }): Gateway {
+  const accounts = (config.bypass ?? []).map(({ channel, account, apiBase: base }) => ({
+    platform: { channel, account, ownCalls: unread },
+    base,
+  }));
+  return createGateway({
+    access: gatewayAccess(config),
+    accounts,
+    agentFor: agents.agentFor,
+    watch: nobody,
+    log,
+  });
+}
+
+/** The gateway streams what it passes on: it comes before everything that reads. */
+export function withGateway(gateway: Gateway, otherwise: RequestListener): RequestListener {
+  return (request, response) =>
+    isForGateway(request.url ?? '') ? gateway(request, response) : otherwise(request, response);
+}

@@ -1,0 +1,323 @@
+import { describe, expect, test } from 'vitest';
+import {
+  acknowledges,
+  answers,
+  at,
+  fails,
+  finishes,
+  leaves,
+  over,
+  platformSecond,
+  play,
+  seen,
+  sends,
+  start,
+  writes,
+  type Scheduled,
+} from './scenario.ts';
+import { tables } from './tables.ts';
+
+const [{ rules: wechat }, { rules: whatsapp }] = tables;
+const renewing = { ...wechat, afterAck: 'renew' } as const;
+const wechatLine = (...events: Scheduled[]) => play({ rules: renewing, events });
+const whatsappLine = (...events: Scheduled[]) => play({ rules: whatsapp, events });
+
+/** The bot acknowledges at once and will send later. */
+const asks = (turn: string, second: number, judged = second): Scheduled[] => [
+  at(second, writes(turn, { sentAt: platformSecond(Math.floor(second)) }), judged),
+  at(second, acknowledges(turn), judged),
+];
+
+describe('a message that passes the gateway', () => {
+  test('ends the acknowledged turn, and takes the indicator away by itself', () => {
+    const { calls, ends } = wechatLine(...asks('a', 0), at(20, sends()));
+    expect(calls).toBe('0 show, 15.06 show');
+    expect(ends).toBe('20 a: gateway');
+  });
+
+  test('counts as an interaction: a turn that is still open may show for another 30 s', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a')), at(28, sends()), at(50, fails('a')));
+    expect(calls).toBe('0 show, 15.06 show, 30 show, 45.06 show, 50 hide');
+    expect(ends).toBe('50 a: reply-failed');
+  });
+
+  test('while the bot is still at work: dark for 2 s, then on, and the turn ends with its call', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a')), at(5, sends()), at(10, acknowledges('a')));
+    expect(calls).toBe('0 show, 7 show, 10 hide');
+    expect(ends).toBe('10 a: gateway');
+  });
+
+  test('that is told twice counts once', () => {
+    const { state, ends } = wechatLine(
+      at(0, writes('a')),
+      at(5, sends('m')),
+      at(5.1, sends('m')),
+      at(9, leaves),
+    );
+    expect(state.sends).toBe(1);
+    expect(ends).toBe('9 a: left');
+  });
+
+  test('that is told again when the user has written again ends nothing more', () => {
+    const { ends } = wechatLine(
+      ...asks('a', 0),
+      at(5, sends('m')),
+      ...asks('b', 6),
+      at(7, sends('m')),
+      at(9, leaves),
+    );
+    expect(ends).toBe('5 a: gateway, 9 b: left');
+  });
+
+  test('without an id is another message each time', () => {
+    const { state } = wechatLine(at(0, writes('a')), at(5, sends()), at(6, sends()), at(9, leaves));
+    expect(state.sends).toBe(2);
+  });
+});
+
+describe('the same message seen in two ways ends its turn once', () => {
+  test('by the gateway first, by the status later', () => {
+    const { calls, ends } = whatsappLine(
+      ...asks('a', 0),
+      at(9, sends('wamid.1')),
+      ...asks('b', 10),
+      at(10.5, seen(platformSecond(10), 'wamid.1')),
+      at(20, leaves),
+    );
+    expect(calls).toBe('0 show, 10 show');
+    expect(ends).toBe('9 a: gateway, 20 b: left');
+  });
+
+  test('by the status first, by the gateway later', () => {
+    const { ends, state } = whatsappLine(
+      ...asks('a', 0),
+      at(9.2, seen(platformSecond(9), 'wamid.1')),
+      ...asks('b', 9.3),
+      at(9, sends('wamid.1'), 9.4),
+      at(20, leaves),
+    );
+    expect(ends).toBe('9.2 a: status, 20 b: left');
+    expect(state.heard).toEqual(['wamid.1']);
+  });
+
+  test('after seven others', () => {
+    const others = Array.from({ length: 7 }, (_, n) => at(2 + n / 10, seen(0, `wamid.${n}`)));
+    const { ends } = whatsappLine(
+      at(1, seen(0, 'wamid.x')),
+      ...others,
+      ...asks('a', 5),
+      at(6, seen(platformSecond(6), 'wamid.x')),
+      at(9, leaves),
+    );
+    expect(ends).toBe('9 a: left');
+  });
+
+  test('two messages of different ids are two', () => {
+    const { ends } = whatsappLine(
+      ...asks('a', 0),
+      at(5, sends('wamid.1')),
+      ...asks('b', 6),
+      at(9, seen(0, 'wamid.2')),
+    );
+    expect(ends).toBe('5 a: gateway, 9 b: status');
+  });
+});
+
+describe('two kinds of evidence for one answer', () => {
+  test.each([
+    ['gateway, then queue', [at(5, sends()), at(5.2, finishes('a', 'queue'))], '5 a: gateway'],
+    ['queue, then gateway', [at(5, finishes('a', 'queue')), at(4.9, sends(), 5.2)], '5 a: queue'],
+    ['gateway, then control', [at(5, sends()), at(5.2, finishes('a'))], '5 a: gateway'],
+    ['control, then control', [at(5, finishes('a')), at(5.2, finishes('a'))], '5 a: control'],
+    ['queue, then status', [at(5, finishes('a', 'queue')), at(6, seen())], '5 a: queue'],
+    ['control, then passive reply', [at(5, finishes('a')), at(5.2, answers('a'))], '5 a: control'],
+    [
+      'all at once',
+      [at(5, sends()), at(5, seen()), at(5, finishes('a', 'queue')), at(5, over('all'))],
+      '5 a: gateway',
+    ],
+  ] as const)('%s: the first one ended it', (_, evidence, line) => {
+    expect(wechatLine(...asks('a', 0), ...evidence).ends).toBe(line);
+  });
+
+  test('the second one leaves what shows for the next message alone', () => {
+    const { calls } = wechatLine(
+      ...asks('a', 0),
+      at(5, sends()),
+      ...asks('b', 5.1),
+      at(5.3, finishes('a', 'queue')),
+      at(6, finishes('a', 'control')),
+      at(9, fails('b')),
+    );
+    expect(calls).toBe('0 show, 5.1 show, 9 hide');
+  });
+
+  test('the same word said twice leaves it alone too', () => {
+    const { calls } = wechatLine(
+      ...asks('a', 0),
+      at(5, finishes('a')),
+      ...asks('b', 6),
+      at(7, finishes('a')),
+      at(9, fails('b')),
+    );
+    expect(calls).toBe('0 show, 5 hide, 6 show, 9 hide');
+  });
+});
+
+describe('a word that the turn is over', () => {
+  test('may come with a message or without: what is lit is taken away', () => {
+    const { calls, ends } = wechatLine(...asks('a', 0), at(5, finishes('a', 'queue')));
+    expect(calls).toBe('0 show, 5 hide');
+    expect(ends).toBe('5 a: queue');
+  });
+
+  test('while another turn is open: shown again, for the message may have taken it away', () => {
+    const { calls } = wechatLine(...asks('a', 0), ...asks('b', 1), at(5, finishes('a')), at(9, fails('b')));
+    expect(calls).toBe('0 show, 5 show, 9 hide');
+  });
+
+  test('that comes late says nothing about a show that began after it', () => {
+    const { calls } = wechatLine(
+      ...asks('a', 0),
+      at(14, finishes('a'), 16),
+      ...asks('b', 13),
+      at(20, fails('b')),
+    );
+    expect(calls).toBe('0 show, 15.06 show, 20 hide');
+  });
+
+  test('while a show is in flight: it is shown again, for nobody knows which came first', () => {
+    const { calls } = play({
+      rules: renewing,
+      events: [...asks('a', 0), ...asks('b', 0), at(0.1, finishes('a')), at(9, fails('b'))],
+      takes: 200,
+    });
+    expect(calls).toBe('0 show, 0.2 show, 9 hide');
+  });
+
+  test('a job that failed for good sent nothing: what is lit for another turn is left', () => {
+    const failed = { is: 'ended', turn: 'a', by: 'queue', message: false } as const;
+    const { calls, ends } = wechatLine(...asks('a', 0), ...asks('b', 1), at(5, failed), at(9, fails('b')));
+    expect(calls).toBe('0 show, 9 hide');
+    expect(ends).toBe('5 a: queue, 9 b: reply-failed');
+  });
+
+  test('that names a turn whose message has not been judged yet: it opens nothing', () => {
+    const { calls, ends, state } = wechatLine(at(0, finishes('a', 'queue')), at(0.1, writes('a')));
+    expect(calls).toBe('');
+    expect(ends).toBe('0 a: queue');
+    expect(state.lastInteractionAt).toBe(start + 100);
+  });
+});
+
+describe('a word that nothing is waited for any more', () => {
+  test('all: ends every turn, the one too whose bot is still at work', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a')), ...asks('b', 1), at(5, over('all')));
+    expect(calls).toBe('0 show, 5 hide');
+    expect(ends).toBe('5 a: control, 5 b: control');
+  });
+
+  test('acknowledged: a bot that is still at work goes on', () => {
+    const { ends } = wechatLine(
+      at(0, writes('a')),
+      ...asks('b', 1),
+      at(5, over('acknowledged', 'queue')),
+      at(9, acknowledges('a')),
+    );
+    expect(ends).toBe('5 b: queue, 9 a: queue');
+  });
+
+  test('acknowledged: the turn of a bot that is still at work is dark for 2 s', () => {
+    const { calls } = wechatLine(at(0, writes('a')), at(5, over('acknowledged', 'queue')), at(9, fails('a')));
+    expect(calls).toBe('0 show, 5 hide, 7 show, 9 hide');
+  });
+
+  test('all: a message that was written before and is judged after it opens nothing', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a'), 0.5), at(0.2, over('all')));
+    expect(calls).toBe('');
+    expect(ends).toBe('0.5 a: control');
+  });
+
+  test('all: one that was written after it opens its turn', () => {
+    const { calls, ends } = wechatLine(at(0, over('all')), at(0.2, writes('a')), at(3, leaves));
+    expect(calls).toBe('0.2 show, 3 hide');
+    expect(ends).toBe('3 a: left');
+  });
+
+  test('said twice changes nothing more', () => {
+    const once = wechatLine(at(0, writes('a')), at(5, over('all')));
+    const twice = wechatLine(at(0, writes('a')), at(5, over('all')), at(5, over('all')));
+    expect(twice).toEqual(once);
+  });
+});
+
+describe('evidence that comes late', () => {
+  test('after the turn has ended: nothing more ends, but the interaction counts', () => {
+    const { ends, state } = wechatLine(...asks('a', 0), at(5, fails('a')), at(4.9, sends(), 8));
+    expect(ends).toBe('5 a: reply-failed');
+    expect(state.lastInteractionAt).toBe(start + 4900);
+  });
+
+  test.each([
+    ['gateway', sends()],
+    ['status without a time', seen()],
+    ['queue', over('acknowledged', 'queue')],
+  ] as const)('%s: after a newer message of the user it is not the answer to that one', (_, evidence) => {
+    const { ends } = wechatLine(...asks('a', 0), ...asks('b', 6), at(5, evidence, 7), at(9, leaves));
+    expect(ends).toMatch(/^7 a: \w+, 9 b: left$/);
+  });
+
+  test('a message that left before the user wrote and is judged after it: what shows since is left', () => {
+    const { calls } = wechatLine(...asks('b', 6), at(5, sends(), 7), at(9, fails('b')));
+    expect(calls).toBe('6 show, 9 hide');
+  });
+});
+
+describe('evidence that comes early: it is judged before its message', () => {
+  test.each([
+    ['gateway', sends()],
+    ['status', seen()],
+    ['queue', over('acknowledged', 'queue')],
+  ] as const)('%s ends an acknowledged turn as it opens', (by, evidence) => {
+    const { calls, ends } = wechatLine(at(0, writes('a', { phase: 'acknowledged' }), 0.5), at(0.2, evidence));
+    expect(calls).toBe('');
+    expect(ends).toBe(`0.5 a: ${by}`);
+  });
+
+  test('gateway, while the bot is still at work: the turn opens dark and ends with its call', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a'), 0.5), at(0.2, sends()), at(4, acknowledges('a')));
+    expect(calls).toBe('2.2 show, 4 hide');
+    expect(ends).toBe('4 a: gateway');
+  });
+
+  test('the acknowledgement and the message both overtake their message', () => {
+    const { calls, ends } = wechatLine(at(0, writes('a'), 0.5), at(0.1, acknowledges('a')), at(0.2, sends()));
+    expect(calls).toBe('');
+    expect(ends).toBe('0.5 a: gateway');
+  });
+
+  test('a message that came late ends itself alone, not a turn that was told to go on', () => {
+    const { ends } = wechatLine(
+      at(0, writes('a')),
+      at(5, sends()),
+      at(6, { is: 'acknowledged', turn: 'a', renew: true }),
+      at(4.9, writes('b', { phase: 'acknowledged' }), 7),
+      at(9, leaves),
+    );
+    expect(ends).toBe('7 b: gateway, 9 a: left');
+  });
+});
+
+describe('evidence that is lost', () => {
+  test('the turn ends at its deadline, its typing at the cap', () => {
+    const rules = { ...renewing, window: 600_000, cap: 20_000, deadline: 60_000 };
+    const { calls, ends } = play({ rules, events: asks('a', 0) });
+    expect(calls).toBe('0 show, 15.06 show, 20 hide');
+    expect(ends).toBe('60 a: deadline');
+  });
+
+  test('the next message seen ends the turn of the lost one too', () => {
+    const { ends } = wechatLine(...asks('a', 0), ...asks('b', 20), at(25, sends()));
+    expect(ends).toBe('25 a: gateway, 25 b: gateway');
+  });
+});

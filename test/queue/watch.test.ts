@@ -1,0 +1,196 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
+import { initialState, type Call, type State } from '../../src/core/state.ts';
+import { createBlocks, blockLimit } from '../../src/queue/blocks.ts';
+import { createStore, type Store } from '../../src/queue/store.ts';
+import { createWatch, type WatchOptions } from '../../src/queue/watch.ts';
+import { recordLog } from '../helpers/log.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { newConversation, scriptedPlatform } from './fakes.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let store: Store;
+
+beforeAll(async () => {
+  server = await startRedis('embedded');
+  redis = server.connect();
+  store = createStore(redis);
+});
+afterAll(() => server.stop());
+
+const start = 1_700_000_000_000;
+const accepted = { is: 'accepted', messageId: 'out' } as const;
+const show: Call = { n: 1, kind: 'show', at: start, by: 'job', messageId: null, crossed: false };
+
+function openWatch(changes: Partial<WatchOptions> = {}) {
+  const told: { event: Event; release: string | undefined }[] = [];
+  const log = recordLog();
+  let time = start;
+  const watch = createWatch({
+    blocks: createBlocks(redis),
+    events: {
+      tell: async (_, event, how) => {
+        told.push({ event, release: how?.release });
+      },
+    },
+    clock: {
+      now: () => time,
+      // Real time is needed only by the limit, which each look at the state then races against.
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          const timer = setTimeout(resolve, ms);
+          signal?.addEventListener('abort', () => {
+            clearTimeout(timer);
+            reject(signal.reason);
+          });
+        }),
+    },
+    log,
+    reachesRedis: () => true,
+    ...changes,
+  });
+  return { watch, told, log, set: (at: number) => (time = at) };
+}
+
+const platformOf = (account: string) => ({ ...scriptedPlatform(), account });
+
+async function save(conversation: ReturnType<typeof newConversation>, to: Partial<State>): Promise<void> {
+  const { raw } = await store.load(conversation);
+  await store.save(conversation, { from: raw, to: { ...initialState, ...to }, keepMs: 60_000 });
+}
+
+/** Whether a show may be saved now. */
+async function mayShow(conversation: ReturnType<typeof newConversation>, now = start): Promise<boolean> {
+  const { raw, state } = await store.load(conversation);
+  const to = { ...state, n: state.n + 1 };
+  const sending = { now, unblocked: true, release: null };
+  return store.save(conversation, { from: raw, to, keepMs: 60_000, sending });
+}
+
+const away = () => Promise.reject(new Error('Redis is away'));
+
+describe('a message of the bot on its way', () => {
+  test('lets no show begin until its event is judged, and then no longer', async () => {
+    const conversation = newConversation();
+    const { watch, told } = openWatch();
+    const sending = await watch.sending(platformOf(conversation.account), conversation.user);
+    expect(sending.waitedForShow).toBe(false);
+    expect((await store.load(conversation)).blockedUntil).toBe(start + blockLimit);
+    expect(await mayShow(conversation)).toBe(false);
+    sending.over(accepted);
+    expect(told).toEqual([
+      {
+        event: { is: 'message', by: 'gateway', sentAt: 0, id: 'out', at: start },
+        release: expect.any(String),
+      },
+    ]);
+    const release = told[0]?.release ?? '';
+    const { raw, blockedUntil } = await store.load(conversation, release);
+    expect(blockedUntil).toBe(0);
+    const sendingOver = { now: start, unblocked: true, release };
+    const to = { ...initialState, n: 9 };
+    expect(await store.save(conversation, { from: raw, to, keepMs: 60_000, sending: sendingOver })).toBe(
+      true,
+    );
+    expect(await mayShow(conversation)).toBe(true);
+  });
+
+  test('its block ends although its event changes nothing of the state', async () => {
+    const conversation = newConversation();
+    await save(conversation, { n: 1 });
+    const { watch, told } = openWatch();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over({ is: 'unknown' });
+    const release = told[0]?.release ?? '';
+    const { raw, state } = await store.load(conversation, release);
+    const sending = { now: start, unblocked: false, release };
+    await store.save(conversation, { from: raw, to: state, keepMs: 60_000, sending });
+    expect((await store.load(conversation)).blockedUntil).toBe(0);
+  });
+
+  test('of two, each has its own block', async () => {
+    const conversation = newConversation();
+    const { watch, told } = openWatch();
+    const platform = platformOf(conversation.account);
+    const [one] = await Promise.all([1, 2].map(() => watch.sending(platform, conversation.user)));
+    one?.over(accepted);
+    const release = told[0]?.release ?? '';
+    const { raw } = await store.load(conversation);
+    const sending = { now: start, unblocked: false, release };
+    await store.save(conversation, { from: raw, to: initialState, keepMs: 60_000, sending });
+    expect(await mayShow(conversation)).toBe(false);
+    expect(await mayShow(conversation, start + blockLimit)).toBe(true);
+  });
+
+  test('whose process died blocks for 5 s at most', async () => {
+    const conversation = newConversation();
+    await openWatch().watch.sending(platformOf(conversation.account), conversation.user);
+    expect(await mayShow(conversation, start + blockLimit - 1)).toBe(false);
+    expect(await mayShow(conversation, start + blockLimit)).toBe(true);
+  });
+
+  test('waits for a show in flight', async () => {
+    const conversation = newConversation();
+    await save(conversation, { call: show });
+    const { watch } = openWatch();
+    const sending = watch.sending(platformOf(conversation.account), conversation.user);
+    await expect.poll(async () => (await store.load(conversation)).blockedUntil).toBeGreaterThan(0);
+    await save(conversation, { call: null });
+    expect((await sending).waitedForShow).toBe(true);
+  });
+
+  test('waits for one that hangs no longer than half a second, and for a hide not at all', async () => {
+    const [hanging, hiding] = [newConversation(), newConversation()];
+    await save(hanging, { call: show });
+    await save(hiding, { call: { ...show, kind: 'hide' } });
+    const { watch } = openWatch();
+    expect((await watch.sending(platformOf(hiding.account), hiding.user)).waitedForShow).toBe(false);
+    expect((await watch.sending(platformOf(hanging.account), hanging.user)).waitedForShow).toBe(true);
+  });
+
+  test('goes at once while Redis is away, and fails with nothing', async () => {
+    const { watch, log } = openWatch({
+      blocks: { begin: away, showInFlight: away },
+      events: { tell: away },
+    });
+    const sending = await watch.sending(platformOf('shop'), 'u');
+    expect(sending.waitedForShow).toBe(false);
+    sending.over(accepted);
+    await expect.poll(() => log.lines.map(({ level }) => level)).toEqual(['warn']);
+    const asked = openWatch({
+      reachesRedis: () => false,
+      blocks: { begin: () => Promise.reject(new Error('it was asked')), showInFlight: away },
+    });
+    expect((await asked.watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
+  });
+
+  test('that did not go out, or of which nobody knows, ends no turn', async () => {
+    const { watch, told, log, set } = openWatch();
+    const platform = platformOf(newConversation().account);
+    const [refused, lost] = await Promise.all(['a', 'b'].map((user) => watch.sending(platform, user)));
+    set(start + 300);
+    refused?.over({ is: 'refused', code: 45047, name: 'customer message count out of limit' });
+    lost?.over({ is: 'unknown' });
+    expect(told.map(({ event }) => event)).toEqual([
+      { is: 'unblocked', doubt: false, at: start + 300 },
+      { is: 'unblocked', doubt: true, at: start + 300 },
+    ]);
+    expect(log.lines.map(({ message }) => message)).toEqual([
+      'The platform refused a message of the bot: customer message count out of limit.',
+    ]);
+  });
+});
+
+test("the bot's own typing call is told only where the platform accepted it", async () => {
+  const { watch, told } = openWatch();
+  const platform = platformOf('shop');
+  watch.typed(platform, 'u', { on: true, verdict: accepted });
+  watch.typed(platform, 'u', { on: false, verdict: accepted });
+  watch.typed(platform, 'u', { on: true, verdict: { is: 'unknown' } });
+  watch.typed(platform, 'u', { on: true, verdict: { is: 'refused', code: 45080, name: 'window' } });
+  expect(told.map(({ event }) => event)).toEqual([
+    { is: 'typed', on: true, at: start },
+    { is: 'typed', on: false, at: start },
+  ]);
+});
