@@ -1,0 +1,80 @@
+/** The code blocks of docs/recipes.md, run as a reader would run them: the real packages, in a process of their own. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { onTestFinished } from 'vitest';
+import type { Simulator } from '../../src/simulator/index.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The address that the page's examples bear. */
+const EXAMPLE = 'http://127.0.0.1:3000';
+
+export function readPage(name: string): Promise<string> {
+  return readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
+}
+
+/** Where the bot's settings are found: a simulator, or its defaults. */
+export type Platforms = { [Channel in 'wechat' | 'nxcloud']: Pick<Simulator[Channel], 'options'> };
+
+/** The contents of all code blocks, by language, in their order. */
+export function codeBlocks(page: string): { language: string; code: string }[] {
+  return [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({
+    language,
+    code,
+  }));
+}
+
+/** The JavaScript below a heading of docs/recipes.md. */
+export async function recipe(heading: string): Promise<string> {
+  const page = await readPage('recipes.md');
+  const section = page.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
+  const block = codeBlocks(section).find(({ language }) => language === 'js');
+  if (block === undefined) throw new Error(`docs/recipes.md has no JavaScript below "${heading}".`);
+  return block.code;
+}
+
+/** The same with the gateway's address in place of the example's. */
+export function through(origin: string, code: string): string {
+  if (!code.includes(EXAMPLE)) throw new Error(`The recipe does not name ${EXAMPLE}: nothing to replace.`);
+  return code.replaceAll(EXAMPLE, origin);
+}
+
+/** Runs it to its end. Rejects with what it wrote to stderr when it fails. */
+export async function run(code: string, platforms: Platforms): Promise<void> {
+  await promisify(execFile)(process.execPath, asModule(code), place(platforms));
+}
+
+/** Runs it until the test ends. Resolves with the first line that it prints. */
+export async function serve(code: string, platforms: Platforms): Promise<string> {
+  const bot = spawn(process.execPath, asModule(code), {
+    ...place(platforms),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void bot.kill());
+  const ended = new AbortController();
+  bot.once('exit', () => ended.abort(new Error('The bot ended before it printed anything.')));
+  const [line] = await once(bot.stdout, 'data', { signal: ended.signal });
+  return String(line).trim();
+}
+
+function asModule(code: string): string[] {
+  return ['--input-type=module', '--eval', code];
+}
+
+/** In the checkout, where the packages are, and with the bot's own settings, not with this process's. */
+function place({ wechat, nxcloud }: Platforms): { cwd: string; env: NodeJS.ProcessEnv } {
+  const env = {
+    PATH: process.env['PATH'],
+    WECHAT_APP_ID: wechat.options.appId,
+    WECHAT_APP_SECRET: wechat.options.appSecret,
+    WECHAT_TOKEN: wechat.options.token,
+    NXCLOUD_ACCESS_KEY: nxcloud.options.accessKey,
+    NXCLOUD_ACCESS_SECRET: nxcloud.options.accessSecret,
+    NXCLOUD_APP_KEY: nxcloud.options.appKey,
+    NXCLOUD_BUSINESS_PHONE: nxcloud.options.businessPhone,
+  };
+  return { cwd: ROOT, env };
+}
