@@ -1,10 +1,12 @@
 import { Agent, request } from 'node:http';
 import type { Simulator } from '../src/simulator/index.ts';
-import { openSite } from '../test/chaos/processes.ts';
-import { latencies, type Row } from './measure.ts';
+import { openSite, type Site } from '../test/chaos/processes.ts';
+import { latencies, wait, type Row } from './measure.ts';
 
-const calls = 2_000;
-const user = 'oGateway';
+const calls = 600;
+/** Between two calls: what one has set going is over when the next is made (ms). */
+const pause = 20;
+const users = Array.from({ length: 100 }, (_, index) => `oGateway_${index}`);
 /** What the web logs of each message that did. */
 const waitedLine = 'A message of the bot waited for a typing call.';
 
@@ -16,19 +18,30 @@ export async function gateway(redisUrl: string): Promise<Row[]> {
   const site = await openSite({ redisUrl, env, wechat });
   const web = await site.web();
   await site.worker();
-  await site.simulator.wechat.push({ user, text: 'hi' });
-  await site.simulator.wechat.phone(user).next(({ what }) => what === 'received');
+  await Promise.all(users.map((user) => write(site, user)));
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const bot = createBot(site.simulator, `${web.url}/gateway/${env.GATEWAY_KEY}/wechat/default`, agent);
   const token = await bot.token();
-  const plain = await compare(bot, { name: 'a token call', path: '/cgi-bin/stable_token', body: bot.grant });
-  const message = { touser: user, msgtype: 'text', text: { content: '你好' } };
+  const plain = await compare(bot, {
+    name: 'a token call',
+    path: '/cgi-bin/stable_token',
+    bodyFor: () => bot.grant,
+  });
   const path = `/cgi-bin/message/custom/send?access_token=${token}`;
-  const sent = await compare(bot, { name: 'custom/send', path, body: JSON.stringify(message) });
+  const sent = await compare(bot, { name: 'custom/send', path, bodyFor: messageTo });
   agent.destroy();
   const waited = web.output().split(waitedLine).length - 1;
   await site.close();
   return [plain, { ...sent, what: `${sent.what}; ${waited} of them waited for a typing call` }];
+}
+
+function messageTo(touser: string): string {
+  return JSON.stringify({ touser, msgtype: 'text', text: { content: '你好' } });
+}
+
+async function write({ simulator: { wechat } }: Site, user: string): Promise<void> {
+  await wechat.push({ user, text: 'hi' });
+  await wechat.phone(user).next(({ what }) => what === 'received');
 }
 
 function createBot(simulator: Simulator, base: string, agent: Agent) {
@@ -44,13 +57,19 @@ function createBot(simulator: Simulator, base: string, agent: Agent) {
 
 type MeasuredBot = ReturnType<typeof createBot>;
 
-async function compare(bot: MeasuredBot, call: { name: string; path: string; body: string }): Promise<Row> {
+async function compare(
+  bot: MeasuredBot,
+  call: { name: string; path: string; bodyFor: (user: string) => string },
+): Promise<Row> {
   const direct: number[] = [];
   const through: number[] = [];
   // The first ones open connections and warm the code up.
-  for (let count = -200; count < calls; count += 1) {
-    const past = await time(() => bot.post(`${bot.direct}${call.path}`, call.body));
-    const passed = await time(() => bot.post(`${bot.through}${call.path}`, call.body));
+  for (let count = -100; count < calls; count += 1) {
+    const body = call.bodyFor(users[(count + 100) % users.length] ?? '');
+    const past = await time(() => bot.post(`${bot.direct}${call.path}`, body));
+    await wait(pause);
+    const passed = await time(() => bot.post(`${bot.through}${call.path}`, body));
+    await wait(pause);
     if (count < 0) continue;
     direct.push(past);
     through.push(passed);

@@ -6,7 +6,8 @@ import type { Settings } from './settings.ts';
 export interface Forward {
   channel: Channel;
   account: string;
-  botUrl: string;
+  /** null: its pushes go nowhere; the bot's own calls still pass the gateway. */
+  botUrl: string | null;
   /** Where the gateway passes the bot's own calls on to. */
   apiBase: string;
 }

@@ -95,13 +95,11 @@ const interim = z.strictObject(
 
 const customSend = z.strictObject(
   {
-    kfAccount: text.optional(),
+    kfAccount: text.min(1, { error: 'must not be empty' }).optional(),
     isAiMessage: z.boolean({ error: 'must be true or false' }).default(false),
   },
   { error: 'must be an object with kfAccount or isAiMessage' },
 );
-
-const botUrlNeeded = needed("copy the bot's own webhook URL").pipe(webAddress);
 
 export const wechatFields = z.strictObject({
   appId: needed('copy the AppID from the WeChat console'),
@@ -134,8 +132,8 @@ export const nxcloudFields = z.strictObject({
 
 /** All that a plain forwarder needs. */
 export const forwardFields = {
-  wechat: z.object({ botUrl: botUrlNeeded, apiBase: wechatFields.shape.apiBase }),
-  nxcloud: z.object({ botUrl: botUrlNeeded, apiBase: nxcloudFields.shape.apiBase }),
+  wechat: z.object({ botUrl: webAddress.nullable().default(null), apiBase: wechatFields.shape.apiBase }),
+  nxcloud: z.object({ botUrl: webAddress.nullable().default(null), apiBase: nxcloudFields.shape.apiBase }),
 };
 
 /** A reference to the environment that was left standing makes no URL. */

@@ -25,7 +25,9 @@ const redisUrl = z
   .refine(isRedisUrl, { error: 'must be a URL that begins with redis:// or rediss://' });
 
 /** Whoever guesses it can stop the typing of every user. */
-const secret = z.string().min(16, { error: 'must be at least 16 characters long' });
+const secret = z
+  .string()
+  .regex(/^\S{16,}$/, { error: 'must be at least 16 characters long, without spaces' });
 
 const variables = z
   .object({

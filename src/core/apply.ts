@@ -7,7 +7,7 @@ import { progress, remember, seen } from './progress.ts';
 import type { Rules } from './rules.ts';
 import { started } from './started.ts';
 import { initialState, type EndedTurn, type Evidence, type State } from './state.ts';
-import { endOf, endTurn, endTurns } from './turns.ts';
+import { endOf, endTurn, endTurns, isOpen } from './turns.ts';
 import { typed } from './typed.ts';
 
 type Of<Is extends Event['is']> = Extract<Event, { is: Is }>;
@@ -38,9 +38,9 @@ export function apply(rules: Rules, state: State, event: Event): State {
     case 'paused':
       return handOver(state, event);
     case 'resumed':
-      return resumed(state);
+      return resumed(state, event);
     case 'left':
-      return { ...endTurns(state, at, () => 'left'), messageId: null };
+      return left(state, at);
     case 'forgotten':
       return forgotten(endTurns(state, at, () => 'control'));
     default:
@@ -73,7 +73,9 @@ function ended(rules: Rules, state: State, event: Of<'ended'>): State {
   if (!message) return next;
   // The message is on its way, not out yet: shown again when `interaction` says that it is, or after this.
   const dark = cleared(rules, next, { at, showAt: at + rules.darkAfterMessage });
-  return event.by === 'passive-reply' ? botIsBack(dark) : dark;
+  // The late answer to what was written before the pause is no sign of that.
+  const isNew = known === null && !isOpen(state, event.turn);
+  return event.by === 'passive-reply' && isNew ? botIsBack(dark, at) : dark;
 }
 
 /** Whether the message that may be out is known already: it was seen, or somebody says the same again. */
@@ -89,6 +91,12 @@ function over(rules: Rules, state: State, { by, turns, at }: Of<'over'>): State 
   return doubted(rules, done, at);
 }
 
+/** Who has come back and written since is not gone. */
+function left(state: State, at: number): State {
+  const gone = endTurns(state, at, ({ openedAt }) => (openedAt <= at ? 'left' : null));
+  return state.messageAt > at ? gone : { ...gone, messageId: null };
+}
+
 /** What is lit, in flight or armed still has to be dealt with. */
 function forgotten({ indicator, call, timer, n, hideAt }: State): State {
   return { ...initialState, indicator, call, timer, n, hideAt, forgotten: true };
@@ -101,14 +109,16 @@ function undelivered(state: State): State {
 
 function message(rules: Rules, state: State, event: Of<'message'>): State {
   const { id, at, by } = event;
-  if (id !== null && state.heard.includes(id)) return state;
+  const until = wentOutBy(event) + rules.echoPause;
+  const humans = (next: State): State =>
+    by === 'echo' && until > at ? handOver(next, { at, until, by: 'echo' }) : next;
+  // Its status may have come first; that a human sent it is news all the same.
+  if (id !== null && state.heard.includes(id)) return humans(state);
   const heard = id === null ? state.heard : [...state.heard, id].slice(-heardKept);
   const met = counted({ ...interacted(state, at), heard }, by === 'gateway');
   const dark = cleared(rules, met, { at: wentOutBy(event), showAt: at });
   const next = progress(rules, dark, { is: 'message', by, at, sentAt: event.sentAt });
-  if (by === 'gateway') return botIsBack(next);
-  const until = wentOutBy(event) + rules.echoPause;
-  return by === 'echo' && until > at ? handOver(next, { at, until, by: 'echo' }) : next;
+  return by === 'gateway' ? botIsBack(next, at) : humans(next);
 }
 
 /** More than a bot sends before the platform's word of the first one comes. */
@@ -119,9 +129,12 @@ function counted(state: State, sent: boolean): State {
 }
 
 /** A bot that answers what was written meanwhile has the conversation back, from whoever never said so. */
-function botIsBack(state: State): State {
-  const unsaid = state.pausedBy === 'echo' || state.pausedBy === 'transfer';
-  return unsaid && state.skipped?.why === 'paused' ? resumed(state) : state;
+function botIsBack(state: State, at: number): State {
+  const { skipped, pausedBy } = state;
+  const isUnsaid = pausedBy === 'echo' || pausedBy === 'transfer';
+  return isUnsaid && skipped?.why === 'paused' && skipped.at <= at
+    ? resumed(state, { at, by: pausedBy })
+    : state;
 }
 
 /** The news of a message comes later than the message, which the platform dates in whole seconds. */

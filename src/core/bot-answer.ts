@@ -72,6 +72,6 @@ export function eventOf(meaning: Meaning, turn: string, { rules, at }: { rules: 
     case 'undelivered':
       return { is: 'undelivered', at };
     case 'kept':
-      return { is: 'resumed', at };
+      return { is: 'resumed', by: 'transfer', at };
   }
 }

@@ -27,11 +27,11 @@ export function decide(rules: Rules, state: State, { by, ...moment }: Moment & {
   const kind = callFor(rules, state, moment);
   if (!kind) return { ...alarm(state, nextMoment(rules, state, moment)), call: null };
   const call: Call = { n: state.n + 1, kind, at, by, messageId: state.messageId, crossed: false };
-  return { state: { ...spend(rules, state, call), n: call.n, call }, call, arm: null, disarm: null };
+  return { state: { ...spend(state, call), n: call.n, call }, call, arm: null, disarm: null };
 }
 
-function spend(rules: Rules, state: State, { kind, at }: Call): State {
-  if (kind === 'interim') return withInterim(rules, state, at);
+function spend(state: State, { kind, at }: Call): State {
+  if (kind === 'interim') return withInterim(state);
   if (kind === 'hide') return state;
   const { since, shows } = state.spent;
   return { ...state, spent: at >= since + minute ? { since: at, shows: 1 } : { since, shows: shows + 1 } };

@@ -37,7 +37,8 @@ export type Event = { at: number } & (
   /** A message that was about to go out did not, or nobody knows (`doubt`): nothing keeps the indicator dark any more. */
   | { is: 'unblocked'; doubt: boolean }
   | { is: 'paused'; until: number; by: Pause }
-  | { is: 'resumed' }
+  /** By whoever had it paused; a person may end any pause, and nobody else a person's. */
+  | { is: 'resumed'; by: Pause }
   | { is: 'left' }
   /** Nothing is to be remembered of the user. */
   | { is: 'forgotten' }

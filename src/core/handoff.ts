@@ -3,12 +3,18 @@ import { endTurns } from './turns.ts';
 
 /** A human takes the conversation: who waits now waits for that human. A longer pause is not cut short by another. */
 export function handOver(state: State, { at, until, by }: { at: number; until: number; by: Pause }): State {
-  const ended = endTurns(state, at, () => 'handoff');
+  // Events can be judged in another order than they happened.
+  if (at < state.pauseChangedAt) return state;
+  const ended = {
+    ...endTurns(state, at, ({ openedAt }) => (openedAt < until ? 'handoff' : null)),
+    pauseChangedAt: at,
+  };
   if (by !== 'control' && until <= state.pausedUntil) return ended;
   // What was written before has been left to the human.
   return { ...ended, pausedUntil: until, pausedBy: by, skipped: null, forgotten: false };
 }
 
-export function resumed(state: State): State {
-  return { ...state, pausedUntil: 0, pausedBy: null };
+export function resumed(state: State, { at, by }: { at: number; by: Pause }): State {
+  if (at < state.pauseChangedAt || (state.pausedBy === 'control' && by !== 'control')) return state;
+  return { ...state, pausedUntil: 0, pausedBy: null, pauseChangedAt: at };
 }

@@ -2,7 +2,7 @@ import type { Event } from './event.ts';
 import { interacted } from './interaction.ts';
 import { progress, seen } from './progress.ts';
 import type { Rules } from './rules.ts';
-import type { State, Turn } from './state.ts';
+import type { Early, State, Turn } from './state.ts';
 import { changeTurn, endOf, endTurn, isOpen, markSeen, openTurn } from './turns.ts';
 
 type Inbound = Extract<Event, { is: 'inbound' }>;
@@ -56,15 +56,18 @@ function turnOf(event: Inbound): Turn {
 
 /** What was heard of the turn before its message was judged. A message counts only if it came after the user's. */
 export function catchUp(rules: Rules, opened: State, event: { turn: string; at: number }): State {
-  const own = opened.early.filter((each) => each.is !== 'message' && each.turn === event.turn);
-  const others = opened.early.filter((each) => !own.includes(each));
-  const moved = own.reduce((state, each) => progress(rules, state, each), { ...opened, early: others });
-  const answer = others.find((each) => each.is === 'message');
-  if (answer?.is !== 'message' || answer.at < event.at) return moved;
-  if (answer.all) return endTurn(moved, { turn: event.turn, by: answer.by, at: answer.at });
-  // Of the other turns it has ended its own.
-  const isOwn = ({ id }: Turn): boolean => id === event.turn;
-  const early = moved.early.filter((each) => each !== answer);
-  const caught = seen(rules, { ...moved, early, turns: moved.turns.filter(isOwn) }, answer);
-  return { ...caught, turns: moved.turns.flatMap((turn) => (isOwn(turn) ? caught.turns : [turn])) };
+  const heard = opened.early
+    .filter((each) => (each.is === 'message' ? each.at >= event.at : each.turn === event.turn))
+    .toSorted((a, b) => a.at - b.at);
+  return heard.reduce((state, early) => hear(rules, state, { turn: event.turn, early }), opened);
+}
+
+/** Of the other turns a message has ended its own. */
+function hear(rules: Rules, state: State, { turn, early }: { turn: string; early: Early }): State {
+  if (early.is === 'message' && early.all) return endTurn(state, { turn, by: early.by, at: early.at });
+  const rest = { ...state, early: state.early.filter((each) => each !== early) };
+  if (early.is !== 'message') return progress(rules, rest, early);
+  const isOwn = ({ id }: Turn): boolean => id === turn;
+  const next = seen(rules, { ...rest, turns: rest.turns.filter(isOwn) }, early);
+  return { ...next, turns: rest.turns.flatMap((each) => (isOwn(each) ? next.turns : [each])) };
 }

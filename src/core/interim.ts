@@ -9,7 +9,7 @@ const sendsNeeded = 2;
 /** When the next interim text is due; Infinity: none. */
 export function interimDue(rules: Rules, state: State, at: number): number {
   const { interim, sendsPerMessage } = rules;
-  if (!interim || state.lastInteractionAt === null) return Infinity;
+  if (!interim || rules.mode === 'off' || state.lastInteractionAt === null) return Infinity;
   if (sendsPerMessage > 0 && sendsPerMessage - state.sends < sendsNeeded) return Infinity;
   return Math.min(...state.turns.map((turn) => dueFor(rules, state, { turn, at })), Infinity);
 }
@@ -23,10 +23,7 @@ function dueFor(rules: Rules, state: State, { turn, at }: { turn: Turn; at: numb
   return wishOf(rules, turn, at) === 'show' ? Math.max(state.showAt, windowEnd(rules, state)) : Infinity;
 }
 
-/** One text serves all who wait for it now. */
-export function withInterim(rules: Rules, state: State, at: number): State {
-  const turns = state.turns.map((turn) =>
-    dueFor(rules, state, { turn, at }) <= at ? { ...turn, interim: true } : turn,
-  );
-  return { ...state, turns };
+/** One text serves all who wait now. */
+export function withInterim(state: State): State {
+  return { ...state, turns: state.turns.map((turn) => ({ ...turn, interim: true })) };
 }

@@ -10,7 +10,7 @@ export function takeOutcome(
   { n, outcome, at }: { n: number; outcome: Outcome; at: number },
 ): State {
   const { call } = state;
-  if (call?.n !== n) return afterGivenUp(rules, state, { outcome, at });
+  if (call?.n !== n) return afterGivenUp(rules, state, { n, outcome, at });
   const free = { ...state, call: null };
   switch (call.kind) {
     case 'show':
@@ -25,13 +25,20 @@ export function takeOutcome(
 /** The call has been without an outcome for too long, or its job is dead: it may or may not have been carried out. */
 export function giveUpCall(rules: Rules, state: State, at: number): State {
   const { call } = state;
-  return call
-    ? takeOutcome(rules, state, { n: call.n, outcome: { is: 'lost', begun: true, cause: 'given up' }, at })
-    : state;
+  if (!call) return state;
+  const outcome = { is: 'lost', begun: true, cause: 'given up' } as const;
+  const { n, kind } = call;
+  return { ...takeOutcome(rules, state, { n, outcome, at }), givenUp: { n, kind } };
 }
 
 /** A show that was given up has been accepted after all. A hide can be taken or left: it is tried again anyway. */
-function afterGivenUp(rules: Rules, state: State, { outcome, at }: { outcome: Outcome; at: number }): State {
+function afterGivenUp(
+  rules: Rules,
+  state: State,
+  { n, outcome, at }: { n: number; outcome: Outcome; at: number },
+): State {
+  const interim = state.givenUp?.n === n && state.givenUp.kind === 'interim';
+  if (interim && outcome.is === 'done') return cleared(rules, interacted(state, at), { at, showAt: at });
   if (outcome.is !== 'done' || state.call?.kind === 'show' || state.indicator.is === 'lit') return state;
   return { ...state, indicator: { is: 'maybe', since: at, until: at + rules.lifetime } };
 }
@@ -49,7 +56,8 @@ function shown(
     case 'already': {
       const again = outcome.is === 'already' ? state.again + 1 : 0;
       const soon = again > 0 && again <= rules.againTries;
-      const showAt = soon ? at + rules.againAfter : running.until + rules.renewMargin;
+      const over = running.until + rules.renewMargin;
+      const showAt = soon ? Math.min(at + rules.againAfter, over) : over;
       const turns = state.turns.map((turn) => ({ ...turn, shown: true }));
       if (call.crossed)
         return {
@@ -67,8 +75,15 @@ function shown(
     case 'failed':
       return { ...state, showAt: at + rules.showRetry };
     default:
+      if (isOutdated(state, call, outcome)) return { ...state, showAt: at, again: 0 };
       return { ...state, refusal: refusalOf(outcome, at), again: 0 };
   }
+}
+
+/** What was refused has changed while the call was in flight. */
+function isOutdated({ lastInteractionAt, messageId }: State, call: Call, { is }: Outcome): boolean {
+  if (is === 'window-closed') return lastInteractionAt !== null && lastInteractionAt > call.at;
+  return is === 'message-refused' && messageId !== call.messageId;
 }
 
 function hidden(rules: Rules, state: State, { outcome, at }: { outcome: Outcome; at: number }): State {

@@ -49,6 +49,8 @@ export type Received =
       /** The whole push's key: equal for repeats, for job deduplication. At most 200 characters. */
       key: string;
       happenings: Happening[];
+      /** The previous secret has signed or encrypted it: the rotation is not over. */
+      byPrevious?: true;
     }
   /** Not ours to process: answered with this status and one sentence. */
   | { is: 'refusal'; status: 400 | 401; error: string }

@@ -16,10 +16,16 @@ export function progress(rules: Rules, state: State, event: Early): State {
   return endOf(state, event.turn) ? state : { ...state, early: remember(state, event) };
 }
 
-/** Of messages to the user only the last one matters: it is the latest that a message can have been answered. */
 export function remember(state: State, event: Early): Early[] {
-  const others = state.early.filter((each) => event.is !== 'message' || each.is !== 'message');
+  const others = state.early.filter((each) => !isCovered(each, event));
   return [...others, event].slice(-earlyKept);
+}
+
+/** A message to the user answers whatever an earlier one has answered; one with a time only what that time allows. */
+function isCovered(each: Early, event: Early): boolean {
+  if (each.is !== 'message' || event.is !== 'message' || each.all !== event.all) return false;
+  if (each.at > event.at) return false;
+  return event.sentAt === 0 || (each.sentAt > 0 && each.sentAt <= event.sentAt);
 }
 
 function acknowledged(rules: Rules, state: State, event: OfTurn): State {
@@ -32,6 +38,7 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
     ...each,
     phase: 'acknowledged',
     renews: each.renews || renews,
+    replied: renews ? null : each.replied,
     lapsesAt: null,
   }));
 }
@@ -53,8 +60,12 @@ export function seen(rules: Rules, state: State, event: Message): State {
   const over = (turn: Turn): Evidence | null =>
     turn.phase === 'acknowledged' && meant.includes(turn) ? event.by : null;
   const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
-  const darkUntil = event.at + rules.darkAfterMessage;
-  const answered = (turn: Turn): Turn => ({ ...turn, replied: event.by, darkUntil });
+  const dark = event.at + rules.darkAfterMessage;
+  const answered = (turn: Turn): Turn => ({
+    ...turn,
+    replied: event.by,
+    darkUntil: Math.max(turn.darkUntil, dark),
+  });
   return { ...rest, turns: turns.map((turn) => (meant.includes(turn) ? answered(turn) : turn)) };
 }
 

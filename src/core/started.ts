@@ -3,7 +3,7 @@ import { catchUp } from './inbound.ts';
 import { interacted } from './interaction.ts';
 import type { Rules } from './rules.ts';
 import type { State, Turn } from './state.ts';
-import { changeTurn, endOf, isOpen, openTurn } from './turns.ts';
+import { changeTurn, endOf, isOpen, markSeen, openTurn } from './turns.ts';
 
 type Started = Extract<Event, { is: 'started' }>;
 
@@ -13,7 +13,7 @@ export function started(rules: Rules, state: State, event: Started): State {
   if (at < state.pausedUntil) return { ...state, skipped: { why: 'paused', at } };
   const end = endOf(state, turn);
   // The order to stop has overtaken it.
-  if (end && end.at >= at) return state;
+  if (end && end.at >= at) return end.seen ? state : markSeen(note(state, event, true), turn);
   const noted = note(state, event, !end && !isOpen(state, turn));
   if (isOpen(noted, turn))
     return changeTurn(noted, turn, (each) => ({ ...each, renews: true, hushed: false }));

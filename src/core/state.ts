@@ -70,12 +70,16 @@ export interface State {
   /** A human has the conversation until then. */
   pausedUntil: number;
   pausedBy: Pause | null;
+  /** When it was last paused or resumed. */
+  pauseChangedAt: number;
   /** Messages to the user since the user's last one, as far as seen. */
   sends: number;
   /** The platform's ids of the last of them, as it told them. */
   heard: string[];
   /** The last thing that the user did opened no turn, and why. */
   skipped: { why: 'event_kind' | 'paused'; at: number } | null;
+  /** The last call whose outcome was not waited for any longer. */
+  givenUp: { n: number; kind: Call['kind'] } | null;
   /** To be deleted once nothing shows and nothing is in flight. */
   forgotten: boolean;
 }
@@ -99,6 +103,8 @@ export const initialState: State = {
   spent: { since: 0, shows: 0 },
   pausedUntil: 0,
   pausedBy: null,
+  pauseChangedAt: 0,
+  givenUp: null,
   sends: 0,
   heard: [],
   skipped: null,

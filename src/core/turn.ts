@@ -59,6 +59,8 @@ export interface EndedTurn {
   /** Its message has been seen; false while only its end is known, which can be faster. */
   seen: boolean;
   by: Evidence;
+  /** Typing was asked for by hand until then, whatever acknowledgements mean. */
+  asked: boolean;
   openedAt: number;
   at: number;
 }

@@ -11,7 +11,7 @@ export function endTurns(state: State, at: number, over: (turn: Turn) => Evidenc
   const ended: EndedTurn[] = [];
   const turns = state.turns.filter((turn) => {
     const by = over(turn);
-    if (by) ended.push({ id: turn.id, seen: true, by, openedAt: turn.openedAt, at });
+    if (by) ended.push({ id: turn.id, seen: true, by, asked: turn.renews, openedAt: turn.openedAt, at });
     return !by;
   });
   return ended.length === 0
@@ -29,7 +29,7 @@ export function endTurn(state: State, end: { turn: string; by: Evidence; at: num
   if (endOf(state, end.turn)) return state;
   if (isOpen(state, end.turn))
     return endTurns(state, end.at, (turn) => (turn.id === end.turn ? end.by : null));
-  const unseen = { id: end.turn, seen: false, by: end.by, openedAt: end.at, at: end.at };
+  const unseen = { id: end.turn, seen: false, by: end.by, asked: false, openedAt: end.at, at: end.at };
   return { ...state, ended: [...state.ended, unseen].slice(-endedKept) };
 }
 

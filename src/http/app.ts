@@ -26,6 +26,8 @@ export interface AppOptions {
   handshake: (request: Request, response: Response) => void | Promise<void>;
   /** The control API's router. @default null: there is none */
   control?: RequestHandler | null;
+  /** A page at the root. @default null: there is none */
+  page?: RequestHandler | null;
 }
 
 /** WeChat and NXCloud send a few kB; SDKs refuse at the same size. */
@@ -42,12 +44,21 @@ export function createApp(options: AppOptions): Express {
   app
     .route(webhookPath)
     .get((request, response) => options.handshake(request, response))
-    .post(rawBody(), (request, response) => options.receive(request, response))
+    .post(refuseWhileStopping(options), rawBody(), (request, response) => options.receive(request, response))
     .all((_, response) => refuseMethod(response, 'GET, POST'));
   if (options.control) app.use(options.control);
+  if (options.page) app.use(options.page);
   app.use((request, response) => refuse(response, 404, `There is nothing at ${request.path}.`));
   app.use(asSentence(options.log));
   return app;
+}
+
+/** What is taken now may find nobody here to deal with it: the platform sends it again, to whoever comes next. */
+function refuseWhileStopping({ readiness }: AppOptions): RequestHandler {
+  return (_, response, next) =>
+    readiness().phase === 'stopping'
+      ? refuse(response, 503, 'This process is stopping: send the push again.')
+      : next();
 }
 
 /** Whatever the content type: the bytes are checked and forwarded as they came. */

@@ -7,7 +7,7 @@ import { hangUpOf, pushOf, refuse, write } from './respond.ts';
 export interface Forward {
   channel: string;
   account: string;
-  botUrl: string;
+  botUrl: string | null;
 }
 
 export interface BypassDeps {
@@ -20,7 +20,10 @@ export interface BypassDeps {
 /** The panic switch: every request goes to the bot and its answer back, nothing checked, queued or typed. */
 export async function bypass(deps: BypassDeps, request: Request, response: Response): Promise<void> {
   const { channel, account = 'default' } = request.params;
-  const here = deps.forwards.filter((forward) => forward.channel === channel);
+  const here = deps.forwards.filter(
+    (forward): forward is Forward & { botUrl: string } =>
+      forward.channel === channel && forward.botUrl !== null,
+  );
   const named = here.find((forward) => forward.account === account);
   const forward = named ?? (request.params.account === undefined && here.length === 1 ? here[0] : undefined);
   if (!forward) return refuse(response, 404, `No bot is configured for ${request.path}.`);

@@ -1,9 +1,10 @@
+import { holdsMessage, notTaken, type Meaning } from '../core/bot-answer.ts';
 import { badGateway } from '../core/forward.ts';
 import type { Answer } from '../core/wire.ts';
 import type { Asked } from './direct.ts';
 import { hangUpOf, write } from './respond.ts';
 import { holdLeft, userOf, type Task, type WebDeps } from './task.ts';
-import { meaningOf, tellEnd } from './turn-end.ts';
+import { meaningOf, tellEnd, tellReached } from './turn-end.ts';
 
 /**
  * Redis is away, or the push too big for it.
@@ -27,11 +28,13 @@ export async function takeDirectly(
     await write(response, inTime ? acknowledgement : badGateway);
     return;
   }
-  const told = tellEnd(deps, task, await meaningOf(served.platform, inTime, 'failed'));
+  const meaning = await meaningOf(served.platform, inTime, 'failed');
+  const told = tellEnd(deps, task, meaning);
   if (!inTime) await failed();
   const written = await write(response, relayed(task, inTime));
   await told;
-  if (inTime && !written) await sendLate(deps, task, { asked, answer: inTime });
+  if (inTime && !written) await sendLate(deps, task, { asked, answer: inTime, meaning });
+  if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
 }
 
 /** The bot's own answer, where the platform reads it. What failed is not acknowledged: the platform may try again. */
@@ -47,19 +50,22 @@ async function bringLate(
 ): Promise<void> {
   const answer = await asked.answer;
   if (!asked.isOurs()) return;
-  await tellEnd(deps, task, await meaningOf(task.served.platform, answer, 'failed'));
-  if (answer) await sendLate(deps, task, { asked, answer });
+  const meaning = await meaningOf(task.served.platform, answer, 'failed');
+  await tellEnd(deps, task, meaning);
+  if (answer) await sendLate(deps, task, { asked, answer, meaning });
   else await failed();
 }
 
 async function sendLate(
   deps: WebDeps,
   task: Task,
-  { asked, answer }: { asked: Asked; answer: Answer },
+  { asked, answer, meaning }: { asked: Asked; answer: Answer; meaning: Meaning },
 ): Promise<void> {
   if (!asked.take()) return;
   const sent = await deps.direct.sendLate(task.served, userOf(task), answer);
-  if (!sent) await tellEnd(deps, task, 'undelivered');
+  const lost = sent ? null : notTaken(meaning);
+  if (lost) await tellEnd(deps, task, lost);
+  if (sent && holdsMessage(meaning)) await tellReached(deps, task, { sent: true });
 }
 
 async function late(deps: WebDeps, task: Task, hangUp: AbortSignal): Promise<'late'> {

@@ -12,22 +12,29 @@ export interface GuardOptions {
   tokens: readonly string[];
   /** Who may come without a token being configured: programs on this machine, or nobody. */
   open: 'loopback' | 'never';
+  /** Is told when it was not the current one. @default nobody */
+  sawPrevious?: () => void;
 }
 
 /** Decides who may use the operator's routes. */
-export function createGuard({ tokens, open }: GuardOptions): Guard {
+export function createGuard({ tokens, open, sawPrevious }: GuardOptions): Guard {
   const digests = tokens.map((token) => digestOf(token));
-  if (digests.length > 0) return ({ headers }) => (holdsOne(headers, digests) ? 'admitted' : 'refused');
+  if (digests.length > 0)
+    return ({ headers }) => {
+      const which = whichIsHeld(headers, digests);
+      if (which > 0) sawPrevious?.();
+      return which < 0 ? 'refused' : 'admitted';
+    };
   return (request) => (open === 'loopback' && isFromHere(request) ? 'admitted' : 'hidden');
 }
 
 /** Digests are of one length, and their comparison takes one time; so all are compared, whichever fits. */
-function holdsOne({ authorization = '' }: IncomingMessage['headers'], digests: readonly Buffer[]): boolean {
+function whichIsHeld({ authorization = '' }: IncomingMessage['headers'], digests: readonly Buffer[]): number {
   const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
   // Node reads header bytes as latin1.
   const given = digestOf(Buffer.from(token ?? '', 'latin1'));
   const fits = digests.map((digest) => timingSafeEqual(digest, given));
-  return token !== undefined && fits.includes(true);
+  return token === undefined ? -1 : fits.indexOf(true);
 }
 
 function digestOf(token: string | Buffer): Buffer {

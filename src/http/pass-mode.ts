@@ -3,7 +3,7 @@ import { badGateway, botRequest } from '../core/forward.ts';
 import { asNoAnswer, NoAnswer, type Answer, type Send } from '../core/wire.ts';
 import { hangUpOf, write } from './respond.ts';
 import { warn, type Task, type WebDeps } from './task.ts';
-import { meaningOf, tellEnd } from './turn-end.ts';
+import { meaningOf, tellEnd, tellReached } from './turn-end.ts';
 
 export interface PassDeps extends Pick<WebDeps, 'intake' | 'clock' | 'log'> {
   send: Send;
@@ -32,6 +32,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   await told;
   const lost = written ? null : notTaken(meaning);
   if (lost) await tellEnd(deps, task, lost);
+  if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
 }
 
 /** A failing status is the bot's answer to this delivery, and no answer to the user. */

@@ -1,4 +1,5 @@
 import { eventOf, meaningOf as meaningOfAnswer, type Meaning } from '../core/bot-answer.ts';
+import type { Event } from '../core/event.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import { warn, type Task, type WebDeps } from './task.ts';
@@ -12,18 +13,34 @@ export async function meaningOf(
   return answer ? meaningOfAnswer(await platform.readAnswer(answer), answer.headers) : otherwise;
 }
 
+/** How a push's turns hear of something. */
+type Telling = Pick<WebDeps, 'intake' | 'clock' | 'log'>;
+type Pushed = Pick<Task, 'served' | 'received'>;
+
 /** Tells the typing of each turn that the push opened. Never throws: Redis may be away. */
-export async function tellEnd(
-  deps: Pick<WebDeps, 'intake' | 'clock' | 'log'>,
-  { served: { platform }, received }: Pick<Task, 'served' | 'received'>,
-  meaning: Meaning,
-): Promise<void> {
+export function tellEnd(deps: Telling, task: Pushed, meaning: Meaning): Promise<void> {
+  const { rules } = task.served.platform;
   const at = deps.clock.now();
+  return tellTurns(deps, task, (turn) => eventOf(meaning, turn, { rules, at }));
+}
+
+/**
+ * A message is out, and its turn may go on: it has taken the indicator away. One that was `sent` counts among those that
+ * the platform allows. Never throws.
+ */
+export function tellReached(deps: Telling, task: Pushed, { sent }: { sent: boolean }): Promise<void> {
+  const at = deps.clock.now();
+  return tellTurns(deps, task, () => ({ is: 'interaction', sent, at }));
+}
+
+async function tellTurns(
+  { intake, log }: Telling,
+  { served: { platform }, received }: Pushed,
+  eventFor: (turn: string) => Event,
+): Promise<void> {
   const turns = received.happenings.flatMap((each) =>
     each.is === 'inbound' && each.opensTurn ? [each] : [],
   );
-  const told = turns.map(({ user, key }) =>
-    deps.intake.tellEvent(platform, user, eventOf(meaning, key, { rules: platform.rules, at })),
-  );
-  await Promise.all(told).catch((error: unknown) => warn(deps.log, error));
+  const told = turns.map(({ user, key }) => intake.tellEvent(platform, user, eventFor(key)));
+  await Promise.all(told).catch((error: unknown) => warn(log, error));
 }

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
-import type { Received } from '../core/platform.ts';
+import type { Happening, Received } from '../core/platform.ts';
+import type { Saw, Sight } from '../core/sight.ts';
 import { takeAsJob } from './job-mode.ts';
 import { passOn, type PassDeps } from './pass-mode.ts';
 import { pushOf, refuse, write } from './respond.ts';
@@ -10,6 +11,8 @@ export interface WebhookDeps extends WebDeps, PassDeps {
   accounts: Accounts;
   /** Pushes of accounts that are not configured here, each said in the log once. */
   strangers: Set<string>;
+  /** Is told what kinds of push arrive. @default nobody */
+  saw?: Saw;
 }
 
 type Read = { served: Served; received: Received };
@@ -28,6 +31,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
     await write(response, served.platform.acknowledgement);
     return;
   }
+  deps.saw?.(served.platform, whatIsSeen(received));
   const { bot } = served;
   if (bot) {
     const task = { served, bot, received, push, response, arrivedAt };
@@ -76,6 +80,18 @@ async function readBy(candidates: readonly Served[], push: ReturnType<typeof pus
   }
   const fits = ({ received }: Read): boolean => !(received.is === 'refusal' && received.status === 401);
   return reads.find(({ received }) => received.is === 'stranger') ?? reads.find(fits) ?? reads[0] ?? null;
+}
+
+function isStatus(each: Happening): boolean {
+  return each.is === 'evidence' && each.evidence === 'status';
+}
+
+function whatIsSeen({ happenings, byPrevious }: Extract<Received, { is: 'push' }>): Sight[] {
+  return [
+    ...(happenings.some(({ is }) => is === 'inbound') ? (['message'] as const) : []),
+    ...(happenings.some(isStatus) ? (['status'] as const) : []),
+    ...(byPrevious ? (['previous-secret'] as const) : []),
+  ];
 }
 
 /** Whoever writes to numbers that are not ours must not be able to fill the memory. */

@@ -96,5 +96,11 @@ function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Rece
   if (who !== null && account.businessPhone !== null && who !== phoneOf(account.businessPhone)) {
     return { is: 'stranger', who };
   }
-  return { is: 'push', key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
+  const read = { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
+  return isByPrevious(push, account) ? { is: 'push', ...read, byPrevious: true } : { is: 'push', ...read };
+}
+
+function isByPrevious(push: RawPush, account: NxcloudAccount): boolean {
+  const [current, ...previous] = account.accessSecrets;
+  return previous.length > 0 && verify(push, { ...account, accessSecrets: [current ?? ''] }) !== null;
 }

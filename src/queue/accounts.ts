@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
+import type { Place, Saw } from '../core/sight.ts';
 import type { EndedTurn } from '../core/state.ts';
 import { keys } from './keys.ts';
 
@@ -31,7 +32,7 @@ export interface Accounts {
   refresh(): Promise<void>;
   /** The account's rules as they stand now. */
   rules(platform: Platform): Rules;
-  of(platform: Platform): Learned;
+  of(place: Place): Learned;
   /** A typing or send call said that the account may not. */
   switchOff(platform: Platform, why: Extract<Outcome, { is: 'account-off' }>): Promise<void>;
   /** The account may again. */
@@ -55,11 +56,13 @@ export interface AccountsOptions {
   log: Log;
   /** Accounts whose `afterAck` is `auto`. */
   isAuto: (platform: Platform) => boolean;
+  /** Is told by what turns end. @default nobody */
+  saw?: Saw;
 }
 
-export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): Accounts {
+export function createAccounts({ redis, clock, log, isAuto, saw }: AccountsOptions): Accounts {
   let known: Record<string, Learned> = {};
-  const of = (platform: Platform): Learned => known[fieldOf(platform)] ?? unknown;
+  const of = (place: Place): Learned => known[fieldOf(place)] ?? unknown;
   // A field of its own for each aspect: two processes that learn at once do not undo each other.
   const change = async (platform: Platform, aspect: Aspect, changes: Partial<Learned>): Promise<void> => {
     const field = fieldOf(platform);
@@ -90,6 +93,10 @@ export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): 
       return change(platform, 'permission', { offUntil, offCode, remedy, muteUntil: clock.now() + hour });
     },
     noteEnds: async (platform, ended) => {
+      saw?.(
+        platform,
+        ended.map(({ by }) => `end-by-${by}` as const),
+      );
       const next = ended.reduce(learn, of(platform));
       if (!isAuto(platform) || next === of(platform)) return;
       await change(platform, 'habit', { afterAck: next.afterAck, unheard: next.unheard });
@@ -100,7 +107,9 @@ export function createAccounts({ redis, clock, log, isAuto }: AccountsOptions): 
 /** What comes without the webhook's answer shows that the end of later turns will be seen too. */
 const heard: readonly EndedTurn['by'][] = ['gateway', 'status', 'echo', 'queue', 'control'];
 
-function learn(learned: Learned, { by }: EndedTurn): Learned {
+function learn(learned: Learned, { by, asked, seen }: EndedTurn): Learned {
+  // Typing that was asked for by hand goes on anyway, and its end by hand says nothing of other turns.
+  if (!seen || (by === 'control' && asked)) return learned;
   if (heard.includes(by)) {
     return learned.afterAck === 'renew' && learned.unheard === 0
       ? learned
@@ -126,7 +135,7 @@ function parseAll(fields: Record<string, string>): Record<string, Learned> {
   return accounts;
 }
 
-function fieldOf({ channel, account }: Platform): string {
+function fieldOf({ channel, account }: Place): string {
   return `${channel}/${account}`;
 }
 

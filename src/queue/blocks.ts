@@ -7,7 +7,7 @@ import { keys } from './keys.ts';
 import { createScript, type ScriptCommands } from './script.ts';
 
 export interface Blocks {
-  /** Resolves with whether a typing call that shows was in flight then. */
+  /** Resolves with whether a call that could land after a message was in flight then: a show, or a text of ours. */
   begin(conversation: Conversation, block: { holder: string; now: number }): Promise<boolean>;
   /** Whether one is in flight now. */
   showInFlight(conversation: Conversation): Promise<boolean>;
@@ -19,7 +19,6 @@ export interface BlockCommands extends ScriptCommands {
 
 /** A send that takes longer is not waited for (ms). */
 export const blockLimit = 5_000;
-const kept = 24 * 60 * 60_000;
 
 /** The field of the conversation's `last` hash: `holder@until` of each, apart by spaces. */
 export const blocksField = 'blocks';
@@ -38,7 +37,8 @@ const beginBlock = createScript(`${othersBlocks}
 local standing = others(redis.call('HGET', KEYS[2], '${blocksField}'), ARGV[2], ARGV[1])
 table.insert(standing, ARGV[1] .. '@' .. ARGV[3])
 redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' '))
-redis.call('PEXPIRE', KEYS[2], ${kept})
+-- Most that a bot writes to may never have written: only what is recorded of a user is kept for long.
+if redis.call('PTTL', KEYS[2]) < ${blockLimit} then redis.call('PEXPIRE', KEYS[2], ${blockLimit}) end
 return redis.call('GET', KEYS[1])`);
 
 export function createBlocks(redis: BlockCommands): Blocks {
@@ -65,5 +65,5 @@ export function blockedUntil(blocks: string | null, except: string | null): numb
 function shows(raw: unknown): boolean {
   if (typeof raw !== 'string') return false;
   const { call } = JSON.parse(raw) as { call?: { kind?: unknown } | null };
-  return call?.kind === 'show';
+  return call?.kind === 'show' || call?.kind === 'interim';
 }

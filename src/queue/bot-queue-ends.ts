@@ -35,7 +35,7 @@ const waits = [100, 200, 400, 600, 700];
 export async function handleEnd(options: EndsOptions, event: BotEvent): Promise<void> {
   const tell = await teller(options, event);
   const hold = options.progress.hold(event.id);
-  if (await tell()) {
+  if ((await tell()) === 'known') {
     hold.release();
     void forget(options, event);
   } else {
@@ -47,8 +47,8 @@ export async function handleEnd(options: EndsOptions, event: BotEvent): Promise<
   }
 }
 
-/** Resolves with whether the turn is known. Never rejects: a fault is not known, either. */
-type Tell = () => Promise<boolean>;
+/** `fault`: nobody could be asked. Never rejects. */
+type Tell = () => Promise<'known' | 'unknown' | 'fault'>;
 
 async function teller({ ended, memory, namedByJob, log }: EndsOptions, event: BotEvent): Promise<Tell> {
   const [learned, current] = await Promise.all([memory.recall(event.jobId), namedByJob(event.jobId)]);
@@ -61,20 +61,23 @@ async function teller({ ended, memory, namedByJob, log }: EndsOptions, event: Bo
   return async () => {
     try {
       for (const target of targets) {
-        if ((await ended(target, how, timeOf(event))) === 'known') return true;
+        if ((await ended(target, how, timeOf(event))) === 'known') return 'known';
       }
     } catch (error) {
       log.warn({ err: error }, 'The end of a job of the bot could not be told; it is told again.');
+      return 'fault';
     }
-    return false;
+    return 'unknown';
   };
 }
 
 /** Rejects when it is stopped. */
 async function tellAgain(options: EndsOptions, event: BotEvent, tell: Tell): Promise<void> {
-  for (const wait of waits) {
-    await sleep(wait, undefined, { signal: options.signal });
-    if (await tell()) return forget(options, event);
+  for (let tries = 0; tries < waits.length;) {
+    await sleep(waits[tries], undefined, { signal: options.signal });
+    const told = await tell();
+    if (told === 'known') return forget(options, event);
+    if (told === 'unknown') tries += 1;
   }
   options.log.debug({ event: event.id }, 'A job of the bot has ended that belongs to no turn.');
   await forget(options, event);

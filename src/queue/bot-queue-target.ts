@@ -69,8 +69,9 @@ export function targetsOf(
   const someone =
     channel !== undefined && user !== undefined ? { channel, account: account ?? 'default', user } : null;
   const place = { ...(channel && { channel }), ...(account !== undefined && { account }) };
-  if (messageId !== undefined) return [{ ...(someone ?? place), messageId }];
   const ids = new Set([jobId, ...(msgId.exec(jobId) ?? [])]);
-  const messages = [...ids].map((messageId) => ({ ...place, messageId }));
-  return someone ? [...messages, someone] : messages;
+  const byJob = [...ids].map((id) => ({ ...place, messageId: id }));
+  const message = messageId === undefined ? [] : [{ ...(someone ?? place), messageId }];
+  // An id of the bot's own may stand where the platform's is looked for.
+  return [...message, ...byJob, ...(someone ? [someone] : [])];
 }

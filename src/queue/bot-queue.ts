@@ -8,6 +8,7 @@
  *
  * The bot's Redis is only read: XREAD on a connection of its own, which also reads the jobs.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Log } from '../core/log.ts';
@@ -73,6 +74,8 @@ export async function createBotQueueWatch(options: BotQueueOptions): Promise<Bot
   const { queue, prefix, log, ended } = options;
   const base = `${prefix}:${queue}`;
   const stopping = new AbortController();
+  // Each end that waits to be told again listens; Node would take many for a leak.
+  setMaxListeners(0, stopping.signal);
   const redis = options.connection.duplicate(reading);
   const outage = createOutage(redis, { queue, log });
   const memory = createBotQueueMemory(options.memory, base);

@@ -16,6 +16,8 @@ export interface BotTurnsOptions {
 interface Place {
   conversation: Conversation;
   turn: string | null;
+  /** false: no push has brought a message of that id, or not yet. The turn that it would have ends all the same. */
+  isKnown: boolean;
 }
 
 /** Tells the typing that a job of the bot's own queue has ended. */
@@ -26,7 +28,7 @@ export function createBotTurns(options: BotTurnsOptions): Ended {
     // The bot's Redis may be ahead of ours: nothing has happened later than now.
     const happened = Math.min(at, options.clock.now());
     await options.events.tell(place.conversation, eventOf(place, how, happened));
-    return 'known';
+    return place.isKnown ? 'known' : 'unknown';
   };
 }
 
@@ -37,21 +39,26 @@ function eventOf({ turn }: Place, how: 'completed' | 'failed', at: number): Even
 }
 
 async function placeOf({ index, platformOf }: BotTurnsOptions, target: BotJobTarget): Promise<Place | null> {
-  const { channel, account, user, messageId } = target;
+  const { channel, account, messageId } = target;
+  // A phone number's "+" stands in no push.
+  const user = target.user?.replace(/^\+/, '');
   if (channel === undefined || user === undefined) {
     const found = messageId === undefined ? null : await index.find(messageId);
-    return found && isMeant(found.conversation, target) ? found : null;
+    return found && isMeant(found.conversation, target) ? { ...found, isKnown: true } : null;
   }
   const platform = platformOf({ channel, account: account ?? 'default' });
   if (!platform) return null;
-  const turn = messageId === undefined ? null : platform.refer(user, messageId, null).turn;
-  return { conversation: { channel, account: platform.account, user }, turn };
+  const conversation = { channel, account: platform.account, user };
+  if (messageId === undefined) return { conversation, turn: null, isKnown: true };
+  const found = await index.find(messageId);
+  const isKnown = found !== null && isMeant(found.conversation, conversation);
+  return { conversation, turn: platform.refer(user, messageId, null).turn, isKnown };
 }
 
 function isMeant(found: Conversation, { channel, account, user }: BotJobTarget): boolean {
   return (
     (channel === undefined || channel === found.channel) &&
     (account === undefined || account === found.account) &&
-    (user === undefined || user === found.user)
+    (user === undefined || user.replace(/^\+/, '') === found.user)
   );
 }

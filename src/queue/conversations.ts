@@ -55,7 +55,7 @@ export function createConversations(options: ConversationsOptions): Conversation
       await tell(platform, user, { is: 'paused', by: 'control', until, at });
       return { until: seconds === null ? null : until };
     },
-    resume: (platform, user) => tell(platform, user, { is: 'resumed', at: clock.now() }),
+    resume: (platform, user) => tell(platform, user, { is: 'resumed', by: 'control', at: clock.now() }),
   };
 }
 
@@ -85,10 +85,11 @@ async function start(
   { user, messageId }: { user: string; messageId: string | null },
 ): Promise<Started> {
   const conversation = conversationOf(platform, user);
+  // Before anything is waited for: a stop that comes meanwhile is later.
+  const at = clock.now();
   const { state } = await store.load(conversation);
   if (messageId === null && platform.needsMessageId && state.messageId === null)
     return { is: 'refused', error: namelessError(platform) };
-  const at = clock.now();
   const open = (): State => elapse(accounts.rules(platform), state, at);
   const meant =
     messageId === null

@@ -19,17 +19,28 @@ export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer
   const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
   const message = holdsMessage(meaning);
   // A bare acknowledgement is no message: it takes no indicator away and opens no window.
-  const out = async (): Promise<void> => (message ? reached(deps, run, { sent: false }) : undefined);
+  const out = async (): Promise<void> =>
+    message ? reached(deps, run, { sent: false, release: null }) : undefined;
   if (await handToHolder(deps, id, answer)) return out();
   if (message && deps.accounts.isMute(platform) && (await claimed(deps, id, looksForRepeat))) return out();
   if (!(await deps.deliveries.take(id, deps.clock.now()))) return out();
   if (!message) return deps.deliveries.settle(id, 'sent');
-  const { user } = run.data;
-  const sent: LateSend =
-    user !== null && platform.sendLate
-      ? await platform.sendLate(user, answer)
-      : { is: 'impossible', reason: 'The push names no user.' };
-  await settle(deps, run, { platform, id, sent, meaning });
+  const release = await deps.makeWay(run.data);
+  const sent = await send(run, { platform, answer });
+  if (sent.is !== 'sent') await unblock(deps, run, release);
+  await settle(deps, run, { platform, id, sent, meaning, release });
+}
+
+async function send({ data: { user } }: ReplyRun, { platform, answer }: Delivery): Promise<LateSend> {
+  if (user !== null && platform.sendLate) return platform.sendLate(user, answer);
+  return { is: 'impossible', reason: 'The push names no user.' };
+}
+
+async function unblock(deps: ReplyDeps, { data }: ReplyRun, release: string | null): Promise<void> {
+  const { channel, account, user } = data;
+  if (user === null || release === null) return;
+  const event = { is: 'unblocked', doubt: false, at: deps.clock.now() } as const;
+  await deps.events.tell({ channel, account, user }, event, { release });
 }
 
 /** Offers the answer to the web process that holds the connection, and waits for its claim. */
@@ -48,14 +59,22 @@ async function claimed(deps: ReplyDeps, id: string, pauses: readonly number[]): 
   return false;
 }
 
+interface Sent {
+  platform: Platform;
+  id: string;
+  sent: LateSend;
+  meaning: Meaning;
+  release: string | null;
+}
+
 async function settle(
   deps: ReplyDeps,
   run: ReplyRun,
-  { platform, id, sent, meaning }: { platform: Platform; id: string; sent: LateSend; meaning: Meaning },
+  { platform, id, sent, meaning, release }: Sent,
 ): Promise<void> {
   if (sent.is === 'sent') {
     await deps.deliveries.settle(id, 'sent');
-    return reached(deps, run, { sent: true });
+    return reached(deps, run, { sent: true, release });
   }
   if (sent.is === 'not-sent' && !run.last) {
     await deps.deliveries.settle(id, 'offered');
@@ -85,12 +104,22 @@ function reasonOf(sent: Exclude<LateSend, { is: 'sent' }>): string {
  * A message that is out takes the indicator away: where another turn is open, it may be shown again now. One that was
  * `sent` counts among those that the platform allows.
  */
-async function reached(deps: ReplyDeps, { data }: ReplyRun, { sent }: { sent: boolean }): Promise<void> {
+async function reached(
+  deps: ReplyDeps,
+  { data }: ReplyRun,
+  { sent, release }: { sent: boolean; release: string | null },
+): Promise<void> {
   const { channel, account } = data;
-  for (const { user } of data.turns) {
+  // Bots answer some pushes that open no turn, too.
+  const users = new Set([...data.turns.map(({ user }) => user), ...(data.user === null ? [] : [data.user])]);
+  for (const user of users) {
     const conversation = { channel, account, user };
     const { state } = await deps.store.load(conversation);
     if (sent || state.turns.length > 0)
-      await deps.events.tell(conversation, { is: 'interaction', sent, at: deps.clock.now() });
+      await deps.events.tell(
+        conversation,
+        { is: 'interaction', sent, at: deps.clock.now() },
+        release !== null && user === data.user ? { release } : {},
+      );
   }
 }

@@ -129,7 +129,9 @@ function eventOf(
         at,
       };
     case 'handoff':
-      return happening.on ? { is: 'paused', until: at + handoff, by: 'session', at } : { is: 'resumed', at };
+      return happening.on
+        ? { is: 'paused', until: at + handoff, by: 'session', at }
+        : { is: 'resumed', by: 'session', at };
     case 'left':
       return { is: 'left', at };
   }

@@ -12,6 +12,8 @@ export const keys = {
   delivery: (push: string) => `${prefix}:delivery:${push}`,
   /** What was learned of each account: a hash of JSON strings. */
   accounts: `${prefix}:accounts`,
+  /** When something was last seen of an account: a hash of times. */
+  seen: `${prefix}:seen`,
   /** Exists while a worker is alive. */
   heartbeat: `${prefix}:worker`,
   /** Written to see whether Redis takes writes. */

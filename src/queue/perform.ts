@@ -112,14 +112,20 @@ async function learned({ log }: PerformDeps, work: Promise<void>): Promise<void>
 /** One typing call. A hide always goes out: nothing else can take a ghost away. */
 async function make(deps: PerformDeps, gates: Gates, task: Task & { call: Call }): Promise<Outcome> {
   const { platform, conversation, call } = task;
-  if (call.kind === 'interim')
-    return (await platform.sendInterim?.(conversation.user)) ?? { is: 'failed', code: 0 };
+  if (call.kind === 'interim') return sayInterim(deps, task);
   const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
   if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
   const outcome = await gates.through(platform, () => ask(platform, { ...conversation, ...call }));
   note(deps, { ...task, outcome });
   if (outcome.is === 'account-off') await learned(deps, deps.accounts.switchOff(platform, outcome));
   if (outcome.is === 'done') await learned(deps, deps.accounts.switchOn(platform));
+  return outcome;
+}
+
+async function sayInterim({ log }: PerformDeps, { platform, conversation }: Task): Promise<Outcome> {
+  const outcome = (await platform.sendInterim?.(conversation.user)) ?? ({ is: 'failed', code: 0 } as const);
+  const level = outcome.is === 'done' ? 'info' : 'warn';
+  log[level]({ conversation: conversationId(conversation), ...outcome }, 'interim text');
   return outcome;
 }
 

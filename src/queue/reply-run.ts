@@ -28,6 +28,11 @@ export interface ReplyDeps {
   send: Send;
   /** Tells one web process that an answer waits for it; resolves with how many heard it. */
   notify: (holder: string, id: string) => Promise<number>;
+  /**
+   * Waits for what could land after a message to the push's user, 500 ms at most, and lets nothing of the kind begin.
+   * Resolves with what ends that; null: nothing was blocked.
+   */
+  makeWay: (push: Pick<ReplyJob, 'channel' | 'account' | 'user'>) => Promise<string | null>;
   platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
   botOf: (platform: Platform) => Bot | null;
 }

@@ -64,7 +64,10 @@ if ARGV[5] == '1' or ARGV[6] ~= '' then
   local blocks = redis.call('HGET', KEYS[2], '${blocksField}')
   local standing = others(blocks, ARGV[4], ARGV[6])
   if ARGV[5] == '1' and not saved and #standing > 0 then return 0 end
-  if ARGV[6] ~= '' and blocks then redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end
+  if ARGV[6] ~= '' and blocks then
+    if #standing == 0 then redis.call('HDEL', KEYS[2], '${blocksField}')
+    else redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end
+  end
 end
 if not saved then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1

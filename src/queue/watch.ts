@@ -6,6 +6,7 @@ import type { Log } from '../core/log.ts';
 import type { Verdict } from '../core/own-calls.ts';
 import type { Conversation, GatewayPlatform } from '../core/platform.ts';
 import type { Blocks } from './blocks.ts';
+import { makeWay, type Way } from './way.ts';
 import type { EventQueue } from './events.ts';
 
 /** A message of the bot's that is on its way. */
@@ -26,23 +27,31 @@ export interface Watch {
 export interface WatchOptions {
   blocks: Blocks;
   events: Pick<EventQueue, 'tell'>;
+  /** The same on a connection that waits for Redis: what a fault lost would show typing beside the answer. */
+  later: Pick<EventQueue, 'tell'>;
   clock: Clock;
   log: Log;
   reachesRedis: () => boolean;
 }
 
-/** A message waits no longer for anything of ours (ms)… */
-const patience = 500;
-/** …and asks so often whether the call in flight has ended. */
-const look = 15;
+/** One message has waited in vain: those of the next second do not (ms). */
+const hungPause = 1_000;
 
 export function createWatch(options: WatchOptions): Watch {
+  let hungUntil = 0;
+  const wayFor = async (conversation: Conversation, holder: string): Promise<Way> => {
+    const at = options.clock.now();
+    if (!options.reachesRedis() || at < hungUntil) return { at, waitedForShow: false, isBlocked: false };
+    const way = await makeWay(options, conversation, { holder, at });
+    // A Redis that hangs begins no show either.
+    if (!way.isBlocked) hungUntil = options.clock.now() + hungPause;
+    return way;
+  };
   return {
     sending: async ({ channel, account }, user) => {
       const conversation = { channel, account, user };
-      const at = options.clock.now();
       const holder = randomUUID();
-      const waitedForShow = options.reachesRedis() && (await makeWay(options, conversation, { holder, at }));
+      const { at, waitedForShow } = await wayFor(conversation, holder);
       if (waitedForShow)
         options.log.debug({ channel, account }, 'A message of the bot waited for a typing call.');
       const over = (verdict: Verdict): void => tellSent(options, conversation, { verdict, at, holder });
@@ -54,33 +63,6 @@ export function createWatch(options: WatchOptions): Watch {
       tell(options, { channel, account, user }, { event });
     },
   };
-}
-
-/** Resolves with whether a show was in flight. */
-async function makeWay(
-  { blocks, clock }: WatchOptions,
-  conversation: Conversation,
-  { holder, at }: { holder: string; at: number },
-): Promise<boolean> {
-  const over = new AbortController();
-  const wait = async (): Promise<boolean> => {
-    const inFlight = await blocks.begin(conversation, { holder, now: at });
-    let shows = inFlight;
-    while (shows && !over.signal.aborted) {
-      await clock.sleep(look);
-      shows = await blocks.showInFlight(conversation);
-    }
-    return inFlight;
-  };
-  const limit = clock.sleep(patience, over.signal).then(
-    () => true,
-    () => true,
-  );
-  try {
-    return await Promise.race([wait().catch(() => false), limit]);
-  } finally {
-    over.abort();
-  }
 }
 
 function tellSent(
@@ -103,14 +85,19 @@ function tellSent(
 }
 
 function tell(
-  { events, log }: WatchOptions,
+  { events, later, log }: WatchOptions,
   conversation: Conversation,
   { event, release }: { event: Event; release?: string },
 ): void {
-  events.tell(conversation, event, release === undefined ? {} : { release }).catch((error: unknown) => {
-    log.warn(
-      { cause: error instanceof Error ? error.message : String(error) },
-      'Redis did not take an event in time.',
-    );
-  });
+  const how = release === undefined ? {} : { release };
+  events
+    .tell(conversation, event, how)
+    // It may have been taken all the same: told twice, it still ends a turn once.
+    .catch(() => later.tell(conversation, event, how))
+    .catch((error: unknown) => {
+      log.warn(
+        { cause: error instanceof Error ? error.message : String(error) },
+        'Redis did not take an event in time.',
+      );
+    });
 }

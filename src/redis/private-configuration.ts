@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { closeConnection } from './connect.ts';
 
@@ -33,10 +34,9 @@ export function renderConfiguration(options: { folder: string; port: number; pas
 export async function endLeftover(file: string): Promise<void> {
   const configuration = await readFile(file, 'utf8').catch(() => null);
   if (configuration === null) return;
-  const port = /^port (\d+)$/m.exec(configuration)?.[1];
-  const password = /^requirepass (\S+)$/m.exec(configuration)?.[1];
-  if (port === undefined || password === undefined) return;
-  const redis = new Redis(`redis://:${password}@127.0.0.1:${port}`, {
+  const url = urlOf(configuration);
+  if (url === null) return;
+  const redis = new Redis(url, {
     connectTimeout: 500,
     // The port may belong to anything by now.
     commandTimeout: 1000,
@@ -52,6 +52,18 @@ export async function endLeftover(file: string): Promise<void> {
   } finally {
     await closeConnection(redis);
   }
+}
+
+/** Where the private server of a data folder is, holding its password; null when none has been started there. */
+export async function findPrivateServer(dataDir: string): Promise<string | null> {
+  const configuration = await readFile(join(dataDir, 'redis', 'redis.conf'), 'utf8').catch(() => null);
+  return configuration === null ? null : urlOf(configuration);
+}
+
+function urlOf(configuration: string): string | null {
+  const port = /^port (\d+)$/m.exec(configuration)?.[1];
+  const password = /^requirepass (\S+)$/m.exec(configuration)?.[1];
+  return port === undefined || password === undefined ? null : `redis://:${password}@127.0.0.1:${port}`;
 }
 
 function refuseIfOwned(configuration: string, file: string): void {

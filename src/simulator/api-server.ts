@@ -59,7 +59,7 @@ async function answer(options: ApiOptions, request: Request): Promise<Reply | 'h
   };
   options.calls.push(call);
   if (call.user !== null) options.phones.of(call.user).mark('call', call.command ?? call.path);
-  const fault = options.faults.take(request.path);
+  const fault = options.faults.take(request.path, call.user);
   const [before, afterwards] = fault?.carriedOut === true ? [null, fault] : [fault, null];
   const instead = await suffer(options, request, before);
   if (instead !== null) return asReply(note(options, call, instead));

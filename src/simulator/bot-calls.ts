@@ -30,7 +30,10 @@ export interface BotCalls {
   add: (request: Request) => () => void;
 }
 
-export function createBotCalls(now: () => number): BotCalls {
+export function createBotCalls(
+  now: () => number,
+  { forgetful = false }: { forgetful?: boolean } = {},
+): BotCalls {
   const all: BotCall[] = [];
   const waiting = new Set<() => void>();
   return {
@@ -44,7 +47,7 @@ export function createBotCalls(now: () => number): BotCalls {
     },
     add(request) {
       const { call, answered } = openCall(request, now);
-      all.push(call);
+      if (!forgetful) all.push(call);
       for (const arrived of waiting) arrived();
       waiting.clear();
       return answered;

@@ -10,6 +10,8 @@ export interface BotMessage {
   transfer: (() => Reply) | null;
   /** Sends by the platform's API. Resolves with the platform's code. */
   send: (text: string) => Promise<number>;
+  /** Shows typing by the platform's API. Resolves with the platform's code. */
+  type: () => Promise<number>;
 }
 
 /** A webhook request as the bot understands it. */

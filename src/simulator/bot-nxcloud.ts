@@ -19,6 +19,7 @@ const SEND_TIMEOUT = 10_000;
 const MESSAGES = z.object({
   messages: z.array(
     z.object({
+      id: z.string().default(''),
       from: z.string().optional(),
       from_user_id: z.string().optional(),
       type: z.string(),
@@ -37,30 +38,46 @@ export function readNxcloud(
   const messages = (parsed.data?.messages ?? []).map((message): BotMessage => {
     const user = message.from ?? message.from_user_id ?? '';
     const to = message.from === undefined ? { recipient: user } : { to: user };
-    const send: BotMessage['send'] = (text) => mt(account, { to, text }, context);
-    return { user, text: message.text?.body ?? `[${message.type}]`, inline: null, transfer: null, send };
+    const send: BotMessage['send'] = (text) => call(account, mt(to, text), context);
+    const type: BotMessage['type'] = () => call(account, typing(message.id), context);
+    const text = message.text?.body ?? `[${message.type}]`;
+    return { user, text, inline: null, transfer: null, send, type };
   });
   return { acknowledgement: { status: 200, body: '{}' }, messages };
 }
 
-async function mt(
-  { accessKey, accessSecret, appKey, businessPhone, apiBase }: NxcloudBotAccount,
-  { to, text }: { to: { to: string } | { recipient: string }; text: string },
-  { closing, now }: { closing: AbortSignal; now: () => number },
-): Promise<number> {
-  const body = JSON.stringify({
-    appkey: appKey,
-    business_phone: businessPhone,
-    messaging_product: 'whatsapp',
+interface Call {
+  path: string;
+  action: 'mt' | 'read';
+  content: object;
+}
+
+function mt(to: { to: string } | { recipient: string }, text: string): Call {
+  const content = {
     recipient_type: 'individual',
     ...to,
     type: 'text',
     text: { body: text, preview_url: false },
-  });
-  const unsigned = { accessKey, action: 'mt', bizType: '2', ts: String(now()) };
+  };
+  return { path: '/api/wa/mt', action: 'mt', content };
+}
+
+function typing(id: string): Call {
+  const content = { status: 'read', message_id: id, typing_indicator: { type: 'text' } };
+  return { path: '/api/wa/typingIndicator', action: 'read', content };
+}
+
+async function call(
+  { accessKey, accessSecret, appKey, businessPhone, apiBase }: NxcloudBotAccount,
+  { path, action, content }: Call,
+  { closing, now }: { closing: AbortSignal; now: () => number },
+): Promise<number> {
+  const account = { appkey: appKey, business_phone: businessPhone, messaging_product: 'whatsapp' };
+  const body = JSON.stringify({ ...account, ...content });
+  const unsigned = { accessKey, action, bizType: '2', ts: String(now()) };
   const sign = nxcloudSign({ ...unsigned, body }, accessSecret);
   const headers = { 'content-type': 'application/json', ...unsigned, sign };
-  const post = { method: 'POST', url: `${apiBase}/api/wa/mt`, headers, body } as const;
+  const post = { method: 'POST', url: `${apiBase}${path}`, headers, body } as const;
   const answer = await exchange({ ...post, timeoutMs: SEND_TIMEOUT, signal: closing });
   return Number(readObject(answer.body.toString())?.['code']);
 }

@@ -46,8 +46,16 @@ export function readWechat(
   };
   const inline = (answer: string): Reply => seal({ ...head, MsgType: 'text', Content: answer });
   const transfer = (): Reply => seal({ ...head, MsgType: 'transfer_customer_service' });
-  const send: BotMessage['send'] = (answer) => customSend(account, { user: message.user, answer, closing });
-  return { acknowledgement, messages: [{ user: message.user, text: message.text, inline, transfer, send }] };
+  const { user, text: asked } = message;
+  const send: BotMessage['send'] = (answer) =>
+    call(
+      account,
+      { command: 'send', body: { touser: user, msgtype: 'text', text: { content: answer } } },
+      closing,
+    );
+  const type: BotMessage['type'] = () =>
+    call(account, { command: 'typing', body: { touser: user, command: 'Typing' } }, closing);
+  return { acknowledgement, messages: [{ user, text: asked, inline, transfer, send, type }] };
 }
 
 /** null for what the bot does not answer. */
@@ -74,16 +82,20 @@ function sealed(account: WechatBotAccount, { answer, format, nonce, encrypted }:
   return { status: 200, type, body: renderBody({ Encrypt, MsgSignature, TimeStamp, Nonce: nonce }, format) };
 }
 
-async function customSend(
+async function call(
   { appId, appSecret, apiBase }: WechatBotAccount,
-  { user, answer, closing }: { user: string; answer: string; closing: AbortSignal },
+  { command, body }: { command: 'send' | 'typing'; body: object },
+  closing: AbortSignal,
 ): Promise<number> {
   const credential = { grant_type: 'client_credential', appid: appId, secret: appSecret };
   const granted = await post(`${apiBase}/cgi-bin/stable_token`, credential, closing);
   const query = new URLSearchParams({ access_token: asText(granted?.['access_token']) ?? '' });
-  const message = { touser: user, msgtype: 'text', text: { content: answer } };
-  const sent = await post(`${apiBase}/cgi-bin/message/custom/send?${query.toString()}`, message, closing);
-  return Number(sent?.['errcode']);
+  const answer = await post(
+    `${apiBase}/cgi-bin/message/custom/${command}?${query.toString()}`,
+    body,
+    closing,
+  );
+  return Number(answer?.['errcode']);
 }
 
 async function post(url: string, content: object, signal: AbortSignal): Promise<JsonObject | null> {

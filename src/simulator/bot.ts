@@ -3,34 +3,10 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createBotCalls, type BotCall, type BotCalls } from './bot-calls.ts';
 import type { BotMessage, BotPush } from './bot-message.ts';
-import { readNxcloud, type NxcloudBotAccount } from './bot-nxcloud.ts';
-import { readWechat, type WechatBotAccount } from './bot-wechat.ts';
+import { readNxcloud } from './bot-nxcloud.ts';
+import type { BotOptions } from './bot-options.ts';
+import { readWechat } from './bot-wechat.ts';
 import { startServer, type Reply, type Request } from './server.ts';
-
-export interface BotOptions {
-  /** ms before the answer, or the same by the user's text. @default 0 */
-  thinkMs?: number | ((text: string) => number);
-  /**
-   * `passive`: WeChat is answered in the webhook's answer (NXCloud, which has none, as by `api`).
-   * `api`: acknowledges at once, and sends through the platform's API later.
-   * `silent`: acknowledges at once, and never answers.
-   * `transfer`: thinks, then passes the user on to a human (NXCloud as by `silent`).
-   * `fail`: thinks, then answers with `failStatus`.
-   * @default passive
-   */
-  style?: 'passive' | 'api' | 'silent' | 'transfer' | 'fail';
-  /** The header `X-Typing` of its webhook answers. @default none */
-  typing?: string;
-  /** @default 500 */
-  failStatus?: number;
-  /** @default the text with "echo: " before it */
-  answer?: (text: string) => string;
-  /** The bot's own copies of the accounts; `apiBase` may be a gateway. */
-  wechat?: WechatBotAccount;
-  nxcloud?: NxcloudBotAccount;
-  /** @default Date.now */
-  now?: () => number;
-}
 
 export interface Bot {
   url: string;
@@ -56,7 +32,13 @@ export async function startBot(options: BotOptions = {}): Promise<Bot> {
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
   const { now = Date.now } = options;
-  const state: State = { options, now, calls: createBotCalls(now), sends: [], closing: closing.signal };
+  const state: State = {
+    options,
+    now,
+    calls: createBotCalls(now, options),
+    sends: [],
+    closing: closing.signal,
+  };
   const server = await startServer((request) => answer(state, request));
   return {
     url: server.url,
@@ -80,19 +62,22 @@ async function answer(state: State, request: Request): Promise<Reply> {
 }
 
 async function replyTo(state: State, request: Request): Promise<Reply> {
-  const { style = 'passive', failStatus = 500, answer = echo } = state.options;
+  const { style: styles = 'passive', failStatus = 500, answer = echo, refuses } = state.options;
   const { acknowledgement, messages } = understand(state, request);
   const [first] = messages;
+  const style = typeof styles === 'function' ? styles(first?.user ?? '') : styles;
+  const failure = { status: failStatus, type: 'text/plain', body: 'simulated failure' };
+  if (first !== undefined && refuses?.(first.user) === true) return failure;
   if (first !== undefined && style === 'fail') {
-    await think(state, first.text);
-    return { status: failStatus, type: 'text/plain', body: 'simulated failure' };
+    await think(state, first);
+    return failure;
   }
   if (first !== undefined && first.inline !== null && style === 'passive') {
-    await think(state, first.text);
+    await think(state, first);
     return first.inline(answer(first.text));
   }
   if (first !== undefined && first.transfer !== null && style === 'transfer') {
-    await think(state, first.text);
+    await think(state, first);
     return first.transfer();
   }
   if (style !== 'silent') for (const message of messages) void answerLater(state, message);
@@ -106,15 +91,28 @@ function understand({ options, closing, now }: State, request: Request): BotPush
   return { acknowledgement: { status: 200, body: '{}' }, messages: [] };
 }
 
-async function answerLater(state: State, { user, text, send }: BotMessage): Promise<void> {
+async function answerLater(state: State, message: BotMessage): Promise<void> {
   const { answer = echo } = state.options;
-  await think(state, text);
+  const { user, text, send } = message;
+  const stopTyping = typeMeanwhile(state, message);
+  await think(state, message);
+  stopTyping();
   if (state.closing.aborted) return;
-  state.sends.push({ user, code: await send(answer(text)).catch(() => null) });
+  const code = await send(answer(text)).catch(() => null);
+  if (state.options.forgetful !== true) state.sends.push({ user, code });
 }
 
-async function think({ options: { thinkMs = 0 }, closing }: State, text: string): Promise<void> {
-  const ms = typeof thinkMs === 'function' ? thinkMs(text) : thinkMs;
+/** What bots do that know no rule of the platform. */
+function typeMeanwhile({ options: { typeEveryMs } }: State, { user, type }: BotMessage): () => void {
+  const every = typeof typeEveryMs === 'function' ? typeEveryMs(user) : typeEveryMs;
+  if (every === undefined || every === null) return () => {};
+  const timer = setInterval(() => void type().catch(() => {}), every).unref();
+  return () => clearInterval(timer);
+}
+
+async function think({ options, closing }: State, { text, user }: BotMessage): Promise<void> {
+  const { thinkMs = 0 } = options;
+  const ms = typeof thinkMs === 'function' ? thinkMs(text, user) : thinkMs;
   if (ms > 0) await wait(ms, undefined, { ref: false, signal: closing }).catch(() => undefined);
 }
 

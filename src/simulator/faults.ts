@@ -13,19 +13,23 @@ export type Kind =
   /** The connection is reset. */
   | { reset: true };
 
-/** `carriedOut`: the call has its effect first, and only its answer suffers. Else the fault comes instead of the effect. */
-export type Fault = Kind & { carriedOut?: true };
+/**
+ * `carriedOut`: the call has its effect first, and only its answer suffers. Else the fault comes instead of the effect.
+ * `user`: only calls about this user suffer.
+ */
+export type Fault = Kind & { carriedOut?: true; user?: string };
 
 export interface Faults {
   /**
    * The next `times` calls to this path (`*`: to any) go wrong; further faults for it wait behind.
    * @param times @default until cleared
+   * @returns the way to withdraw this one
    */
-  set(path: string, fault: Fault, times?: number): void;
+  set(path: string, fault: Fault, times?: number): () => void;
   /** Forgets the faults of one path, or all. */
   clear(path?: string): void;
   /** The fault of a call that has just arrived. */
-  take(path: string): Fault | null;
+  take(path: string, user?: string | null): Fault | null;
 }
 
 interface Pending {
@@ -38,16 +42,24 @@ export function createFaults(): Faults {
   let pending: Pending[] = [];
   return {
     set(path, fault, times = Infinity) {
-      pending.push({ path, fault, left: times });
+      const entry = { path, fault, left: times };
+      pending.push(entry);
+      return () => {
+        pending = pending.filter((other) => other !== entry);
+      };
     },
     clear(path) {
       pending = path === undefined ? [] : pending.filter((entry) => entry.path !== path);
     },
-    take(path) {
-      const first = pending.find((entry) => entry.left > 0 && (entry.path === path || entry.path === '*'));
+    take(path, user = null) {
+      const first = pending.find((entry) => entry.left > 0 && isMeant(entry, path, user));
       if (first === undefined) return null;
       first.left -= 1;
       return first.fault;
     },
   };
+}
+
+function isMeant({ path: meant, fault }: Pending, path: string, user: string | null): boolean {
+  return (meant === path || meant === '*') && (fault.user === undefined || fault.user === user);
 }

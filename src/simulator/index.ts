@@ -44,7 +44,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-export { startBot, type Bot, type BotOptions } from './bot.ts';
+export { startBot, type Bot } from './bot.ts';
+export type { BotOptions } from './bot-options.ts';
 export type { BotCall } from './bot-calls.ts';
 export type { ApiCall } from './api-server.ts';
 export type { Delivery } from './deliver.ts';

@@ -107,7 +107,7 @@ function send(options: NxcloudApiOptions, body: JsonObject): Verdict {
     return meta(options, 131047, { details: 'The customer window is closed.', wrapper: 9099 });
   }
   const id = asText(body['cus_message_id']) ?? createId(options.random);
-  options.messages.told(id);
+  options.messages.told(id, user);
   options.phones.of(user).receive(kind === 'text' ? String(content['body']) : `[${kind}]`, 'api');
   const webhook = asText(body['dr_webhook']);
   const data = { messaging_product: 'whatsapp', messages: [{ id }] };

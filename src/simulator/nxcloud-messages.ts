@@ -15,7 +15,7 @@ export interface Messages {
   /** A user's message. Returns false when it was known already. */
   heard(user: string, id: string): boolean;
   /** A message to a user. */
-  told(id: string): void;
+  told(id: string, user: string): void;
   directionOf(id: string): 'inbound' | 'outgoing' | null;
   userOf(id: string): string | null;
   /** Whether the user wrote within the customer window. */
@@ -24,13 +24,17 @@ export interface Messages {
   read(id: string, phone: LivePhone): void;
   /** One typing call for this message, by the re-arm hypothesis. */
   type(id: string, phone: LivePhone): void;
+  forget(user: string): void;
 }
 
 interface State {
   rules: NxcloudRules;
   now: () => number;
   inbound: Map<string, Inbound>;
-  outgoing: Set<string>;
+  /** The user of each. */
+  outgoing: Map<string, string>;
+  /** Messages heard so far. */
+  heard: number;
   heardAt: Map<string, number>;
   /** The place of the message whose indicator each user saw last. */
   lastShown: Map<string, number>;
@@ -41,24 +45,27 @@ export function createMessages(rules: NxcloudRules, now: () => number): Messages
     rules,
     now,
     inbound: new Map(),
-    outgoing: new Set(),
+    outgoing: new Map(),
+    heard: 0,
     heardAt: new Map(),
     lastShown: new Map(),
   };
   return {
     heard: (user, id) => heard(state, user, id),
-    told: (id) => void state.outgoing.add(id),
+    told: (id, user) => void state.outgoing.set(id, user),
     directionOf: (id) => (state.inbound.has(id) ? 'inbound' : state.outgoing.has(id) ? 'outgoing' : null),
     userOf: (id) => state.inbound.get(id)?.user ?? null,
     open: (user) => now() - (state.heardAt.get(user) ?? -Infinity) < rules.customerWindow,
     read: (id, phone) => read(state, id, phone),
     type: (id, phone) => type(state, id, phone),
+    forget: (user) => forget(state, user),
   };
 }
 
 function heard(state: State, user: string, id: string): boolean {
   if (state.inbound.has(id)) return false;
-  state.inbound.set(id, { user, place: state.inbound.size, read: false, shown: false });
+  state.inbound.set(id, { user, place: state.heard, read: false, shown: false });
+  state.heard += 1;
   state.heardAt.set(user, state.now());
   return true;
 }
@@ -88,4 +95,11 @@ function whyIgnored({ rules, lastShown }: State, message: Inbound, phone: LivePh
   const newer = message.place > (lastShown.get(message.user) ?? -1);
   if (rules.rearm === 'ignored-until-expiry' && phone.lit() && !newer) return 'the indicator still runs';
   return null;
+}
+
+function forget({ inbound, outgoing, heardAt, lastShown }: State, user: string): void {
+  for (const [id, message] of inbound) if (message.user === user) inbound.delete(id);
+  for (const [id, to] of outgoing) if (to === user) outgoing.delete(id);
+  heardAt.delete(user);
+  lastShown.delete(user);
 }

@@ -12,7 +12,7 @@ import { createMessages } from './nxcloud-messages.ts';
 import { pushCallback, type NxcloudPushed, type NxcloudPushOptions } from './nxcloud-push.ts';
 import { NXCLOUD_RULES, type NxcloudRules } from './nxcloud-rules.ts';
 import type { Random } from './random.ts';
-import { createStation, type Premises } from './station.ts';
+import { createStation, type Premises, type PushTo } from './station.ts';
 
 export interface NxcloudOptions {
   accessKey: string;
@@ -40,7 +40,7 @@ export const NXCLOUD_DEFAULTS: Readonly<NxcloudOptions> = Object.freeze<NxcloudO
 export interface NxcloudSimulator extends Premises {
   readonly options: Readonly<NxcloudOptions>;
   /** Resolves when the push is accepted or given up. */
-  push(message: NxcloudMessage): Promise<NxcloudPushed & { id: string }>;
+  push(message: NxcloudMessage & PushTo): Promise<NxcloudPushed & { id: string }>;
   /** A status on its own; those of `mt` follow by themselves. */
   pushStatus(status: NxcloudStatus): Promise<NxcloudPushed>;
   /** Any text as a callback, signed like the others. */
@@ -60,13 +60,14 @@ export async function startNxcloud(
   const announce = (sent: Sent): void => void pushStatuses(pushes, sent);
   const api = createNxcloudApi({ ...options, rules, phones, messages, now, random, announce });
   return {
-    ...(await station.open(api)),
+    ...(await station.open(api, (user) => messages.forget(user))),
     options,
     async push(message) {
-      const { user, type = 'text', id = createId(random) } = message;
+      const { user, type = 'text', id = createId(random), url } = message;
       if (messages.heard(user, id)) phones.of(user).mark('sent', message.text ?? `[${type}]`);
       const body = JSON.stringify(messageEnvelope(options, { ...message, id }, now()));
-      return { id, ...(await pushCallback(pushes, { action: 'mo', body })) };
+      const callback = { action: 'mo', body, ...(url === undefined ? {} : { url }) } as const;
+      return { id, ...(await pushCallback(pushes, callback)) };
     },
     pushStatus: (status) => pushStatus(pushes, status),
     pushBody: (body) => pushCallback(pushes, { action: 'mo', body }),

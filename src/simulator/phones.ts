@@ -7,6 +7,7 @@ export type Listener = (mark: Mark) => void;
 /** All phones of one platform; a phone comes into being when it is first asked for. */
 export interface Phones {
   of: (user: string) => LivePhone;
+  forget: (user: string) => void;
   /** Hears every later mark. Returns the way to stop. */
   on: (listener: Listener) => () => void;
   close(): void;
@@ -23,6 +24,10 @@ export function createPhones(options: { channel: Channel; lifetime: number; now:
       const phone = phones.get(user) ?? createPhone({ ...options, user, emit });
       phones.set(user, phone);
       return phone;
+    },
+    forget(user) {
+      phones.get(user)?.close();
+      phones.delete(user);
     },
     on(listener) {
       listeners.add(listener);

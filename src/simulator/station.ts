@@ -16,10 +16,18 @@ export interface Premises {
   /** Where pushes go, as set in the platform's console. */
   connect: (webhookUrl: string) => void;
   phone: (user: string) => Phone;
+  /** Forgets a user, and calls about nobody (tokens) with them: a simulator that runs for long would else only grow. */
+  forget: (user: string) => void;
   /** Hears every later mark of every phone. Returns the way to stop. */
   on: (listener: Listener) => () => void;
   /** Hangs up everywhere. Phones and calls can still be read. */
   close: () => Promise<void>;
+}
+
+/** Where one push goes. */
+export interface PushTo {
+  /** @default the webhook URL of the account */
+  url?: string;
 }
 
 export interface Station {
@@ -27,7 +35,7 @@ export interface Station {
   webhook: { url: string | null };
   /** Aborted by `close`. */
   closing: AbortSignal;
-  open: (api: Api) => Promise<Premises>;
+  open: (api: Api, forget: (user: string) => void) => Promise<Premises>;
 }
 
 export interface StationOptions {
@@ -43,7 +51,7 @@ export function createStation({ webhookUrl, ...options }: StationOptions): Stati
   const webhook = { url: webhookUrl };
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
-  const open = async (api: Api): Promise<Premises> => {
+  const open: Station['open'] = async (api, forget) => {
     const [calls, faults]: [ApiCall[], Faults] = [[], createFaults()];
     const server = await startApi({ api, phones, faults, calls, now: options.now });
     return {
@@ -52,6 +60,13 @@ export function createStation({ webhookUrl, ...options }: StationOptions): Stati
       faults,
       connect: (url) => void (webhook.url = url),
       phone: phones.of,
+      forget(user) {
+        const kept = calls.filter((call) => call.user !== user && call.user !== null);
+        calls.length = 0;
+        for (const call of kept) calls.push(call);
+        phones.forget(user);
+        forget(user);
+      },
       on: phones.on,
       async close() {
         closing.abort();

@@ -31,8 +31,8 @@ export interface WechatPushOptions extends WechatAccountOptions {
   rules: WechatRules;
   phones: Phones;
   contacts: Contacts;
-  /** MsgIds that have been pushed. */
-  pushed: Set<string>;
+  /** MsgIds that have been pushed, and by whom. */
+  pushed: Map<string, string>;
   webhook: { url: string | null };
   now: () => number;
   random: Random;
@@ -94,7 +94,7 @@ function asWord(field: Field | undefined): string | null {
 
 function hear(options: WechatPushOptions, message: WechatMessage, msgId: string | null): void {
   if (msgId !== null && options.pushed.has(msgId)) return;
-  if (msgId !== null) options.pushed.add(msgId);
+  if (msgId !== null) options.pushed.set(msgId, message.user);
   const event = message.type === 'event' ? (asWord(message.fields?.['Event']) ?? 'event') : null;
   options.contacts.heard(message.user, event);
   options.phones.of(message.user).mark('sent', message.text ?? `[${event ?? message.type ?? 'text'}]`);

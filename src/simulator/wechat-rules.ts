@@ -57,6 +57,7 @@ export interface Contacts {
   told(user: string, counts: boolean): void;
   mayType(user: string): 0 | 40003 | 45080;
   maySend(user: string): 0 | 40003 | 45015 | 45047;
+  forget(user: string): void;
 }
 
 const QUOTA_EVENTS = new Set([
@@ -97,6 +98,7 @@ export function createContacts(rules: WechatRules, now: () => number): Contacts 
       if (now() >= contact.sendsUntil) return 45015;
       return contact.sendsLeft > 0 ? 0 : 45047;
     },
+    forget: (user) => void contacts.delete(user),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The simulated WeChat: its API, its pushes and its users' phones. */
 import { exchange, withQuery } from './deliver.ts';
 import { randomText, type Random } from './random.ts';
-import { createStation, type Premises } from './station.ts';
+import { createStation, type Premises, type PushTo } from './station.ts';
 import { createWechatApi } from './wechat-api.ts';
 import { sha1Signature } from './wechat-crypto.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
@@ -36,7 +36,7 @@ export interface WechatSimulator extends Premises {
   /** The console's check of the webhook URL: whether the echostr came back. */
   verify(): Promise<boolean>;
   /** Resolves when the push is accepted or given up. */
-  push(message: WechatMessage): Promise<WechatPushed>;
+  push(message: WechatMessage & PushTo): Promise<WechatPushed>;
 }
 
 export async function startWechat(
@@ -49,14 +49,18 @@ export async function startWechat(
   const contacts = createContacts(rules, now);
   const tokens = createTokens({ rules, now, create: () => randomText(random, 136) });
   const shared = { ...options, rules, contacts, tokens, phones: station.phones, now, random };
-  const premises = await station.open(createWechatApi(shared));
-  const pushes = { ...shared, pushed: new Set<string>(), webhook: station.webhook, closing: station.closing };
+  const pushed = new Map<string, string>();
+  const premises = await station.open(createWechatApi(shared), (user) => {
+    for (const [msgId, from] of pushed) if (from === user) pushed.delete(msgId);
+    contacts.forget(user);
+  });
+  const pushes = { ...shared, pushed, webhook: station.webhook, closing: station.closing };
   return {
     ...premises,
     options,
     tokens,
     verify: () => verify(pushes),
-    push: (message) => push(pushes, message),
+    push: ({ url = station.webhook.url, ...message }) => push({ ...pushes, webhook: { url } }, message),
   };
 }
 

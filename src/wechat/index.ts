@@ -33,7 +33,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   const typing = createTyping(account, { ...deps, tokens }, rules.callLimit * 0.9);
   const customSend = createCustomSend(account, { send: deps.send, tokens });
   const sendLate = createSendLate(customSend);
-  const sendInterim = createSendInterim(account, customSend);
+  const sendInterim = createSendInterim(account, { send: customSend, log: deps.log });
   const passive = (answer: Answer) => readPassive(answer.body, account.encodingAesKeys);
   const now = () => Math.floor(deps.clock.now() / 1000);
   return {

@@ -1,4 +1,5 @@
 /** Sends a late answer: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage */
+import type { Log } from '../core/log.ts';
 import type { LateSend, Outcome } from '../core/platform.ts';
 import type { Send } from '../core/wire.ts';
 import { withToken, type AccessTokens } from './access-token.ts';
@@ -27,16 +28,20 @@ export function createSendLate(send: CustomSend): (user: string, passive: Passiv
 
 /** Makes the sending of the account's text for whoever waits long; absent without one. Never throws. */
 export function createSendInterim(
-  { interim }: WechatAccount,
-  send: CustomSend,
+  { name: account, interim }: WechatAccount,
+  { send, log }: { send: CustomSend; log: Log },
 ): ((user: string) => Promise<Outcome>) | null {
   if (!interim) return null;
   const { text: content } = interim;
-  return async (user) => outcomeOf(await send({ touser: user, msgtype: 'text', text: { content } }));
+  return async (user) => {
+    const sent = resultOf(await send({ touser: user, msgtype: 'text', text: { content } }));
+    if (sent.is === 'refused')
+      log.warn({ account, code: sent.code }, `WeChat refused the interim text: ${sent.reason}.`);
+    return outcomeOf(sent);
+  };
 }
 
-function outcomeOf(reply: Reply | TokenFault): Outcome {
-  const sent = resultOf(reply);
+function outcomeOf(sent: LateSend): Outcome {
   switch (sent.is) {
     case 'sent':
       return { is: 'done' };

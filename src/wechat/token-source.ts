@@ -42,7 +42,7 @@ export function canFetchToken({ appSecret, accessTokenUrl }: Source): boolean {
 /** Fetches a token. Never throws, never logs it. */
 export async function fetchToken(
   account: Source,
-  { send, clock, log }: TokenDeps,
+  { send, clock, log }: Omit<TokenDeps, 'cache'>,
 ): Promise<({ is: 'token' } & Token) | TokenFault> {
   const reply = await exchange(send, requestFor(account), (json) => granted.safeParse(json).success);
   const answer = granted.safeParse(reply.is === 'code' ? reply.json : null);

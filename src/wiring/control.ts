@@ -1,4 +1,5 @@
 import type { Router } from 'express';
+import type { Place } from '../core/sight.ts';
 import { createControl } from '../http/control.ts';
 import { createGuard } from '../http/guard.ts';
 import type { Accounts } from '../http/served.ts';
@@ -6,6 +7,9 @@ import { createConversations } from '../queue/conversations.ts';
 import type { EventQueue } from '../queue/events.ts';
 import type { Store } from '../queue/store.ts';
 import type { Parts } from './parts.ts';
+
+/** Where the use of CONTROL_TOKEN_PREVIOUS is noted. */
+export const controlToken: Place = { channel: 'control', account: 'token' };
 
 export interface ControlParts {
   events: EventQueue;
@@ -15,9 +19,13 @@ export interface ControlParts {
 
 /** The control API, for whoever has the token; without one for this machine, and in production for nobody. */
 export function openControl(parts: Parts, { events, store, served }: ControlParts): Router {
-  const { config, accounts, clock, log } = parts;
+  const { config, accounts, clock, log, saw } = parts;
   return createControl({
-    guard: createGuard({ tokens: config.controlTokens, open: config.production ? 'never' : 'loopback' }),
+    guard: createGuard({
+      tokens: config.controlTokens,
+      open: config.production ? 'never' : 'loopback',
+      sawPrevious: () => saw(controlToken, ['previous-secret']),
+    }),
     accounts: served,
     conversations: createConversations({ store, events, accounts, clock }),
     log,

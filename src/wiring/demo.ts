@@ -1,100 +1,100 @@
+import { randomBytes, randomUUID } from 'node:crypto';
 import { loadConfig, type Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
+import { createDemo } from '../demo/demo.ts';
+import { createHandler, type Handler } from '../demo/handler.ts';
+import type { Limits } from '../demo/visitors.ts';
 import { createLog } from '../log.ts';
-import { startBot, startSimulator, type Mark, type Simulator } from '../simulator/index.ts';
+import { startSimulator, type Bot, type Simulator, type SimulatorOptions } from '../simulator/index.ts';
+import { played, playScript, type Script } from './demo-script.ts';
+import { openDemoWorld } from './demo-world.ts';
+import type { OwnWorker } from './own-worker.ts';
 import type { Releases } from './releases.ts';
 import { simulatedEnvironment } from './simulated.ts';
-import { createTimeline, summaryOf } from './timeline.ts';
 
 export interface Demo {
   config: Config;
   log: Log;
-  /** Plays one conversation on each platform and shows it as it happens. */
-  play(port: number, releases: Releases): Promise<void>;
-}
-
-/** Who writes what, and how long the bot thinks about it. */
-export interface Script {
-  wechat: { user: string; text: string; thinkMs: number };
-  nxcloud: { user: string; text: string; thinkMs: number };
+  simulator: Simulator;
+  page: Handler;
+  /** Connects the simulated platforms to the webhooks of this port; plays a conversation on each in the terminal. */
+  play(port: number, running: { releases: Releases; worker: Pick<OwnWorker, 'restartAfter'> }): Promise<void>;
+  close(): Promise<void>;
 }
 
 export interface DemoOptions {
-  script?: Script;
+  /** null: nothing is played in the terminal. @default a conversation on each platform; with `LOG_FORMAT=json` null */
+  script?: Script | null;
   /** Where the lines go. @default standard output */
   say?: (text: string) => void;
+  /** Other rules than the platforms' own… */
+  simulator?: SimulatorOptions;
+  /** …and keeptyping's settings to them. */
+  environment?: Readonly<Record<string, string>>;
+  /** Of the bot that types by itself (ms). @default 5000 */
+  typeEveryMs?: number;
+  limits?: Partial<Limits>;
 }
-
-const played: Script = {
-  wechat: { user: 'oDemoUser', text: '你好，请介绍一下深圳', thinkMs: 24_000 },
-  nxcloud: { user: '8613800138000', text: 'Tell me about Shenzhen, please', thinkMs: 40_000 },
-};
 
 /** Simulated platforms, phones and a slow bot, for whoever starts keeptyping without an account. */
-export async function openDemo(
-  base: Config,
-  { script = played, say = print }: DemoOptions = {},
-): Promise<Demo> {
-  const simulator = await startSimulator();
-  const { wechat, nxcloud } = simulator;
-  const bot = await startBot({
-    thinkMs: (text) => (text === script.wechat.text ? script.wechat.thinkMs : script.nxcloud.thinkMs),
-    answer: (text) => `(an answer to “${text}”)`,
-    wechat: { ...wechat.options, apiBase: wechat.apiBase },
-    nxcloud: { ...nxcloud.options, apiBase: nxcloud.apiBase },
+export async function openDemo(base: Config, options: DemoOptions = {}): Promise<Demo> {
+  const { script = base.logFormat === 'json' ? null : played, say = print, typeEveryMs = 5_000 } = options;
+  const simulator = await startSimulator(withSecrets(options.simulator));
+  let worker: Pick<OwnWorker, 'restartAfter'> | null = null;
+  const { world, bot } = await openDemoWorld({
+    simulator,
+    typeEveryMs,
+    thinkMs: (text) => thinkingOf(script, text),
+    restartWorker: async (ms) => worker?.restartAfter(ms),
   });
-  const environment = { ...process.env, ...simulatedEnvironment(simulator, bot) };
-  const { config } = loadConfig(environment);
-  const log = createLog({ level: 'warn', format: base.logFormat });
-  const play = (port: number, releases: Releases): Promise<void> => {
-    // Closed first: a demo that is ended waits for nobody's answer.
-    releases.add('demo', () => Promise.all([bot.close(), simulator.close()]));
-    return playScript(simulator, { port, script, say });
+  const demo = createDemo({ world, newId: randomUUID, limits: options.limits });
+  const close = async (): Promise<void> => {
+    demo.close();
+    await Promise.all([bot.close(), simulator.close()]);
   };
-  return { config, log, play };
+  return {
+    config: configOf(simulator, bot, options.environment),
+    log: createLog({ level: script === null ? base.logLevel : 'warn', format: base.logFormat }),
+    simulator,
+    page: createHandler(demo),
+    close,
+    async play(port, { releases, ...running }) {
+      worker = running.worker;
+      // Closed first: a demo that is ended waits for nobody's answer, and its pages would keep the server open.
+      releases.add('demo', close);
+      simulator.wechat.connect(`http://127.0.0.1:${port}/webhooks/wechat`);
+      simulator.nxcloud.connect(`http://127.0.0.1:${port}/webhooks/nxcloud`);
+      if (script !== null) await playScript(simulator, { port, script, say });
+    },
+  };
 }
 
-interface Play extends Required<DemoOptions> {
-  port: number;
+/** The webhooks may be open to the world: only the simulated platforms can sign for them. */
+function withSecrets({ wechat, nxcloud, ...others }: SimulatorOptions = {}): SimulatorOptions {
+  return {
+    ...others,
+    wechat: { token: secret(), appSecret: secret(), ...wechat },
+    nxcloud: { accessSecret: secret(), callbacks: 'sha256', ...nxcloud },
+  };
 }
 
-async function playScript(simulator: Simulator, { port, script, say }: Play): Promise<void> {
-  const base = `http://127.0.0.1:${port}/webhooks`;
-  simulator.wechat.connect(`${base}/wechat`);
-  simulator.nxcloud.connect(`${base}/nxcloud`);
-  say(intro(base, script));
-  const timeline = createTimeline(Date.now());
-  simulator.on((mark) => {
-    const line = timeline(mark);
-    if (line !== null) say(line);
-  });
-  const turns = [playTurn(simulator.wechat, script.wechat), playTurn(simulator.nxcloud, script.nxcloud)];
-  const [inWechat, inWhatsapp] = await Promise.all(turns);
-  say(`\nWeChat:   ${inWechat}\nWhatsApp: ${inWhatsapp}\n\n${outro}`);
+/** The process's own settings with the simulated accounts alone: a demo never comes near a real one. */
+function configOf(simulator: Simulator, bot: Bot, environment: DemoOptions['environment'] = {}): Config {
+  const real = /^(WECHAT|NXCLOUD|BOT_QUEUE)|^CONFIG_DIR$/;
+  const own = Object.entries(process.env).filter(([name]) => !real.test(name));
+  const simulated = { ...simulatedEnvironment(simulator, bot), NXCLOUD_VERIFY_CALLBACKS: 'require' };
+  return loadConfig({ ...Object.fromEntries(own), ...simulated, ...environment }, () => null).config;
 }
 
-type Platform = Simulator['wechat'] | Simulator['nxcloud'];
+function secret(): string {
+  return randomBytes(16).toString('hex');
+}
 
-async function playTurn(platform: Platform, { user, text }: { user: string; text: string }): Promise<string> {
-  const phone = platform.phone(user);
-  const pushed = platform.push({ user, text });
-  const sent = await phone.next((mark: Mark) => mark.what === 'sent');
-  const answered = await phone.next((mark: Mark) => mark.what === 'received');
-  await pushed;
-  return summaryOf(phone, { from: sent.at, to: answered.at });
+function thinkingOf(script: Script | null, text: string): number {
+  if (script === null) return 0;
+  return text === script.wechat.text ? script.wechat.thinkMs : script.nxcloud.thinkMs;
 }
 
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
-
-function intro(base: string, script: Script): string {
-  return `keeptyping demo: no account is configured, so the platforms, the phones and the bot are simulated.
-The bot takes ${script.wechat.thinkMs / 1000} s on WeChat and ${script.nxcloud.thinkMs / 1000} s on WhatsApp. Everything goes through the real webhooks:
-  ${base}/wechat
-  ${base}/nxcloud
-`;
-}
-
-const outro = `To use it for real, set WECHAT_APP_ID, WECHAT_APP_SECRET, WECHAT_TOKEN and WECHAT_BOT_URL (or NXCLOUD_…), start again,
-and put the webhook URL into the platform's console: see README.md. Ctrl-C ends the demo.`;

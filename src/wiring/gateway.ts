@@ -18,7 +18,10 @@ export function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayK
 }
 
 /** The gateway for the bot's own calls, which tells the typing what it sees. */
-export function openGateway(parts: Parts, events: Pick<EventQueue, 'tell'>): Gateway {
+export function openGateway(
+  parts: Parts,
+  { events, later }: { events: Pick<EventQueue, 'tell'>; later: Pick<EventQueue, 'tell'> },
+): Gateway {
   const { config, connections, clock, log, clients, served } = parts;
   const blocks = createBlocks(connections.fast);
   const reachesRedis = (): boolean => connections.fast.status === 'ready';
@@ -26,7 +29,7 @@ export function openGateway(parts: Parts, events: Pick<EventQueue, 'tell'>): Gat
     access: gatewayAccess(config),
     accounts: served.map(({ platform, apiBase: base }) => ({ platform, base })),
     agentFor: clients.gateway.agentFor,
-    watch: createWatch({ blocks, events, clock, log, reachesRedis }),
+    watch: createWatch({ blocks, events, later, clock, log, reachesRedis }),
     log,
   });
 }

@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import type { Account, Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
+import type { Saw } from '../core/sight.ts';
 import type { Served } from '../http/served.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
@@ -12,6 +13,7 @@ import { createDeliveries } from '../queue/delivery.ts';
 import { createEventQueue } from '../queue/events.ts';
 import { queueNames, type ReplyJob, type TypingJob } from '../queue/jobs.ts';
 import { prefix } from '../queue/keys.ts';
+import { createSightings } from '../queue/sightings.ts';
 import { createStore } from '../queue/store.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
@@ -34,6 +36,8 @@ export interface Parts {
   clients: Clients;
   served: readonly Served[];
   accounts: ReturnType<typeof createAccounts>;
+  /** Notes what is seen of the accounts. */
+  saw: Saw;
   redis: RedisPlace;
 }
 
@@ -72,8 +76,9 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
       .map(({ channel, name }) => `${channel}/${name}`),
   );
   const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
-  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto });
-  return { config, log, connections, clock, clients, served, accounts, redis };
+  const saw = createSightings({ redis: connections.fast, clock, log });
+  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw });
+  return { config, log, connections, clock, clients, served, accounts, saw, redis };
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
+import type { RequestHandler } from 'express';
 import type { Platform } from '../core/platform.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
 import { createHolds } from '../http/holds.ts';
 import { createServedAccounts } from '../http/served.ts';
 import type { WebDeps } from '../http/task.ts';
+import type { EventQueue } from '../queue/events.ts';
 import { createIntake } from '../queue/intake.ts';
 import { storedPushLimit } from '../queue/jobs.ts';
 import { keys } from '../queue/keys.ts';
@@ -19,14 +21,17 @@ export interface WebAppParts {
   readiness: Readiness;
   direct: Direct;
   releases: Releases;
+  page: RequestHandler | null;
 }
 
 /** The web's routes on the connection that fails fast. */
-export function createWebApp(parts: Parts, { readiness, direct, releases }: WebAppParts): RequestListener {
+export function createWebApp(parts: Parts, options: WebAppParts): RequestListener {
+  const { readiness, direct, releases, page } = options;
   const { connections, clock, log, accounts, config } = parts;
   const { replies, events, store, deliveries } = createQueueParts(parts, connections.fast, releases);
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const served = createServedAccounts(parts.served);
+  const { later, events: laterEvents } = createLater(parts, releases);
   const name = randomUUID();
   const holds = createHolds(name, deliveries);
   listenForOffers(parts, name, (holder) => holds.offered(holder));
@@ -34,7 +39,7 @@ export function createWebApp(parts: Parts, { readiness, direct, releases }: WebA
     intake: createIntake({ replies, events, store, clock, index }),
     holds,
     deliveries,
-    later: createLater(parts, releases),
+    later,
     reachesRedis: () => connections.fast.status === 'ready',
     direct,
     clock,
@@ -48,16 +53,20 @@ export function createWebApp(parts: Parts, { readiness, direct, releases }: WebA
     },
     accounts: served,
     strangers: new Set<string>(),
+    saw: parts.saw,
   };
   const control = openControl(parts, { events, store, served });
-  const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), control });
-  return withGateway(openGateway(parts, events), app);
+  const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), control, page });
+  return withGateway(openGateway(parts, { events, later: laterEvents }), app);
 }
 
 const waitingLimit = 10_000;
 
 /** The same moves on the connection that waits for Redis. */
-function createLater(parts: Parts, releases: Releases): WebDeps['later'] {
+function createLater(
+  parts: Parts,
+  releases: Releases,
+): { later: WebDeps['later']; events: Pick<EventQueue, 'tell'> } {
   const { replies, events, store, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
   const intake = createIntake({ replies, events, store, clock: parts.clock });
   // A Redis that stands still for long must not fill the memory with what waits for it.
@@ -69,10 +78,13 @@ function createLater(parts: Parts, releases: Releases): WebDeps['later'] {
     return promise.finally(() => waiting.delete(promise));
   };
   return {
-    giveBack: (id, holder) => bounded(() => deliveries.giveBack(id, holder)),
-    forfeit: (id) => bounded(() => deliveries.forfeit(id)),
-    resume: (id) => bounded(() => deliveries.resume(id)),
-    redeliver: (platform, received) => intake.redeliver(platform, received),
+    later: {
+      giveBack: (id, holder) => bounded(() => deliveries.giveBack(id, holder)),
+      forfeit: (id) => bounded(() => deliveries.forfeit(id)),
+      resume: (id) => bounded(() => deliveries.resume(id)),
+      redeliver: (platform, received) => intake.redeliver(platform, received),
+    },
+    events: { tell: (...told) => bounded(() => events.tell(...told)) },
   };
 }
 

@@ -1,3 +1,4 @@
+import type { RequestHandler } from 'express';
 import type { Skipped } from '../config/index.ts';
 import type { Readiness } from '../http/app.ts';
 import { createDirect } from '../http/direct.ts';
@@ -14,24 +15,40 @@ export interface WebOptions {
   releases: Releases;
   /** Runs the queues while no worker does. Not needed where the same process is a worker anyway. */
   standby: boolean;
+  /** A page at the root. @default null: there is none */
+  page?: RequestHandler | null;
+  /**
+   * The worker in the same process. It stops when no more pushes are taken, and before the gateway does: the bots whose
+   * answers it waits for send them there.
+   */
+  worker?: { stop(): Promise<void> };
 }
 
-/** A held connection and a relayed delivery last 5 s at most: longer is nobody waiting (ms). */
+/** A held connection and a relayed delivery last 5 s at most: longer no platform waits (ms). */
 const drainMs = 6_000;
+/** A bot's call through the gateway may take longer; all must be over when the process has to end (ms). */
+const gatewayMs = 17_000;
 /** Messages that are on their way without Redis; the workers' own grace comes after it (ms). */
 const directMs = 8_000;
 
 /** Opens the web process. Resolves with its port when it listens; Redis may come up later. */
-export async function startWeb(parts: Parts, { skipped, releases, standby }: WebOptions): Promise<number> {
+export async function startWeb(parts: Parts, options: WebOptions): Promise<number> {
+  const { skipped, releases, standby, page = null, worker } = options;
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: [...skipped] };
   const direct = createDirect({ send: parts.clients.bot.send, clock: parts.clock, log: parts.log });
-  const app = createWebApp(parts, { readiness, direct, releases });
-  watchRedis(parts, { readiness, releases, standby });
+  const app = createWebApp(parts, { readiness, direct, releases, page });
   const server = await listen(app, parts.config);
-  releases.add('server', () => Promise.all([closeServer(server, drainMs), limited(direct.idle(), directMs)]));
+  let stoppingAt = 0;
+  releases.add('server', () => {
+    const left = stoppingAt + gatewayMs - performance.now();
+    return Promise.all([closeServer(server, Math.max(left, drainMs)), limited(direct.idle(), directMs)]);
+  });
+  watchRedis(parts, { readiness, releases, standby });
+  if (worker) releases.add('worker', () => worker.stop());
   readiness.phase = 'ready';
   releases.add('readiness', () => {
     readiness.phase = 'stopping';
+    stoppingAt = performance.now();
   });
   const port = portOf(server);
   parts.log.info({ port }, 'listening');

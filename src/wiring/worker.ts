@@ -2,6 +2,8 @@ import type { Queue } from 'bullmq';
 import type { Log } from '../core/log.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
 import { processOf } from '../http/holds.ts';
+import { createBlocks } from '../queue/blocks.ts';
+import { createWay } from '../queue/way.ts';
 import type { PerformDeps } from '../queue/perform.ts';
 import type { Bot, ReplyDeps } from '../queue/reply-run.ts';
 import { beat, createTicker, signOfLife } from '../queue/heartbeat.ts';
@@ -23,6 +25,7 @@ const cleaningEvery = 60 * 60_000;
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
   const { connections, accounts, clock, log, clients, config } = parts;
+  const { typingConcurrency, replyConcurrency } = config;
   const { typing, replies, events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
   const find = (name: Pick<Conversation, 'channel' | 'account'>) =>
     parts.served.find(
@@ -34,7 +37,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const notify = (holder: string): Promise<number> =>
     connections.jobs.publish(keys.web(processOf(holder)), holder);
   // One account's calls leave half of the places to the others.
-  const callsPerAccount = Math.max(8, Math.floor(config.typingConcurrency / 2));
+  const callsPerAccount = Math.max(8, Math.floor(typingConcurrency / 2));
   const perform: PerformDeps = { store, events, accounts, clock, log, platformOf, callsPerAccount };
   const reply: ReplyDeps = {
     deliveries,
@@ -45,18 +48,12 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     log,
     send: clients.bot.send,
     notify,
+    makeWay: createWay({ blocks: createBlocks(connections.jobs), clock }),
     platformOf,
     botOf,
   };
-  const { typingConcurrency, replyConcurrency } = config;
-  const workers = createWorkers({
-    connection: connections.jobs,
-    perform,
-    reply,
-    typingConcurrency,
-    replyConcurrency,
-    log,
-  });
+  const concurrency = { typingConcurrency, replyConcurrency };
+  const workers = createWorkers({ connection: connections.jobs, perform, reply, ...concurrency, log });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   startBotQueue(parts, { events, platformOf }, releases);
   startCleaning([typing, replies], { log, releases });
@@ -74,12 +71,12 @@ function startCleaning(queues: Queue[], { log, releases }: { log: Log; releases:
 }
 
 /** A worker process: runs the queues and shows that it lives. */
-export async function startWorker(parts: Parts, releases: Releases): Promise<void> {
+export async function startWorker(parts: Parts, releases: Releases): Promise<Workers> {
   const { connections, log } = parts;
   await connections.ready();
   await learnFromRedis(parts, 0);
   await warnOfEviction(parts);
-  startQueues(parts, releases);
+  const workers = startQueues(parts, releases);
   let beats = 0;
   const ticker = createTicker(
     beat,
@@ -92,6 +89,7 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<voi
   );
   releases.add('heartbeat', () => ticker.stop());
   log.info({}, 'working');
+  return workers;
 }
 
 /** A Redis that evicts keys loses messages. Managed ones may not tell. */

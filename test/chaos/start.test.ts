@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,6 +21,26 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
+/** A bot that holds each push until the test lets it go; it answers by other ways. */
+async function startSlowBot() {
+  const waiting: ((answered: () => void) => void)[] = [];
+  const server = createServer((request, response) => {
+    request.resume();
+    waiting.shift()?.(() => response.end('success'));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  return {
+    url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    /** Resolves with the way to let the next push go, when it has come. */
+    next: () => new Promise<() => void>((resolve) => waiting.push(resolve)),
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
 /** A PATH on which no redis-server is found. */
 const bare = { PATH: '/nowhere' };
 
@@ -30,7 +52,8 @@ function run(name: 'main' | 'web' | 'worker', environment: Record<string, string
 describe('npm start', () => {
   test('with nothing configured plays the demo on the embedded Redis and ends on SIGTERM', async () => {
     // A proxy in the environment knows nothing of the simulated platforms on this machine.
-    const demo = run('main', { ...bare, HTTP_PROXY: 'http://127.0.0.1:9', http_proxy: 'http://127.0.0.1:9' });
+    const proxy = { HTTP_PROXY: 'http://127.0.0.1:9', http_proxy: 'http://127.0.0.1:9' };
+    const demo = run('main', { ...bare, ...proxy, LOG_FORMAT: 'pretty' });
     await demo.says('no account is configured');
     await demo.says('It lives in memory only');
     await demo.says('WhatsApp  indicator ● typing…');
@@ -39,9 +62,20 @@ describe('npm start', () => {
     expect(await demo.exit).toBe(0);
   });
 
+  test('with nothing configured and LOG_FORMAT=json writes nothing but its log, and shows the page', async () => {
+    const demo = run('main', bare);
+    const port = /"port":(\d+)/.exec(await demo.says('"listening"'))?.[1];
+    await demo.says('"working"');
+    const page = await fetch(`http://127.0.0.1:${port}/`);
+    expect(await page.text()).toContain('<title>keeptyping</title>');
+    const lines = demo.output().trim().split('\n');
+    expect(lines.filter((line) => !line.startsWith('{'))).toEqual([]);
+  });
+
   describe('with an account', () => {
     let simulator: Simulator;
     let bot: Bot;
+    let slowBot: Awaited<ReturnType<typeof startSlowBot>>;
 
     beforeEach(async () => {
       simulator = await startSimulator();
@@ -49,10 +83,12 @@ describe('npm start', () => {
         wechat: { ...simulator.wechat.options, apiBase: simulator.wechat.apiBase },
         thinkMs: 300,
       });
+      slowBot = await startSlowBot();
     });
 
     afterEach(async () => {
       await bot.close();
+      await slowBot.close();
       await simulator.close();
     });
 
@@ -94,6 +130,36 @@ describe('npm start', () => {
         expect(await process.exit).toBe(0);
       },
     );
+
+    test('a bot that is at work when it stops still sends its answer through the gateway', async () => {
+      const process = run('main', { ...bare, ...simulatedEnvironment(simulator, slowBot) });
+      const port = /"port":(\d+)/.exec(await process.says('"listening"'))?.[1];
+      await process.says('"working"');
+      const gateway = `http://127.0.0.1:${port}/gateway/wechat/default`;
+      const post = async (path: string, body: object): Promise<Record<string, unknown>> => {
+        const answer = await fetch(`${gateway}${path}`, { method: 'POST', body: JSON.stringify(body) });
+        return (await answer.json()) as Record<string, unknown>;
+      };
+      const { appId: appid, appSecret: secret } = simulator.wechat.options;
+      const { access_token } = await post('/cgi-bin/stable_token', {
+        grant_type: 'client_credential',
+        appid,
+        secret,
+      });
+      simulator.wechat.connect(`http://127.0.0.1:${port}/webhooks/wechat`);
+      const asked = slowBot.next();
+      void simulator.wechat.push({ user: 'oUser_1', text: 'hi' });
+      const answered = await asked;
+      process.signal('SIGTERM');
+      // No push is taken any more: then the bot has its answer ready.
+      await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(503);
+      const path = `/cgi-bin/message/custom/send?access_token=${String(access_token)}`;
+      const message = { touser: 'oUser_1', msgtype: 'text', text: { content: 'late, but here' } };
+      expect(await post(path, message)).toMatchObject({ errcode: 0 });
+      answered();
+      await simulator.wechat.phone('oUser_1').next(({ what }) => what === 'received');
+      expect(await process.exit).toBe(0);
+    });
 
     test('lives on through bad input', async () => {
       const process = run('main', { ...bare, ...simulatedEnvironment(simulator, bot) });

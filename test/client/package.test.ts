@@ -82,7 +82,14 @@ describe('the package', () => {
     const odd = files.filter((file) => !/^(dist|docs|config)\/|^[A-Z][\w.-]*$|^package\.json$/.test(file));
     expect(odd).toEqual([]);
     expect(files).toEqual(
-      expect.arrayContaining(['LICENSE', 'README.md', 'README.zh-CN.md', 'CHANGELOG.md', 'dist/main.js']),
+      expect.arrayContaining([
+        'LICENSE',
+        'README.md',
+        'README.zh-CN.md',
+        'CHANGELOG.md',
+        'dist/main.js',
+        'dist/demo/page/index.html',
+      ]),
     );
   });
 

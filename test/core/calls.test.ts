@@ -123,6 +123,21 @@ describe('refusals', () => {
     expect(made[1]?.messageId).toBe('b');
   });
 
+  test('a newer message that came while the call was in flight is tried at once', () => {
+    const refused: Answer = { is: 'message-refused', code: 131009 };
+    const events: Scenario['events'] = [at(0, writes('a')), at(0.1, writes('b')), at(9, { is: 'left' })];
+    const { calls, made } = play({ rules: whatsapp, events, answers: [refused], takes: 300 });
+    expect(calls).toBe('0 show (message-refused), 0.3 show');
+    expect(made[1]?.messageId).toBe('b');
+  });
+
+  test('a window that the user has reopened while the call was in flight is open', () => {
+    const closed: Answer = { is: 'window-closed', code: 45080 };
+    const events: Scenario['events'] = [at(0, writes('a')), at(0.1, writes('b')), at(9, { is: 'left' })];
+    const { calls } = play({ rules: wechat, events, answers: [closed], takes: 300 });
+    expect(calls).toBe('0 show (window-closed), 0.3 show, 9 hide');
+  });
+
   test.each([
     ['user', { is: 'user-back-off', code: 131056, forMs: 10_000 }],
     ['account', { is: 'account-back-off', code: 130429, forMs: 10_000 }],

@@ -296,6 +296,20 @@ describe('evidence that comes early: it is judged before its message', () => {
     expect(ends).toBe('0.5 a: gateway');
   });
 
+  test('all, then a status: the turn that was written before both is over', () => {
+    const events = [at(0, writes('a'), 0.5), at(0.2, over('all')), at(0.3, seen())];
+    expect(wechatLine(...events).ends).toBe('0.5 a: control');
+  });
+
+  test('gateway, then an old status: the answer is not forgotten for it', () => {
+    const { ends } = whatsappLine(
+      at(9, writes('a', { phase: 'acknowledged', sentAt: platformSecond(9) }), 10),
+      at(9.2, sends()),
+      at(9.3, seen(platformSecond(3))),
+    );
+    expect(ends).toBe('10 a: gateway');
+  });
+
   test('a message that came late ends itself alone, not a turn that was told to go on', () => {
     const { ends } = wechatLine(
       at(0, writes('a')),

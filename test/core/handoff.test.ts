@@ -22,7 +22,8 @@ import { tables } from './tables.ts';
 const [{ rules: wechat }, { rules: whatsapp }] = tables;
 const wechatLine = (...events: Scheduled[]) => play({ rules: wechat, events });
 const whatsappLine = (...events: Scheduled[]) => play({ rules: whatsapp, events });
-const resumes: Happening = { is: 'resumed' };
+const resumesBy = (by: Pause): Happening => ({ is: 'resumed', by });
+const resumes = resumesBy('control');
 
 /** Whether a message that is written at that second starts typing. */
 const typesAt = (second: number, ...events: Scheduled[]): boolean =>
@@ -57,7 +58,9 @@ describe.each(kinds)('a pause by %s', (by) => {
 
   test('said twice is one', () => {
     const once = wechatLine(at(0, writes('a')), at(5, pauses(by, 60)));
-    expect(wechatLine(at(0, writes('a')), at(5, pauses(by, 60)), at(6, pauses(by, 60)))).toEqual(once);
+    const twice = wechatLine(at(0, writes('a')), at(5, pauses(by, 60)), at(6, pauses(by, 60)));
+    const { pauseChangedAt } = twice.state;
+    expect(twice).toEqual({ ...once, state: { ...once.state, pauseChangedAt } });
   });
 
   test('the user still counts as having written', () => {
@@ -184,6 +187,17 @@ describe('the bot itself sends a message during a pause', () => {
     expect(resumedBy('session', ...earlier, at(6, sends()))).toBe(false);
   });
 
+  test.each(['echo', 'transfer'] as const)(
+    'in late answer to what was written before: %s goes on, whatever was written since',
+    (pause) => {
+      expect(resumedBy(pause, at(10, writes('b')), at(12, answers('a')))).toBe(false);
+    },
+  );
+
+  test.each(['echo', 'transfer'] as const)('that left before the user wrote: %s goes on', (pause) => {
+    expect(resumedBy(pause, at(10, writes('b')), at(9, sends(), 12))).toBe(false);
+  });
+
   test('a human who answers once more has the conversation again', () => {
     const { state } = whatsappLine(at(0, echoes()), at(10, writes('a')), at(20, echoes()), at(21, sends()));
     expect(state.pausedBy).toBe('echo');
@@ -251,4 +265,53 @@ describe('the user is to be forgotten', () => {
     const { state } = wechatLine(at(0, writes('a')), at(5, forgets), at(6, happening));
     expect(state.forgotten).toBe(false);
   });
+});
+
+describe('the user leaves', () => {
+  test('who has come back and written before that is known is not gone', () => {
+    const { calls, ends, state } = wechatLine(at(5, writes('a')), at(3, leaves, 6), at(9, fails('a')));
+    expect(calls).toBe('5 show, 9 hide');
+    expect(ends).toBe('9 a: reply-failed');
+    expect(state.messageId).toBe('a');
+  });
+});
+
+describe('who may end a pause', () => {
+  test('a person ends any, and nobody else a person’s', () => {
+    expect(typesAt(10, at(0, pauses('session', 60)), at(5, resumesBy('control')))).toBe(true);
+    expect(typesAt(10, at(0, pauses('control', 60)), at(5, resumesBy('session')))).toBe(false);
+    expect(typesAt(10, at(0, pauses('control', 60)), at(5, resumesBy('transfer')))).toBe(false);
+  });
+
+  test('the newer word counts, in whatever order they are judged', () => {
+    expect(typesAt(10, at(5, pauses('control', 60)), at(4, resumesBy('control'), 6))).toBe(false);
+    expect(typesAt(10, at(5, resumesBy('control')), at(4, pauses('control', 60), 6))).toBe(true);
+  });
+
+  test('whoever writes in a pause that is judged late is left to the human', () => {
+    const { calls, ends } = wechatLine(
+      at(0, pauses('session', 60), 6),
+      at(5, writes('a')),
+      at(9, fails('a')),
+    );
+    expect(calls).toBe('5 show, 6 hide');
+    expect(ends).toBe('6 a: handoff');
+  });
+
+  test('whoever writes after a pause that is judged late is not left to the human', () => {
+    const { ends } = wechatLine(at(0, pauses('session', 2), 6), at(5, writes('a')), at(9, fails('a')));
+    expect(ends).toBe('9 a: reply-failed');
+  });
+});
+
+test('a human’s answer pauses although its status came first', () => {
+  const seconds = platformSecond(5);
+  const heard = { is: 'message', sentAt: seconds, id: 'out' } as const;
+  const { calls } = whatsappLine(
+    at(0, writes('a', { sentAt: platformSecond(0) })),
+    at(5, { ...heard, by: 'status' }),
+    at(6, { ...heard, by: 'echo' }),
+    at(20, writes('b')),
+  );
+  expect(calls).toBe('0 show');
 });

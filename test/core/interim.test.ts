@@ -37,14 +37,15 @@ describe('an interim text after n seconds', () => {
     expect(line(afterTen, [at(0, writes('a')), at(9.9, answers('a'))]).calls).toBe('0 show');
   });
 
-  test('one text serves all who wait for it then, and a later message gets its own', () => {
+  test('one text serves all who wait then, and a later message gets its own', () => {
     const { calls } = line(afterTen, [
       at(0, writes('a')),
       at(0, writes('b')),
       at(5, writes('c')),
-      at(18, leaves),
+      at(11, writes('d')),
+      at(22, leaves),
     ]);
-    expect(calls).toBe('0 show, 10 interim, 10 show, 15 interim, 15 show, 18 hide');
+    expect(calls).toBe('0 show, 10 interim, 10 show, 21 interim, 21 show, 22 hide');
   });
 
   test('an event that was judged late is not waited for again', () => {
@@ -143,6 +144,11 @@ describe('no interim text', () => {
       expect(interims([at(0, writes('a')), at(5, pauses('session', 300)), at(6, writes('b'))])).toBe(0);
     });
 
+    test('where nothing is to be shown', () => {
+      const rules = { ...each, mode: 'off' } as const;
+      expect(line(rules, [at(0, writes('a')), at(100, leaves)]).calls).toBe('');
+    });
+
     test('for a bot that has switched its indicator off', () => {
       expect(interims([at(0, writes('a')), at(5, types(false)), at(100, leaves)])).toBe(0);
     });
@@ -209,6 +215,16 @@ describe('what became of it', () => {
     const { calls, state } = line(afterTen, events, [{ is: 'done' }, 'silence']);
     expect(calls).toBe('0 show, 10 interim (silence), 18 show, 19 hide');
     expect(state.sends).toBe(1);
+  });
+
+  test('the word comes after it was given up: it is a message, and no indicator', () => {
+    const { calls, state } = line(
+      atWindowEnd,
+      [at(0, writes('a')), at(39, writes('b')), at(39.5, fails('a')), at(50, fails('b'))],
+      [{ is: 'done' }, { is: 'done' }, { is: 'done', after: 12_000 }],
+    );
+    expect(calls).toBe('0 show, 15.06 show, 30.12 interim, 39 show, 42.12 show, 50 hide');
+    expect(state).toMatchObject({ indicator: { is: 'dark' }, lastInteractionAt: start + 42_120 });
   });
 
   test('the answer comes while it is in flight: both take the indicator away', () => {

@@ -138,6 +138,21 @@ describe('a bot that asks for typing until it has answered (X-Typing: keep)', ()
     expect(play({ rules: keep, events }).calls).toBe('0.5 show, 15.56 show, 20 hide');
   });
 
+  test('its question and an earlier message both overtake its own: that was not yet the answer', () => {
+    const events = [at(0, writes('a'), 3), at(1, sends()), at(2, keeps('a')), at(10, sends())];
+    expect(play({ rules: keep, events }).ends).toBe('10 a: gateway');
+  });
+
+  test('its question and a later message both overtake its own: that was the answer', () => {
+    const events = [at(0, writes('a'), 3), at(1, keeps('a')), at(2, sends()), at(10, sends())];
+    expect(play({ rules: keep, events }).ends).toBe('3 a: gateway');
+  });
+
+  test('its question is judged after the message that followed it: that was the answer', () => {
+    const events = [at(0, writes('a')), at(4, sends()), at(3, keeps('a'), 5), at(10, sends())];
+    expect(play({ rules: keep, events }).ends).toBe('5 a: gateway');
+  });
+
   test('goes on though a message to the user went out while it was called: that was not yet the answer', () => {
     const { calls, ends } = play({
       rules: keep,

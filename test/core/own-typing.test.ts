@@ -63,7 +63,7 @@ describe('the bot switches its own indicator on', () => {
   });
 
   test("while nobody waits it is the bot's alone, and none of ours to take away", () => {
-    expect(line(at(0, types(true)), at(5, { is: 'resumed' })).calls).toBe('');
+    expect(line(at(0, types(true)), at(5, { is: 'resumed', by: 'session' })).calls).toBe('');
   });
 
   test('said twice is one', () => {

@@ -15,8 +15,12 @@ export interface Phone {
   lit: Lit[];
   /** When a message went either way; of some nobody ever tells. */
   interactions: { at: number; told: boolean }[];
+  /** What runs is the bot's own, begun in the very moment in which ours ended: who of them runs nobody can tell. */
+  passedOn(): boolean;
   /** Messages to the user since the user's last one. */
   sends(): number;
+  /** Those among them that nobody counts here. */
+  untold: number;
   writes(at: number): void;
   show(at: number, own?: boolean): Shown;
   hide(at: number): void;
@@ -25,6 +29,9 @@ export interface Phone {
   /** A message is handed to the platform. Answers whether that takes it. */
   send(at: number, told?: boolean): boolean;
 }
+
+/** As long as a call may take (ms). */
+const moment = 400;
 
 /** `running`: does a running indicator refuse a show (WeChat), or swallow it (WhatsApp, "ignored until expiry")? */
 export function createPhone(rules: Rules, running: 'refuses' | 'swallows'): Phone {
@@ -39,13 +46,19 @@ export function createPhone(rules: Rules, running: 'refuses' | 'swallows'): Phon
     interactions.push({ at, told });
     if (rules.messageClears) hide(at);
   };
-  return {
+  const phone: Phone = {
     lit,
     interactions,
     sends: () => sends,
+    untold: 0,
+    passedOn: () => {
+      const [before, last] = lit.slice(-2);
+      return before !== undefined && last !== undefined && last.own && last.from - before.to < moment;
+    },
     writes: (at) => {
       interactions.push({ at, told: true });
       sends = 0;
+      phone.untold = 0;
     },
     show: (at, own = false) => {
       const last = interactions.at(-1)?.at ?? -Infinity;
@@ -64,4 +77,5 @@ export function createPhone(rules: Rules, running: 'refuses' | 'swallows'): Phon
       return true;
     },
   };
+  return phone;
 }

@@ -165,3 +165,14 @@ describe('who starts without a name', () => {
     expect(calls).toBe('0 show, 5 hide');
   });
 });
+
+test('a start that its own stop has overtaken still says that the user has written', () => {
+  const { calls, state } = line(
+    at(0, writes('z')),
+    at(40, finishes('a')),
+    at(39, starts('a', 'a'), 41),
+    at(50, fails('z')),
+  );
+  expect(calls).toBe('0 show, 15.06 show, 41 show, 50 hide');
+  expect(state.messageId).toBe('a');
+});

@@ -34,7 +34,9 @@ export interface TrueTurn {
 
 export interface Truth {
   turns: TrueTurn[];
-  pause: { from: number; until: number; by: Pause; written: boolean } | null;
+  pause: { from: number; until: number; by: Pause; writtenAt: number } | null;
+  /** Whether a pause is over depends until then on what is judged first: nobody is promised anything. */
+  unsureUntil: number;
   heard: Set<string>;
 }
 
@@ -49,7 +51,7 @@ interface Noting {
 }
 
 export function createTruth(): Truth {
-  return { turns: [], pause: null, heard: new Set() };
+  return { turns: [], pause: null, unsureUntil: 0, heard: new Set() };
 }
 
 /** Turns of which nobody knows that they are over. */
@@ -77,6 +79,7 @@ export function note(noting: Noting, event: Event): void {
     case 'paused':
       return paused(noting, event);
     case 'resumed':
+      noting.truth.unsureUntil = noting.judgedAt + 1;
       return resumed(noting, at);
     case 'left':
       return endAll(noting, at);
@@ -96,7 +99,7 @@ function find({ truth }: Noting, { turn }: { turn: string }): TrueTurn | undefin
 }
 
 function end({ settled }: Noting, turn: TrueTurn, at: number): void {
-  Object.assign(turn, { over: true, endedAt: at, knownAt: settled });
+  Object.assign(turn, { over: true, endedAt: Math.min(turn.endedAt, at), knownAt: settled });
 }
 
 function endAll(noting: Noting, at: number): void {
@@ -110,12 +113,12 @@ function written(noting: Noting, event: Of<'inbound'>): void {
   const turn = opened(noting, event);
   truth.turns.push(turn);
   if (truth.pause === null || event.at >= truth.pause.until) return;
-  truth.pause.written = true;
   skip(noting, turn);
 }
 
 /** The pause may be known later than the message. */
 function skip(noting: Noting, turn: TrueTurn): void {
+  writtenIn(noting, turn.openedAt);
   turn.skipped = true;
   end(noting, turn, turn.openedAt);
 }
@@ -124,9 +127,10 @@ function started(noting: Noting, event: Of<'started'>): void {
   const { truth, rules } = noting;
   const { at } = event;
   const own = find(noting, event);
-  if (own?.over && own.endedAt >= at) return;
   const isPaused = truth.pause !== null && at < truth.pause.until;
-  if (own && !own.over && at < own.openedAt + rules.deadline) {
+  if (isPaused) writtenIn(noting, at);
+  if (own?.over && own.endedAt >= at) return;
+  if (own && !own.skipped && !own.over && at < own.openedAt + rules.deadline) {
     if (isPaused) return;
     Object.assign(own, { renews: true, unheardAt: Infinity });
     return unhush(own, at);
@@ -142,16 +146,20 @@ function acknowledged(noting: Noting, event: Of<'acknowledged'>): void {
   if (!own || own.over) return;
   const isFirst = event.renew === true && own.darkUntil < event.at + rules.darkAfterMessage;
   if (own.repliedAt < Infinity && !isFirst) return end(noting, own, event.at);
+  const isRepeated = own.phase === 'acknowledged' && event.renew !== true;
+  if (isRepeated) return;
   own.phase = 'acknowledged';
   own.renews ||= event.renew === true;
-  if (event.renew === true) own.keptAt = event.at;
+  // A message is on its way there that is judged before this, or after it.
+  if (own.repliedAt < Infinity && own.repliedAt >= event.at) own.endedAt = Math.min(own.endedAt, event.at);
+  if (event.renew === true) Object.assign(own, { keptAt: event.at, repliedAt: Infinity });
   own.unheardAt = own.renews || rules.afterAck === 'renew' ? Infinity : settled;
 }
 
 function ended(noting: Noting, event: Of<'ended'>): void {
   const { truth } = noting;
-  if (event.by === 'passive-reply') botIsBack(noting, event.at);
   const own = find(noting, event);
+  if (event.by === 'passive-reply' && (!own || own.skipped)) botIsBack(noting, event.at);
   if (own?.over) return;
   const turn = own ?? opened(noting, event);
   if (!own) truth.turns.push(turn);
@@ -177,7 +185,10 @@ function replied(noting: Noting, { at, sentAt }: { at: number; sentAt: number })
     // What the bot says of it and the message cross: whether it was the answer is anybody's guess.
     if (turn.phase === 'acknowledged' && at < turn.keptAt) turn.endedAt = at;
     else if (turn.phase === 'acknowledged') end(noting, turn, at);
-    else Object.assign(turn, { repliedAt: settled, darkUntil: at + rules.darkAfterMessage });
+    else {
+      turn.repliedAt = settled;
+      turn.darkUntil = Math.max(turn.darkUntil, at + rules.darkAfterMessage);
+    }
   }
 }
 
@@ -201,12 +212,19 @@ function paused(noting: Noting, { at, until, by }: { at: number; until: number; 
   const { truth, settled } = noting;
   endAll(noting, at);
   if (by !== 'control' && truth.pause && until <= truth.pause.until) return;
-  truth.pause = { from: settled, until, by, written: false };
+  truth.pause = { from: settled, until, by, writtenAt: Infinity };
+}
+
+function writtenIn({ truth: { pause } }: Noting, at: number): void {
+  if (pause) pause.writtenAt = Math.min(pause.writtenAt, at);
 }
 
 function botIsBack(noting: Noting, at: number): void {
   const { pause } = noting.truth;
-  if (pause?.written && (pause.by === 'echo' || pause.by === 'transfer')) resumed(noting, at);
+  if (pause && pause.writtenAt <= at && (pause.by === 'echo' || pause.by === 'transfer')) {
+    noting.truth.unsureUntil = pause.until;
+    resumed(noting, at);
+  }
 }
 
 /** What came in the pause and is judged after it starts typing. */
@@ -218,7 +236,7 @@ function resumed({ rules, truth }: Noting, at: number): void {
   }
 }
 
-function opened({ rules, judgedAt }: Noting, event: Of<'inbound' | 'started' | 'ended'>): TrueTurn {
+function opened({ rules, judgedAt, truth }: Noting, event: Of<'inbound' | 'started' | 'ended'>): TrueTurn {
   const { at, turn } = event;
   return {
     id: turn,
@@ -227,7 +245,7 @@ function opened({ rules, judgedAt }: Noting, event: Of<'inbound' | 'started' | '
     keptAt: 0,
     sentAt: event.is === 'inbound' ? event.sentAt : 0,
     over: false,
-    endedAt: at + rules.deadline,
+    endedAt: at < truth.unsureUntil ? at : at + rules.deadline,
     knownAt: at + rules.deadline,
     phase: event.is === 'started' ? 'acknowledged' : 'working',
     renews: event.is === 'started',

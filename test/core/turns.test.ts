@@ -261,7 +261,7 @@ describe('a human', () => {
     const { calls } = wechatLine(
       at(0, { is: 'paused', until: start + 60_000, by: 'session' }),
       at(1, writes('a')),
-      at(2, { is: 'resumed' }),
+      at(2, { is: 'resumed', by: 'session' }),
       at(3, writes('b')),
       at(4, answers('b')),
     );

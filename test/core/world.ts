@@ -35,7 +35,7 @@ export interface World {
   truth: Truth;
   /** Shows and texts were not allowed in these: a message was on its way. */
   blocks: Block[];
-  /** Of a message on its way nobody knew whether it went out. */
+  /** Of some message nobody knew whether it went out. */
   doubted: boolean;
   broken: string[];
   at(time: number, what: () => void): void;
@@ -73,8 +73,6 @@ export function createWorld(options: WorldOptions): World {
   /** What has happened on the phone and is not told yet, and how often anything has. */
   let inTheAir = 0;
   let happened = 0;
-  /** Messages that nobody has told of since the user's last one. */
-  let untold = 0;
   let switchedAt = 0;
   let settled = noon;
   let jobs = 0;
@@ -95,14 +93,14 @@ export function createWorld(options: WorldOptions): World {
     at: line.at,
     tell: (event, { waits = 0, ends } = {}) => {
       settled = Math.max(settled, line.now() + waits);
+      world.doubted ||= isDoubt(event);
       note({ rules, truth, settled, judgedAt: line.now() + waits }, event);
-      if (event.is === 'inbound' || event.is === 'started') untold = 0;
       line.at(line.now() + waits, () => judge(event, { ends }));
     },
     send,
     types,
     unseen: ({ told } = { told: false }) => {
-      untold += 1;
+      phone.untold += 1;
       phone.send(line.now(), told);
     },
     whenSettled: (what) => {
@@ -196,7 +194,7 @@ export function createWorld(options: WorldOptions): World {
     if (isPaused && !open.some(({ openedAt }) => openedAt < pause.from)) breaks(`${kind} decided in a pause`);
     const isHushed = ({ hushed }: TrueTurn): boolean => hushed.some(({ from, to }) => from < now && now < to);
     if (open.length > 0 && open.every(isHushed)) breaks(`fought: ${kind} decided after the bot's cancel`);
-    if (kind === 'interim') checkText(open.filter((turn) => !isHushed(turn)));
+    if (kind === 'interim') checkText(open);
   }
 
   function checkText(open: TrueTurn[]): void {
@@ -207,7 +205,8 @@ export function createWorld(options: WorldOptions): World {
         !texted && now <= repliedAt && now <= unheardAt && now >= openedAt + (interim?.after ?? 0),
     );
     if (due.length === 0) breaks('interim decided with no turn that waits for one');
-    for (const turn of due) turn.texted = true;
+    // One serves all who wait now.
+    for (const turn of open) turn.texted ||= turn.judgedAt < now;
   }
 
   /** The platform's side of a call. */
@@ -219,14 +218,14 @@ export function createWorld(options: WorldOptions): World {
     }
     if (kind === 'interim') return arriveText(excused);
     const shown = phone.show(now);
-    if (shown !== 'done' && !excused) breaks(`refused show (${shown})`);
+    if (shown !== 'done' && !excused && !phone.passedOn()) breaks(`refused show (${shown})`);
     if (shown === 'window-closed') return { is: shown, code: 45080 };
     return { is: shown === 'swallowed' ? 'done' : shown };
   }
 
   function arriveText(excused: boolean): Outcome {
     const taken = phone.send(line.now());
-    const isKnown = !excused && untold === 0;
+    const isKnown = !excused && phone.untold === 0;
     if (!taken && isKnown) breaks('refused interim');
     const limit = rules.sendsPerMessage;
     if (taken && isKnown && limit > 0 && phone.sends() >= limit) breaks('no message left for the answer');
@@ -261,10 +260,9 @@ export function createWorld(options: WorldOptions): World {
         waits,
       );
     }
-    if (isOut) untold += 1;
+    if (isOut) phone.untold += 1;
     if (how.startsWith('silent')) return lands(at + blockLimit, () => {}, 0);
     const doubt = how.startsWith('unknown');
-    world.doubted ||= doubt;
     lands(
       now + (doubt ? 3000 : latency),
       () => world.tell({ is: 'unblocked', doubt, at: line.now() }, { waits, ends: block }),
@@ -295,6 +293,11 @@ export function createWorld(options: WorldOptions): World {
   }
 
   return world;
+}
+
+function isDoubt(event: Event): boolean {
+  if (event.is === 'ended') return event.message === 'out';
+  return event.is === 'over' || (event.is === 'unblocked' && event.doubt);
 }
 
 /** Virtual time: what stands for a moment is done in the order in which it was put there. */

@@ -3,7 +3,7 @@ import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
-import { markIs as is, quick, useStage, type Stage, type StageOptions } from './stage.ts';
+import { markIs as is, quick, useStage, wideWindow, type Stage, type StageOptions } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -11,7 +11,7 @@ const openid = 'oEvidence';
 const phoneNumber = '8613800138000';
 
 /** The bot acknowledges, and is trusted to end its turns some other way. */
-const renewing = { WECHAT_AFTER_ACK: 'renew' };
+const renewing = { ...wideWindow.env, WECHAT_AFTER_ACK: 'renew' };
 
 /** How the turns that ended did, in their order. */
 function ends({ log }: Stage): string[] {
@@ -33,6 +33,15 @@ function seen(phone: Phone): string[] {
 /** The control API's path to the user. */
 function at(stage: Stage, path = '', user = openid): string {
   return `${stage.webs[0]?.url}/conversations/wechat/default/${user}${path}`;
+}
+
+/** The next message that is sent to the user takes a while. */
+function slowSend({ simulator }: Stage): void {
+  simulator.wechat.faults.set('/cgi-bin/message/custom/send', { latencyMs: 300 }, 1);
+}
+
+function received(phone: Phone): string[] {
+  return phone.marks.filter(({ what }) => what === 'received').map(({ detail }) => detail);
 }
 
 /** What the control API says of the user. */
@@ -72,7 +81,8 @@ async function openQueue(stage: Stage, work: () => Promise<unknown>, options: ob
 }
 
 async function openBehindGateway(options: StageOptions = {}): Promise<Stage> {
-  const stage = await open({ ...options, env: { ...renewing, ...options.env } });
+  const env = { ...renewing, ...options.env };
+  const stage = await open({ ...wideWindow, ...options, env });
   const { wechat, nxcloud } = stage.simulator;
   const gateway = `${stage.webs[0]?.url}/gateway`;
   stage.bot.set({
@@ -90,12 +100,12 @@ describe('a message through the gateway', () => {
     const { simulator, bot } = stage;
     const phone = simulator.wechat.phone(openid);
     await simulator.wechat.push({ user: openid, text: 'hi' });
-    const received = await phone.next(is('received'));
+    const answer = await phone.next(is('received'));
     await expectEnds(stage, 'gateway');
-    expect(received.detail).toBe('echo: hi');
+    expect(answer.detail).toBe('echo: hi');
     expect(bot.sends).toEqual([{ user: openid, code: 0 }]);
     expect(seen(phone)).toEqual(['sent', 'typing-on', 'off:expired', 'typing-on', 'off:message', 'received']);
-    expect(phone.ghost(received.at)).toBe(0);
+    expect(phone.ghost(answer.at)).toBe(0);
   });
 
   test('ends it on WhatsApp', async () => {
@@ -164,9 +174,9 @@ describe('a message through the gateway', () => {
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { latencyMs: 250 }, 1);
     const phone = simulator.wechat.phone(openid);
     await simulator.wechat.push({ user: openid, text: 'hi' });
-    const received = await phone.next(is('received'));
+    const answer = await phone.next(is('received'));
     await expectEnds(stage, 'gateway');
-    expect(phone.ghost(received.at)).toBe(0);
+    expect(phone.ghost(answer.at)).toBe(0);
   });
 
   test('passes while Redis is away', async () => {
@@ -219,6 +229,7 @@ describe("the bot's own queue", () => {
     ],
   ] as const)('ends the turn when the job completes: %s', async (_, jobOf) => {
     const stage = await open({
+      ...wideWindow,
       bot: { style: 'silent' },
       env: { ...renewing, BOT_QUEUE: 'answers' },
     });
@@ -237,7 +248,11 @@ describe("the bot's own queue", () => {
   });
 
   test('a job that fails for good ends it, one that is tried again does not', async () => {
-    const stage = await open({ bot: { style: 'silent' }, env: { ...renewing, BOT_QUEUE: 'answers' } });
+    const stage = await open({
+      ...wideWindow,
+      bot: { style: 'silent' },
+      env: { ...renewing, BOT_QUEUE: 'answers' },
+    });
     let tries = 0;
     const queue = await openQueue(stage, async () => {
       tries += 1;
@@ -258,7 +273,7 @@ describe("the bot's own queue", () => {
 
 describe('the header X-Typing', () => {
   test('none: no answer will come, and the indicator goes', async () => {
-    const stage = await open({ bot: { style: 'silent', typing: 'none' }, env: renewing });
+    const stage = await open({ ...wideWindow, bot: { style: 'silent', typing: 'none' }, env: renewing });
     const phone = stage.simulator.wechat.phone(openid);
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await expectEnds(stage, 'bot');
@@ -266,14 +281,22 @@ describe('the header X-Typing', () => {
   });
 
   test('keep: typing goes on although the bot has acknowledged', async () => {
-    const stage = await open({ bot: { style: 'silent', typing: 'keep' }, env: { WECHAT_AFTER_ACK: 'keep' } });
+    const stage = await open({
+      ...wideWindow,
+      bot: { style: 'silent', typing: 'keep' },
+      env: { ...wideWindow.env, WECHAT_AFTER_ACK: 'keep' },
+    });
     const phone = stage.simulator.wechat.phone(openid);
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await expect.poll(() => seen(phone).filter((mark) => mark === 'typing-on').length).toBe(2);
   });
 
   test('keep with a message: the message goes out, and typing goes on', async () => {
-    const stage = await open({ bot: { typing: 'keep' }, env: { WECHAT_AFTER_ACK: 'keep' } });
+    const stage = await open({
+      ...wideWindow,
+      bot: { typing: 'keep' },
+      env: { ...wideWindow.env, WECHAT_AFTER_ACK: 'keep' },
+    });
     const phone = stage.simulator.wechat.phone(openid);
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await phone.next(is('received'));
@@ -282,7 +305,7 @@ describe('the header X-Typing', () => {
   });
 
   test('done: the answer is out', async () => {
-    const stage = await open({ bot: { style: 'silent', typing: 'done' }, env: renewing });
+    const stage = await open({ ...wideWindow, bot: { style: 'silent', typing: 'done' }, env: renewing });
     await stage.simulator.nxcloud.push({ user: phoneNumber, text: 'hi' });
     await expectEnds(stage, 'bot');
     expect(now().bot.calls).toHaveLength(1);
@@ -341,16 +364,36 @@ describe('the interim text', () => {
     const interim = await phone.next(is('received', 'still thinking'));
     const answer = await phone.next(is('received', 'echo: hi'));
     await expectEnds(stage, 'passive-reply');
-    const received = phone.marks.filter(({ what }) => what === 'received').map(({ detail }) => detail);
-    expect(received).toEqual(['still thinking', 'echo: hi']);
+    expect(received(phone)).toEqual(['still thinking', 'echo: hi']);
     expect(phone.cover(interim.at, interim.at + quick.wechat.lifetime)).toBeGreaterThan(0.5);
     expect(phone.ghost(answer.at)).toBe(0);
   });
 });
 
+describe('an interim text that is under way when the answer comes', () => {
+  const interim = { WECHAT_INTERIM: JSON.stringify({ text: 'still thinking', after: 0.3 }) };
+  test('comes before a late one', async () => {
+    const stage = await open({ bot: { thinkMs: 450 }, env: interim });
+    slowSend(stage);
+    const phone = stage.simulator.wechat.phone(openid);
+    await stage.simulator.wechat.push({ user: openid, text: 'hi' });
+    await phone.next(is('received', 'echo: hi'));
+    expect(received(phone)).toEqual(['still thinking', 'echo: hi']);
+  });
+
+  test('comes before one through the gateway', async () => {
+    const stage = await openBehindGateway({ bot: { thinkMs: 450 }, env: interim });
+    slowSend(stage);
+    const phone = stage.simulator.wechat.phone(openid);
+    await stage.simulator.wechat.push({ user: openid, text: 'hi' });
+    await phone.next(is('received', 'echo: hi'));
+    expect(received(phone)).toEqual(['still thinking', 'echo: hi']);
+  });
+});
+
 describe('the control API', () => {
   test('ends the turn that it names, and says afterwards what ended it', async () => {
-    const stage = await open({ bot: { style: 'silent' }, env: renewing });
+    const stage = await open({ ...wideWindow, bot: { style: 'silent' }, env: renewing });
     const phone = stage.simulator.wechat.phone(openid);
     const { msgId } = await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await phone.next(is('typing-on'));
@@ -417,7 +460,7 @@ describe('the control API', () => {
   });
 
   test('forgets a user', async () => {
-    const stage = await open({ bot: { style: 'silent' }, env: renewing });
+    const stage = await open({ ...wideWindow, bot: { style: 'silent' }, env: renewing });
     const phone = stage.simulator.wechat.phone(openid);
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await phone.next(is('typing-on'));

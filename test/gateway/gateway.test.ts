@@ -517,6 +517,12 @@ describe('who may use it', () => {
     expect(isFromHere({ socket: { remoteAddress }, headers })).toBe(here);
   });
 
+  test('a proxy that says nothing of itself is known by its HTTP/1.0', () => {
+    const asked = { socket: { remoteAddress: '127.0.0.1' }, headers: { host: '127.0.0.1:3000' } };
+    expect(isFromHere({ ...asked, httpVersion: '1.0' })).toBe(false);
+    expect(isFromHere({ ...asked, httpVersion: '1.1' })).toBe(true);
+  });
+
   test('a name that was led here is refused at the wire', async () => {
     const { url, api } = await openRaw(ok);
     const { text } = await speak(url, ask('rebound.evil.test', 'GET /gateway/wechat/default/x'));

@@ -164,8 +164,10 @@ describe('the end of a delivery', () => {
 });
 
 /** A bot whose message comes just as the platform goes. */
-const whenHungUp: SceneOptions['send'] = ({ signal }) =>
-  new Promise<Answer>((resolve) => signal?.addEventListener('abort', () => resolve(passiveReply)));
+const whenHungUp =
+  (answer: Answer): NonNullable<SceneOptions['send']> =>
+  ({ signal }) =>
+    new Promise<Answer>((resolve) => signal?.addEventListener('abort', () => resolve(answer)));
 
 /** A message with the bot's word that it is not yet the answer. */
 const messageFirst: Answer = { ...passiveReply, headers: [...passiveReply.headers, ['X-Typing', 'keep']] };
@@ -180,9 +182,7 @@ describe('a message that is not yet the answer', () => {
   });
 
   test('did not reach a platform that is gone', async () => {
-    const send: SceneOptions['send'] = ({ signal }) =>
-      new Promise((resolve) => signal?.addEventListener('abort', () => resolve(messageFirst)));
-    const { scene } = await passing(answering(''), { send });
+    const { scene } = await passing(answering(''), { send: whenHungUp(messageFirst) });
     const { hangUp } = pushWechat(scene);
     await scene.journal.when('asked');
     hangUp();
@@ -223,7 +223,7 @@ describe('when the platform hangs up', () => {
   });
 
   test('as the message is on its way, the message did not reach the user', async () => {
-    const { scene } = await passing(answering(''), { send: whenHungUp });
+    const { scene } = await passing(answering(''), { send: whenHungUp(passiveReply) });
     const { hangUp } = pushWechat(scene);
     await scene.journal.when('asked');
     hangUp();

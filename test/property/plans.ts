@@ -89,6 +89,8 @@ export interface Kind {
   faulty?: boolean;
   /** The platform repeats its pushes. */
   repeats?: boolean;
+  /** The user writes at once, and this is how much follows within how long (ms). */
+  burst?: { acts: number; within: number };
   /** How long an event may wait in the queue, in ms: others overtake it. */
   waits: number;
   rules?: { [Name in 'afterAck' | 'sendEnds' | 'interim' | 'mode']?: Rules[Name][] };
@@ -99,14 +101,14 @@ const faults: Fault[] = ['none', 'none', 'none', 'failed', 'lost-done', 'lost-un
 
 export function histories(kind: Kind): fc.Arbitrary<History> {
   const act = fc.record({
-    at: fc.integer({ min: 0, max: longest * 2 }),
+    at: fc.integer({ min: 0, max: kind.burst?.within ?? longest * 2 }),
     is: fc.constantFrom(...(kind.acts?.length === 0 ? acts : (kind.acts ?? acts))),
     lags: waiting(kind),
     latency,
   });
   return fc.record({
     turns: fc.array(turnPlan(kind), { minLength: 1, maxLength: kind.turns }),
-    acts: fc.array(act, { maxLength: kind.acts?.length === 0 ? 0 : 4 }),
+    acts: fc.array(act, { maxLength: kind.acts?.length === 0 ? 0 : (kind.burst?.acts ?? 4) }),
     rules: rulesOf(kind),
     latencies: fc.array(latency, { minLength: 1, maxLength: 20 }),
     faults: kind.faulty
@@ -124,7 +126,7 @@ function waiting({ waits }: Kind): fc.Arbitrary<number> {
 
 function turnPlan(kind: Kind): fc.Arbitrary<TurnPlan> {
   return fc.record({
-    at: fc.integer({ min: 0, max: longest }),
+    at: fc.integer({ min: 0, max: kind.burst ? 100 : longest }),
     how: fc.constantFrom(...kind.hows),
     takes: fc.oneof(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 90_000 })),
     acknowledges: fc.integer({ min: 1, max: 3000 }),
@@ -140,7 +142,5 @@ function turnPlan(kind: Kind): fc.Arbitrary<TurnPlan> {
 
 function rulesOf({ rules = {} }: Kind): fc.Arbitrary<Partial<Rules>> {
   const choices = Object.entries(rules).map(([name, values]) => [name, fc.constantFrom(...values)]);
-  return fc.record(Object.fromEntries(choices) as Record<string, fc.Arbitrary<unknown>>) as fc.Arbitrary<
-    Partial<Rules>
-  >;
+  return fc.record(Object.fromEntries(choices));
 }

@@ -48,7 +48,7 @@ function after({ world }: Scene, ms: number, what: () => void): void {
 /** News of the turn, now and perhaps once more. */
 function tells(scene: Scene, told: Told): void {
   const { world, plan } = scene;
-  const event = { ...told, at: world.now() } as Event;
+  const event: Event = { ...told, at: world.now() };
   world.tell(event, { waits: plan.lags });
   if (plan.doubled !== null) after(scene, plan.doubled, () => world.tell(event, { waits: plan.lags }));
 }
@@ -219,7 +219,7 @@ const begins: Record<How, (scene: Scene) => void> = {
   control: (scene) => {
     const { world, plan, turn } = scene;
     world.phone.writes(world.now());
-    tells(scene, { is: 'started', turn, messageId: turn });
+    world.tell({ is: 'started', turn, messageId: turn, at: world.now() }, { waits: plan.waits });
     after(scene, plan.takes, () => {
       if (plan.isOut) world.unseen();
       ends(scene, 'control', 'out');
@@ -234,23 +234,22 @@ const begins: Record<How, (scene: Scene) => void> = {
 };
 
 const meanwhile: Record<ActKind, (world: World, act: Act) => void> = {
-  // Only WeChat's is seen; and only while somebody waits, or it is the bot's alone.
+  // Only WeChat's is seen; and only while somebody waits: else it is the bot's alone.
   on: (world, { lags, latency }) => {
-    if (world.rules.hides && isWaiting(world)) world.types(true, { waits: lags, latency });
+    if (world.rules.hides && isWaiting(world) && !isEnding(world))
+      world.types(true, { waits: lags, latency });
   },
   off: (world, { lags, latency }) => {
-    if (world.rules.hides) world.types(false, { waits: lags, latency });
+    if (world.rules.hides && isWaiting(world)) world.types(false, { waits: lags, latency });
   },
   pause: (world, { lags }) => {
-    world.whenSettled(() =>
-      world.tell(
-        { is: 'paused', until: world.now() + 40_000, by: 'session', at: world.now() },
-        { waits: lags },
-      ),
-    );
+    world.whenSettled(() => {
+      const until = world.now() + world.rules.handoff;
+      world.tell({ is: 'paused', until, by: 'session', at: world.now() }, { waits: lags });
+    });
   },
   resume: (world, { lags }) => {
-    world.whenSettled(() => world.tell({ is: 'resumed', at: world.now() }, { waits: lags }));
+    world.whenSettled(() => world.tell({ is: 'resumed', by: 'session', at: world.now() }, { waits: lags }));
   },
   echo: (world, { lags }) => {
     if (world.rules.echoPause === 0) return;
@@ -267,12 +266,11 @@ const meanwhile: Record<ActKind, (world: World, act: Act) => void> = {
   stop: (world, { lags }) =>
     world.tell({ is: 'over', by: 'control', turns: 'all', at: world.now() }, { waits: lags }),
   start: (world, { lags }) => {
-    const last = world.truth.turns.at(-1);
-    // No second word of its end is to come.
-    if (!last || (last.over && world.now() < last.endedAt + 15_000)) return;
-    world.whenSettled(() =>
-      world.tell({ is: 'started', turn: last.id, messageId: null, at: world.now() }, { waits: lags }),
-    );
+    world.whenSettled(() => {
+      const open = world.truth.turns.findLast(({ over }) => !over);
+      const turn = open?.id ?? `control-${world.now()}`;
+      world.tell({ is: 'started', turn, messageId: null, at: world.now() }, { waits: lags });
+    });
   },
   click: (world, { lags }) => {
     const at = world.now();
@@ -284,7 +282,13 @@ const meanwhile: Record<ActKind, (world: World, act: Act) => void> = {
     world.whenSettled(() => world.tell({ is: 'left', at: world.now() }, { waits: lags })),
 };
 
+/** Whether it then finds our indicator or not is a matter of moments. */
+function isEnding(world: World): boolean {
+  const left = (world.phone.lit.at(-1)?.to ?? 0) - world.now();
+  return left > -1000 && left < 2000;
+}
+
 function isWaiting(world: World): boolean {
   const now = world.now();
-  return world.truth.turns.some(({ openedAt, endedAt }) => openedAt <= now && now < endedAt);
+  return world.truth.turns.some(({ judgedAt, endedAt }) => judgedAt <= now && now < endedAt);
 }

@@ -59,10 +59,10 @@ const fullCover = promise(
     unbroken(world);
     atRest(world);
     const { rules } = world;
-    // Where nothing says "already typing", a show in doubt may have done nothing for the rest of a lifetime.
-    const isInDoubt = world.doubted && running === 'swallows';
     const soon = rules.renewMargin + lateMax + 3 * latencyMax + 2 * lagMax;
-    below(gap(world), isInDoubt ? rules.lifetime : soon, 'a gap');
+    // Where nothing says "already typing", a show in doubt may have done nothing for the rest of a lifetime.
+    const inDoubt = running === 'swallows' ? rules.lifetime : soon + rules.againAfter;
+    below(gap(world), world.doubted ? inDoubt : soon, 'a gap');
     below(ghost(world), rules.hides ? 500 + 3 * latencyMax : rules.lifetime, 'a ghost');
   },
 );
@@ -81,9 +81,10 @@ const overlap = promise(
   (world, { running }) => {
     unbroken(world, (line) => !line.startsWith('refused'));
     const { rules } = world;
-    // Where nothing says "already typing", a show that a message crossed may wait for a whole lifetime.
+    // Where nothing says "already typing", or says it of what nobody knows of, the next show may wait for a lifetime.
     const again = rules.darkAfterMessage + rules.againAfter + 1300;
-    below(gap(world), running === 'refuses' ? again : rules.lifetime + 1000, 'a gap');
+    const isSure = running === 'refuses' && !world.doubted;
+    below(gap(world), isSure ? again : rules.lifetime + 1000, 'a gap');
   },
 );
 
@@ -104,34 +105,28 @@ const oldestFirst = promise(
   },
 );
 
-const texted: How[] = [
-  'passive',
-  'failed',
-  'keep',
-  'first',
-  'gateway',
-  'working-gateway',
-  'control',
-  'queue',
-];
+const texts = { waits: lagMax, rules: { ...both, interim: [{ after: null }, { after: 8000 }] } };
 
 /** With a text for whoever waits long: once per turn, never after its end, never one that the platform refuses. */
 const interimOnce = promise(
-  {
-    turns: 3,
-    hows: texted,
-    acts: ['message', 'message', 'click', 'pause'],
-    repeats: false,
-    waits: lagMax,
-    rules: { ...both, interim: [{ after: null }, { after: 8000 }] },
-  },
+  [
+    {
+      ...texts,
+      turns: 3,
+      hows: ['passive', 'failed', 'keep', 'first', 'gateway', 'working-gateway', 'control', 'queue'],
+      acts: ['message', 'message', 'click', 'pause', 'resume'],
+      repeats: false,
+    },
+    // A bot that has sent nearly all that it may before it goes to work.
+    { ...texts, turns: 1, hows: ['keep', 'first'], acts: ['message'], burst: { acts: 8, within: 3000 } },
+  ],
   (world) => {
     unbroken(world, (line) => !line.startsWith('refused show'));
     atRest(world);
   },
 );
 
-/** A human has the conversation: nothing shows until it is given back, or the bot answers again. */
+/** A human has the conversation: nothing shows until it is given back, or the bot answers again; then it does. */
 const pausesHold = promise(
   {
     turns: 4,
@@ -144,6 +139,7 @@ const pausesHold = promise(
   (world) => {
     unbroken(world, (line) => !line.startsWith('refused'));
     atRest(world);
+    below(gap(world), world.rules.lifetime + 1000, 'a gap');
   },
 );
 

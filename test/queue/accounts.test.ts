@@ -29,7 +29,7 @@ const process = (isAuto = true): Accounts =>
   createAccounts({ redis, clock, log: recordLog(), isAuto: () => isAuto });
 
 const ended = (...by: Evidence[]): EndedTurn[] =>
-  by.map((each, n) => ({ id: `turn-${n}`, seen: true, by: each, openedAt: 0, at: 0 }));
+  by.map((each, n) => ({ id: `turn-${n}`, seen: true, by: each, asked: false, openedAt: 0, at: 0 }));
 
 describe('an account that may not', () => {
   const off = { is: 'account-off', code: 48001, remedy: 'Certify it.' } as const;
@@ -115,6 +115,14 @@ describe('what to do after an acknowledgement, where it is to be learned', () =>
       expect(accounts.of(shop).afterAck).toBeNull();
     },
   );
+
+  test('an end by hand of what was begun by hand, or of what was never begun: as it was', async () => {
+    const accounts = process();
+    const [end] = ended('control');
+    await accounts.noteEnds(shop, end ? [{ ...end, asked: true }] : []);
+    await accounts.noteEnds(shop, end ? [{ ...end, seen: false }] : []);
+    expect(accounts.of(shop).afterAck).toBeNull();
+  });
 
   test('three deadlines in a row: keep', async () => {
     const accounts = process();

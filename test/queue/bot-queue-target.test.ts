@@ -40,24 +40,36 @@ describe('what a job names', () => {
 describe('the targets of a job', () => {
   const user = { channel: 'nxcloud', user: '86138' } as const;
   test.each([
-    ['only the named message', { messageId: 'm' }, '17', [{ messageId: 'm' }]],
     [
-      'the named message of the named user',
+      'the named message; should that be an id of the bot’s own, the one with the job’s id',
+      { messageId: 'm' },
+      '17',
+      [{ messageId: 'm' }, { messageId: '17' }],
+    ],
+    [
+      'the named message of the named user; at last the user',
       { ...user, messageId: 'm' },
       '17',
-      [{ ...user, account: 'default', messageId: 'm' }],
+      [
+        { ...user, account: 'default', messageId: 'm' },
+        { channel: 'nxcloud', messageId: '17' },
+        { ...user, account: 'default' },
+      ],
     ],
     [
       'the named message, when a user is named without a channel',
       { user: 'o1', messageId: 'm' },
       '17',
-      [{ messageId: 'm' }],
+      [{ messageId: 'm' }, { messageId: '17' }],
     ],
     [
       'the named message on its account',
       { channel: 'wechat', account: 'shop', messageId: 'm' } as const,
       '17',
-      [{ channel: 'wechat', account: 'shop', messageId: 'm' }],
+      [
+        { channel: 'wechat', account: 'shop', messageId: 'm' },
+        { channel: 'wechat', account: 'shop', messageId: '17' },
+      ],
     ],
     ['the message with the job’s id', {}, 'wamid.a/b=', [{ messageId: 'wamid.a/b=' }]],
     [

@@ -444,6 +444,18 @@ describe.each(kinds)('the bot’s queue on the %s Redis', (kind) => {
       expect(asked).toEqual(Array.from({ length: 6 }, () => ({ messageId: '1' })));
     });
 
+    test('is one of many: no warning of Node’s about them', async () => {
+      const warned: string[] = [];
+      const warning = ({ name }: Error): void => void warned.push(name);
+      process.on('warning', warning);
+      const bot = await watched(async () => 'unknown');
+      bot.work(async () => {}, { concurrency: 20 });
+      await bot.queue.addBulk(Array.from({ length: 20 }, () => ({ name: 'answer', data: {} })));
+      await expect.poll(() => bot.following.log.lines, poll).toHaveLength(20);
+      process.off('warning', warning);
+      expect(warned).toEqual([]);
+    });
+
     test('is told again after a fault', async () => {
       const { words, ended } = recordEnds();
       const faults = [new Error('away'), new Error('away')];

@@ -36,10 +36,17 @@ describe('a job of the bot that has ended', () => {
     ]);
   });
 
-  test('that names the user too needs no message that a push has brought', async () => {
+  test('that names the user too ends the turn of a message that no push has brought, or not yet', async () => {
     const { told, ended } = stage(null);
-    expect(await ended({ ...conversation, messageId: '18' }, 'completed', 900)).toBe('known');
+    // It may be an id of the bot's own: the job's other names are tried too.
+    expect(await ended({ ...conversation, messageId: '18' }, 'completed', 900)).toBe('unknown');
     expect(told).toMatchObject([{ conversation, event: { turn: 'oUser-18' } }]);
+  });
+
+  test('of a message that a push has brought is known by user and message too', async () => {
+    const { told, ended } = stage();
+    expect(await ended({ ...conversation, messageId: '17' }, 'completed', 900)).toBe('known');
+    expect(told).toMatchObject([{ conversation, event: { turn: 'oUser-17' } }]);
   });
 
   test('that names only the user ends what was acknowledged', async () => {
@@ -48,6 +55,12 @@ describe('a job of the bot that has ended', () => {
     expect(told).toEqual([
       { conversation, event: { is: 'over', by: 'queue', turns: 'acknowledged', at: 900 } },
     ]);
+  });
+
+  test('that names a phone number with its "+" means the user whom pushes name without', async () => {
+    const { told, ended } = stage();
+    await ended({ ...conversation, user: `+${conversation.user}` }, 'completed', 900);
+    expect(told).toMatchObject([{ conversation }]);
   });
 
   test.each([

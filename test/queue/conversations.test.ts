@@ -109,6 +109,7 @@ function work(): void {
       deliveries,
       send: () => Promise.reject(new Error('no bot')),
       notify: async () => 0,
+      makeWay: async () => null,
       botOf: () => null,
     },
     typingConcurrency: 4,
@@ -248,6 +249,29 @@ describe('a stop by hand', () => {
     await it.stop({ is: 'message', messageId: 'a' });
     await it.judged();
     expect(await it.read()).toMatchObject({ turns: [], indicator: { is: 'dark' } });
+  });
+
+  test('that comes while its start still asks Redis is later than the start', async () => {
+    const it = stage();
+    const slow = createConversations({
+      store: {
+        ...store,
+        load: async (conversation) => {
+          const loaded = await store.load(conversation);
+          clock.set(clock.now() + 5);
+          await it.stop({ is: 'message', messageId: 'a' });
+          clock.set(clock.now() + 5);
+          return loaded;
+        },
+      },
+      events,
+      accounts: createAccounts({ redis, clock, log: recordLog(), isAuto: () => false }),
+      clock,
+    });
+    await slow.start(it.platform, user, 'a');
+    await it.judged();
+    expect(await it.read()).toMatchObject({ turns: [], indicator: { is: 'dark' } });
+    expect(it.platform.calls).toEqual([]);
   });
 });
 

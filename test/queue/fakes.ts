@@ -41,18 +41,23 @@ export interface RecordedEvents extends EventQueue {
   told: { user: string; event: Event }[];
   armed: { n: number; at: number }[];
   disarmed: number[];
+  /** The senders whose blocks ended. */
+  released: string[];
 }
 
 export function recordEvents(): RecordedEvents {
   const told: RecordedEvents['told'] = [];
   const armed: RecordedEvents['armed'] = [];
   const disarmed: number[] = [];
+  const released: string[] = [];
   return {
     told,
     armed,
     disarmed,
-    tell: async ({ user }, event) => {
+    released,
+    tell: async ({ user }, event, how) => {
       told.push({ user, event });
+      if (how?.release !== undefined) released.push(how.release);
     },
     arm: async (_, timer) => {
       armed.push(timer);

@@ -94,6 +94,15 @@ describe('one event', () => {
     expect(it.events.armed).toEqual([{ n: state.timer?.n, at: it.clock.now() + 15_060 }]);
   });
 
+  test('says what became of a text to whoever waits', async () => {
+    const it = stage({ rules: { interim: { after: 0 } } });
+    it.platform.sendInterim = async () => ({ is: 'failed', code: 45047 });
+    await it.run(inbound());
+    expect(it.log.lines.filter(({ message }) => message === 'interim text')).toMatchObject([
+      { level: 'warn', fields: { is: 'failed', code: 45047 } },
+    ]);
+  });
+
   test('is on record before its call goes out, so that a crash leaves no ghost', async () => {
     const arrived = deferred();
     const answer = deferred<Outcome>();

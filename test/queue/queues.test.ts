@@ -237,6 +237,7 @@ function work(
       deliveries: createDeliveries(connection),
       send: bot.send,
       notify: async () => 0,
+      makeWay: async () => null,
       botOf: () => ({ url: 'http://bot/', timeoutMs: 1000, retry: 'safe' }),
     },
     typingConcurrency: 10,

@@ -59,6 +59,8 @@ interface Options extends Scripted {
    */
   holder?: 'claims' | 'late' | 'deaf' | 'gone';
   configured?: 'no account' | 'no bot';
+  /** What blocks shows while the answer is sent. */
+  block?: string;
 }
 
 let pushes = 0;
@@ -101,6 +103,7 @@ async function stage(options: Options = {}): Promise<Stage> {
       if (bot instanceof NoAnswer) throw bot;
       return bot;
     },
+    makeWay: async () => options.block ?? null,
     notify: async (name, offered) => {
       if (holder === 'gone') return 0;
       if (holder === 'claims') await deliveries.claim(offered, name);
@@ -241,6 +244,25 @@ async function openTurn(it: Stage, whose: 'another' | 'its own', n = 0): Promise
   await it.store.save({ channel: 'wechat', account: 'shop', user }, { from: null, to, keepMs: 60_000 });
 }
 
+describe('while a late answer is sent', () => {
+  test('nothing of ours begins; what says that it is out ends that', async () => {
+    const it = await stage({ block: 'the-block' });
+    await it.run();
+    expect(told(it).at(-1)).toBe('0 interaction');
+    expect(it.events.released).toEqual(['the-block']);
+  });
+
+  test.each([
+    { is: 'refused', code: 45047, reason: 'too many', mayNotSend: false },
+    { is: 'impossible', reason: 'a kind without a counterpart' },
+    { is: 'unknown', cause: 'a timeout' },
+  ] as const)('and what was not sent ends it too: $is', async (sendLate) => {
+    const it = await stage({ block: 'the-block', sendLate });
+    await failureOf(it.run());
+    expect(it.events.released).toEqual(['the-block']);
+  });
+});
+
 describe('what is out', () => {
   test('counts as an interaction where another turn is open, and only there', async () => {
     const it = await stage({ users: 2, holder: 'claims' });
@@ -272,6 +294,16 @@ describe('what is out', () => {
     await it.run();
     expect(told(it)).toEqual(['0 acknowledged']);
     expect(await stateOf(it)).toBe(holder === 'claims' || holder === 'late' ? 'inline' : 'sent');
+  });
+
+  test.each([
+    ['sent late', undefined, true],
+    ['taken by the holder', 'claims', false],
+  ] as const)('though its push opened no turn, %s', async (_, holder, sent) => {
+    const it = await stage(holder ? { holder } : {});
+    await openTurn(it, 'another');
+    await it.run({ data: { ...it.job, turns: [] } });
+    expect(it.events.told).toMatchObject([{ user: it.job.user, event: { is: 'interaction', sent } }]);
   });
 
   test('of an account that may not send: a bare acknowledgement waits for no repeat, and is no interaction', async () => {

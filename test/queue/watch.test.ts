@@ -2,7 +2,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
 import { initialState, type Call, type State } from '../../src/core/state.ts';
+import { conversationId } from '../../src/core/platform.ts';
 import { createBlocks, blockLimit } from '../../src/queue/blocks.ts';
+import { keys } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
 import { createWatch, type WatchOptions } from '../../src/queue/watch.ts';
 import { recordLog } from '../helpers/log.ts';
@@ -48,6 +50,7 @@ function openWatch(changes: Partial<WatchOptions> = {}) {
         }),
     },
     log,
+    later: { tell: away },
     reachesRedis: () => true,
     ...changes,
   });
@@ -130,6 +133,45 @@ describe('a message of the bot on its way', () => {
     expect(await mayShow(conversation, start + blockLimit)).toBe(true);
   });
 
+  test('to somebody who never wrote leaves nothing behind', async () => {
+    const conversation = newConversation();
+    const key = keys.last(conversationId(conversation));
+    const { watch, told } = openWatch();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    expect(await redis.pttl(key)).toBeLessThanOrEqual(blockLimit);
+    const release = told[0]?.release ?? '';
+    const sending = { now: start, unblocked: false, release };
+    await store.save(conversation, { from: null, to: initialState, keepMs: 60_000, sending });
+    expect(await redis.exists(key)).toBe(0);
+  });
+
+  test('lets what is recorded of the user stand', async () => {
+    const conversation = newConversation();
+    await store.record(conversation, { key: 'm', messageId: 'm', at: start });
+    const { watch, told } = openWatch();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    const sending = { now: start, unblocked: false, release: told[0]?.release ?? '' };
+    await store.save(conversation, { from: null, to: initialState, keepMs: 60_000, sending });
+    expect(await store.last(conversation)).toEqual({ at: start, messageId: 'm' });
+    expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeGreaterThan(60 * 60_000);
+  });
+
+  test('counts from when its block stood: a show that had been decided until then is older', async () => {
+    const blocks = createBlocks(redis);
+    const { watch, told, set } = openWatch({
+      blocks: {
+        ...blocks,
+        begin: async (...asked) => {
+          set(start + 3);
+          return blocks.begin(...asked);
+        },
+      },
+    });
+    const conversation = newConversation();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    expect(told[0]?.event.at).toBe(start + 3);
+  });
+
   test('waits for a show in flight', async () => {
     const conversation = newConversation();
     await save(conversation, { call: show });
@@ -163,6 +205,44 @@ describe('a message of the bot on its way', () => {
       blocks: { begin: () => Promise.reject(new Error('it was asked')), showInFlight: away },
     });
     expect((await asked.watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
+  });
+
+  test('is no wait for a show where Redis only hangs', async () => {
+    const { watch } = openWatch({
+      blocks: { begin: () => new Promise(() => {}), showInFlight: away },
+    });
+    expect((await watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
+  });
+
+  test('waits once for a Redis that hangs, and again only after a second', async () => {
+    let asked = 0;
+    const hangs = (): Promise<never> => {
+      asked += 1;
+      return new Promise(() => {});
+    };
+    const { watch, set } = openWatch({ blocks: { begin: hangs, showInFlight: away } });
+    for (let count = 0; count < 20; count += 1) await watch.sending(platformOf('shop'), 'u');
+    expect(asked).toBe(1);
+    set(start + 1_000);
+    await watch.sending(platformOf('shop'), 'u');
+    expect(asked).toBe(2);
+  });
+
+  test('is told to the queue that waits for Redis, where the other does not take it', async () => {
+    const late: { event: Event; release: string | undefined }[] = [];
+    const { watch, log } = openWatch({
+      events: { tell: away },
+      later: {
+        tell: async (_, event, how) => {
+          late.push({ event, release: how?.release });
+        },
+      },
+    });
+    const conversation = newConversation();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => late).toHaveLength(1);
+    expect(late[0]).toMatchObject({ event: { is: 'message', id: 'out' }, release: expect.any(String) });
+    expect(log.lines).toEqual([]);
   });
 
   test('that did not go out, or of which nobody knows, ends no turn', async () => {

@@ -216,7 +216,8 @@ async function startAndDie(dataDir: string, end = ''): Promise<string> {
   });
   const [line] = await once(child.stdout, 'data');
   const exited = once(child, 'exit');
-  child.kill('SIGKILL');
+  // One that ends by itself is let go: killed first, it could do nothing on its way out.
+  if (end === '') child.kill('SIGKILL');
   await exited;
   return String(line).trim();
 }

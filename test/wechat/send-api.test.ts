@@ -213,9 +213,17 @@ describe('the interim text', () => {
 
   async function sendInterim(...script: Step[]) {
     const send = scriptedSend(granted('T1'), ...script);
-    const platform = createWechat({ ...account, interim }, adapterDeps(scriptedSend(), send));
-    return { outcome: await platform.sendInterim?.('OPENID'), calls: send.requests.slice(1) };
+    const deps = adapterDeps(scriptedSend(), send);
+    const outcome = await createWechat({ ...account, interim }, deps).sendInterim?.('OPENID');
+    return { outcome, calls: send.requests.slice(1), log: deps.log };
   }
+
+  test('that is refused is named in the log', async () => {
+    const { log } = await sendInterim({ errcode: 45047 });
+    expect(log.lines.map(({ message }) => message)).toContain(
+      'WeChat refused the interim text: customer message count out of limit.',
+    );
+  });
 
   test('is a text message', async () => {
     const { outcome, calls } = await sendInterim(ok);

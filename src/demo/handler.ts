@@ -1,0 +1,87 @@
+/** The demo over HTTP: the page at `/` and `/demo`, its files and what it asks below `/demo/`. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Demo, Refusal } from './demo.ts';
+import { readPage, type PageFile } from './files.ts';
+import { messageBody, readJson, troubleBody } from './request.ts';
+import { openStream, sendFile, sendJson } from './respond.ts';
+
+/** Calls `next` for what is none of the demo's. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+const refusals: Readonly<Record<Refusal | 'unreadable', readonly [status: number, sentence: string]>> = {
+  unknown: [404, 'There is no such visitor: reload the page.'],
+  soon: [429, 'That is too much at a time: wait a minute.'],
+  enough: [429, 'This visit has had its messages: open the page anew.'],
+  full: [503, 'Too many visitors are here: try again in a few minutes.'],
+  unreadable: [400, 'Send JSON with what the page sends.'],
+};
+
+interface Asked {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** The visitor's, where the path names one. */
+  id: string;
+}
+
+/** By method and path, `*` standing for a visitor's id. */
+const routes: Readonly<Record<string, (demo: Demo, asked: Asked) => void | Promise<void>>> = {
+  'POST /demo/visitors': enter,
+  'GET /demo/visitors/*/events': open,
+  'POST /demo/visitors/*/messages': write,
+  'POST /demo/visitors/*/troubles': breakSomething,
+};
+
+export function createHandler(demo: Demo): Handler {
+  const files = readPage();
+  // oxlint-disable-next-line max-params -- the form that connect and express know
+  return (request, response, next) => {
+    const { method = '', url = '' } = request;
+    const path = url.replace(/\?.*/s, '');
+    const file = method === 'GET' || method === 'HEAD' ? fileAt(files, path) : undefined;
+    if (file !== undefined) return sendFile(request, response, file);
+    const [, id = ''] = /^\/demo\/visitors\/([^/]{1,100})\//.exec(path) ?? [];
+    const route = routes[`${method} ${id === '' ? path : path.replace(id, '*')}`];
+    if (route === undefined) return next();
+    // Whoever hangs up while sending is not to be answered.
+    void Promise.resolve(route(demo, { request, response, id })).catch(() => response.destroy());
+  };
+}
+
+function fileAt(files: ReadonlyMap<string, PageFile>, path: string): PageFile | undefined {
+  if (path === '/' || path === '/demo') return files.get('index.html');
+  return path.startsWith('/demo/') ? files.get(path.slice('/demo/'.length)) : undefined;
+}
+
+async function enter(demo: Demo, { request, response }: Asked): Promise<void> {
+  if ((await readJson(request)) === undefined) return refuse(response, 'unreadable');
+  const visitor = demo.enter();
+  if (typeof visitor !== 'string') return refuse(response, visitor.refused);
+  sendJson(response, 201, { visitor });
+}
+
+function open(demo: Demo, { response, id }: Asked): void {
+  const stream = openStream(response);
+  const close = demo.open(id, stream);
+  if (typeof close !== 'function') return refuse(response, close.refused);
+  response.once('close', close);
+}
+
+async function write(demo: Demo, { request, response, id }: Asked): Promise<void> {
+  const body = messageBody.safeParse(await readJson(request));
+  say(response, body.success ? demo.write(id, body.data) : 'unreadable');
+}
+
+async function breakSomething(demo: Demo, { request, response, id }: Asked): Promise<void> {
+  const body = troubleBody.safeParse(await readJson(request));
+  say(response, body.success ? demo.trouble(id, body.data.trouble) : 'unreadable');
+}
+
+function say(response: ServerResponse, result: 'ok' | Refusal | 'unreadable'): void {
+  if (result === 'ok') return sendJson(response, 202, {});
+  refuse(response, result);
+}
+
+function refuse(response: ServerResponse, refusal: Refusal | 'unreadable'): void {
+  const [status, error] = refusals[refusal];
+  sendJson(response, status, { error, refusal });
+}

@@ -1,0 +1,52 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { PageFile } from './files.ts';
+import type { Stream } from './visitors.ts';
+
+/** Nothing from elsewhere, nothing inline, in nobody's frame. */
+const headers = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-cache',
+} as const;
+
+export function sendFile(request: IncomingMessage, response: ServerResponse, file: PageFile): void {
+  const gzip = /\bgzip\b/.test(request.headers['accept-encoding'] ?? '');
+  const body = gzip ? file.gzipped : file.body;
+  response.writeHead(200, {
+    ...headers,
+    'content-type': file.type,
+    'content-length': body.length,
+    vary: 'accept-encoding',
+    ...(gzip ? { 'content-encoding': 'gzip' } : {}),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+export function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+/** A reader that takes nothing must not fill the memory (bytes). */
+const backlog = 1_048_576;
+
+/** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+export function openStream(response: ServerResponse): Stream {
+  // A proxy that collects would hold back what happens now.
+  const live = {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  };
+  return {
+    send(event, data) {
+      // The first word opens it: a visitor who is refused gets no stream.
+      if (!response.headersSent) response.writeHead(200, { ...headers, ...live });
+      if (response.writableLength > backlog) response.destroy();
+      else response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    },
+    end: () => void response.end(),
+  };
+}

@@ -1,0 +1,43 @@
+import { fail, ok, warn, type Finding } from '../core/finding.ts';
+
+/** The configuration as its loader describes it. */
+export interface Loaded {
+  /** `channel/name` of each account. */
+  accounts: readonly string[];
+  skipped: readonly { account: string; reason: string }[];
+  warnings: readonly string[];
+  /** The panic switch is on. */
+  bypass: boolean;
+}
+
+const subject = 'configuration';
+
+export function examineConfiguration({ accounts, skipped, warnings, bypass }: Loaded): Finding[] {
+  return [
+    accounts.length === 0
+      ? fail(subject, { says: 'no account is configured', remedy: firstSteps })
+      : ok(subject, `serves ${accounts.join(', ')}`),
+    ...skipped.map(({ account, reason }) =>
+      fail(`${account} configuration`, {
+        says: `this account is skipped: ${reason}`,
+        remedy: 'Correct it and start keeptyping anew.',
+      }),
+    ),
+    ...(bypass ? [warn('BYPASS', { says: 'is set: pushes are only passed on', remedy: 'Unset it.' })] : []),
+    ...warnings.map((says) => warn(subject, { says: withoutStop(says), remedy: '' })),
+  ];
+}
+
+/** Nothing else can be looked at then. */
+export function examineFaults(faults: readonly string[]): Finding[] {
+  return faults.map((says) =>
+    fail(subject, { says: withoutStop(says), remedy: 'keeptyping does not start with this.' }),
+  );
+}
+
+const firstSteps =
+  'Set WECHAT_APP_ID, WECHAT_APP_SECRET, WECHAT_TOKEN and WECHAT_BOT_URL, or NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET, NXCLOUD_APP_KEY and NXCLOUD_BOT_URL.';
+
+function withoutStop(sentence: string): string {
+  return sentence.replace(/\.$/, '');
+}

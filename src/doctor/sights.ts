@@ -1,0 +1,119 @@
+/** What has been seen of an account while keeptyping ran, and what follows from it. */
+import { ok, warn, type Finding } from '../core/finding.ts';
+import type { Channel } from '../core/platform.ts';
+import type { Sight, Sights } from '../core/sight.ts';
+import type { Evidence } from '../core/turn.ts';
+import { agoOf } from './report.ts';
+
+export interface Seen {
+  channel: Channel;
+  sights: Sights;
+  /** `*_PREVIOUS` is set for one of the secrets. */
+  hasPrevious: boolean;
+  hasBot: boolean;
+  /** Typing is switched off until then (ms), and why. */
+  off: { until: number; code: number; remedy: string };
+  /** ms since 1970. */
+  now: number;
+}
+
+export function examineSights(seen: Seen): Finding[] {
+  return [
+    switchedOff(seen),
+    messages(seen),
+    evidence(seen),
+    answers(seen),
+    statuses(seen),
+    previous(seen),
+  ].filter((finding) => finding !== null);
+}
+
+function switchedOff({ off, now }: Seen): Finding | null {
+  if (off.until <= now) return null;
+  const minutes = Math.ceil((off.until - now) / 60_000);
+  return warn('typing', {
+    says: `switched off for another ${minutes} min, after code ${off.code}`,
+    remedy: off.remedy,
+  });
+}
+
+function messages({ channel, sights, now }: Seen): Finding {
+  if (sights.message !== undefined) return ok('messages', `last seen ${agoOf(now - sights.message)}`);
+  const remedy = `Put keeptyping's URL, /webhooks/${channel}, into the platform's console, and write to the account.`;
+  return warn('messages', { says: 'never seen', remedy });
+}
+
+/** By what keeptyping learns that an answer is out. */
+const telling = [
+  'passive-reply',
+  'gateway',
+  'status',
+  'echo',
+  'queue',
+  'control',
+  'bot',
+] as const satisfies Evidence[];
+
+function told({ sights }: Seen): { by: Evidence; at: number }[] {
+  return telling.flatMap((by) => {
+    const at = sights[`end-by-${by}`];
+    return at === undefined ? [] : [{ by, at }];
+  });
+}
+
+function evidence(seen: Seen): Finding | null {
+  const { sights, now, channel } = seen;
+  const works = told(seen).map(({ by, at }) => `${by} (${agoOf(now - at)})`);
+  const unheard = sights['end-by-deadline'];
+  if (works.length > 0 && (unheard === undefined || told(seen).some(({ at }) => at >= unheard)))
+    return ok('evidence', `turns ended by ${works.join(', ')}`);
+  if (sights.message === undefined) return null;
+  const before = works.length > 0 ? `; before that by ${works.join(', ')}` : '';
+  const says = `nothing tells when ${unheard === undefined ? 'an answer is out' : `answers are out, ${agoOf(now - unheard)}`}${before}`;
+  return warn('evidence', { says, remedy: remedies[channel] });
+}
+
+const remedies: Record<Channel, string> = {
+  wechat:
+    "Let the bot answer in the webhook's answer, or its API calls pass the gateway, or set BOT_QUEUE (see docs/recipes.md).",
+  nxcloud:
+    'Let NXCloud send statuses to the webhook, or the bot call the gateway, or set BOT_QUEUE (see docs/recipes.md).',
+};
+
+/** On NXCloud a webhook's answer is never a message. */
+function answers(seen: Seen): Finding | null {
+  if (seen.channel !== 'wechat' || !seen.hasBot) return null;
+  const inline = seen.sights['end-by-passive-reply'];
+  if (inline !== undefined)
+    return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}`);
+  const works = told(seen).length > 0;
+  return works ? ok('answers', 'the bot acknowledges, and sends another way') : null;
+}
+
+function statuses({ channel, sights, now }: Seen): Finding | null {
+  if (channel !== 'nxcloud') return null;
+  if (sights.status !== undefined) return ok('statuses', `last seen ${agoOf(now - sights.status)}`);
+  if (sights.message === undefined) return null;
+  const others: Sight[] = ['end-by-gateway', 'end-by-queue', 'end-by-control', 'end-by-bot'];
+  if (others.some((sight) => sights[sight] !== undefined))
+    return ok('statuses', 'never seen, and not needed');
+  const remedy = 'Let NXCloud send message statuses to the same URL: they tell when an answer is out.';
+  return warn('statuses', { says: 'never seen', remedy });
+}
+
+/** So long without it, and the rotation is over (ms). */
+const overAfter = 24 * 60 * 60_000;
+
+function previous({ sights, hasPrevious, now }: Seen): Finding | null {
+  return hasPrevious ? previousFinding(sights, now) : null;
+}
+
+/** Of a secret that has a predecessor: whether somebody still goes by that one. */
+export function previousFinding(sights: Sights, now: number): Finding {
+  const at = sights['previous-secret'];
+  const removable = 'the variables that end in _PREVIOUS can be removed';
+  if (at === undefined) return ok('previous secret', `never seen in use: ${removable}`);
+  if (now - at >= overAfter) return ok('previous secret', `last used ${agoOf(now - at)}: ${removable}`);
+  const remedy = 'Give the new one to whoever uses the old one; keep the _PREVIOUS until then.';
+  return warn('previous secret', { says: `still in use (${agoOf(now - at)})`, remedy });
+}

@@ -1,0 +1,92 @@
+/** What NXCloud makes of an account: our signature, our clock, the app and its number. */
+import { randomBytes } from 'node:crypto';
+import type { Examiner } from '../core/examiner.ts';
+import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import type { Outcome } from '../core/platform.ts';
+import { headerOf, type Send } from '../core/wire.ts';
+import type { NxcloudAccount } from './account.ts';
+import { metaCodes, platformCodes, setClock } from './codes.ts';
+import { knock, message, noMessage, noPhone, type Sealing } from './knock.ts';
+import { joinMessageId } from './message-id.ts';
+import { show, type TypingApi } from './typing-api.ts';
+
+export type CheckDeps = Omit<TypingApi, 'account' | 'typing'> & { send: Send };
+
+/** What NXCloud allows (ms): https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention */
+const driftLimit = 60_000;
+/** From here on somebody should look. A `Date` header has whole seconds. */
+const driftNoticed = 10_000;
+
+/** "Number not bound" and the like, which are only said once signature and clock are right. */
+const phoneCodes: ReadonlySet<number> = new Set([9002, 9006, 10003]);
+
+export function createNxcloudExaminer(account: NxcloudAccount, deps: CheckDeps): Examiner {
+  const sealing = (): Sealing => ({ account, at: deps.clock.now(), random: randomBytes });
+  return {
+    channel: 'nxcloud',
+    account: account.name,
+    ask: () => ask(account, deps),
+    knock: () => knock(sealing()),
+    message: () => message(sealing()),
+    readAnswer: () => ({ is: 'acknowledgement' }),
+  };
+}
+
+/** A typing call for a message that does not exist: nothing is marked read, and nothing shows. */
+async function ask(account: NxcloudAccount, { send, clock, log }: CheckDeps): Promise<Finding[]> {
+  let drift: number | null = null;
+  const typing: Send = async (request) => {
+    const answer = await send(request);
+    const theirs = Date.parse(headerOf(answer.headers, 'date') ?? '');
+    drift = Number.isNaN(theirs) ? null : clock.now() - theirs;
+    return answer;
+  };
+  const target = { user: '', messageId: joinMessageId(noMessage, noPhone) };
+  const outcome = await show({ account, typing, clock, log }, target);
+  return [signatureFinding(account, outcome), ...(drift === null ? [] : [clockFinding(drift)])];
+}
+
+function signatureFinding({ businessPhone, rules }: NxcloudAccount, outcome: Outcome): Finding {
+  const subject = 'signature';
+  switch (outcome.is) {
+    case 'lost': {
+      const remedy = 'Check NXCLOUD_API_BASE, and that this machine reaches it (HTTPS_PROXY).';
+      return fail(subject, { says: `NXCloud gave no answer of its own (${outcome.cause})`, remedy });
+    }
+    // That it does not know the message is what is said after everything else was right.
+    case 'done':
+    case 'already':
+    case 'window-closed':
+    case 'message-refused':
+    case 'user-back-off':
+      return ok(subject, 'NXCloud accepts it, and knows the app and its number');
+    case 'account-off': {
+      if (businessPhone === null && phoneCodes.has(outcome.code))
+        return ok(subject, 'NXCloud accepts it; the number is not known before the first push');
+      const fault = { says: `refused with ${named(outcome.code)}`, remedy: outcome.remedy };
+      return (rules.mode === 'off' ? warn : fail)(subject, fault);
+    }
+    case 'account-back-off':
+    case 'failed': {
+      const says = `not known: NXCloud answered ${named(outcome.code)}`;
+      const remedy = "Try again; if it stays, ask NXCloud's support about the code.";
+      return (outcome.is === 'failed' && outcome.bug ? fail : warn)(subject, { says, remedy });
+    }
+  }
+}
+
+/** NXCloud judges our timestamp, which is Redis's time where there is one. */
+function clockFinding(drift: number): Finding {
+  const seconds = Math.round(Math.abs(drift) / 1000);
+  const how = `${seconds} s ${drift < 0 ? 'behind' : 'ahead of'} NXCloud's`;
+  if (Math.abs(drift) >= driftLimit) return fail('clock', { says: how, remedy: setClock });
+  if (Math.abs(drift) >= driftNoticed) return warn('clock', { says: how, remedy: setClock });
+  return ok('clock', seconds < 2 ? "agrees with NXCloud's" : how);
+}
+
+function named(code: number): string {
+  const known = [...platformCodes, ...metaCodes].find(
+    (entry) => code >= entry.code && code <= (entry.upTo ?? entry.code),
+  );
+  return known ? `${code} (${known.name})` : `code ${code}`;
+}

@@ -1,0 +1,35 @@
+import type { NxcloudBotAccount } from './bot-nxcloud.ts';
+import type { WechatBotAccount } from './bot-wechat.ts';
+
+export interface BotOptions {
+  /** ms before the answer, or the same by the user's text. @default 0 */
+  thinkMs?: number | ((text: string, user: string) => number);
+  /**
+   * `passive`: WeChat is answered in the webhook's answer (NXCloud, which has none, as by `api`).
+   * `api`: acknowledges at once, and sends through the platform's API later.
+   * `silent`: acknowledges at once, and never answers.
+   * `transfer`: thinks, then passes the user on to a human (NXCloud as by `silent`).
+   * `fail`: thinks, then answers with `failStatus`.
+   * @default passive
+   */
+  style?: Style | ((user: string) => Style);
+  /** Whether a call for this user is turned away at once, with `failStatus`. @default none is */
+  refuses?: (user: string) => boolean;
+  /** Style `api`: types by itself while it thinks, with a plain `setInterval` of so many ms. @default never */
+  typeEveryMs?: number | ((user: string) => number | null);
+  /** Keeps no calls and no sends, for a bot that runs for long. */
+  forgetful?: boolean;
+  /** The header `X-Typing` of its webhook answers. @default none */
+  typing?: string;
+  /** @default 500 */
+  failStatus?: number;
+  /** @default the text with "echo: " before it */
+  answer?: (text: string) => string;
+  /** The bot's own copies of the accounts; `apiBase` may be a gateway. */
+  wechat?: WechatBotAccount;
+  nxcloud?: NxcloudBotAccount;
+  /** @default Date.now */
+  now?: () => number;
+}
+
+type Style = 'passive' | 'api' | 'silent' | 'transfer' | 'fail';

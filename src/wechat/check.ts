@@ -1,0 +1,120 @@
+/** What WeChat makes of an account: its credentials, this machine's address, its permission to type. */
+import { randomBytes } from 'node:crypto';
+import type { Examiner } from '../core/examiner.ts';
+import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import type { Outcome } from '../core/platform.ts';
+import type { WechatAccount } from './account.ts';
+import { meaningOf, readPassive } from './answer.ts';
+import { codeOf } from './codes.ts';
+import { knock, message, nobody, type Sealing } from './knock.ts';
+import { canFetchToken, fetchToken, tokenRemedy, type TokenDeps, type TokenFault } from './token-source.ts';
+import { createTyping } from './typing-api.ts';
+
+export type CheckDeps = Omit<TokenDeps, 'cache'>;
+
+/** Refusals of this machine's address: the general list of return codes, and the third-party platforms'. */
+const addressCodes: ReadonlySet<number> = new Set([40164, 45035, 61004, 89501, 89503]);
+
+/** For the typing call and its retry (ms). */
+const limitMs = 3000;
+
+export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): Examiner {
+  const sealing = (): Sealing => ({ account, at: deps.clock.now(), random: randomBytes });
+  return {
+    channel: 'wechat',
+    account: account.name,
+    ask: () => ask(account, deps),
+    knock: () => knock(sealing()),
+    message: () => message(sealing()),
+    readAnswer: ({ body }) => meaningOf(readPassive(body, account.encodingAesKeys)),
+  };
+}
+
+/** The token is asked for as ever and never forced: the same one comes back, and the bot's stays good. */
+async function ask(account: WechatAccount, deps: CheckDeps): Promise<Finding[]> {
+  if (!canFetchToken(account)) return [tokenFinding(account, { is: 'no-credentials' })];
+  const fetched = await fetchToken(account, deps);
+  if (fetched.is !== 'token') return [tokenFinding(account, fetched)];
+  const source = account.accessTokenUrl === null ? 'WeChat' : 'the token service';
+  const tokens = {
+    get: async () => ({ is: 'token', token: fetched.token }) as const,
+    drop: async () => {},
+  };
+  const typing = createTyping(account, { ...deps, typing: deps.send, tokens }, limitMs);
+  // What nobody has switched on is taken away from a user who does not exist: only the permission is told by it.
+  const outcome = await typing('CancelTyping', nobody);
+  return [ok('access token', `${source} gives one`), ...permissionFindings(account, outcome)];
+}
+
+function tokenFinding({ accessTokenUrl, rules }: WechatAccount, fault: TokenFault): Finding {
+  const subject = 'access token';
+  switch (fault.is) {
+    case 'no-credentials': {
+      const says = 'there is nothing to ask for one with: neither typing nor late answers work';
+      return (rules.mode === 'off' ? warn : fail)(subject, { says, remedy: tokenRemedy(0) });
+    }
+    case 'token-refused':
+      return addressCodes.has(fault.code)
+        ? wrongAddress(fault.code)
+        : fail(subject, {
+            says: `refused with ${named(fault.code)}`,
+            remedy: tokenRemedy(fault.code) || remedyOf(fault.code),
+          });
+    case 'token-lost': {
+      const where = accessTokenUrl === null ? 'WECHAT_API_BASE' : 'WECHAT_ACCESS_TOKEN_URL';
+      const remedy = `Check ${where}, and that this machine reaches it (HTTPS_PROXY).`;
+      return fail(subject, { says: fault.cause, remedy });
+    }
+  }
+}
+
+/** WeChat names the address only in a text that is not to be read by programs. */
+function wrongAddress(code: number): Finding {
+  const says = `WeChat takes no calls from this machine's address: ${named(code)}`;
+  return fail('IP allowlist', { says, remedy: codeOf(code).remedy });
+}
+
+function permissionFindings({ rules }: WechatAccount, outcome: Outcome): Finding[] {
+  const subject = 'typing permission';
+  const reached = ok('IP allowlist', "WeChat takes calls from this machine's address");
+  switch (outcome.is) {
+    case 'lost': {
+      const remedy = 'Check WECHAT_API_BASE and WECHAT_TYPING_PATH, and try again.';
+      return [fail(subject, { says: outcome.cause, remedy })];
+    }
+    // That it does not know the user is what WeChat says after everything else was right.
+    case 'done':
+    case 'already':
+    case 'window-closed':
+    case 'user-back-off':
+    case 'message-refused':
+      return [reached, ok(subject, 'the account may show typing')];
+    case 'account-off': {
+      if (addressCodes.has(outcome.code)) return [wrongAddress(outcome.code)];
+      const level = rules.mode === 'off' ? warn : fail;
+      const fault = { says: `refused with ${named(outcome.code)}`, remedy: remedyOf(outcome.code) };
+      return [reached, level(subject, fault)];
+    }
+    case 'account-back-off':
+    case 'failed': {
+      const level = codeOf(outcome.code).meaning === 'token' ? fail : warn;
+      const says = `not known: WeChat answered ${named(outcome.code)}`;
+      return [reached, level(subject, { says, remedy: remedyOf(outcome.code) })];
+    }
+  }
+}
+
+function named(code: number): string {
+  const { name } = codeOf(code);
+  return name === `code ${code}` ? name : `${code} (${name})`;
+}
+
+function remedyOf(code: number): string {
+  const { meaning, remedy } = codeOf(code);
+  if (code === 40200) return `${remedy} A Mini Program or Mini Game needs WECHAT_KIND=mini, others official.`;
+  if (remedy !== '') return remedy;
+  if (meaning === 'token') return 'Let WECHAT_ACCESS_TOKEN_URL serve the token of this very AppID.';
+  if (meaning === 'rate') return 'Try again in a minute.';
+  if (meaning === 'quota') return "The day's calls are used up: look who makes so many.";
+  return "Try again; if it stays, look the code up in WeChat's list of return codes.";
+}

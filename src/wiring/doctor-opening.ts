@@ -1,0 +1,78 @@
+/** What the other checks stand on: a connection to Redis, and where pushes arrive. */
+import type { Redis } from 'ioredis';
+import type { Config } from '../config/index.ts';
+import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import type { Send } from '../core/wire.ts';
+import { errorWord } from '../doctor/redis.ts';
+import { tookOf } from '../doctor/report.ts';
+import { findListener } from '../doctor/webhook.ts';
+import { findServer } from '../redis/by-itself.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { findPrivateServer } from '../redis/private-configuration.ts';
+import { visitRedis } from '../redis/visit.ts';
+
+/** One try (ms). */
+const timeoutMs = 3_000;
+
+export interface Opening {
+  config: Config;
+  /** The environment's PATH. */
+  path: string;
+  /** Set to Redis's time. */
+  clock: RedisClock;
+}
+
+/** Connects to the Redis of REDIS_URL, or to the one that keeptyping runs by itself. */
+export async function openRedis(
+  { config, path, clock }: Opening,
+  opened: (redis: Redis) => void,
+): Promise<Finding[]> {
+  const own = config.redisUrl === null ? await findPrivateServer(config.dataDir) : null;
+  const url = config.redisUrl ?? own;
+  if (url === null) return [await withoutUrl(config, path)];
+  const began = performance.now();
+  try {
+    const redis = await visitRedis({ url, rejectUnauthorized: config.redisTlsRejectUnauthorized, timeoutMs });
+    opened(redis);
+    await clock.sync(redis);
+    const whose = own === null ? '' : ' (the one that keeptyping started)';
+    return [ok('Redis', `reached in ${tookOf(performance.now() - began)}${whose}`)];
+  } catch (error) {
+    if (own !== null) return [await withoutUrl(config, path)];
+    const word = errorWord(error);
+    return [fail('Redis', { says: `not reached (${word})`, remedy: remedyOf(word) })];
+  }
+}
+
+async function withoutUrl({ production }: Config, path: string): Promise<Finding> {
+  const remedy = 'Set REDIS_URL to a Redis whose maxmemory-policy is noeviction.';
+  if (production) return fail('Redis', { says: 'REDIS_URL is missing', remedy });
+  const server = await findServer(path);
+  if (server === null) {
+    const says = 'REDIS_URL is not set and no redis-server is installed: keeptyping keeps all in memory';
+    return warn('Redis', { says, remedy: `Install redis-server. ${remedy}` });
+  }
+  return ok('Redis', `REDIS_URL is not set: keeptyping starts ${server} when it runs; it does not run now`);
+}
+
+function remedyOf(word: string): string {
+  if (['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(word))
+    return 'Put the right user and password into REDIS_URL: redis://user:password@host:6379.';
+  if (['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(word))
+    return 'Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.';
+  return 'Start it, check REDIS_URL, and that this machine reaches it.';
+}
+
+/** Without a public URL: what listens on this machine's port. */
+export async function openWebhook(
+  send: Send,
+  { host, port }: Config,
+  found: (base: string) => void,
+): Promise<Finding[]> {
+  const name = ['0.0.0.0', '::', ''].includes(host) ? '127.0.0.1' : host;
+  const base = `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const fault = await findListener(send, base);
+  if (fault) return [warn('webhook', fault)];
+  found(base);
+  return [];
+}

@@ -1,0 +1,114 @@
+/** The doctor: the configuration against the live services. */
+import type { Redis } from 'ioredis';
+import { ConfigError, loadConfig, type Config } from '../config/index.ts';
+import type { Finding } from '../core/finding.ts';
+import { readArguments, usage, type Wanted } from '../doctor/arguments.ts';
+import { runChecks, type Check, type Show } from '../doctor/check.ts';
+import { examineConfiguration, examineFaults } from '../doctor/configuration.ts';
+import { createProgress } from '../doctor/progress.ts';
+import { exitCodeOf, jsonOf, lineOf, summaryOf } from '../doctor/report.ts';
+import { createLog } from '../log.ts';
+import { createRedisClock } from '../redis/clock.ts';
+import { closeConnection } from '../redis/connect.ts';
+import { createChecks } from './doctor-checks.ts';
+import { openRedis, openWebhook } from './doctor-opening.ts';
+import { createClients } from './platforms.ts';
+
+/** For each of what the others stand on (ms). */
+const limitMs = 6_000;
+
+export interface DoctorOptions {
+  /** The command line, without the program's name. */
+  words: readonly string[];
+  environment: Readonly<Record<string, string | undefined>>;
+  say: (text: string) => void;
+  /** For the line that says what is being waited for; null: there is no terminal. */
+  progress: ((text: string) => void) | null;
+}
+
+/** Looks at everything and says it. Resolves with the exit code: 1 when something is to be mended. */
+export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
+  const { say } = options;
+  const wanted = readArguments(options.words, options.environment);
+  if ('fault' in wanted) {
+    say(`${wanted.fault}\n`);
+    return 1;
+  }
+  if (wanted.help) {
+    say(usage);
+    return 0;
+  }
+  const progress = createProgress(wanted.json ? null : options.progress);
+  const show: Show = {
+    waiting: ({ subject }) => progress.on(subject),
+    findings: (found) => {
+      progress.off();
+      if (!wanted.json) say(found.map((finding) => `${lineOf(finding)}\n`).join(''));
+    },
+  };
+  const findings = await examine(options, wanted, show);
+  say(wanted.json ? `${jsonOf(findings)}\n` : `\n${summaryOf(findings)}\n`);
+  return exitCodeOf(findings);
+}
+
+async function examine(options: DoctorOptions, wanted: Wanted, show: Show): Promise<Finding[]> {
+  const { config, findings } = readConfiguration(options.environment);
+  show.findings(findings);
+  if (config === null || config.accounts.length === 0) return findings;
+  return [...findings, ...(await examineLive(options, { config, wanted, show }))];
+}
+
+/** With the panic switch set, all that it ignores is read too: it is to be unset again. */
+function readConfiguration(environment: DoctorOptions['environment']): {
+  config: Config | null;
+  findings: Finding[];
+} {
+  try {
+    const { config, skipped } = loadConfig({ ...environment, BYPASS: undefined });
+    const accounts = config.accounts.map(({ channel, name }) => `${channel}/${name}`);
+    const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
+    return {
+      config,
+      findings: examineConfiguration({ accounts, skipped, warnings: config.warnings, bypass }),
+    };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { config: null, findings: examineFaults(error.faults) };
+  }
+}
+
+interface Live {
+  config: Config;
+  wanted: Wanted;
+  show: Show;
+}
+
+async function examineLive(
+  { environment }: DoctorOptions,
+  { config, wanted, show }: Live,
+): Promise<Finding[]> {
+  const clients = createClients({ typing: 10, replies: 10 });
+  const log = createLog({ level: 'silent', format: 'json' });
+  const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
+  const { sleep } = clock;
+  let redis: Redis | null = null;
+  let { webhookBase } = wanted;
+  const opening = { config, clock, path: environment['PATH'] ?? '' };
+  const checks: Check[] = [
+    { subject: 'Redis', limitMs, run: () => openRedis(opening, (opened) => (redis = opened)) },
+    {
+      subject: 'webhook',
+      limitMs,
+      run: () => openWebhook(clients.bot.send, config, (base) => (webhookBase = base)),
+    },
+  ];
+  try {
+    // The second is not needed where the URL was given.
+    const opened = await runChecks(webhookBase === null ? checks : checks.slice(0, 1), { sleep, show });
+    const parts = { config, wanted, clients, clock, log, redis, webhookBase };
+    return [...opened, ...(await runChecks(createChecks(parts), { sleep, show }))];
+  } finally {
+    Object.values(clients).forEach((client: { close: () => void }) => client.close());
+    if (redis) await closeConnection(redis);
+  }
+}

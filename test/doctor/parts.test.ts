@@ -1,0 +1,202 @@
+/** The doctor's parts that need no network. */
+import { describe, expect, test } from 'vitest';
+import { ok, warn, type Finding } from '../../src/core/finding.ts';
+import type { Sights } from '../../src/core/sight.ts';
+import { readArguments } from '../../src/doctor/arguments.ts';
+import { runChecks, type Check } from '../../src/doctor/check.ts';
+import { createProgress } from '../../src/doctor/progress.ts';
+import { agoOf, exitCodeOf, jsonOf, lineOf, summaryOf } from '../../src/doctor/report.ts';
+import { examineSights, type Seen } from '../../src/doctor/sights.ts';
+import { deferred } from '../queue/fakes.ts';
+
+const hour = 60 * 60_000;
+
+describe('the command line', () => {
+  test.each([
+    [[], {}, { json: false, push: false, help: false, webhookBase: null }],
+    [['--json', '--push'], {}, { json: true, push: true }],
+    [['--webhook', 'https://typing.example.com/'], {}, { webhookBase: 'https://typing.example.com' }],
+    [['--webhook=https://a.example/sub/'], {}, { webhookBase: 'https://a.example/sub' }],
+    [['--webhook', 'https://a.example/webhooks/wechat/shop?x=1'], {}, { webhookBase: 'https://a.example' }],
+    [[], { WEBHOOK_URL: 'https://a.example' }, { webhookBase: 'https://a.example' }],
+    [
+      ['--webhook', 'https://b.example'],
+      { WEBHOOK_URL: 'https://a.example' },
+      { webhookBase: 'https://b.example' },
+    ],
+    [[], { WEBHOOK_URL: '' }, { webhookBase: null }],
+    [['--webhook'], {}, { fault: expect.stringContaining('whole URL') }],
+    [['--webhook', 'a.example'], {}, { fault: expect.stringContaining('whole URL') }],
+    [['push'], {}, { fault: 'push is no option of the doctor: see --help.' }],
+  ])('%o %o', (words, environment, wanted) => {
+    expect(readArguments(words, environment)).toMatchObject(wanted);
+  });
+});
+
+const check = (subject: string, run: Check['run']): Check => ({ subject, limitMs: 5_000, run });
+
+describe('checks', () => {
+  const never = new Promise<never>(() => {});
+  const sleeper = (over: (ms: number) => boolean) => async (ms: number) => (over(ms) ? undefined : never);
+
+  async function run(checks: Check[], over: (ms: number) => boolean = () => false) {
+    const shown: string[] = [];
+    const show = {
+      waiting: ({ subject }: Check) => void shown.push(`waiting ${subject}`),
+      findings: (found: readonly Finding[]) => found.forEach(({ subject }) => shown.push(subject)),
+    };
+    return { findings: await runChecks(checks, { sleep: sleeper(over), show }), shown };
+  }
+
+  test('all run at once, and are shown in their order', async () => {
+    const began: string[] = [];
+    const gate = deferred();
+    const first = check('first', async () => {
+      began.push('first');
+      await gate.promise;
+      return [ok('first', 'is there')];
+    });
+    const second = check('second', async () => {
+      began.push('second');
+      gate.resolve();
+      return [ok('second', 'is there')];
+    });
+    const { shown } = await run([first, second]);
+    expect(began).toEqual(['first', 'second']);
+    expect(shown).toEqual(['waiting first', 'first', 'waiting second', 'second']);
+  });
+
+  test('one that hangs fails after its own limit; the others count', async () => {
+    const { findings } = await run(
+      [check('hanging', () => never), check('good', async () => [ok('good', 'x')])],
+      () => true,
+    );
+    expect(findings).toMatchObject([
+      { level: 'fail', subject: 'hanging', says: 'no answer within 5 s' },
+      { level: 'ok', subject: 'good' },
+    ]);
+  });
+
+  test('one that breaks says so, without what the error holds', async () => {
+    const broken = check('broken', () => Promise.reject(new TypeError('token=hidden')));
+    const { findings } = await run([broken, check('good', async () => [ok('good', 'x')])]);
+    expect(findings).toMatchObject([{ level: 'fail', subject: 'broken' }, { level: 'ok' }]);
+    expect(JSON.stringify(findings)).not.toContain('hidden');
+  });
+});
+
+describe('the report', () => {
+  const bad = warn('worker', { says: 'no sign of life', remedy: 'Start it.' });
+
+  test('a line says what is wrong and how to mend it', () => {
+    expect(lineOf(ok('Redis', 'reached'))).toBe('ok    Redis: reached.');
+    expect(lineOf(bad)).toBe('warn  worker: no sign of life. Start it.');
+    expect(lineOf({ ...bad, level: 'fail' })).toBe('FAIL  worker: no sign of life. Start it.');
+  });
+
+  test('is one line, whatever it quotes', () => {
+    expect(lineOf(ok('Redis', 'a\nb\r\n c'))).toBe('ok    Redis: a b c.');
+  });
+
+  test('warnings are no failure', () => {
+    expect(exitCodeOf([ok('a', 'b'), bad])).toBe(0);
+    expect(exitCodeOf([bad, { ...bad, level: 'fail' }])).toBe(1);
+    expect(JSON.parse(jsonOf([bad])).ok).toBe(true);
+    expect(summaryOf([bad, ok('a', 'b')])).toBe('1 ok, 1 to look at, 0 to mend');
+  });
+
+  test.each([
+    [0, 'within the hour'],
+    [3 * hour, '3 h ago'],
+    [72 * hour, '3 d ago'],
+  ])('%i ms is %s', (ms, says) => {
+    expect(agoOf(ms)).toBe(says);
+  });
+
+  test('progress is one line that goes away', () => {
+    let screen = '';
+    const progress = createProgress((text) => (screen += text));
+    progress.on('Redis');
+    expect(screen).toContain('Redis');
+    progress.off();
+    expect(screen.endsWith('\r\u001B[2K')).toBe(true);
+    const before = screen;
+    progress.off();
+    expect(screen).toBe(before);
+  });
+});
+
+describe('what was seen', () => {
+  const now = 1_700_000_000_000;
+  const look = (over: Partial<Seen>) =>
+    examineSights({
+      channel: 'wechat',
+      sights: {},
+      hasPrevious: false,
+      hasBot: true,
+      off: { until: 0, code: 0, remedy: '' },
+      now,
+      ...over,
+    }).map(lineOf);
+  const ago = (ms: number): number => now - ms;
+
+  test.each<[string, Sights, RegExp]>([
+    [
+      'messages, and nothing that ended one',
+      { message: now },
+      /^warn {2}evidence: nothing tells when an answer is out\. .*gateway/,
+    ],
+    [
+      'only deadlines',
+      { message: now, 'end-by-deadline': ago(2 * hour) },
+      /^warn {2}evidence: nothing tells when answers are out, 2 h ago\. /,
+    ],
+    [
+      'deadlines since the gateway',
+      { message: now, 'end-by-gateway': ago(50 * hour), 'end-by-deadline': ago(hour) },
+      /^warn .*; before that by gateway \(2 d ago\)\. /,
+    ],
+    [
+      'the gateway since a deadline',
+      { message: now, 'end-by-gateway': now, 'end-by-deadline': ago(hour) },
+      /^ok {4}evidence: turns ended by gateway \(within the hour\)\./,
+    ],
+    [
+      'the control API',
+      { message: now, 'end-by-control': now },
+      /^ok {4}answers: the bot acknowledges, and sends another way\./,
+    ],
+  ])('%s', (_, sights, line) => {
+    expect(look({ sights })).toContainEqual(expect.stringMatching(line));
+  });
+
+  const statuses = (sights: Sights) =>
+    look({ channel: 'nxcloud', sights }).filter((line) => line.includes('statuses'));
+
+  test('no status is missed where something else tells the end', () => {
+    expect(statuses({ message: now })).toContainEqual(
+      expect.stringMatching(/^warn {2}statuses: never seen\. Let NXCloud/),
+    );
+    expect(statuses({ message: now, 'end-by-gateway': now })).toEqual([
+      'ok    statuses: never seen, and not needed.',
+    ]);
+    expect(statuses({})).toEqual([]);
+  });
+
+  test.each<[string, Sights, RegExp]>([
+    ['never', {}, /^ok .*never seen in use: .*can be removed/],
+    ['lately', { 'previous-secret': ago(3 * hour) }, /^warn .*still in use \(3 h ago\)\. /],
+    ['long ago', { 'previous-secret': ago(72 * hour) }, /^ok .*last used 3 d ago: .*can be removed/],
+  ])('a previous secret, %s', (_, sights, line) => {
+    expect(look({ hasPrevious: true, sights })).toContainEqual(expect.stringMatching(line));
+    expect(look({ sights }).join()).not.toContain('previous');
+  });
+
+  test('an account that is switched off, until it is tried again', () => {
+    const off = { until: now + 90_000, code: 48001, remedy: 'Certify it.' };
+    expect(look({ off })).toContain(
+      'warn  typing: switched off for another 2 min, after code 48001. Certify it.',
+    );
+    expect(look({ off: { ...off, until: now } }).join()).not.toContain('switched off');
+  });
+});

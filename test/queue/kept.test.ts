@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
+import { initialState, type State } from '../../src/core/state.ts';
+import { step } from '../../src/core/typing.ts';
+import { keptFor } from '../../src/queue/kept.ts';
+import { nxcloudRules as rules } from '../../src/nxcloud/rules.ts';
+
+const now = 1_700_000_000_000;
+const minute = 60_000;
+
+function after(...events: Event[]): State {
+  return events.reduce((state, event) => step(rules, state, { event, by: 'job', now }).state, initialState);
+}
+
+const sent: Event = { is: 'message', by: 'gateway', sentAt: 0, id: 'wamid', at: now };
+const inbound: Event = {
+  is: 'inbound',
+  turn: 'turn',
+  sentAt: 0,
+  messageId: 'turn',
+  opensTurn: true,
+  interaction: true,
+  phase: 'acknowledged',
+  at: now,
+};
+
+test('a message to somebody who never wrote is remembered for two minutes: a bot may write to thousands', () => {
+  expect(keptFor(rules, after(sent), now)).toBe(2 * minute);
+});
+
+test('an ended turn is remembered for longer', () => {
+  const state = { ...after(inbound, sent), call: null };
+  expect(state.turns).toEqual([]);
+  expect(keptFor(rules, state, now)).toBe(15 * minute);
+});
+
+test('an open turn is remembered beyond its deadline, and a pause beyond its end', () => {
+  expect(keptFor(rules, after(inbound), now)).toBe(rules.deadline + 15 * minute);
+  const paused: Event = { is: 'paused', until: now + 30 * minute, by: 'control', at: now };
+  expect(keptFor(rules, after(sent, paused), now)).toBe(45 * minute);
+});
