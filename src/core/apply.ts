@@ -132,9 +132,9 @@ function counted(state: State, sent: boolean): State {
 function botIsBack(state: State, at: number): State {
   const { skipped, pausedBy } = state;
   const isUnsaid = pausedBy === 'echo' || pausedBy === 'transfer';
-  return isUnsaid && skipped?.why === 'paused' && skipped.at <= at
-    ? resumed(state, { at, by: pausedBy })
-    : state;
+  if (!isUnsaid || skipped?.why !== 'paused' || skipped.at > at) return state;
+  // Nobody has said so: an older word that is judged later still counts.
+  return { ...state, pausedUntil: 0, pausedBy: null };
 }
 
 /** The news of a message comes later than the message, which the platform dates in whole seconds. */

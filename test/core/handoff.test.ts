@@ -198,6 +198,16 @@ describe('the bot itself sends a message during a pause', () => {
     expect(resumedBy(pause, at(10, writes('b')), at(9, sends(), 12))).toBe(false);
   });
 
+  test('and a session with a human, begun before that, is judged after it: the session holds', () => {
+    const { state } = wechatLine(
+      at(0, pauses('transfer', 100)),
+      at(1, writes('a')),
+      at(3, sends()),
+      at(2, pauses('session', 200), 4),
+    );
+    expect(state).toMatchObject({ pausedBy: 'session', pausedUntil: start + 200_000 });
+  });
+
   test('a human who answers once more has the conversation again', () => {
     const { state } = whatsappLine(at(0, echoes()), at(10, writes('a')), at(20, echoes()), at(21, sends()));
     expect(state.pausedBy).toBe('echo');

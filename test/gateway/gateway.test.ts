@@ -851,13 +851,13 @@ describe('when the API fails', () => {
   });
 
   test('in the middle of its answer, an HTTP/1.0 client sees a reset', async () => {
-    const { url, host } = await openRaw(({ socket }) => {
-      socket.end('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
-    });
+    const access = { by: 'key', keys: ['key'] } as const;
+    const half = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n';
+    const { url, host } = await openRaw(({ socket }) => void socket.end(half), { access });
     const { hostname, port } = new URL(url);
     const socket = connect(Number(port), hostname);
     const failed = new Promise((resolve) => socket.once('error', resolve));
-    socket.write(`GET /gateway/wechat/default/x HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
+    socket.write(`GET /gateway/key/wechat/default/x HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
     expect(await failed).toMatchObject({ code: 'ECONNRESET' });
   });
 

@@ -236,11 +236,15 @@ const begins: Record<How, (scene: Scene) => void> = {
 const meanwhile: Record<ActKind, (world: World, act: Act) => void> = {
   // Only WeChat's is seen; and only while somebody waits: else it is the bot's alone.
   on: (world, { lags, latency }) => {
-    if (world.rules.hides && isWaiting(world) && !isEnding(world))
-      world.types(true, { waits: lags, latency });
+    world.whenSettled(() => {
+      const isHeard = world.rules.hides && isWaiting(world) && !isEnding(world);
+      if (isHeard) world.types(true, { waits: lags, latency });
+    });
   },
   off: (world, { lags, latency }) => {
-    if (world.rules.hides && isWaiting(world)) world.types(false, { waits: lags, latency });
+    world.whenSettled(() => {
+      if (world.rules.hides && isWaiting(world)) world.types(false, { waits: lags, latency });
+    });
   },
   pause: (world, { lags }) => {
     world.whenSettled(() => {
