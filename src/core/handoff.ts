@@ -8,10 +8,11 @@ export function handOver(state: State, { at, until, by }: { at: number; until: n
   const ended = {
     ...endTurns(state, at, ({ openedAt }) => (openedAt < until ? 'handoff' : null)),
     pauseChangedAt: at,
+    // What was written before has been left to the human.
+    skipped: null,
   };
   if (by !== 'control' && until <= state.pausedUntil) return ended;
-  // What was written before has been left to the human.
-  return { ...ended, pausedUntil: until, pausedBy: by, skipped: null, forgotten: false };
+  return { ...ended, pausedUntil: until, pausedBy: by, forgotten: false };
 }
 
 export function resumed(state: State, { at, by }: { at: number; by: Pause }): State {

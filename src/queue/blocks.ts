@@ -6,15 +6,18 @@ import { conversationId, type Conversation } from '../core/platform.ts';
 import { keys } from './keys.ts';
 import { createScript, type ScriptCommands } from './script.ts';
 
-export interface Blocks {
-  /** Resolves with whether a call that could land after a message was in flight then: a show, or a text of ours. */
-  begin(conversation: Conversation, block: { holder: string; now: number }): Promise<boolean>;
-  /** Whether one is in flight now. */
-  showInFlight(conversation: Conversation): Promise<boolean>;
+/** What a conversation is to a message of the bot's. */
+export interface Standing {
+  /** Somebody waits for an answer, or a human has the conversation: what becomes of the message matters. */
+  matters: boolean;
+  /** A call that could land after the message is in flight: a show, or a text of ours. */
+  shows: boolean;
 }
 
-export interface BlockCommands extends ScriptCommands {
-  get(key: string): Promise<string | null>;
+export interface Blocks {
+  /** Blocks, where the message matters: most of what a bot may send goes to people who have not just written. */
+  begin(conversation: Conversation, block: { holder: string; now: number }): Promise<Standing>;
+  look(conversation: Conversation): Promise<Standing>;
 }
 
 /** A send that takes longer is not waited for (ms). */
@@ -33,24 +36,54 @@ local function others(blocks, now, holder)
   return standing
 end`;
 
-const beginBlock = createScript(`${othersBlocks}
-local standing = others(redis.call('HGET', KEYS[2], '${blocksField}'), ARGV[2], ARGV[1])
-table.insert(standing, ARGV[1] .. '@' .. ARGV[3])
-redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' '))
--- Most that a bot writes to may never have written: only what is recorded of a user is kept for long.
-if redis.call('PTTL', KEYS[2]) < ${blockLimit} then redis.call('PEXPIRE', KEYS[2], ${blockLimit}) end
-return redis.call('GET', KEYS[1])`);
+/** Lua: what the message is to a state, as JSON, and to what the web recorded last, which may not be judged yet. */
+const standingOf = `
+local function standing(state, last)
+  local judged = tonumber(string.match(state or '', '"lastInteractionAt":([%d.]+)')) or 0
+  local told = (tonumber(last or '0') or 0) > judged
+  if not state then return told, false end
+  local call = string.match(state, '"call":{[^}]*"kind":"(%a+)"')
+  local inFlight = call == 'show' or call == 'interim'
+  local open = not string.find(state, '"turns":[]', 1, true)
+  local paused = string.find(state, '"pausedBy":"', 1, true)
+  return told or open or paused ~= nil or inFlight, inFlight
+end
+local recorded = redis.call('HMGET', KEYS[2], 'at', '${blocksField}')
+local matters, shows = standing(redis.call('GET', KEYS[1]), recorded[1])`;
 
-export function createBlocks(redis: BlockCommands): Blocks {
+const answer = `return {matters and 1 or 0, shows and 1 or 0}`;
+
+const beginBlock = createScript(`${othersBlocks}${standingOf}
+if matters then
+  local blocks = others(recorded[2] or '', ARGV[2], ARGV[1])
+  table.insert(blocks, ARGV[1] .. '@' .. ARGV[3])
+  redis.call('HSET', KEYS[2], '${blocksField}', table.concat(blocks, ' '))
+  -- Only what is recorded of a user is kept for long.
+  if redis.call('PTTL', KEYS[2]) < ${blockLimit} then redis.call('PEXPIRE', KEYS[2], ${blockLimit}) end
+end
+${answer}`);
+
+const lookAt = createScript(`${standingOf}
+${answer}`);
+
+function keysOf(conversation: Conversation): string[] {
+  const id = conversationId(conversation);
+  return [keys.state(id), keys.last(id)];
+}
+
+export function createBlocks(redis: ScriptCommands): Blocks {
   return {
     begin: async (conversation, { holder, now }) => {
-      const id = conversationId(conversation);
       const at = Math.ceil(now);
-      const raw = await beginBlock(redis, [keys.state(id), keys.last(id)], holder, at, at + blockLimit);
-      return shows(raw);
+      return read(await beginBlock(redis, keysOf(conversation), holder, at, at + blockLimit));
     },
-    showInFlight: async (conversation) => shows(await redis.get(keys.state(conversationId(conversation)))),
+    look: async (conversation) => read(await lookAt(redis, keysOf(conversation))),
   };
+}
+
+function read(reply: unknown): Standing {
+  const [matters, shows] = Array.isArray(reply) ? reply : [];
+  return { matters: matters === 1, shows: shows === 1 };
 }
 
 /** When the last of them ends (ms), but for that of one holder; 0: none stands. */
@@ -60,10 +93,4 @@ export function blockedUntil(blocks: string | null, except: string | null): numb
     return until === undefined || holder === except ? [] : [Number(until)];
   });
   return Math.max(0, ...ends);
-}
-
-function shows(raw: unknown): boolean {
-  if (typeof raw !== 'string') return false;
-  const { call } = JSON.parse(raw) as { call?: { kind?: unknown } | null };
-  return call?.kind === 'show' || call?.kind === 'interim';
 }

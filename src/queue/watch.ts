@@ -41,20 +41,23 @@ export function createWatch(options: WatchOptions): Watch {
   let hungUntil = 0;
   const wayFor = async (conversation: Conversation, holder: string): Promise<Way> => {
     const at = options.clock.now();
-    if (!options.reachesRedis() || at < hungUntil) return { at, waitedForShow: false, isBlocked: false };
+    if (!options.reachesRedis() || at < hungUntil) return { at, waitedForShow: false, is: 'unknown' };
     const way = await makeWay(options, conversation, { holder, at });
     // A Redis that hangs begins no show either.
-    if (!way.isBlocked) hungUntil = options.clock.now() + hungPause;
+    if (way.is === 'unknown') hungUntil = options.clock.now() + hungPause;
     return way;
   };
   return {
     sending: async ({ channel, account }, user) => {
       const conversation = { channel, account, user };
       const holder = randomUUID();
-      const { at, waitedForShow } = await wayFor(conversation, holder);
+      const { at, waitedForShow, is } = await wayFor(conversation, holder);
       if (waitedForShow)
         options.log.debug({ channel, account }, 'A message of the bot waited for a typing call.');
-      const over = (verdict: Verdict): void => tellSent(options, conversation, { verdict, at, holder });
+      const over = (verdict: Verdict): void => {
+        // The bot has its answer first.
+        setImmediate(() => void sent(options, conversation, { verdict, at, holder, is }));
+      };
       return { waitedForShow, over };
     },
     typed: ({ channel, account }, user, { on, verdict }) => {
@@ -65,17 +68,25 @@ export function createWatch(options: WatchOptions): Watch {
   };
 }
 
-function tellSent(
+interface Sent extends Pick<Way, 'at' | 'is'> {
+  verdict: Verdict;
+  holder: string;
+}
+
+async function sent(
   options: WatchOptions,
   conversation: Conversation,
-  { verdict, at, holder }: { verdict: Verdict; at: number; holder: string },
-): void {
+  { verdict, at, holder, is }: Sent,
+): Promise<void> {
   const { channel, account } = conversation;
   if (verdict.is === 'refused')
     options.log.warn(
       { channel, account, code: verdict.code },
       `The platform refused a message of the bot: ${verdict.name}.`,
     );
+  // Who did not wait when it left may have written since.
+  const standing = is === 'idle' ? await options.blocks.look(conversation).catch(() => null) : null;
+  if (standing?.matters === false) return;
   // It counts from when it left: a message of the user that crossed it is not answered by it.
   const event: Event =
     verdict.is === 'accepted'

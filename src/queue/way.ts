@@ -11,7 +11,8 @@ export interface Way {
   /** From when the message counts: no show is decided after it, and whatever was is older. */
   at: number;
   waitedForShow: boolean;
-  isBlocked: boolean;
+  /** `unknown`: Redis did not say in time. `idle`: nobody waits, and nothing is blocked. */
+  is: 'blocked' | 'idle' | 'unknown';
 }
 
 /** Blocks what could land after a message, and waits for what is in flight, for 500 ms at most. Never rejects. */
@@ -20,19 +21,22 @@ export async function makeWay(
   conversation: Conversation,
   { holder, at }: { holder: string; at: number },
 ): Promise<Way> {
-  let way: Way = { at, waitedForShow: false, isBlocked: false };
-  const over = new AbortController();
+  let way: Way = { at, waitedForShow: false, is: 'unknown' };
+  let over = false;
   const wait = async (): Promise<void> => {
-    let shows = await blocks.begin(conversation, { holder, now: at });
-    way = { at: clock.now(), waitedForShow: shows, isBlocked: true };
-    while (shows && !over.signal.aborted) {
+    const { matters, shows } = await blocks.begin(conversation, { holder, now: at });
+    way = { at: clock.now(), waitedForShow: shows, is: matters ? 'blocked' : 'idle' };
+    for (let inFlight = shows; inFlight && !over;) {
       await clock.sleep(look);
-      shows = await blocks.showInFlight(conversation);
+      inFlight = (await blocks.look(conversation)).shows;
     }
   };
-  const limit = clock.sleep(patience, over.signal);
+  // Every message of the bot passes here: an aborted sleep, which makes an error with a stack, is dear.
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, patience)));
   await Promise.race([wait(), limit]).catch(() => {});
-  over.abort();
+  clearTimeout(timer);
+  over = true;
   return way;
 }
 
@@ -41,7 +45,7 @@ export function createWay(parts: { blocks: Blocks; clock: Clock }) {
   return async ({ channel, account, user }: Omit<Conversation, 'user'> & { user: string | null }) => {
     if (user === null) return null;
     const holder = randomUUID();
-    const { isBlocked } = await makeWay(parts, { channel, account, user }, { holder, at: parts.clock.now() });
-    return isBlocked ? holder : null;
+    const { is } = await makeWay(parts, { channel, account, user }, { holder, at: parts.clock.now() });
+    return is === 'blocked' ? holder : null;
   };
 }

@@ -213,6 +213,16 @@ describe('the bot itself sends a message during a pause', () => {
     expect(state.pausedBy).toBe('echo');
   });
 
+  test('and so has one who does so in a longer pause', () => {
+    const { state } = whatsappLine(
+      at(0, pauses('transfer', 3000)),
+      at(10, writes('a')),
+      at(20, echoes()),
+      at(21, sends()),
+    );
+    expect(state.pausedBy).toBe('transfer');
+  });
+
   test('a message of somebody unseen (a status) resumes nothing: a human may have sent it', () => {
     const { state } = whatsappLine(
       at(0, echoes()),

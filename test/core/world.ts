@@ -47,6 +47,8 @@ export interface World {
   types(on: boolean, how: { waits: number; latency: number }): void;
   /** A message reaches the phone of which only the platform may tell. */
   unseen(how?: { told: boolean }): void;
+  /** Something will happen on the phone within so long (ms). */
+  expects(ms: number): void;
   /** What comes only when everything that has happened is judged. */
   whenSettled(what: () => void): void;
   now(): number;
@@ -102,6 +104,9 @@ export function createWorld(options: WorldOptions): World {
     unseen: ({ told } = { told: false }) => {
       phone.untold += 1;
       phone.send(line.now(), told);
+    },
+    expects: (ms) => {
+      settled = Math.max(settled, line.now() + ms);
     },
     whenSettled: (what) => {
       const again = (): void => {

@@ -101,7 +101,7 @@ const faults: Fault[] = ['none', 'none', 'none', 'failed', 'lost-done', 'lost-un
 
 export function histories(kind: Kind): fc.Arbitrary<History> {
   const act = fc.record({
-    at: fc.integer({ min: 0, max: kind.burst?.within ?? longest * 2 }),
+    at: fc.integer(kind.burst ? { min: 101, max: kind.burst.within } : { min: 0, max: longest * 2 }),
     is: fc.constantFrom(...(kind.acts?.length === 0 ? acts : (kind.acts ?? acts))),
     lags: waiting(kind),
     latency,

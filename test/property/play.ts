@@ -104,6 +104,7 @@ function acknowledgesAnd(what: (scene: Scene) => void, renew = false): (scene: S
 /** A message that the webhook answer held reaches the phone. */
 function reaches(scene: Scene): void {
   const { world, plan } = scene;
+  world.expects(300);
   after(scene, 300, () => {
     world.phone.message(world.now());
     world.tell({ is: 'interaction', sent: false, at: world.now() }, { waits: plan.lags });

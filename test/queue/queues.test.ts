@@ -515,7 +515,11 @@ describe('what a push says', () => {
       { is: 'evidence', user: 'u', evidence: 'status', sentAt: 9, messageId: 'out' },
       [{ user: 'u', is: 'message', by: 'status', sentAt: 9, id: 'out' }],
     ],
-    ['a human who hands back', { is: 'handoff', user: 'u', on: false }, [{ user: 'u', is: 'resumed', by: 'session' }]],
+    [
+      'a human who hands back',
+      { is: 'handoff', user: 'u', on: false },
+      [{ user: 'u', is: 'resumed', by: 'session' }],
+    ],
     ['a user who left', { is: 'left', user: 'u' }, [{ user: 'u', is: 'left' }]],
   ])('%s', async (_, said, expected) => {
     expect(await toldOf(said)).toEqual(expected.map((event) => ({ ...event, dated: true })));

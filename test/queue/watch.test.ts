@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
-import { initialState, type Call, type State } from '../../src/core/state.ts';
+import { initialState, type Call, type State, type Turn } from '../../src/core/state.ts';
 import { conversationId } from '../../src/core/platform.ts';
 import { createBlocks, blockLimit } from '../../src/queue/blocks.ts';
 import { keys } from '../../src/queue/keys.ts';
@@ -24,6 +24,20 @@ afterAll(() => server.stop());
 
 const start = 1_700_000_000_000;
 const accepted = { is: 'accepted', messageId: 'out' } as const;
+const turn: Turn = {
+  id: 'm',
+  openedAt: start,
+  sentAt: 0,
+  phase: 'acknowledged',
+  shown: false,
+  renews: false,
+  hushed: false,
+  interim: false,
+  replied: null,
+  darkUntil: 0,
+  deliveries: 0,
+  lapsesAt: null,
+};
 const show: Call = { n: 1, kind: 'show', at: start, by: 'job', messageId: null, crossed: false };
 
 function openWatch(changes: Partial<WatchOptions> = {}) {
@@ -64,6 +78,13 @@ async function save(conversation: ReturnType<typeof newConversation>, to: Partia
   await store.save(conversation, { from: raw, to: { ...initialState, ...to }, keepMs: 60_000 });
 }
 
+/** Somebody whose message has come, and may not have been judged yet. */
+async function waiting(): Promise<ReturnType<typeof newConversation>> {
+  const conversation = newConversation();
+  await store.record(conversation, { key: 'm', messageId: 'm', at: start });
+  return conversation;
+}
+
 /** Whether a show may be saved now. */
 async function mayShow(conversation: ReturnType<typeof newConversation>, now = start): Promise<boolean> {
   const { raw, state } = await store.load(conversation);
@@ -76,13 +97,14 @@ const away = () => Promise.reject(new Error('Redis is away'));
 
 describe('a message of the bot on its way', () => {
   test('lets no show begin until its event is judged, and then no longer', async () => {
-    const conversation = newConversation();
+    const conversation = await waiting();
     const { watch, told } = openWatch();
     const sending = await watch.sending(platformOf(conversation.account), conversation.user);
     expect(sending.waitedForShow).toBe(false);
     expect((await store.load(conversation)).blockedUntil).toBe(start + blockLimit);
     expect(await mayShow(conversation)).toBe(false);
     sending.over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
     expect(told).toEqual([
       {
         event: { is: 'message', by: 'gateway', sentAt: 0, id: 'out', at: start },
@@ -101,10 +123,11 @@ describe('a message of the bot on its way', () => {
   });
 
   test('its block ends although its event changes nothing of the state', async () => {
-    const conversation = newConversation();
-    await save(conversation, { n: 1 });
+    const conversation = await waiting();
+    await save(conversation, { n: 1, turns: [turn] });
     const { watch, told } = openWatch();
     (await watch.sending(platformOf(conversation.account), conversation.user)).over({ is: 'unknown' });
+    await expect.poll(() => told).toHaveLength(1);
     const release = told[0]?.release ?? '';
     const { raw, state } = await store.load(conversation, release);
     const sending = { now: start, unblocked: false, release };
@@ -113,11 +136,12 @@ describe('a message of the bot on its way', () => {
   });
 
   test('of two, each has its own block', async () => {
-    const conversation = newConversation();
+    const conversation = await waiting();
     const { watch, told } = openWatch();
     const platform = platformOf(conversation.account);
     const [one] = await Promise.all([1, 2].map(() => watch.sending(platform, conversation.user)));
     one?.over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
     const release = told[0]?.release ?? '';
     const { raw } = await store.load(conversation);
     const sending = { now: start, unblocked: false, release };
@@ -127,29 +151,51 @@ describe('a message of the bot on its way', () => {
   });
 
   test('whose process died blocks for 5 s at most', async () => {
-    const conversation = newConversation();
+    const conversation = await waiting();
     await openWatch().watch.sending(platformOf(conversation.account), conversation.user);
     expect(await mayShow(conversation, start + blockLimit - 1)).toBe(false);
     expect(await mayShow(conversation, start + blockLimit)).toBe(true);
   });
 
-  test('to somebody who never wrote leaves nothing behind', async () => {
-    const conversation = newConversation();
-    const key = keys.last(conversationId(conversation));
+  test('to somebody who does not wait blocks nothing and is told to nobody', async () => {
+    const [stranger, answered] = [newConversation(), await waiting()];
+    await save(answered, { lastInteractionAt: start });
     const { watch, told } = openWatch();
+    for (const { account, user } of [stranger, answered])
+      (await watch.sending(platformOf(account), user)).over(accepted);
+    const conversation = await waiting();
     (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
-    expect(await redis.pttl(key)).toBeLessThanOrEqual(blockLimit);
-    const release = told[0]?.release ?? '';
-    const sending = { now: start, unblocked: false, release };
-    await store.save(conversation, { from: null, to: initialState, keepMs: 60_000, sending });
-    expect(await redis.exists(key)).toBe(0);
+    await expect.poll(() => told).not.toEqual([]);
+    expect(told).toHaveLength(1);
+    expect(await redis.exists(keys.last(conversationId(stranger)))).toBe(0);
+    expect((await store.load(answered)).blockedUntil).toBe(0);
+  });
+
+  test('is told where its user has written while it was on its way', async () => {
+    const conversation = newConversation();
+    const { watch, told } = openWatch();
+    const sending = await watch.sending(platformOf(conversation.account), conversation.user);
+    await store.record(conversation, { key: 'm', messageId: 'm', at: start + 1 });
+    sending.over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
+  });
+
+  test.each([
+    ['whose turn is open', { turns: [turn], lastInteractionAt: start }],
+    ['whom a human answers', { pausedBy: 'echo', lastInteractionAt: start }],
+    ['where a show is in flight', { call: show, lastInteractionAt: start }],
+  ] as const)('matters to somebody %s', async (_, state) => {
+    const conversation = await waiting();
+    await save(conversation, state as Partial<State>);
+    expect(await createBlocks(redis).look(conversation)).toMatchObject({ matters: true });
   });
 
   test('lets what is recorded of the user stand', async () => {
-    const conversation = newConversation();
+    const conversation = await waiting();
     await store.record(conversation, { key: 'm', messageId: 'm', at: start });
     const { watch, told } = openWatch();
     (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
     const sending = { now: start, unblocked: false, release: told[0]?.release ?? '' };
     await store.save(conversation, { from: null, to: initialState, keepMs: 60_000, sending });
     expect(await store.last(conversation)).toEqual({ at: start, messageId: 'm' });
@@ -167,13 +213,14 @@ describe('a message of the bot on its way', () => {
         },
       },
     });
-    const conversation = newConversation();
+    const conversation = await waiting();
     (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
     expect(told[0]?.event.at).toBe(start + 3);
   });
 
   test('waits for a show in flight', async () => {
-    const conversation = newConversation();
+    const conversation = await waiting();
     await save(conversation, { call: show });
     const { watch } = openWatch();
     const sending = watch.sending(platformOf(conversation.account), conversation.user);
@@ -193,7 +240,7 @@ describe('a message of the bot on its way', () => {
 
   test('goes at once while Redis is away, and fails with nothing', async () => {
     const { watch, log } = openWatch({
-      blocks: { begin: away, showInFlight: away },
+      blocks: { begin: away, look: away },
       events: { tell: away },
     });
     const sending = await watch.sending(platformOf('shop'), 'u');
@@ -202,14 +249,14 @@ describe('a message of the bot on its way', () => {
     await expect.poll(() => log.lines.map(({ level }) => level)).toEqual(['warn']);
     const asked = openWatch({
       reachesRedis: () => false,
-      blocks: { begin: () => Promise.reject(new Error('it was asked')), showInFlight: away },
+      blocks: { begin: () => Promise.reject(new Error('it was asked')), look: away },
     });
     expect((await asked.watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
   });
 
   test('is no wait for a show where Redis only hangs', async () => {
     const { watch } = openWatch({
-      blocks: { begin: () => new Promise(() => {}), showInFlight: away },
+      blocks: { begin: () => new Promise(() => {}), look: away },
     });
     expect((await watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
   });
@@ -220,7 +267,7 @@ describe('a message of the bot on its way', () => {
       asked += 1;
       return new Promise(() => {});
     };
-    const { watch, set } = openWatch({ blocks: { begin: hangs, showInFlight: away } });
+    const { watch, set } = openWatch({ blocks: { begin: hangs, look: away } });
     for (let count = 0; count < 20; count += 1) await watch.sending(platformOf('shop'), 'u');
     expect(asked).toBe(1);
     set(start + 1_000);
@@ -238,7 +285,7 @@ describe('a message of the bot on its way', () => {
         },
       },
     });
-    const conversation = newConversation();
+    const conversation = await waiting();
     (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
     await expect.poll(() => late).toHaveLength(1);
     expect(late[0]).toMatchObject({ event: { is: 'message', id: 'out' }, release: expect.any(String) });
@@ -247,11 +294,14 @@ describe('a message of the bot on its way', () => {
 
   test('that did not go out, or of which nobody knows, ends no turn', async () => {
     const { watch, told, log, set } = openWatch();
-    const platform = platformOf(newConversation().account);
-    const [refused, lost] = await Promise.all(['a', 'b'].map((user) => watch.sending(platform, user)));
+    const both = [await waiting(), await waiting()];
+    const [refused, lost] = await Promise.all(
+      both.map(({ account, user }) => watch.sending(platformOf(account), user)),
+    );
     set(start + 300);
     refused?.over({ is: 'refused', code: 45047, name: 'customer message count out of limit' });
     lost?.over({ is: 'unknown' });
+    await expect.poll(() => told).toHaveLength(2);
     expect(told.map(({ event }) => event)).toEqual([
       { is: 'unblocked', doubt: false, at: start + 300 },
       { is: 'unblocked', doubt: true, at: start + 300 },
