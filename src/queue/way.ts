@@ -22,11 +22,11 @@ export async function makeWay(
   { holder, at }: { holder: string; at: number },
 ): Promise<Way> {
   let way: Way = { at, waitedForShow: false, is: 'unknown' };
-  let over = false;
+  const patient = { over: false };
   const wait = async (): Promise<void> => {
     const { matters, shows } = await blocks.begin(conversation, { holder, now: at });
     way = { at: clock.now(), waitedForShow: shows, is: matters ? 'blocked' : 'idle' };
-    for (let inFlight = shows; inFlight && !over;) {
+    for (let inFlight = shows; inFlight && !patient.over;) {
       await clock.sleep(look);
       inFlight = (await blocks.look(conversation)).shows;
     }
@@ -36,7 +36,7 @@ export async function makeWay(
   const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, patience)));
   await Promise.race([wait(), limit]).catch(() => {});
   clearTimeout(timer);
-  over = true;
+  patient.over = true;
   return way;
 }
 
