@@ -122,9 +122,11 @@ describe('createNxcloud', () => {
       status: 200,
       headers: [['Content-Type', 'application/json']],
     });
-    expect(await platform.readAnswer({ status: 200, headers: [], body: new Uint8Array([1]) })).toEqual({
-      is: 'acknowledgement',
-    });
+    const message = { to: '8613320237446', type: 'text', text: { body: 'hi' } };
+    for (const body of ['\u0001', '{}', 'success', JSON.stringify(message), '{"X-Typing":"none"}']) {
+      const answer = { status: 200, headers: [], body: new TextEncoder().encode(body) };
+      expect(await platform.readAnswer(answer)).toEqual({ is: 'acknowledgement' });
+    }
   });
 
   test('lets the account override every number', () => {
