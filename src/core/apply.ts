@@ -7,7 +7,7 @@ import { progress, remember, seen } from './progress.ts';
 import type { Rules } from './rules.ts';
 import { started } from './started.ts';
 import { initialState, type EndedTurn, type Evidence, type State } from './state.ts';
-import { endOf, endTurn, endTurns, isOpen } from './turns.ts';
+import { endAll, endOf, endTurn, endTurns, isOpen } from './turns.ts';
 import { typed } from './typed.ts';
 
 type Of<Is extends Event['is']> = Extract<Event, { is: Is }>;
@@ -87,13 +87,12 @@ function over(rules: Rules, state: State, { by, turns, at }: Of<'over'>): State 
   const message = { is: 'message', by, at, sentAt: 0 } as const;
   if (turns === 'acknowledged') return doubted(rules, seen(rules, state, message), at);
   const early = remember(state, { ...message, all: true });
-  const done = endTurns({ ...state, early }, at, ({ openedAt }) => (openedAt <= at ? by : null));
-  return doubted(rules, done, at);
+  return doubted(rules, endAll({ ...state, early }, { at, by }), at);
 }
 
 /** Who has come back and written since is not gone. */
 function left(state: State, at: number): State {
-  const gone = endTurns(state, at, ({ openedAt }) => (openedAt <= at ? 'left' : null));
+  const gone = endAll(state, { at, by: 'left' });
   return state.messageAt > at ? gone : { ...gone, messageId: null };
 }
 

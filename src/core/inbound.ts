@@ -3,7 +3,7 @@ import { interacted } from './interaction.ts';
 import { progress, seen } from './progress.ts';
 import type { Rules } from './rules.ts';
 import type { Early, State, Turn } from './state.ts';
-import { changeTurn, endOf, endTurn, isOpen, markSeen, openTurn } from './turns.ts';
+import { changeTurn, endOf, endTurn, isOpen, markSeen, newTurn, openTurn } from './turns.ts';
 
 type Inbound = Extract<Event, { is: 'inbound' }>;
 
@@ -37,21 +37,14 @@ function noted(state: State, event: Inbound): State {
   return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
 }
 
-function turnOf(event: Inbound): Turn {
-  return {
-    id: event.turn,
-    openedAt: event.at,
-    sentAt: event.sentAt,
-    phase: event.phase === 'acknowledged' ? 'acknowledged' : 'working',
-    shown: false,
-    renews: false,
-    hushed: false,
-    interim: false,
-    replied: null,
-    darkUntil: 0,
-    deliveries: event.phase === 'passed' ? 1 : 0,
-    lapsesAt: null,
-  };
+function turnOf({ turn, at, sentAt, phase }: Inbound): Turn {
+  return newTurn({
+    id: turn,
+    openedAt: at,
+    sentAt,
+    phase: phase === 'acknowledged' ? 'acknowledged' : 'working',
+    deliveries: phase === 'passed' ? 1 : 0,
+  });
 }
 
 /** What was heard of the turn before its message was judged. A message counts only if it came after the user's. */

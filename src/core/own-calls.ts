@@ -24,3 +24,8 @@ export interface OwnCalls {
   read(path: string, body: Uint8Array): OwnCall | null;
   verdict(answer: Answer): Verdict;
 }
+
+/** A base that ends in a slash makes two of them; the platforms mind neither those nor one at the end. */
+export function tidyPath(path: string): string {
+  return path.replace(/\/+/g, '/').replace(/\/$/, '');
+}

@@ -5,20 +5,9 @@
 import type { Answer, RawPush } from './wire.ts';
 import type { OwnCalls } from './own-calls.ts';
 import type { Rules } from './rules.ts';
+import type { Channel } from './conversation.ts';
 
-export type Channel = 'wechat' | 'nxcloud';
-
-/** One user of one account of one channel. `user` is an openid, a phone number or a BSUID. */
-export interface Conversation {
-  channel: Channel;
-  account: string;
-  user: string;
-}
-
-/** The one spelling of a conversation in keys and job data. */
-export function conversationId({ channel, account, user }: Conversation): string {
-  return `${channel}/${account}/${user}`;
-}
+export { conversationId, conversationOf, type Channel, type Conversation } from './conversation.ts';
 
 /** One thing that a push says. Times of the platform are whole seconds since 1970, as it sends them. */
 export type Happening =

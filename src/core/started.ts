@@ -3,7 +3,7 @@ import { catchUp } from './inbound.ts';
 import { interacted } from './interaction.ts';
 import type { Rules } from './rules.ts';
 import type { State, Turn } from './state.ts';
-import { changeTurn, endOf, isOpen, markSeen, openTurn } from './turns.ts';
+import { changeTurn, endOf, isOpen, markSeen, newTurn, openTurn } from './turns.ts';
 
 type Started = Extract<Event, { is: 'started' }>;
 
@@ -32,18 +32,5 @@ function note(state: State, { messageId, at }: Started, isNew: boolean): State {
 }
 
 function turnOf({ turn, at }: Started): Turn {
-  return {
-    id: turn,
-    openedAt: at,
-    sentAt: 0,
-    phase: 'acknowledged',
-    shown: false,
-    renews: true,
-    hushed: false,
-    interim: false,
-    replied: null,
-    darkUntil: 0,
-    deliveries: 0,
-    lapsesAt: null,
-  };
+  return newTurn({ id: turn, openedAt: at, sentAt: 0, phase: 'acknowledged', renews: true });
 }

@@ -33,6 +33,24 @@ export function endTurn(state: State, end: { turn: string; by: Evidence; at: num
   return { ...state, ended: [...state.ended, unseen].slice(-endedKept) };
 }
 
+type Opening = Pick<Turn, 'id' | 'openedAt' | 'sentAt' | 'phase'> &
+  Partial<Pick<Turn, 'renews' | 'deliveries'>>;
+
+/** A turn of which nothing has happened yet. */
+export function newTurn(opening: Opening): Turn {
+  return {
+    shown: false,
+    renews: false,
+    hushed: false,
+    interim: false,
+    replied: null,
+    darkUntil: 0,
+    deliveries: 0,
+    lapsesAt: null,
+    ...opening,
+  };
+}
+
 export function openTurn(state: State, turn: Turn): State {
   // Messages can be judged in another order than they were written.
   const turns = [...state.turns, turn].toSorted((a, b) => a.openedAt - b.openedAt);

@@ -5,7 +5,7 @@ import type { GatewayPlatform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import type { Told } from './answer.ts';
 import { exchange, type Exchange } from './exchange.ts';
-import type { GatewayWatch, Sending } from './watch.ts';
+import type { GatewayWatch, Sending } from '../core/gateway-watch.ts';
 
 export interface Reading {
   platform: GatewayPlatform;

@@ -5,7 +5,7 @@ import { exchangeRead } from './calls.ts';
 import { createApi, type Api } from './api.ts';
 import { exchange, type Exchange } from './exchange.ts';
 import { routeOf, type GatewayAccess } from './route.ts';
-import type { GatewayWatch } from './watch.ts';
+import type { GatewayWatch } from '../core/gateway-watch.ts';
 
 export interface GatewayAccount {
   /** Where its API is: every call goes below this URL. */

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { pathFault } from './path.ts';
 
-/** Who may use the gateway. `keys`: any of them stands in the URL's path; during a rotation there are two. */
+/** Who may use the gateway. `keys`: any of them stands in the URL's path. */
 export type GatewayAccess =
   | { by: 'key'; keys: readonly string[] }
   | { by: 'place'; admits: (request: IncomingMessage) => boolean }

@@ -1,5 +1,5 @@
 /** The bot's own calls: https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-mt */
-import type { OwnCall, OwnCalls, Verdict } from '../core/own-calls.ts';
+import { tidyPath, type OwnCall, type OwnCalls, type Verdict } from '../core/own-calls.ts';
 import type { Answer } from '../core/wire.ts';
 import { fieldsOf, idOf, listOf, parseFields, phoneOf, userOf } from './fields.ts';
 import { verdictOf } from './verdict.ts';
@@ -8,15 +8,10 @@ const sendPath = '/api/wa/mt';
 
 /** The bot's own typing call is not read: it names a message and no user. */
 export const ownCalls: OwnCalls = {
-  reads: (method, path) => method === 'POST' && tidy(path) === sendPath,
+  reads: (method, path) => method === 'POST' && tidyPath(path) === sendPath,
   read: (_, body) => read(body),
   verdict,
 };
-
-/** A base that ends in a slash makes two of them. */
-function tidy(path: string): string {
-  return path.replace(/\/+/g, '/').replace(/\/$/, '');
-}
 
 /** A reaction is no answer to what the user wrote: it ends no wait, and takes no indicator away. */
 function read(body: Uint8Array): OwnCall | null {

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
-import type { Conversation, Platform } from '../core/platform.ts';
+import { conversationOf, type Platform } from '../core/platform.ts';
 import type { State } from '../core/state.ts';
 import { endOf } from '../core/turns.ts';
 import { elapse } from '../core/typing.ts';
@@ -128,8 +128,4 @@ async function forget(options: ConversationsOptions, platform: Platform, user: s
   // What shows is still to be taken back, for which the state is needed.
   if (call === null && indicator.is === 'dark') await store.forget(conversation);
   await events.tell(conversation, { is: 'forgotten', at: clock.now() });
-}
-
-function conversationOf({ channel, account }: Platform, user: string): Conversation {
-  return { channel, account, user };
 }

@@ -2,7 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
 import { botAttempts, botPause } from '../core/forward.ts';
-import type { Conversation, Happening, Platform } from '../core/platform.ts';
+import { conversationOf, type Happening, type Platform } from '../core/platform.ts';
 import type { RawPush } from '../core/wire.ts';
 import type { EventQueue } from './events.ts';
 import { leaveNoTrace, storePush, type ReplyJob } from './jobs.ts';
@@ -93,10 +93,6 @@ function note(
     ? [store.record(conversationOf(platform, happening.user), happening)]
     : [];
   return happening.opensTurn && index ? [...recorded, index.note(platform, happening)] : recorded;
-}
-
-function conversationOf({ channel, account }: Platform, user: string): Conversation {
-  return { channel, account, user };
 }
 
 function jobOf(

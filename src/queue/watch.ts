@@ -2,27 +2,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
+import type { GatewayWatch } from '../core/gateway-watch.ts';
 import type { Log } from '../core/log.ts';
 import type { Verdict } from '../core/own-calls.ts';
-import type { Conversation, GatewayPlatform } from '../core/platform.ts';
+import { conversationOf, type Conversation } from '../core/platform.ts';
 import type { Blocks } from './blocks.ts';
 import { makeWay, type Way } from './way.ts';
 import type { EventQueue } from './events.ts';
-
-/** A message of the bot's that is on its way. */
-export interface Sending {
-  /** A show of ours was in flight, and the message had to wait for its end. */
-  waitedForShow: boolean;
-  /** The platform's word on it; to be said once. */
-  over(verdict: Verdict): void;
-}
-
-export interface Watch {
-  /** Before a message leaves: no show begins until it is over, and one in flight is waited for, for 500 ms at most. */
-  sending(platform: GatewayPlatform, user: string): Promise<Sending>;
-  /** The bot has switched its own indicator. */
-  typed(platform: GatewayPlatform, user: string, said: { on: boolean; verdict: Verdict }): void;
-}
 
 export interface WatchOptions {
   blocks: Blocks;
@@ -37,7 +23,7 @@ export interface WatchOptions {
 /** One message has waited in vain: those of the next second do not (ms). */
 const hungPause = 1_000;
 
-export function createWatch(options: WatchOptions): Watch {
+export function createWatch(options: WatchOptions): GatewayWatch {
   let hungUntil = 0;
   const wayFor = async (conversation: Conversation, holder: string): Promise<Way> => {
     const at = options.clock.now();
@@ -48,8 +34,9 @@ export function createWatch(options: WatchOptions): Watch {
     return way;
   };
   return {
-    sending: async ({ channel, account }, user) => {
-      const conversation = { channel, account, user };
+    sending: async (platform, user) => {
+      const conversation = conversationOf(platform, user);
+      const { channel, account } = conversation;
       const holder = randomUUID();
       const { at, waitedForShow, is } = await wayFor(conversation, holder);
       if (waitedForShow)
@@ -60,10 +47,10 @@ export function createWatch(options: WatchOptions): Watch {
       };
       return { waitedForShow, over };
     },
-    typed: ({ channel, account }, user, { on, verdict }) => {
+    typed: (platform, user, { on, verdict }) => {
       if (verdict.is !== 'accepted') return;
       const event = { is: 'typed', on, at: options.clock.now() } as const;
-      tell(options, { channel, account, user }, { event });
+      tell(options, conversationOf(platform, user), { event });
     },
   };
 }

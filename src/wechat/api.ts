@@ -1,7 +1,7 @@
 /** One call to WeChat's API, and its answer as a value. */
 import { z } from 'zod';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
-import { decodeText } from './body.ts';
+import { jsonOf } from './body.ts';
 
 export type Reply =
   /** WeChat's own word; 0 is success. */
@@ -33,7 +33,7 @@ export async function exchange(
 ): Promise<Reply> {
   try {
     const answer = await send(request);
-    const json = jsonOf(decodeText(answer.body));
+    const json = jsonOf(answer.body);
     const said = word.safeParse(json);
     if (said.success) return { is: 'code', code: said.data.errcode, json };
     if (answer.status < 200 || answer.status > 299) return { is: 'status', status: answer.status };
@@ -50,12 +50,4 @@ function lost(error: unknown): Reply {
   const code = z.object({ code: z.string().regex(/^[A-Z][A-Z_0-9]+$/) });
   const cause = code.safeParse(error instanceof Error ? error.cause : null);
   return { is: 'lost', begun, cause: cause.success ? `${sentence} (${cause.data.code})` : sentence };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

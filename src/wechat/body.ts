@@ -13,6 +13,15 @@ export function decodeText(body: Uint8Array): string {
   return new TextDecoder().decode(body);
 }
 
+/** What the bytes say as JSON; null when they are none. */
+export function jsonOf(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decodeText(body));
+  } catch {
+    return null;
+  }
+}
+
 /** The fields of an XML or JSON body, or null when it is neither. */
 export function readFields(text: string): Fields | null {
   const trimmed = text.trim();

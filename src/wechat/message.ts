@@ -39,6 +39,9 @@ export function readStarts(starts: Readonly<Record<string, boolean>>): ReadonlyM
   return new Map(Object.entries(starts).map(([name, opens]) => [name.toLowerCase(), opens]));
 }
 
+/** The name goes into keys and calls; whatever is no openid is no user of ours. */
+export const openid = /^[\w@.-]{1,128}$/;
+
 export interface Reading {
   key: string;
   happenings: Happening[];
@@ -55,8 +58,7 @@ export function readMessage(
 ): Reading {
   const user = textOf(fields, 'FromUserName') ?? '';
   const type = typeOf(fields);
-  // The name goes into keys and calls; whatever is no openid is no user of ours.
-  if (type === null || !/^[\w@.-]{1,128}$/.test(user)) return { key: digest(context.text), happenings: [] };
+  if (type === null || !openid.test(user)) return { key: digest(context.text), happenings: [] };
   const key = messageKey(user, fields, context.text);
   const name = type.toLowerCase();
   const on = handoffs.get(name);

@@ -3,37 +3,33 @@
  * and https://developers.weixin.qq.com/doc/service/api/customer/message/api_typing
  */
 import { z } from 'zod';
-import type { OwnCall, OwnCalls, Verdict } from '../core/own-calls.ts';
+import { tidyPath, type OwnCall, type OwnCalls, type Verdict } from '../core/own-calls.ts';
 import type { Answer } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { decodeText } from './body.ts';
+import { jsonOf } from './body.ts';
 import { codeOf } from './codes.ts';
+import { openid } from './message.ts';
 
 /** Some pages and SDKs write `/business/` in the path of a sub-merchant's messages too. */
 const sendPaths = ['/cgi-bin/message/custom/send', '/cgi-bin/message/custom/business/send'];
 const typingPaths = ['/cgi-bin/message/custom/typing', '/cgi-bin/message/custom/business/typing'];
 
 /** What is no openid is no user of ours; WeChat refuses it too. */
-const message = z.object({ touser: z.string().regex(/^[\w@.-]{1,128}$/) });
+const message = z.object({ touser: z.string().regex(openid) });
 const typing = message.extend({ command: z.enum(['Typing', 'CancelTyping']) });
 const word = z.object({ errcode: z.number().int() });
 
 export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>): OwnCalls {
-  const typings = typingPath === null ? typingPaths : [...typingPaths, tidy(typingPath)];
+  const typings = typingPath === null ? typingPaths : [...typingPaths, tidyPath(typingPath)];
   const kinds = new Map<string, OwnCall['is']>([
     ...sendPaths.map((path) => [path, 'send'] as const),
     ...typings.map((path) => [path, 'typing'] as const),
   ]);
   return {
-    reads: (method, path) => method === 'POST' && kinds.has(tidy(path)),
-    read: (path, body) => (kinds.get(tidy(path)) === 'send' ? readSend(body) : readTyping(body)),
+    reads: (method, path) => method === 'POST' && kinds.has(tidyPath(path)),
+    read: (path, body) => (kinds.get(tidyPath(path)) === 'send' ? readSend(body) : readTyping(body)),
     verdict,
   };
-}
-
-/** A base that ends in a slash makes two of them, and WeChat minds neither those nor one at the end. */
-function tidy(path: string): string {
-  return path.replace(/\/+/g, '/').replace(/\/$/, '');
 }
 
 function readSend(body: Uint8Array): OwnCall | null {
@@ -53,12 +49,4 @@ function verdict({ body }: Answer): Verdict {
   const { name, meaning } = codeOf(said.data.errcode);
   if (meaning === 'ok' || meaning === 'already') return { is: 'accepted', messageId: null };
   return { is: 'refused', code: said.data.errcode, name };
-}
-
-function jsonOf(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(decodeText(body));
-  } catch {
-    return null;
-  }
 }

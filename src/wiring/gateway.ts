@@ -3,7 +3,7 @@ import type { Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { OwnCalls } from '../core/own-calls.ts';
 import type { Agents } from '../http/agents.ts';
-import type { GatewayWatch } from '../gateway/watch.ts';
+import type { GatewayWatch } from '../core/gateway-watch.ts';
 import { createGateway, isForGateway, type Gateway } from '../gateway/gateway.ts';
 import { isFromHere } from '../http/loopback.ts';
 import { createBlocks } from '../queue/blocks.ts';

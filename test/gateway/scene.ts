@@ -8,7 +8,7 @@ import { createAgents, type AgentsOptions } from '../../src/http/agents.ts';
 import { isFromHere } from '../../src/http/loopback.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import type { GatewayAccess } from '../../src/gateway/route.ts';
-import type { GatewayWatch, Sending } from '../../src/gateway/watch.ts';
+import type { GatewayWatch, Sending } from '../../src/core/gateway-watch.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { recordLog } from '../helpers/log.ts';
 import { createScene as createNxcloudScene } from '../nxcloud/fakes.ts';
