@@ -1,6 +1,7 @@
 import { STATUS_CODES, type Agent, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Log } from '../core/log.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
+import type { Place } from '../core/sight.ts';
 import { exchangeRead } from './calls.ts';
 import { createApi, type Api } from './api.ts';
 import { exchange, type Exchange } from './exchange.ts';
@@ -15,7 +16,8 @@ export interface GatewayAccount {
 
 export interface GatewayOptions {
   access: GatewayAccess;
-  accounts: readonly GatewayAccount[];
+  /** The account as it stands now; null: there is none. */
+  accountOf: (place: Place) => GatewayAccount | null;
   agentFor: (url: string) => Agent;
   watch: GatewayWatch;
   log: Log;
@@ -42,9 +44,9 @@ export function isForGateway(url: string): boolean {
  */
 export function createGateway(options: GatewayOptions): Gateway {
   const { access, watch, log } = options;
-  const bases = new Map(options.accounts.map((account) => [idOf(account.platform), serve(account, options)]));
+  const baseOf = createBases(options);
   return (request, response) => {
-    const route = routeOf({ access, bases }, request);
+    const route = routeOf({ access, baseOf }, request);
     if (route.is === 'refusal') return refuse(response, route);
     const { api, platform } = route.base;
     const call: Exchange = {
@@ -58,6 +60,18 @@ export function createGateway(options: GatewayOptions): Gateway {
     };
     if (!platform.ownCalls.reads(request.method ?? '', route.path)) exchange(call);
     else exchangeRead({ platform, watch, log }, call, route.path);
+  };
+}
+
+/** What a call needs of its account is made once, for as long as the account stays as it is. */
+function createBases(options: GatewayOptions): (place: Place) => Served | null {
+  const made = new WeakMap<GatewayPlatform, Served>();
+  return (place) => {
+    const account = options.accountOf(place);
+    if (account === null) return null;
+    const served = made.get(account.platform) ?? serve(account, options);
+    made.set(account.platform, served);
+    return served;
   };
 }
 

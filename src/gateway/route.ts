@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Place } from '../core/sight.ts';
 import { pathFault } from './path.ts';
 
 /** Who may use the gateway. `keys`: any of them stands in the URL's path. */
@@ -15,21 +16,21 @@ export type Route<Base> =
 
 export interface Routes<Base> {
   access: GatewayAccess;
-  /** By `channel/account`. */
-  bases: ReadonlyMap<string, Base>;
+  /** null: there is none. */
+  baseOf: (place: Place) => Base | null;
 }
 
 /** One answer to all: whoever guesses learns nothing. */
 const nothing = { is: 'refusal', status: 404, error: 'There is nothing at this path.' } as const;
 
 /** Which API a request is for. What is behind a wrong key or an unknown account is told to nobody. */
-export function routeOf<Base>({ access, bases }: Routes<Base>, request: IncomingMessage): Route<Base> {
+export function routeOf<Base>({ access, baseOf }: Routes<Base>, request: IncomingMessage): Route<Base> {
   const url = urlOf(request);
   if (!url.startsWith('/')) return refusal('The request names a whole URL: ask for its path alone.');
   const { key, channel, account, path, query } = partsOf(url, access.by === 'key');
   if (!isAllowed(access, key, request)) return nothing;
-  const base = bases.get(`${channel}/${decoded(account)}`);
-  if (base === undefined) return nothing;
+  const base = baseOf({ channel, account: decoded(account) });
+  if (base === null) return nothing;
   if (url.includes('#')) return refusal('The URL holds a "#": write %23 instead.');
   const fault = pathFault(path);
   return fault === null ? { is: 'route', base, path, query } : refusal(fault);

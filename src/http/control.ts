@@ -1,17 +1,17 @@
 import { Router, type Request, type RequestHandler, type Response } from 'express';
 import type { Log } from '../core/log.ts';
+import type { Roster } from '../core/served.ts';
 import { readBody, type ReadBody } from './control-body.ts';
 import type { Conversations, Operation, Result } from './control-operation.ts';
 import { operations } from './control-table.ts';
 import type { Guard } from './guard.ts';
 import { describeControl, userPattern } from './openapi.ts';
 import { refuse } from './respond.ts';
-import type { Accounts } from './served.ts';
 import { refuseMethod } from './webhook.ts';
 
 export interface ControlOptions {
   guard: Guard;
-  accounts: Accounts;
+  accounts: Roster;
   conversations: Conversations;
   log: Log;
 }
@@ -59,7 +59,7 @@ async function take(options: ControlOptions, operation: Operation, asked: Asked)
   const { request, response } = asked;
   const channel = String(request.params.channel);
   const account = String(request.params.account);
-  const [served] = options.accounts.find(channel, account);
+  const served = options.accounts.of({ channel, account });
   if (!served) return refuse(response, 404, unknownAccount(channel, account));
   const user = userOf(String(request.params.user));
   if (user === null) return refuse(response, 400, noUser);

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { botAttempts, botPause, botRequest, judgeBot } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
 import { asNoAnswer, NoAnswer, type Answer, type RawPush, type Send } from '../core/wire.ts';
-import type { Served, ServedBot } from './served.ts';
+import type { Served, ServedBot } from '../core/served.ts';
 
 /**
  * The way without Redis: the web calls the bot itself, and sends a late answer from memory. Typing has to wait; the

@@ -3,10 +3,10 @@ import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
 import type { Happening, Platform, Received } from '../core/platform.ts';
+import type { Served, ServedBot } from '../core/served.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
 import type { Direct } from './direct.ts';
 import type { Holds } from './holds.ts';
-import type { Served, ServedBot } from './served.ts';
 
 export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
 

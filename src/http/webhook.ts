@@ -1,14 +1,14 @@
 import type { Request, Response } from 'express';
 import type { Happening, Received } from '../core/platform.ts';
+import type { Roster, Served } from '../core/served.ts';
 import type { Saw, Sight } from '../core/sight.ts';
 import { takeAsJob } from './job-mode.ts';
 import { passOn, type PassDeps } from './pass-mode.ts';
 import { pushOf, refuse, write } from './respond.ts';
-import type { Accounts, Served } from './served.ts';
 import { warn, type WebDeps } from './task.ts';
 
 export interface WebhookDeps extends WebDeps, PassDeps {
-  accounts: Accounts;
+  accounts: Roster;
   /** Pushes of accounts that are not configured here, each said in the log once. */
   strangers: Set<string>;
   /** Is told what kinds of push arrive. @default nobody */
@@ -61,7 +61,7 @@ export function refuseMethod(response: Response, allowed: string): void {
   refuse(response, 405, `This URL takes ${allowed} only.`);
 }
 
-function candidatesOf(accounts: Accounts, request: Request): readonly Served[] {
+function candidatesOf(accounts: Roster, request: Request): readonly Served[] {
   const { channel, account } = request.params;
   return accounts.find(String(channel), account === undefined ? undefined : String(account));
 }

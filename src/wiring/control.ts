@@ -2,7 +2,6 @@ import type { Router } from 'express';
 import type { Place } from '../core/sight.ts';
 import { createControl } from '../http/control.ts';
 import { createGuard } from '../http/guard.ts';
-import type { Accounts } from '../http/served.ts';
 import { createConversations } from '../queue/conversations.ts';
 import type { EventQueue } from '../queue/events.ts';
 import type { Store } from '../queue/store.ts';
@@ -14,11 +13,10 @@ export const controlToken: Place = { channel: 'control', account: 'token' };
 export interface ControlParts {
   events: EventQueue;
   store: Store;
-  served: Accounts;
 }
 
 /** The control API, for whoever has the token; without one for this machine, and in production for nobody. */
-export function openControl(parts: Parts, { events, store, served }: ControlParts): Router {
+export function openControl(parts: Parts, { events, store }: ControlParts): Router {
   const { config, accounts, clock, log, saw } = parts;
   return createControl({
     guard: createGuard({
@@ -26,7 +24,7 @@ export function openControl(parts: Parts, { events, store, served }: ControlPart
       open: config.production ? 'never' : 'loopback',
       sawPrevious: () => saw(controlToken, ['previous-secret']),
     }),
-    accounts: served,
+    accounts: parts.roster,
     conversations: createConversations({ store, events, accounts, clock }),
     log,
   });

@@ -22,12 +22,15 @@ export function openGateway(
   parts: Parts,
   { events, later }: { events: Pick<EventQueue, 'tell'>; later: Pick<EventQueue, 'tell'> },
 ): Gateway {
-  const { config, connections, clock, log, clients, served } = parts;
+  const { config, connections, clock, log, clients, roster } = parts;
   const blocks = createBlocks(connections.fast);
   const reachesRedis = (): boolean => connections.fast.status === 'ready';
   return createGateway({
     access: gatewayAccess(config),
-    accounts: served.map(({ platform, apiBase: base }) => ({ platform, base })),
+    accountOf: (place) => {
+      const served = roster.of(place);
+      return served && { platform: served.platform, base: served.apiBase };
+    },
     agentFor: clients.gateway.agentFor,
     watch: createWatch({ blocks, events, later, clock, log, reachesRedis }),
     log,
@@ -42,13 +45,15 @@ const nobody: GatewayWatch = {
 
 /** The gateway that only passes on, for the panic switch: the bot's API calls must go on. */
 export function openPlainGateway(config: Config, { agents, log }: { agents: Agents; log: Log }): Gateway {
-  const accounts = (config.bypass ?? []).map(({ channel, account, apiBase: base }) => ({
-    platform: { channel, account, ownCalls: unread },
-    base,
-  }));
+  const accounts = new Map(
+    (config.bypass ?? []).map(({ channel, account, apiBase: base }) => [
+      `${channel}/${account}`,
+      { platform: { channel, account, ownCalls: unread }, base },
+    ]),
+  );
   return createGateway({
     access: gatewayAccess(config),
-    accounts,
+    accountOf: ({ channel, account }) => accounts.get(`${channel}/${account}`) ?? null,
     agentFor: agents.agentFor,
     watch: nobody,
     log,

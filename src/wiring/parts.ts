@@ -6,7 +6,7 @@ import type { Account, Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Saw } from '../core/sight.ts';
-import type { Served } from '../http/served.ts';
+import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
 import { createDeliveries } from '../queue/delivery.ts';
@@ -34,7 +34,7 @@ export interface Parts {
   connections: Connections;
   clock: RedisClock;
   clients: Clients;
-  served: readonly Served[];
+  roster: ChangingRoster;
   accounts: ReturnType<typeof createAccounts>;
   /** Notes what is seen of the accounts. */
   saw: Saw;
@@ -67,8 +67,10 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
     Object.values(clients).forEach((client: { close: () => void }) => client.close()),
   );
   const cache = createSharedCache(connections.fast, randomUUID);
-  const served = config.accounts.map((account) =>
-    serve(account, config, createPlatform(account, { clients, clock, cache, log })),
+  const roster = createRoster(
+    config.accounts.map((account) =>
+      serve(account, config, createPlatform(account, { clients, clock, cache, log })),
+    ),
   );
   const auto = new Set(
     config.accounts
@@ -78,7 +80,7 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
   const saw = createSightings({ redis: connections.fast, clock, log });
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw });
-  return { config, log, connections, clock, clients, served, accounts, saw, redis };
+  return { config, log, connections, clock, clients, roster, accounts, saw, redis };
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {

@@ -5,7 +5,6 @@ import type { Platform } from '../core/platform.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
 import { createHolds } from '../http/holds.ts';
-import { createServedAccounts } from '../http/served.ts';
 import type { WebDeps } from '../http/task.ts';
 import type { EventQueue } from '../queue/events.ts';
 import { createIntake } from '../queue/intake.ts';
@@ -30,7 +29,6 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
   const { connections, clock, log, accounts, config } = parts;
   const { replies, events, store, deliveries } = createQueueParts(parts, connections.fast, releases);
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
-  const served = createServedAccounts(parts.served);
   const { later, events: laterEvents } = createLater(parts, releases);
   const name = randomUUID();
   const holds = createHolds(name, deliveries);
@@ -51,11 +49,11 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
       await accounts.refresh();
       return accounts.isMute(platform);
     },
-    accounts: served,
+    accounts: parts.roster,
     strangers: new Set<string>(),
     saw: parts.saw,
   };
-  const control = openControl(parts, { events, store, served });
+  const control = openControl(parts, { events, store });
   const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), control, page });
   return withGateway(openGateway(parts, { events, later: laterEvents }), app);
 }

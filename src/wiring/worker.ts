@@ -1,6 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { Log } from '../core/log.ts';
-import type { Conversation, Platform } from '../core/platform.ts';
+import type { Platform } from '../core/platform.ts';
+import type { Place } from '../core/sight.ts';
 import { processOf } from '../http/holds.ts';
 import { createBlocks } from '../queue/blocks.ts';
 import { createWay } from '../queue/way.ts';
@@ -27,13 +28,8 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const { connections, accounts, clock, log, clients, config } = parts;
   const { typingConcurrency, replyConcurrency } = config;
   const { typing, replies, events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
-  const find = (name: Pick<Conversation, 'channel' | 'account'>) =>
-    parts.served.find(
-      ({ platform }) => platform.channel === name.channel && platform.account === name.account,
-    );
-  const platformOf = (name: Pick<Conversation, 'channel' | 'account'>): Platform | null =>
-    find(name)?.platform ?? null;
-  const botOf = (platform: Platform): Bot | null => find(platform)?.bot ?? null;
+  const platformOf = (place: Place): Platform | null => parts.roster.of(place)?.platform ?? null;
+  const botOf = (platform: Platform): Bot | null => parts.roster.of(platform)?.bot ?? null;
   const notify = (holder: string): Promise<number> =>
     connections.jobs.publish(keys.web(processOf(holder)), holder);
   // One account's calls leave half of the places to the others.

@@ -72,12 +72,14 @@ export async function openGateway(scene: GatewayScene) {
   const log = recordLog();
   const agents = createAgents({ maxSockets: 100, idleMs: 5_000, ...scene.agents });
   const wechat = createWechat(account, adapterDeps(scriptedSend()));
+  const accounts = [
+    { base: api, platform: wechat },
+    { base: api, platform: createNxcloudScene().platform },
+  ];
   const gateway = createGateway({
     access,
-    accounts: [
-      { base: api, platform: wechat },
-      { base: api, platform: createNxcloudScene().platform },
-    ],
+    accountOf: ({ channel, account }) =>
+      accounts.find(({ platform }) => platform.channel === channel && platform.account === account) ?? null,
     agentFor: agents.agentFor,
     watch,
     log,

@@ -7,7 +7,7 @@ import { createApp, type Readiness } from '../../src/http/app.ts';
 import { createControl } from '../../src/http/control.ts';
 import type { Conversations } from '../../src/http/control-operation.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
-import type { Accounts } from '../../src/http/served.ts';
+import { createRoster } from '../../src/core/served.ts';
 import type { Platform } from '../../src/core/platform.ts';
 import { recordLog, type RecordedLog } from '../helpers/log.ts';
 import { scriptedPlatform } from '../queue/fakes.ts';
@@ -34,12 +34,9 @@ const platforms = [
   { ...scriptedPlatform({ channel: 'nxcloud' }), account: 'sales' },
 ];
 
-const accounts: Accounts = {
-  find: (channel, name) =>
-    platforms
-      .filter((platform) => platform.channel === channel && platform.account === name)
-      .map((platform) => ({ platform, bot: null, apiBase: 'http://127.0.0.1:9' })),
-};
+const accounts = createRoster(
+  platforms.map((platform) => ({ platform, bot: null, apiBase: 'http://127.0.0.1:9' })),
+);
 
 export interface ControlScene {
   url: string;

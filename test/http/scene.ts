@@ -10,7 +10,7 @@ import { createApp, webhooks, type Readiness } from '../../src/http/app.ts';
 import { createClient, type Client } from '../../src/http/client.ts';
 import { createDirect, type Direct } from '../../src/http/direct.ts';
 import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
-import { createServedAccounts, type Served, type ServedBot } from '../../src/http/served.ts';
+import { createRoster, type Served, type ServedBot } from '../../src/core/served.ts';
 import type { Intake, Later, WebDeliveries, WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
@@ -196,7 +196,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
       return options.isMute?.(platform) ?? false;
     },
   };
-  const accounts = createServedAccounts(options.accounts ?? [wechat({ journal }), nxcloud()]);
+  const accounts = createRoster(options.accounts ?? [wechat({ journal }), nxcloud()]);
   const readiness: Readiness = { phase: 'ready', degraded: [], skipped: [], ...options.readiness };
   const handlers = webhooks({ ...deps, send, accounts, strangers: new Set() });
   const server = createServer();

@@ -33,10 +33,10 @@ export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gatew
   const onNxcloud = createNxcloud(account, { typing: scriptedSend(), clock: fakeClock(), log });
   const gateway = createGateway({
     access: { by: 'place', admits: isFromHere },
-    accounts: [
-      { base: wechat.apiBase, platform: onWechat },
-      { base: nxcloud.apiBase, platform: onNxcloud },
-    ],
+    accountOf: ({ channel }) =>
+      channel === 'wechat'
+        ? { base: wechat.apiBase, platform: onWechat }
+        : { base: nxcloud.apiBase, platform: onNxcloud },
     agentFor: agents.agentFor,
     watch,
     log,

@@ -1,0 +1,64 @@
+/** One account as a process serves it, and all of them. */
+import type { Channel } from './conversation.ts';
+import type { BotRetry } from './forward.ts';
+import type { Platform } from './platform.ts';
+import type { Place } from './sight.ts';
+
+export interface ServedBot {
+  url: string;
+  /** `job`: through the reply queue; `pass`: each delivery handed on at once. */
+  mode: 'job' | 'pass';
+  timeoutMs: number;
+  retry: BotRetry;
+}
+
+/** Without a bot the account is only observed. */
+export interface Served {
+  platform: Platform;
+  /** Where the platform's API is, for this account. */
+  apiBase: string;
+  bot: ServedBot | null;
+}
+
+/** The accounts of this process, as they stand now: they can change while it runs. */
+export interface Roster {
+  all(): readonly Served[];
+  /** null: no account of that name is served. */
+  of(place: Place): Served | null;
+  /** What a webhook URL may mean: the account of that name; without a name all of the channel, `default` first. */
+  find(channel: string, name: string | undefined): readonly Served[];
+}
+
+export interface ChangingRoster extends Roster {
+  replace(all: readonly Served[]): void;
+}
+
+const channels: readonly string[] = ['wechat', 'nxcloud'] satisfies Channel[];
+
+export function createRoster(first: readonly Served[]): ChangingRoster {
+  let all: readonly Served[] = [];
+  let byName: ReadonlyMap<string, Served> = new Map();
+  const replace = (next: readonly Served[]): void => {
+    all = next;
+    byName = new Map(next.map((served) => [idOf(served.platform), served]));
+  };
+  replace(first);
+  const of = (place: Place): Served | null => byName.get(idOf(place)) ?? null;
+  return {
+    replace,
+    of,
+    all: () => all,
+    find: (channel, account) => {
+      if (!channels.includes(channel)) return [];
+      if (account !== undefined) return [of({ channel, account }) ?? []].flat();
+      const here = all.filter(({ platform }) => platform.channel === channel);
+      return here.toSorted(
+        (a, b) => Number(b.platform.account === 'default') - Number(a.platform.account === 'default'),
+      );
+    },
+  };
+}
+
+function idOf({ channel, account }: Place): string {
+  return `${channel}/${account}`;
+}
