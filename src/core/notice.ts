@@ -1,0 +1,117 @@
+/**
+ * What happened, told as it happens to whoever counts (the metrics) or keeps a record (the journal). Ids, codes and
+ * durations; never a message, never a secret. Durations are whole or fractional ms.
+ */
+import type { Channel } from './conversation.ts';
+import type { Outcome } from './platform.ts';
+import type { Call, Pause } from './state.ts';
+import type { Evidence } from './turn.ts';
+import type { Reason } from './why.ts';
+
+/** What a turn, or a message, without typing is put down to. `answered_first`: the answer was faster than typing. */
+export type Untyped = Reason | 'answered_first';
+
+/** How an answer of the bot reached its user, or did not. */
+export type DeliveryWay =
+  /** On the connection that the platform held open. */
+  | 'inline'
+  /** Through the platform's API, after that connection. */
+  | 'sent'
+  /** The platform said no; or this kind cannot be sent late. */
+  | 'refused'
+  | 'impossible'
+  /** It certainly did not go out, and no try is left. */
+  | 'failed'
+  /** Nobody knows. */
+  | 'unknown'
+  /** The bot answered the platform's own delivery (pass mode). */
+  | 'passed'
+  /** The web called the bot itself, Redis being away. */
+  | 'direct';
+
+export interface AccountNotice {
+  channel: Channel;
+  account: string;
+}
+
+export interface UserNotice extends AccountNotice {
+  user: string;
+}
+
+/** `at`: ms since 1970, on the clock that all processes share. */
+export type Notice = { at: number } &
+  /** A webhook request. `status`: what it was answered for itself: 200 taken, 401 not signed… */
+  (
+    | ({ is: 'push'; result: 'taken' | 'refused' | 'stranger'; status: number } & AccountNotice)
+    /** A user's message or act has arrived; each of its repeats says so again. */
+    | ({
+        is: 'message';
+        turn: string;
+        messageId: string | null;
+        type: string;
+        opensTurn: boolean;
+      } & UserNotice)
+    /** It got no typing, and no turn either. */
+    | ({ is: 'skipped'; turn: string; reason: Untyped } & UserNotice)
+    /** A typing call, or the interim text, and what the platform said. */
+    | ({
+        is: 'call';
+        kind: Call['kind'];
+        outcome: Outcome['is'];
+        code: number;
+        /** What mends it, where somebody has to. */
+        remedy: string | null;
+        ms: number;
+      } & UserNotice)
+    /** A turn is over. */
+    | ({
+        is: 'ended';
+        turn: string;
+        by: Evidence;
+        /** From the message to the end. */
+        waitMs: number;
+        /** For so much of it the platform had accepted an indicator. */
+        litMs: number;
+        /** From the message to the first accepted indicator; null: there was none. */
+        firstMs: number | null;
+        /** Why there was none. */
+        untyped: Untyped | null;
+      } & UserNotice)
+    /** An indicator outlived the last turn that it was for; `ms`: at most. */
+    | ({ is: 'ghost'; ms: number } & UserNotice)
+    /** A message to the user was seen, whoever sent it. */
+    | ({ is: 'seen'; by: Evidence; messageId: string | null } & UserNotice)
+    /** A human took the conversation, or gave it back. */
+    | ({ is: 'handoff'; on: boolean; by: Pause } & UserNotice)
+    /** What became of an answer. `turn`: the push's key. `job`: the failed job, to be run again by hand. */
+    | ({
+        is: 'delivery';
+        turn: string;
+        way: DeliveryWay;
+        code: number;
+        job: string | null;
+      } & AccountNotice & {
+          user: string | null;
+        })
+    /** The bot was called. `status` 0: no answer. `overheadMs`: from the push's arrival to the call; null: a later try. */
+    | ({
+        is: 'bot';
+        turn: string;
+        status: number;
+        result: 'answered' | 'again' | 'failed';
+        ms: number;
+        overheadMs: number | null;
+      } & AccountNotice & { user: string | null })
+    /** A call of the bot passed the gateway; `overheadMs`: what that added to it. */
+    | ({ is: 'gateway'; overheadMs: number; waitedForShow: boolean } & AccountNotice)
+    /** A job was begun so long after it was due. */
+    | { is: 'lag'; queue: 'typing' | 'replies' | 'wake'; ms: number }
+    | ({ is: 'breaker'; state: 'closed' | 'open' | 'probing' } & AccountNotice)
+    /** An access token was fetched; `code`: of the refusal, 0: none. */
+    | ({ is: 'token'; result: 'renewed' | 'refused' | 'lost'; code: number } & AccountNotice)
+    /** Typing of the whole account was switched. */
+    | ({ is: 'account'; typing: 'on' | 'off'; code: number; remedy: string | null } & AccountNotice)
+  );
+
+/** Takes a notice. Never throws, never waits. */
+export type Observe = (notice: Notice) => void;
