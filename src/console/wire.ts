@@ -1,0 +1,120 @@
+/**
+ * What the console's page and its server say to each other, as JSON below `/console/api/`. Times: whole ms since 1970.
+ *
+ *   POST   session {token}                   204 and the cookie | 401 | 429
+ *   DELETE session                           204
+ *   GET    events                            server-sent events: `overview`, `conversations`, `notices`
+ *   GET    search?q=&from=&to=&before=       SearchAnswer; q: a user, a message's id or a turn's
+ *   GET    conversations/:channel/:account/:user         View (core/view.ts)
+ *   PUT    conversations/:channel/:account/:user/pause {seconds?}    { until }
+ *   DELETE conversations/:channel/:account/:user/pause   204
+ *   GET    failed                            FailedJob[]
+ *   POST   failed/:job/retry {unknown?}      204 | 404 | 409 { error, unknown: true }: ask, then send it again with unknown
+ *
+ * Whoever is not logged in gets 401 { error }. Everything that changes something is sent as application/json, also when
+ * there is nothing to say (`{}`).
+ */
+import type { Notice } from '../core/notice.ts';
+import type { View } from '../core/view.ts';
+
+/** `overview`, whole, each second in which it has changed. Counts and distributions: of the last hour. */
+export interface Overview {
+  at: number;
+  redis: 'ok' | 'away';
+  /** A worker lives; `standby`: this web runs the queues. */
+  workers: 'alive' | 'standby' | 'none';
+  accounts: AccountRow[];
+  queues: QueueRow[];
+  /** How long answers took (s): `counts[i]` up to `bounds[i]`, the last one beyond. */
+  waits: Distribution;
+  /** For how much of it typing showed (0…1), of turns of 1 s and more. */
+  covers: Distribution;
+  /** Turns and messages without typing, by reason, most first. */
+  untyped: { reason: string; count: number }[];
+  /** The journal goes back to here; null: it is empty. */
+  journalFrom: number | null;
+}
+
+export interface Distribution {
+  bounds: number[];
+  counts: number[];
+}
+
+export interface AccountRow {
+  channel: string;
+  account: string;
+  /** Conversations in which somebody waits; those of them in which typing shows. */
+  open: number;
+  lit: number;
+  /** Shows and hides of the last full minute. */
+  callsPerMinute: number;
+  turns: number;
+  /** Of those that ended: middle and 95th of 100 waits (s), share with typing on (0…1); null: none ended. */
+  waitP50: number | null;
+  waitP95: number | null;
+  cover: number | null;
+  refusals: { code: number; outcome: string; count: number; remedy: string | null }[];
+  typing: { is: 'on' } | { is: 'off'; until: number; code: number; remedy: string };
+  /** `open` when any worker's is. */
+  breaker: 'closed' | 'open' | 'probing';
+  bot: 'job' | 'pass' | 'none';
+  /** What ended turns, most first. */
+  ends: { by: string; count: number }[];
+}
+
+export interface QueueRow {
+  name: 'typing' | 'replies';
+  waiting: number;
+  active: number;
+  delayed: number;
+  failed: number;
+}
+
+/** `conversations`: first all that are shown, then what changes. The longest waits are shown, at most `shown`. */
+export interface ConversationsChange {
+  changed: ConversationRow[];
+  /** Ids. */
+  gone: string[];
+  /** How many there are, and how many of them the page is told of. */
+  open: number;
+  shown: number;
+}
+
+export interface ConversationRow {
+  /** `channel/account/user`. */
+  id: string;
+  channel: string;
+  account: string;
+  user: string;
+  turns: View['turns'];
+  indicator: View['indicator'];
+  dark: View['dark'];
+  pausedUntil: number | null;
+}
+
+/** `notices`: what has happened since the last of them, oldest first; first the newest fifty. */
+export interface JournalEntry {
+  /** Of the stream: sorts by time. */
+  id: string;
+  notice: Notice;
+}
+
+export interface SearchAnswer {
+  /** Newest first. */
+  entries: JournalEntry[];
+  /** Pass it as `before` for the next ones; null: there are none. */
+  before: string | null;
+}
+
+export interface FailedJob {
+  job: string;
+  at: number | null;
+  channel: string;
+  account: string;
+  user: string | null;
+  turn: string;
+  /** One sentence. */
+  reason: string;
+  /** Whether the user has the answer, nobody knows. */
+  unknown: boolean;
+}
