@@ -8,8 +8,13 @@ import type { Call, Pause } from './state.ts';
 import type { Evidence } from './turn.ts';
 import type { Reason } from './why.ts';
 
-/** What a turn, or a message, without typing is put down to. `answered_first`: the answer was faster than typing. */
-export type Untyped = Reason | 'answered_first';
+/** What a turn, or a message, without typing is put down to. */
+export type Untyped =
+  | Reason
+  /** The answer was faster than typing. */
+  | 'answered_first'
+  /** It was called for, and the platform accepted none. */
+  | 'not_accepted';
 
 /** How an answer of the bot reached its user, or did not. */
 export type DeliveryWay =

@@ -80,6 +80,8 @@ export interface State {
   skipped: { why: 'event_kind' | 'paused'; at: number } | null;
   /** The last call whose outcome was not waited for any longer. */
   givenUp: { n: number; kind: Call['kind'] } | null;
+  /** Until then it is counted for how long the indicator has run. */
+  countedAt: number;
   /** To be deleted once nothing shows and nothing is in flight. */
   forgotten: boolean;
 }
@@ -108,5 +110,6 @@ export const initialState: State = {
   sends: 0,
   heard: [],
   skipped: null,
+  countedAt: 0,
   forgotten: false,
 };

@@ -52,6 +52,9 @@ export interface Turn {
   deliveries: number;
   /** The turn ends then, unless another delivery comes. */
   lapsesAt: number | null;
+  /** When the platform had first accepted an indicator, and for how long one has run since (ms). */
+  litFrom: number | null;
+  litMs: number;
 }
 
 export interface EndedTurn {

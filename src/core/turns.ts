@@ -47,6 +47,8 @@ export function newTurn(opening: Opening): Turn {
     darkUntil: 0,
     deliveries: 0,
     lapsesAt: null,
+    litFrom: null,
+    litMs: 0,
     ...opening,
   };
 }

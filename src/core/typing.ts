@@ -23,10 +23,11 @@ import { decide } from './decide.ts';
 import type { Event } from './event.ts';
 import { giveUpCall } from './outcome.ts';
 import type { Rules } from './rules.ts';
-import type { Call, EndedTurn, State } from './state.ts';
+import { count, measure, nothingMeasured, type Measures } from './measure.ts';
+import type { Call, State } from './state.ts';
 import { endTurns, turnEnd } from './turns.ts';
 
-export interface Step {
+export interface Step extends Measures {
   state: State;
   /** Make this call, then report its `outcome`. */
   call: Call | null;
@@ -34,8 +35,6 @@ export interface Step {
   arm: { n: number; at: number } | null;
   /** This wake-up is not needed any more. */
   disarm: number | null;
-  /** Turns that ended in this step. */
-  ended: EndedTurn[];
 }
 
 export interface Told {
@@ -54,12 +53,12 @@ export function step(
   { event, by, now = event.at, blockedUntil = 0 }: Told,
 ): Step {
   const stale = event.is === 'wake' && event.timer !== state.timer?.n;
-  if (stale) return { state, call: null, arm: null, disarm: null, ended: [] };
+  if (stale) return { state, call: null, arm: null, disarm: null, ...nothingMeasured };
   const at = Math.max(now, event.at);
-  const next = apply(rules, elapse(rules, state, at), event);
-  const known = new Set(state.ended.map(({ id }) => id));
-  const ended = next.ended.filter(({ id }) => !known.has(id));
-  return { ...decide(rules, next, { at, by, blockedUntil }), ended };
+  const before = count(state, at);
+  const after = apply(rules, elapse(rules, before, at), event);
+  const measures = measure(rules, { before, after, event, from: state.countedAt, at, blockedUntil });
+  return { ...decide(rules, after, { at, by, blockedUntil }), ...measures };
 }
 
 /** What the passing of time alone has done by `at`. */

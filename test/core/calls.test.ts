@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { nothingMeasured } from '../../src/core/measure.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { step } from '../../src/core/typing.ts';
 import {
@@ -196,7 +197,7 @@ describe('alarms are hints', () => {
   test('one with another number is ignored, whatever the time', () => {
     const state = lit();
     const stale = judge(state, { is: 'wake', timer: (state.timer?.n ?? 0) + 1 }, 20);
-    expect(stale).toEqual({ state, call: null, arm: null, disarm: null, ended: [] });
+    expect(stale).toEqual({ state, call: null, arm: null, disarm: null, ...nothingMeasured });
     expect(stale.state).toBe(state);
   });
 

@@ -59,8 +59,8 @@ describe.each(kinds)('a pause by %s', (by) => {
   test('said twice is one', () => {
     const once = wechatLine(at(0, writes('a')), at(5, pauses(by, 60)));
     const twice = wechatLine(at(0, writes('a')), at(5, pauses(by, 60)), at(6, pauses(by, 60)));
-    const { pauseChangedAt } = twice.state;
-    expect(twice).toEqual({ ...once, state: { ...once.state, pauseChangedAt } });
+    const { pauseChangedAt, countedAt } = twice.state;
+    expect(twice).toEqual({ ...once, state: { ...once.state, pauseChangedAt, countedAt } });
   });
 
   test('the user still counts as having written', () => {

@@ -1,6 +1,7 @@
 /** Turns a scenario into a line: what happens to one conversation, in virtual time, and which calls the core asks for. */
 import type { Event } from '../../src/core/event.ts';
 import type { Outcome } from '../../src/core/platform.ts';
+import type { Measured, Measures } from '../../src/core/measure.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import { initialState, type Call, type Evidence, type Pause, type State } from '../../src/core/state.ts';
 import { step, type Step } from '../../src/core/typing.ts';
@@ -44,6 +45,10 @@ export interface Played {
   /** `24 a: passive-reply`: how the turns ended. */
   ends: string;
   made: Call[];
+  /** What each step measured, where it measured anything. */
+  measured: Measured[];
+  skipped: Measures['skipped'][];
+  ghostMs: number;
   state: State;
 }
 
@@ -60,6 +65,9 @@ export function play({ rules, events, answers = [], takes = 0, sending = [], unt
   const calls: string[] = [];
   const ends: string[] = [];
   const made: Call[] = [];
+  const measured: Measured[] = [];
+  const skipped: Measures['skipped'][] = [];
+  let ghostMs = 0;
   let state = initialState;
   let jobs = 0;
   const tell = (event: Event, by: string): void => {
@@ -67,6 +75,9 @@ export function play({ rules, events, answers = [], takes = 0, sending = [], unt
     const taken: Step = step(rules, state, { event, by, now, blockedUntil: blockedUntil(sending, now) });
     ({ state } = taken);
     ends.push(...taken.ended.map((turn) => `${seconds(now)} ${turn.id}: ${turn.by}`));
+    measured.push(...taken.ended);
+    if (taken.skipped) skipped.push(taken.skipped);
+    ghostMs += taken.ghostMs;
     const { arm, call } = taken;
     if (arm) line.at(arm.at, () => tell({ is: 'wake', timer: arm.n, at: line.now() }, 'alarm'));
     if (call) make(call, by);
@@ -88,7 +99,7 @@ export function play({ rules, events, answers = [], takes = 0, sending = [], unt
     line.at(start + judged * 1000, () => tell(event, by));
   }
   line.run(until === undefined ? Infinity : start + until * 1000);
-  return { calls: calls.join(', '), ends: ends.join(', '), made, state };
+  return { calls: calls.join(', '), ends: ends.join(', '), made, measured, skipped, ghostMs, state };
 }
 
 /** As it is read from Redis; the event that ends a block is judged without it. */

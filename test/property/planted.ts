@@ -1,5 +1,6 @@
 /** Bugs that somebody might make, to see that the promises find them. */
 import type { Event } from '../../src/core/event.ts';
+import { nothingMeasured } from '../../src/core/measure.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { step } from '../../src/core/typing.ts';
 import { tables } from '../core/tables.ts';
@@ -12,7 +13,9 @@ type Told = Parameters<Stepper>[2];
 /** Some events never arrive. */
 function without(drops: (event: Event) => boolean): Stepper {
   return (rules, state, told) =>
-    drops(told.event) ? { state, call: null, arm: null, disarm: null, ended: [] } : step(rules, state, told);
+    drops(told.event)
+      ? { state, call: null, arm: null, disarm: null, ...nothingMeasured }
+      : step(rules, state, told);
 }
 
 /** Something is forgotten before each step. */

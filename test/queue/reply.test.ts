@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BotRetry } from '../../src/core/forward.ts';
 import type { LateSend } from '../../src/core/platform.ts';
+import { newTurn } from '../../src/core/turns.ts';
 import { initialState } from '../../src/core/state.ts';
 import { headerOf, NoAnswer, type Answer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
@@ -234,12 +235,11 @@ describe('an answer with a message', () => {
 /** The other open turn of the job's user, as the typing queue keeps it; `its own`: the one that the bot has acknowledged. */
 async function openTurn(it: Stage, whose: 'another' | 'its own', n = 0): Promise<void> {
   const { user, turn } = it.job.turns[n] ?? { user: '', turn: '' };
-  const flags = { shown: false, renews: false, hushed: false, interim: false } as const;
-  const open = { openedAt: 1, sentAt: 0, ...flags, replied: null, darkUntil: 0, deliveries: 0 } as const;
+  const open = { openedAt: 1, sentAt: 0 } as const;
   const opened =
     whose === 'another'
-      ? { ...open, id: 'other', phase: 'working' as const, lapsesAt: null }
-      : { ...open, id: turn, phase: 'acknowledged' as const, lapsesAt: null };
+      ? newTurn({ ...open, id: 'other', phase: 'working' })
+      : newTurn({ ...open, id: turn, phase: 'acknowledged' });
   const to = { ...initialState, turns: [opened] };
   await it.store.save({ channel: 'wechat', account: 'shop', user }, { from: null, to, keepMs: 60_000 });
 }

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
-import { initialState, type Call, type State, type Turn } from '../../src/core/state.ts';
+import { initialState, type Call, type State } from '../../src/core/state.ts';
+import { newTurn } from '../../src/core/turns.ts';
 import { conversationId } from '../../src/core/platform.ts';
 import { createBlocks, blockLimit } from '../../src/queue/blocks.ts';
 import { keys } from '../../src/queue/keys.ts';
@@ -24,20 +25,7 @@ afterAll(() => server.stop());
 
 const start = 1_700_000_000_000;
 const accepted = { is: 'accepted', messageId: 'out' } as const;
-const turn: Turn = {
-  id: 'm',
-  openedAt: start,
-  sentAt: 0,
-  phase: 'acknowledged',
-  shown: false,
-  renews: false,
-  hushed: false,
-  interim: false,
-  replied: null,
-  darkUntil: 0,
-  deliveries: 0,
-  lapsesAt: null,
-};
+const turn = newTurn({ id: 'm', openedAt: start, sentAt: 0, phase: 'acknowledged' });
 const show: Call = { n: 1, kind: 'show', at: start, by: 'job', messageId: null, crossed: false };
 
 function openWatch(changes: Partial<WatchOptions> = {}) {

@@ -1,0 +1,114 @@
+/** How long the indicator ran for whoever waited, as far as the platform's answers tell: counted as time passes. */
+import type { Event } from './event.ts';
+import type { Untyped } from './notice.ts';
+import type { Rules } from './rules.ts';
+import type { EndedTurn, State, Turn } from './state.ts';
+import { endOf, isOpen } from './turns.ts';
+import { whyDark } from './why.ts';
+import { windowEnd } from './wish.ts';
+
+/** A turn that is over, and what it was like for its user; where its message is not `seen`, nobody has waited. In ms. */
+export interface Measured extends EndedTurn {
+  litMs: number;
+  /** From the message to the first accepted indicator; null: there was none. */
+  firstMs: number | null;
+  /** Why there was none. */
+  untyped: Untyped | null;
+}
+
+export interface Measures {
+  ended: Measured[];
+  /** A message that opened no turn, or one that was over already. */
+  skipped: { turn: string; reason: Untyped } | null;
+  /** So long an indicator has outlived, or will at most outlive, the last turn that it was for. */
+  ghostMs: number;
+}
+
+export const nothingMeasured: Measures = { ended: [], skipped: null, ghostMs: 0 };
+
+/** Adds what has passed since the last count to the turns that are open. */
+export function count(state: State, at: number): State {
+  const { indicator, countedAt, turns } = state;
+  if (at <= countedAt) return state;
+  if (indicator.is !== 'lit' || turns.length === 0) return { ...state, countedAt: at };
+  const counted = turns.map((turn): Turn => {
+    const from = Math.max(countedAt, indicator.since, turn.openedAt);
+    const ms = Math.min(at, indicator.until) - from;
+    return ms > 0 ? { ...turn, litFrom: turn.litFrom ?? from, litMs: turn.litMs + ms } : turn;
+  });
+  return { ...state, turns: counted, countedAt: at };
+}
+
+interface Change {
+  /** Counted up to `at`. */
+  before: State;
+  after: State;
+  event: Event;
+  /** When it was counted before. */
+  from: number;
+  at: number;
+  blockedUntil: number;
+}
+
+export function measure(rules: Rules, change: Change): Measures {
+  return {
+    ended: endedBy(rules, change),
+    skipped: skippedBy(change),
+    ghostMs: ghostOf(rules, change),
+  };
+}
+
+function endedBy(rules: Rules, { before, after, at, blockedUntil }: Change): Measured[] {
+  const known = new Set(before.ended.map(({ id }) => id));
+  const ended = after.ended.filter(({ id }) => !known.has(id));
+  return ended.map((end) => {
+    const turn = before.turns.find(({ id }) => id === end.id);
+    if (!turn) return { ...end, litMs: 0, firstMs: null, untyped: 'answered_first' };
+    const wait = Math.max(0, end.at - turn.openedAt);
+    const litMs = Math.min(turn.litMs, wait);
+    if (turn.litFrom !== null) return { ...end, litMs, firstMs: turn.litFrom - turn.openedAt, untyped: null };
+    const untyped = untypedBecause(rules, { ...before, turns: [turn] }, { at, blockedUntil });
+    return { ...end, litMs, firstMs: null, untyped };
+  });
+}
+
+/** That the cap, or the window, was over in the end says nothing of why there was none before. */
+function untypedBecause(
+  rules: Rules,
+  state: State,
+  { at, blockedUntil }: { at: number; blockedUntil: number },
+): Untyped {
+  const openedAt = state.turns[0]?.openedAt ?? at;
+  const over = Math.min(at, openedAt + rules.cap - 1, windowEnd(rules, state) - 1);
+  const moment = Math.max(openedAt, over);
+  const reason = whyDark(rules, state, { at: moment, blockedUntil })?.reason ?? 'calling';
+  const isQuick = at - openedAt < rules.callLimit;
+  if (reason === 'calling' || reason === 'start_delay' || reason === 'message_sent')
+    return isQuick ? 'answered_first' : 'not_accepted';
+  return reason;
+}
+
+function skippedBy({ before, after, event }: Change): Measures['skipped'] {
+  if (event.is !== 'inbound' || isOpen(before, event.turn) || isOpen(after, event.turn)) return null;
+  const { turn } = event;
+  const isNewlySeen = endOf(before, turn)?.seen === false && endOf(after, turn)?.seen === true;
+  if (isNewlySeen) return { turn, reason: 'answered_first' };
+  const { skipped } = after;
+  return skipped && skipped !== before.skipped ? { turn, reason: skipped.why } : null;
+}
+
+/**
+ * Where nothing takes an indicator away, its whole rest is a ghost as soon as nobody waits; elsewhere it is counted
+ * until it is gone.
+ */
+function ghostOf({ hides }: Rules, { before, after, from, at }: Change): number {
+  if (hides) return before.turns.length === 0 ? running(before, { from, to: at }) : 0;
+  const isLast = before.turns.length > 0 && after.turns.length === 0;
+  return isLast ? running(after, { from: at, to: Infinity }) : 0;
+}
+
+/** For so much of the time the indicator ran, or may have run. */
+function running({ indicator }: State, { from, to }: { from: number; to: number }): number {
+  if (indicator.is !== 'lit' && indicator.is !== 'maybe') return 0;
+  return Math.max(0, Math.min(to, indicator.until) - Math.max(from, indicator.since));
+}
