@@ -67,7 +67,7 @@ function endedBy(rules: Rules, { before, after, at, blockedUntil }: Change): Mea
     const wait = Math.max(0, end.at - turn.openedAt);
     const litMs = Math.min(turn.litMs, wait);
     if (turn.litFrom !== null) return { ...end, litMs, firstMs: turn.litFrom - turn.openedAt, untyped: null };
-    const untyped = untypedBecause(rules, { ...before, turns: [turn] }, { at, blockedUntil });
+    const untyped = untypedBecause(rules, { ...before, turns: [turn], showAt: 0 }, { at, blockedUntil });
     return { ...end, litMs, firstMs: null, untyped };
   });
 }

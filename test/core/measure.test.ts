@@ -84,7 +84,7 @@ describe('a wait without typing is put down to', () => {
       { rules: { ...wechat, mode: 'off' }, events: [at(0, writes('a')), at(400, fails('a'))] },
     ],
   ] as const)('%s', (_, reason, story) => {
-    const { measured, skipped } = play({ rules: wechat, ...story } as Scenario);
+    const { measured, skipped } = play({ rules: wechat, ...story });
     const said = [
       ...measured.filter(({ seen }) => seen).map(({ untyped }) => untyped),
       ...skipped.map((each) => each?.reason),
