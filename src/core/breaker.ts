@@ -23,6 +23,11 @@ export function waitOf(breaker: Breaker, at: number): number {
   return Math.max(paused, Math.max(breaker.openUntil, breaker.probingUntil) - at);
 }
 
+export function standingOf(breaker: Breaker, at: number): 'closed' | 'open' | 'probing' {
+  if (breaker.failures < opensAfter) return 'closed';
+  return breaker.probingUntil > at ? 'probing' : 'open';
+}
+
 /** A call goes out: with an open breaker whose pause is over it is the probe, and the others wait for it. */
 export function going(breaker: Breaker, at: number): Breaker {
   return breaker.failures < opensAfter ? breaker : { ...breaker, probingUntil: at + probeLimit };

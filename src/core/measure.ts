@@ -67,7 +67,7 @@ function endedBy(rules: Rules, { before, after, at, blockedUntil }: Change): Mea
     const wait = Math.max(0, end.at - turn.openedAt);
     const litMs = Math.min(turn.litMs, wait);
     if (turn.litFrom !== null) return { ...end, litMs, firstMs: turn.litFrom - turn.openedAt, untyped: null };
-    const untyped = untypedBecause(rules, { ...before, turns: [turn], showAt: 0 }, { at, blockedUntil });
+    const untyped = untypedBecause(rules, { ...before, turns: [turn] }, { at, blockedUntil });
     return { ...end, litMs, firstMs: null, untyped };
   });
 }
@@ -81,11 +81,11 @@ function untypedBecause(
   const openedAt = state.turns[0]?.openedAt ?? at;
   const over = Math.min(at, openedAt + rules.cap - 1, windowEnd(rules, state) - 1);
   const moment = Math.max(openedAt, over);
-  const reason = whyDark(rules, state, { at: moment, blockedUntil })?.reason ?? 'calling';
-  const isQuick = at - openedAt < rules.callLimit;
-  if (reason === 'calling' || reason === 'start_delay' || reason === 'message_sent')
-    return isQuick ? 'answered_first' : 'not_accepted';
-  return reason;
+  const reason = whyDark(rules, { ...state, showAt: 0 }, { at: moment, blockedUntil })?.reason ?? 'calling';
+  if (reason !== 'calling' && reason !== 'start_delay' && reason !== 'message_sent') return reason;
+  // After a call that came to nothing, the next one waits.
+  const hasFailed = state.call === null && state.showAt > openedAt;
+  return hasFailed || at - openedAt >= rules.callLimit ? 'not_accepted' : 'answered_first';
 }
 
 function skippedBy({ before, after, event }: Change): Measures['skipped'] {

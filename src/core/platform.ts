@@ -124,6 +124,9 @@ export interface Platform {
   /** What somebody else's word for a message stands for here. `known`: the newest message id that a push has brought. */
   refer(user: string, messageId: string, known: string | null): { turn: string; messageId: string };
 
+  /** What a code of the platform's means to a typing call, and what mends it, in one sentence. */
+  explain(code: number): string;
+
   /** Reads a bot's 2xx webhook answer; opens it where it is encrypted. */
   readAnswer(answer: Answer): Promise<BotAnswer>;
   /** Sends a bot's webhook answer through the platform's API. Absent where webhook answers never hold messages. */

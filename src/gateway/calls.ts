@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
 import type { OwnCall, Verdict } from '../core/own-calls.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
@@ -10,7 +12,9 @@ import type { GatewayWatch, Sending } from '../core/gateway-watch.ts';
 export interface Reading {
   platform: GatewayPlatform;
   watch: GatewayWatch;
+  clock: Pick<Clock, 'now'>;
   log: Log;
+  observe?: Observe | undefined;
 }
 
 /** Messages are a few kB; a longer call passes unread (bytes). */
@@ -27,14 +31,25 @@ export function exchangeRead(reading: Reading, call: Exchange, path: string): vo
 }
 
 async function announce(reading: Reading, call: Exchange, user: string): Promise<void> {
-  const { watch, platform, log } = reading;
+  const { watch, platform, clock, log } = reading;
+  const from = clock.now();
   let sending: Sending | null = null;
   try {
     sending = await watch.sending(platform, user);
   } catch (error) {
     log.error({ account: platform.account, error }, 'A message of the bot passes unwatched.');
   }
+  tellOverhead(reading, { from, waitedForShow: sending?.waitedForShow === true });
   exchange({ ...call, told: sending && safely(reading, (verdict) => sending.over(verdict)) });
+}
+
+function tellOverhead(
+  { platform, clock, observe }: Reading,
+  { from, waitedForShow }: { from: number; waitedForShow: boolean },
+): void {
+  const { channel, account } = platform;
+  const at = clock.now();
+  observe?.({ is: 'gateway', at, channel, account, overheadMs: at - from, waitedForShow });
 }
 
 function typed(reading: Reading, { user, on }: OwnCall & { is: 'typing' }): Told {

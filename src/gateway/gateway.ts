@@ -1,5 +1,7 @@
 import { STATUS_CODES, type Agent, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
 import type { Place } from '../core/sight.ts';
 import { exchangeRead } from './calls.ts';
@@ -20,7 +22,10 @@ export interface GatewayOptions {
   accountOf: (place: Place) => GatewayAccount | null;
   agentFor: (url: string) => Agent;
   watch: GatewayWatch;
+  clock: Pick<Clock, 'now'>;
   log: Log;
+  /** Is told what a read call cost. @default nobody */
+  observe?: Observe | undefined;
   /** A call on which nothing moves for so long is given up (ms). @default 120000 */
   idleMs?: number;
 }
@@ -43,7 +48,7 @@ export function isForGateway(url: string): boolean {
  * account's API base and nowhere else, and reads what they say about a user's wait.
  */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { access, watch, log } = options;
+  const { access, watch, clock, log, observe } = options;
   const baseOf = createBases(options);
   return (request, response) => {
     const route = routeOf({ access, baseOf }, request);
@@ -59,7 +64,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       failed: (reason) => fail(response, { api, platform, log, reason }),
     };
     if (!platform.ownCalls.reads(request.method ?? '', route.path)) exchange(call);
-    else exchangeRead({ platform, watch, log }, call, route.path);
+    else exchangeRead({ platform, watch, clock, log, observe }, call, route.path);
   };
 }
 

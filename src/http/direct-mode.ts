@@ -4,6 +4,7 @@ import type { Answer } from '../core/wire.ts';
 import type { Asked } from './direct.ts';
 import { hangUpOf, write } from './respond.ts';
 import { holdLeft, userOf, type Task, type WebDeps } from './task.ts';
+import { tellDelivery } from './told.ts';
 import { meaningOf, tellEnd, tellReached } from './turn-end.ts';
 
 /**
@@ -34,6 +35,7 @@ export async function takeDirectly(
   const written = await write(response, relayed(task, inTime));
   await told;
   if (inTime && !written) await sendLate(deps, task, { asked, answer: inTime, meaning });
+  if (written && holdsMessage(meaning)) tellDelivery(deps, task, 'direct');
   if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
 }
 
@@ -65,7 +67,9 @@ async function sendLate(
   const sent = await deps.direct.sendLate(task.served, userOf(task), answer);
   const lost = sent ? null : notTaken(meaning);
   if (lost) await tellEnd(deps, task, lost);
-  if (sent && holdsMessage(meaning)) await tellReached(deps, task, { sent: true });
+  if (!holdsMessage(meaning)) return;
+  tellDelivery(deps, task, sent ? 'direct' : 'failed');
+  if (sent) await tellReached(deps, task, { sent: true });
 }
 
 async function late(deps: WebDeps, task: Task, hangUp: AbortSignal): Promise<'late'> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { botAttempts, botPause, botRequest, judgeBot } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
+import type { AccountNotice, Observe } from '../core/notice.ts';
 import { asNoAnswer, NoAnswer, type Answer, type RawPush, type Send } from '../core/wire.ts';
 import type { Served, ServedBot } from '../core/served.ts';
 
@@ -31,6 +32,8 @@ export interface DirectOptions {
   send: Send;
   clock: Clock;
   log: Log;
+  /** @default nobody */
+  observe?: Observe | undefined;
 }
 
 /** Repeats of a push come within 15 s. */
@@ -46,9 +49,10 @@ export function createDirect(options: DirectOptions): Direct {
   };
   return {
     ask: ({ platform }, bot, { key, push }) => {
-      const id = `${platform.channel}/${platform.account}/${key}`;
+      const { channel, account } = platform;
+      const id = `${channel}/${account}/${key}`;
       const call = calls.get(id) ?? {
-        answer: track(callBot(options, bot, { key, push, id })),
+        answer: track(callBot(options, bot, { key, push, id, place: { channel, account } })),
         deliveries: 0,
         taken: false,
       };
@@ -91,17 +95,23 @@ interface Call {
   id: string;
   key: string;
   push: RawPush;
+  place: AccountNotice;
 }
 
 async function callBot(
-  { send, clock, log }: DirectOptions,
+  { send, clock, log, observe }: DirectOptions,
   bot: ServedBot,
   call: Call,
 ): Promise<Answer | null> {
   for (let attempt = 1; ; attempt += 1) {
     const request = botRequest({ botUrl: bot.url, timeoutMs: bot.timeoutMs, attempt, ...call });
+    const from = clock.now();
     const result = await send(request).catch(asNoAnswer);
     const verdict = judgeBot(result, bot.retry);
+    const at = clock.now();
+    const status = result instanceof NoAnswer ? 0 : result.status;
+    const told = { turn: call.key, user: null, status, result: verdict, ms: at - from, overheadMs: null };
+    observe?.({ is: 'bot', at, ...call.place, ...told });
     if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
     if (verdict === 'failed' || attempt === botAttempts) {
       const reason = result instanceof NoAnswer ? result.message : `status ${result.status}`;

@@ -1,11 +1,12 @@
-import { notTaken } from '../core/bot-answer.ts';
+import { holdsMessage, notTaken } from '../core/bot-answer.ts';
 import { badGateway, botRequest } from '../core/forward.ts';
 import { asNoAnswer, NoAnswer, type Answer, type Send } from '../core/wire.ts';
 import { hangUpOf, write } from './respond.ts';
 import { warn, type Task, type WebDeps } from './task.ts';
+import { tellCall, tellDelivery } from './told.ts';
 import { meaningOf, tellEnd, tellReached } from './turn-end.ts';
 
-export interface PassDeps extends Pick<WebDeps, 'intake' | 'clock' | 'log'> {
+export interface PassDeps extends Pick<WebDeps, 'intake' | 'clock' | 'log' | 'observe'> {
   send: Send;
 }
 
@@ -20,10 +21,12 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
     .catch((error: unknown) => warn(deps.log, error));
   const hangUp = hangUpOf(response);
   const call = { botUrl: bot.url, push, key: received.key, attempt: 1, timeoutMs: bot.timeoutMs };
+  const from = deps.clock.now();
   const result = await deps.send({ ...botRequest(call), signal: hangUp }).catch(asNoAnswer);
   if (result instanceof NoAnswer && !hangUp.aborted) {
     deps.log.warn({ push: received.key, reason: result.message }, 'The bot did not answer a delivery.');
   }
+  if (!hangUp.aborted) tellCall(deps, task, { from, result });
   const answer = result instanceof NoAnswer ? badGateway : result;
   const meaning = await meaningOf(served.platform, succeeded(result), 'missed');
   // The end is told before the answer leaves: no show may be decided for a phone that already has its message.
@@ -32,6 +35,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   await told;
   const lost = written ? null : notTaken(meaning);
   if (lost) await tellEnd(deps, task, lost);
+  if (written && holdsMessage(meaning)) tellDelivery(deps, task, 'passed');
   if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
 }
 

@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
 import type { Happening, Platform, Received } from '../core/platform.ts';
 import type { Served, ServedBot } from '../core/served.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
@@ -52,6 +53,8 @@ export interface WebDeps {
   direct: Direct;
   clock: Clock;
   log: Log;
+  /** @default nobody */
+  observe?: Observe | undefined;
   holdMs: number;
   /** Bigger pushes are forwarded without being stored (bytes). */
   storedPushLimit: number;

@@ -25,6 +25,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   const read = await readBy(candidates, push);
   if (!read) return refuse(response, 404, unknownAccount(request));
   const { served, received } = read;
+  tellPush(deps, read, arrivedAt);
   if (received.is === 'refusal') return refuse(response, received.status, received.error);
   if (received.is === 'stranger') {
     noteStranger(deps, received.who);
@@ -80,6 +81,21 @@ async function readBy(candidates: readonly Served[], push: ReturnType<typeof pus
   }
   const fits = ({ received }: Read): boolean => !(received.is === 'refusal' && received.status === 401);
   return reads.find(({ received }) => received.is === 'stranger') ?? reads.find(fits) ?? reads[0] ?? null;
+}
+
+/** Who writes without a signature names what they like: nothing that they name is told. */
+function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: Read, at: number): void {
+  if (!observe) return;
+  const { channel, account } = platform;
+  const result = received.is === 'push' ? 'taken' : received.is === 'refusal' ? 'refused' : 'stranger';
+  const status = received.is === 'refusal' ? received.status : 200;
+  observe({ is: 'push', at, channel, account, result, status });
+  if (received.is !== 'push') return;
+  for (const each of received.happenings) {
+    if (each.is !== 'inbound') continue;
+    const { user, key: turn, messageId, type, opensTurn } = each;
+    observe({ is: 'message', at, channel, account, user, turn, messageId, type, opensTurn });
+  }
 }
 
 function isStatus(each: Happening): boolean {

@@ -5,6 +5,7 @@ import type { Platform, Received } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Answer, RawPush, Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
+import { explain } from './explain.ts';
 import { parseFields, phoneOf } from './fields.ts';
 import { refer } from './message-id.ts';
 import { businessPhoneOf, happeningsOf, pushKeyOf, type Reading } from './message.ts';
@@ -69,6 +70,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     ownCalls,
     receive: (push) => Promise.resolve(receive(push, account, reading)),
     show: (target) => show(api, target),
+    explain,
     refer: (_, messageId, known) => refer(messageId, known),
     readAnswer: () => Promise.resolve({ is: 'acknowledgement' }),
   };

@@ -1,4 +1,4 @@
-import { badGateway, botRequest, judgeBot } from '../core/forward.ts';
+import { badGateway, botRequest, judgeBot, type BotVerdict } from '../core/forward.ts';
 import type { Platform } from '../core/platform.ts';
 import { asNoAnswer, NoAnswer, type Answer } from '../core/wire.ts';
 import { handToHolder } from './deliver.ts';
@@ -22,9 +22,11 @@ export async function askBot(
     attempt,
     timeoutMs: bot.timeoutMs,
   };
+  const from = deps.clock.now();
   const result = await deps.send({ ...botRequest(call), signal }).catch(asNoAnswer);
   if (result instanceof NoAnswer) signal.throwIfAborted();
   const verdict = judgeBot(result, bot.retry);
+  tellCall(deps, run, { from, result, verdict });
   if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
   const reason =
     result instanceof NoAnswer
@@ -34,6 +36,19 @@ export async function askBot(
   await tellTurns(deps, run, { meaning: 'failed', rules: platform.rules });
   if (platform.sendLate) await showFailure(deps, deliveryId(data), result);
   throw new ReplyFailed(reason);
+}
+
+function tellCall(
+  { observe, clock }: ReplyDeps,
+  { data, attempt }: ReplyRun,
+  { from, result, verdict }: { from: number; result: Answer | NoAnswer; verdict: BotVerdict },
+): void {
+  const { channel, account, user, key: turn, arrivedAt = from } = data;
+  const at = clock.now();
+  const status = result instanceof NoAnswer ? 0 : result.status;
+  const overheadMs = attempt === 1 ? Math.max(0, from - arrivedAt) : null;
+  const call = { turn, status, result: verdict, ms: at - from, overheadMs };
+  observe?.({ is: 'bot', at, channel, account, user, ...call });
 }
 
 /** A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping. */

@@ -1,7 +1,14 @@
 import { holdsMessage, meaningOf, notTaken, type Meaning } from '../core/bot-answer.ts';
 import type { LateSend, Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
-import { deliveryId, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+import {
+  deliveryId,
+  ReplyFailed,
+  tellDelivery,
+  tellTurns,
+  type ReplyDeps,
+  type ReplyRun,
+} from './reply-run.ts';
 
 /** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
 const looks = [10, 20, 50, 120, 300];
@@ -19,8 +26,7 @@ export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer
   const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
   const message = holdsMessage(meaning);
   // A bare acknowledgement is no message: it takes no indicator away and opens no window.
-  const out = async (): Promise<void> =>
-    message ? reached(deps, run, { sent: false, release: null }) : undefined;
+  const out = async (): Promise<void> => (message ? inline(deps, run) : undefined);
   if (await handToHolder(deps, id, answer)) return out();
   if (message && deps.accounts.isMute(platform) && (await claimed(deps, id, looksForRepeat))) return out();
   if (!(await deps.deliveries.take(id, deps.clock.now()))) return out();
@@ -29,6 +35,11 @@ export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer
   const sent = await send(run, { platform, answer });
   if (sent.is !== 'sent') await unblock(deps, run, release);
   await settle(deps, run, { platform, id, sent, meaning, release });
+}
+
+async function inline(deps: ReplyDeps, run: ReplyRun): Promise<void> {
+  tellDelivery(deps, run, { way: 'inline', code: 0 });
+  return reached(deps, run, { sent: false, release: null });
 }
 
 async function send({ data: { user } }: ReplyRun, { platform, answer }: Delivery): Promise<LateSend> {
@@ -74,6 +85,7 @@ async function settle(
 ): Promise<void> {
   if (sent.is === 'sent') {
     await deps.deliveries.settle(id, 'sent');
+    tellDelivery(deps, run, { way: 'sent', code: 0 });
     return reached(deps, run, { sent: true, release });
   }
   if (sent.is === 'not-sent' && !run.last) {
@@ -81,6 +93,8 @@ async function settle(
     throw new Error(`The answer was not sent: ${sent.cause}`);
   }
   await deps.deliveries.settle(id, sent.is === 'unknown' ? 'unknown' : 'failed');
+  const way = sent.is === 'not-sent' ? 'failed' : sent.is;
+  tellDelivery(deps, run, { way, code: sent.is === 'refused' ? sent.code : 0 });
   if (sent.is === 'refused' && sent.mayNotSend) await deps.accounts.mute(platform);
   const lost = notTaken(meaning);
   if (lost) await tellTurns(deps, run, { meaning: lost, rules: platform.rules });

@@ -3,11 +3,13 @@ import {
   failed,
   going,
   pausedUntil,
+  standingOf,
   succeeded,
   waitOf,
   type Breaker,
 } from '../core/breaker.ts';
 import type { Clock } from '../core/clock.ts';
+import type { Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
 
 /** What stands between this process's typing calls and each account: its breaker, and the calls in flight. */
@@ -23,30 +25,42 @@ export interface GatesOptions {
   clock: Clock;
   /** Calls in flight for one account. */
   callsPerAccount: number;
+  /** Is told when a breaker opens, probes and closes. @default nobody */
+  observe?: Observe | undefined;
 }
 
 interface Gate {
   breaker: Breaker;
+  standing: ReturnType<typeof standingOf>;
   inFlight: number;
 }
 
-export function createGates({ clock, callsPerAccount }: GatesOptions): Gates {
+export function createGates({ clock, callsPerAccount, observe }: GatesOptions): Gates {
   const gates = new Map<string, Gate>();
   const of = ({ channel, account }: Platform): Gate => {
     const name = `${channel}/${account}`;
-    const gate = gates.get(name) ?? { breaker: closedBreaker, inFlight: 0 };
+    const gate = gates.get(name) ?? { breaker: closedBreaker, standing: 'closed', inFlight: 0 };
     gates.set(name, gate);
     return gate;
+  };
+  const turn = (platform: Platform, breaker: Breaker): void => {
+    const gate = of(platform);
+    const { channel, account } = platform;
+    const at = clock.now();
+    const state = standingOf(breaker, at);
+    const before = gate.standing;
+    Object.assign(gate, { breaker, standing: state });
+    if (state !== before) observe?.({ is: 'breaker', at, channel, account, state });
   };
   return {
     crowded: (platform) => of(platform).inFlight >= callsPerAccount,
     waitOf: (platform) => waitOf(of(platform).breaker, clock.now()),
     through: async (platform, call) => {
       const gate = of(platform);
-      gate.breaker = going(gate.breaker, clock.now());
+      turn(platform, going(gate.breaker, clock.now()));
       gate.inFlight += 1;
       const outcome = await call().finally(() => (gate.inFlight -= 1));
-      gate.breaker = after(gate.breaker, outcome, clock.now());
+      turn(platform, after(gate.breaker, outcome, clock.now()));
       return outcome;
     },
   };

@@ -51,7 +51,7 @@ export function createIntake({ replies, events, store, clock, index }: IntakeOpt
     received: Parameters<Intake['enqueue']>[1],
     again: boolean,
   ): Promise<void> => {
-    const data = jobOf(platform, received);
+    const data = { ...jobOf(platform, received), arrivedAt: clock.now() };
     // Statuses are many, and a repeat of one does no harm: they are not remembered for as long as a message.
     const said = received.happenings.some(({ is }) => is === 'inbound');
     const ttl = said ? platform.rules.repeats : Math.min(platform.rules.repeats, statusRepeats);

@@ -20,6 +20,8 @@ export interface ReplyJob {
   /** Whom a late answer goes to; null: the push names nobody. */
   user: string | null;
   turns: { user: string; turn: string }[];
+  /** When the push arrived (ms). */
+  arrivedAt?: number;
   push: { method: string; rawQuery: string; headers: HeaderLines; body: string };
 }
 

@@ -1,14 +1,16 @@
-import { createGates, type Gates } from './gates.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Event } from '../core/event.ts';
 import type { Log } from '../core/log.ts';
-import { conversationId, type Conversation, type Outcome, type Platform } from '../core/platform.ts';
-import type { Call } from '../core/state.ts';
+import type { Observe } from '../core/notice.ts';
+import { conversationId, type Conversation, type Platform } from '../core/platform.ts';
 import { step, type Step } from '../core/typing.ts';
 import type { Accounts } from './accounts.ts';
+import { learned, make, type CallDeps } from './call.ts';
 import type { EventQueue } from './events.ts';
+import { createGates } from './gates.ts';
 import type { TypingJob } from './jobs.ts';
 import { isForgotten, keptFor } from './kept.ts';
+import { noticesOf } from './noticed.ts';
 import { Postponed } from './postponed.ts';
 import type { Store } from './store.ts';
 
@@ -18,6 +20,8 @@ export interface PerformDeps {
   accounts: Accounts;
   clock: Clock;
   log: Log;
+  /** @default nobody */
+  observe?: Observe | undefined;
   /** Typing calls in flight for one account. */
   callsPerAccount: number;
   platformOf: (conversation: Conversation) => Platform | null;
@@ -33,20 +37,27 @@ export interface TypingRun {
 /** Carries one event through: judges it, makes the call that it asks for, judges the outcome, and so on. */
 export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
   const gates = createGates(deps);
+  const calls = { ...deps, gates };
   return async ({ id, data: { conversation, event, release }, redelivered }) => {
     const platform = deps.platformOf(conversation);
     if (!platform) return;
     if (mayWait(event) && gates.crowded(platform)) throw new Postponed(crowdedPause);
     const told = { platform, conversation, by: id, release: null };
     const now = deps.clock.now();
-    if (redelivered) await carry(deps, gates, { ...told, event: { is: 'recovered', by: id, at: now } });
-    if (event.is === 'wake') deps.log.debug({ lateMs: now - event.at }, 'wake-up');
+    if (redelivered) await carry(calls, { ...told, event: { is: 'recovered', by: id, at: now } });
+    tellLag(deps, event, now);
     const judged = event.is === 'wake' ? { ...event, at: now } : event;
-    await carry(deps, gates, { ...told, event: judged, release: release ?? null });
+    await carry(calls, { ...told, event: judged, release: release ?? null });
   };
 }
 
 const crowdedPause = 100;
+
+function tellLag({ log, observe }: PerformDeps, event: Event, now: number): void {
+  const ms = Math.max(0, now - event.at);
+  if (event.is === 'wake') log.debug({ lateMs: now - event.at }, 'wake-up');
+  observe?.({ is: 'lag', at: now, queue: event.is === 'wake' ? 'wake' : 'typing', ms });
+}
 
 /** Mostly what asks for shows; an end is noted at once, however busy the account is. */
 function mayWait(event: Event): boolean {
@@ -62,10 +73,12 @@ interface Task {
   release: string | null;
 }
 
-async function carry(deps: PerformDeps, gates: Gates, task: Task): Promise<void> {
+type Deps = PerformDeps & CallDeps;
+
+async function carry(deps: Deps, task: Task): Promise<void> {
   let { call } = await judge(deps, task);
   while (call) {
-    const outcome = await make(deps, gates, { ...task, call });
+    const outcome = await make(deps, { ...task, call });
     const event: Event = { is: 'outcome', call: call.n, outcome, at: deps.clock.now() };
     ({ call } = await judge(deps, { ...task, event, release: null }));
   }
@@ -86,6 +99,7 @@ async function judge(deps: PerformDeps, task: Task): Promise<Step> {
     const change = { from: raw, to: taken.state, keepMs, sending: { now, unblocked, release } };
     if (!(await store.save(conversation, change))) continue;
     await carryOut(deps, task, taken);
+    tellNotices(deps, task, { taken, at: now });
     if (isForgotten(taken.state)) await store.forget(conversation);
     return taken;
   }
@@ -104,41 +118,10 @@ async function carryOut(deps: PerformDeps, { platform, conversation }: Task, tak
   if (ended.length > 0) await learned(deps, deps.accounts.noteEnds(platform, ended));
 }
 
-/** What is learned of an account is worth nothing against the event that is being judged. */
-async function learned({ log }: PerformDeps, work: Promise<void>): Promise<void> {
-  await work.catch((error: unknown) => log.warn({ error }, 'What was learned of an account was not shared.'));
-}
-
-/** One typing call. A hide always goes out: nothing else can take a ghost away. */
-async function make(deps: PerformDeps, gates: Gates, task: Task & { call: Call }): Promise<Outcome> {
-  const { platform, conversation, call } = task;
-  if (call.kind === 'interim') return sayInterim(deps, task);
-  const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
-  if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
-  const outcome = await gates.through(platform, () => ask(platform, { ...conversation, ...call }));
-  note(deps, { ...task, outcome });
-  if (outcome.is === 'account-off') await learned(deps, deps.accounts.switchOff(platform, outcome));
-  if (outcome.is === 'done') await learned(deps, deps.accounts.switchOn(platform));
-  return outcome;
-}
-
-async function sayInterim({ log }: PerformDeps, { platform, conversation }: Task): Promise<Outcome> {
-  const outcome = (await platform.sendInterim?.(conversation.user)) ?? ({ is: 'failed', code: 0 } as const);
-  const level = outcome.is === 'done' ? 'info' : 'warn';
-  log[level]({ conversation: conversationId(conversation), ...outcome }, 'interim text');
-  return outcome;
-}
-
-async function ask(platform: Platform, call: Call & { user: string }): Promise<Outcome> {
-  const target = { user: call.user, messageId: call.messageId };
-  if (call.kind === 'show') return platform.show(target);
-  return platform.hide ? platform.hide(target) : { is: 'done' };
-}
-
-function note({ log }: PerformDeps, task: Task & { call: Call; outcome: Outcome }): void {
-  const { outcome, call, conversation } = task;
-  const fields = { conversation: conversationId(conversation), call: call.kind, ...outcome };
-  if (outcome.is === 'failed' && outcome.bug)
-    log.error(fields, 'the platform says that our request was malformed');
-  else log.info(fields, 'typing call');
+function tellNotices(deps: PerformDeps, task: Task, { taken, at }: { taken: Step; at: number }): void {
+  const { accounts, observe } = deps;
+  if (!observe) return;
+  const { platform, conversation, event } = task;
+  const isOff = at < accounts.of(platform).offUntil && platform.rules.mode !== 'off';
+  for (const notice of noticesOf({ conversation, event, measures: taken, isOff, at })) observe(notice);
 }

@@ -2,6 +2,7 @@ import { eventOf, type Meaning } from '../core/bot-answer.ts';
 import type { Clock } from '../core/clock.ts';
 import type { BotRetry } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
+import type { Notice, Observe } from '../core/notice.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
@@ -33,11 +34,15 @@ export interface ReplyDeps {
    * Resolves with what ends that; null: nothing was blocked.
    */
   makeWay: (push: Pick<ReplyJob, 'channel' | 'account' | 'user'>) => Promise<string | null>;
+  /** @default nobody */
+  observe?: Observe | undefined;
   platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
   botOf: (platform: Platform) => Bot | null;
 }
 
 export interface ReplyRun {
+  /** The job's id. */
+  job: string;
   data: ReplyJob;
   /** 1 for the first start, whatever ended it. */
   attempt: number;
@@ -55,6 +60,16 @@ export class ReplyFailed extends Error {
 /** A push's delivery, and its place in the queue's deduplication. */
 export function deliveryId({ channel, account, key }: Pick<ReplyJob, 'channel' | 'account' | 'key'>): string {
   return `${channel}/${account}/${key}`;
+}
+
+type Outcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'>;
+
+/** What became of the answer, for whoever observes. What did not go out can be run again by its job. */
+export function tellDelivery({ observe, clock }: ReplyDeps, { data, job }: ReplyRun, outcome: Outcome): void {
+  const { channel, account, user, key: turn } = data;
+  const isOut = outcome.way === 'inline' || outcome.way === 'sent';
+  const at = clock.now();
+  observe?.({ is: 'delivery', at, channel, account, user, turn, ...outcome, job: isOut ? null : job });
 }
 
 /** Tells the typing queue what the bot's answer, or the lack of one, means for the push's turns. */

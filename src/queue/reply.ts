@@ -2,7 +2,14 @@ import { meaningOf } from '../core/bot-answer.ts';
 import { askBot } from './ask-bot.ts';
 import { deliver } from './deliver.ts';
 import { Postponed } from './postponed.ts';
-import { deliveryId, ReplyFailed, tellTurns, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+import {
+  deliveryId,
+  ReplyFailed,
+  tellDelivery,
+  tellTurns,
+  type ReplyDeps,
+  type ReplyRun,
+} from './reply-run.ts';
 
 /** A send takes no longer than this: a token, a retry and the request (ms). */
 const sendLimit = 20_000;
@@ -10,6 +17,10 @@ const sendLimit = 20_000;
 /** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
 export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   const { data } = run;
+  if (run.attempt === 1 && data.arrivedAt !== undefined) {
+    const at = deps.clock.now();
+    deps.observe?.({ is: 'lag', at, queue: 'replies', ms: Math.max(0, at - data.arrivedAt) });
+  }
   const platform = deps.platformOf(data);
   const bot = platform && deps.botOf(platform);
   if (!platform || !bot)
@@ -24,6 +35,7 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
     if (waitMs > 0) throw new Postponed(waitMs);
     // It died between the request and the note of its outcome: only a person may send it again.
     await deps.deliveries.settle(id, 'unknown');
+    tellDelivery(deps, run, { way: 'unknown', code: 0 });
     throw new ReplyFailed('outcome unknown: a process died while it sent the answer.');
   }
   if (standing.state === 'offered' && standing.answer)

@@ -91,7 +91,7 @@ async function runReply(
 ): Promise<void> {
   const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
   try {
-    await reply(deps, { data: job.data, attempt: job.attemptsStarted, last, signal });
+    await reply(deps, { job: idOf(job), data: job.data, attempt: job.attemptsStarted, last, signal });
   } catch (error) {
     if (signal.aborted && error === signal.reason) return later(job, { token, waitMs: 0 });
     if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });

@@ -34,13 +34,23 @@ export function createAccessTokens(account: WechatAccount, deps: TokenDeps): Acc
       if (!canFetchToken(account)) return { is: 'no-credentials' };
       const held = store.remembered(memoryMs);
       if (held !== null) return { is: 'token', token: held.token };
-      flight ??= obtain(store, () => fetchToken(account, deps), deps).finally(() => {
+      flight ??= obtain(store, () => fetchTold(account, deps), deps).finally(() => {
         flight = null;
       });
       return flight;
     },
     drop: (token) => store.drop(token),
   };
+}
+
+async function fetchTold(account: WechatAccount, deps: TokenDeps): Promise<Fetched> {
+  const fetched = await fetchToken(account, deps);
+  const results = { token: 'renewed', 'token-refused': 'refused', 'token-lost': 'lost' } as const;
+  const result = fetched.is === 'no-credentials' ? 'refused' : results[fetched.is];
+  const code = fetched.is === 'token-refused' ? fetched.code : 0;
+  const { channel, name } = account;
+  deps.observe?.({ is: 'token', at: deps.clock.now(), channel, account: name, result, code });
+  return fetched;
 }
 
 type Fetched = ({ is: 'token' } & Token) | TokenFault;

@@ -5,6 +5,7 @@ import type { Answer, Send } from '../core/wire.ts';
 import { createAccessTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
 import { meaningOf, readPassive } from './answer.ts';
+import { explain } from './explain.ts';
 import { readStarts, turnOf } from './message.ts';
 import { createOwnCalls } from './own-calls.ts';
 import { receivePush, shakeHands } from './receive.ts';
@@ -47,6 +48,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     receive: async (push) => receivePush(push, account, { now: now(), starts }),
     show: ({ user }) => typing('Typing', user),
     hide: ({ user }) => typing('CancelTyping', user),
+    explain,
     refer: (user, messageId) => ({ turn: turnOf(user, messageId), messageId }),
     readAnswer: async (answer) => meaningOf(passive(answer)),
     sendLate: async (user, answer) => sendLate(user, passive(answer)),

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
 import type { SharedCache } from '../core/shared-cache.ts';
 import type { OutboundRequest, Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
@@ -20,6 +21,8 @@ export interface TokenDeps {
   clock: Clock;
   cache: SharedCache;
   log: Log;
+  /** Is told of each token that is fetched, or not. @default nobody */
+  observe?: Observe | undefined;
 }
 
 const timeoutMs = 3000;

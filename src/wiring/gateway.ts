@@ -33,7 +33,9 @@ export function openGateway(
     },
     agentFor: clients.gateway.agentFor,
     watch: createWatch({ blocks, events, later, clock, log, reachesRedis }),
+    clock,
     log,
+    observe: parts.observe,
   });
 }
 
@@ -56,6 +58,7 @@ export function openPlainGateway(config: Config, { agents, log }: { agents: Agen
     accountOf: ({ channel, account }) => accounts.get(`${channel}/${account}`) ?? null,
     agentFor: agents.agentFor,
     watch: nobody,
+    clock: Date,
     log,
   });
 }

@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import type { Account, Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
+import type { Observe } from '../core/notice.ts';
 import type { Saw } from '../core/sight.ts';
 import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
 import { createAccounts } from '../queue/accounts.ts';
@@ -20,6 +21,7 @@ import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
 import { createClients, createPlatform, type Clients } from './platforms.ts';
+import { createObservers, type Observers } from './observers.ts';
 import type { Releases } from './releases.ts';
 
 export interface RedisPlace {
@@ -36,6 +38,9 @@ export interface Parts {
   clients: Clients;
   roster: ChangingRoster;
   accounts: ReturnType<typeof createAccounts>;
+  /** Hear of everything that happens. */
+  observers: Observers;
+  observe: Observe;
   /** Notes what is seen of the accounts. */
   saw: Saw;
   redis: RedisPlace;
@@ -66,10 +71,12 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   releases.add('HTTP clients', () =>
     Object.values(clients).forEach((client: { close: () => void }) => client.close()),
   );
+  const observers = createObservers(log);
+  const { observe } = observers;
   const cache = createSharedCache(connections.fast, randomUUID);
   const roster = createRoster(
     config.accounts.map((account) =>
-      serve(account, config, createPlatform(account, { clients, clock, cache, log })),
+      serve(account, config, createPlatform(account, { clients, clock, cache, log, observe })),
     ),
   );
   const auto = new Set(
@@ -79,8 +86,8 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   );
   const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
   const saw = createSightings({ redis: connections.fast, clock, log });
-  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw });
-  return { config, log, connections, clock, clients, roster, accounts, saw, redis };
+  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
+  return { config, log, connections, clock, clients, roster, accounts, saw, observers, observe, redis };
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {

@@ -2,6 +2,7 @@ import { getProxyForUrl } from 'proxy-from-env';
 import type { Account } from '../config/index.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { SharedCache } from '../core/shared-cache.ts';
 import { createAgents, type Agents } from '../http/agents.ts';
@@ -50,12 +51,14 @@ export interface PlatformDeps {
   clock: Clock;
   cache: SharedCache;
   log: Log;
+  /** @default nobody */
+  observe?: Observe;
 }
 
 export function createPlatform(account: Account, deps: PlatformDeps): Platform {
-  const { clients, clock, cache, log } = deps;
+  const { clients, clock, cache, log, observe } = deps;
   const typing = clients.typing.send;
   return account.channel === 'wechat'
-    ? createWechat(account, { typing, send: clients.messages.send, clock, cache, log })
+    ? createWechat(account, { typing, send: clients.messages.send, clock, cache, log, observe })
     : createNxcloud(account, { typing, clock, log });
 }

@@ -42,6 +42,7 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
     direct,
     clock,
     log,
+    observe: parts.observe,
     storedPushLimit,
     holdMs: config.holdMs,
     send: parts.clients.bot.send,

@@ -35,7 +35,8 @@ const directMs = 8_000;
 export async function startWeb(parts: Parts, options: WebOptions): Promise<number> {
   const { skipped, releases, standby, page = null, worker } = options;
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: [...skipped] };
-  const direct = createDirect({ send: parts.clients.bot.send, clock: parts.clock, log: parts.log });
+  const { clock, log, observe } = parts;
+  const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
   const app = createWebApp(parts, { readiness, direct, releases, page });
   const server = await listen(app, parts.config);
   let stoppingAt = 0;

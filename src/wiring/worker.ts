@@ -25,7 +25,7 @@ const cleaningEvery = 60 * 60_000;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
-  const { connections, accounts, clock, log, clients, config } = parts;
+  const { connections, accounts, clock, log, clients, config, observe } = parts;
   const { typingConcurrency, replyConcurrency } = config;
   const { typing, replies, events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
   const platformOf = (place: Place): Platform | null => parts.roster.of(place)?.platform ?? null;
@@ -34,7 +34,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     connections.jobs.publish(keys.web(processOf(holder)), holder);
   // One account's calls leave half of the places to the others.
   const callsPerAccount = Math.max(8, Math.floor(typingConcurrency / 2));
-  const perform: PerformDeps = { store, events, accounts, clock, log, platformOf, callsPerAccount };
+  const perform: PerformDeps = { store, events, accounts, clock, log, observe, platformOf, callsPerAccount };
   const reply: ReplyDeps = {
     deliveries,
     events,
@@ -42,6 +42,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     accounts,
     clock,
     log,
+    observe,
     send: clients.bot.send,
     notify,
     makeWay: createWay({ blocks: createBlocks(connections.jobs), clock }),

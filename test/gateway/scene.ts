@@ -82,6 +82,7 @@ export async function openGateway(scene: GatewayScene) {
       accounts.find(({ platform }) => platform.channel === channel && platform.account === account) ?? null,
     agentFor: agents.agentFor,
     watch,
+    clock: Date,
     log,
     ...(scene.idleMs === undefined ? {} : { idleMs: scene.idleMs }),
   });

@@ -105,6 +105,7 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
     },
     ownCalls: { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) },
     refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
+    explain: (code) => `Code ${code} is explained.`,
     readAnswer: async () => ({ is: answer }),
     ...(hide === 'absent'
       ? {}

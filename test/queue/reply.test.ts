@@ -115,7 +115,14 @@ async function stage(options: Options = {}): Promise<Stage> {
   };
   if (holder) await deliveries.hold(id, 'web.1', clock.now() + 4500);
   const run = (changes: Partial<ReplyRun> = {}): Promise<void> =>
-    reply(deps, { data: job, attempt: 1, last: false, signal: new AbortController().signal, ...changes });
+    reply(deps, {
+      job: 'j1',
+      data: job,
+      attempt: 1,
+      last: false,
+      signal: new AbortController().signal,
+      ...changes,
+    });
   return Object.assign(deps, { clock, events, platform, asked, job, id, run });
 }
 

@@ -39,6 +39,7 @@ export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gatew
         : { base: nxcloud.apiBase, platform: onNxcloud },
     agentFor: agents.agentFor,
     watch,
+    clock: Date,
     log,
   });
   const server = createServer((request, response) => {

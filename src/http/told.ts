@@ -1,0 +1,29 @@
+/** What the web does for a push itself, told to whoever observes. */
+import { judgeBot } from '../core/forward.ts';
+import type { DeliveryWay } from '../core/notice.ts';
+import { NoAnswer, type Answer } from '../core/wire.ts';
+import { userOf, type Task, type WebDeps } from './task.ts';
+
+type Telling = Pick<WebDeps, 'clock' | 'observe'>;
+
+export function tellDelivery({ clock, observe }: Telling, task: Task, way: DeliveryWay): void {
+  observe?.({ is: 'delivery', at: clock.now(), ...placeOf(task), way, code: 0, job: null });
+}
+
+/** The bot was called from `from` on; nothing calls it again for this delivery. */
+export function tellCall(
+  { clock, observe }: Telling,
+  task: Task,
+  { from, result }: { from: number; result: Answer | NoAnswer },
+): void {
+  const at = clock.now();
+  const status = result instanceof NoAnswer ? 0 : result.status;
+  const verdict = judgeBot(result, 'never');
+  const overheadMs = Math.max(0, from - task.arrivedAt);
+  observe?.({ is: 'bot', at, ...placeOf(task), status, result: verdict, ms: at - from, overheadMs });
+}
+
+function placeOf(task: Task) {
+  const { channel, account } = task.served.platform;
+  return { channel, account, user: userOf(task), turn: task.received.key };
+}

@@ -1,0 +1,85 @@
+/** One typing call, or the interim text: made through the account's gate, told to whoever observes. */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
+import { conversationId, type Conversation, type Outcome, type Platform } from '../core/platform.ts';
+import type { Call } from '../core/state.ts';
+import type { Accounts } from './accounts.ts';
+import type { Gates } from './gates.ts';
+
+export interface CallDeps {
+  accounts: Accounts;
+  gates: Gates;
+  clock: Clock;
+  log: Log;
+  /** @default nobody */
+  observe?: Observe | undefined;
+}
+
+export interface Calling {
+  platform: Platform;
+  conversation: Conversation;
+  call: Call;
+}
+
+/** A hide always goes out: nothing else can take a ghost away. */
+export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
+  const { accounts, gates } = deps;
+  const { platform, call } = calling;
+  if (call.kind === 'interim') return sayInterim(deps, calling);
+  const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
+  if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
+  const outcome = await gates.through(platform, () => timed(deps, calling, () => ask(calling)));
+  note(deps, calling, outcome);
+  if (outcome.is === 'account-off') await learned(deps, accounts.switchOff(platform, outcome));
+  if (outcome.is === 'done') await learned(deps, accounts.switchOn(platform));
+  return outcome;
+}
+
+/** What is learned of an account is worth nothing against the event that is being judged. */
+export async function learned({ log }: Pick<CallDeps, 'log'>, work: Promise<void>): Promise<void> {
+  await work.catch((error: unknown) => log.warn({ error }, 'What was learned of an account was not shared.'));
+}
+
+async function sayInterim(deps: CallDeps, calling: Calling): Promise<Outcome> {
+  const { platform, conversation } = calling;
+  const say = async (): Promise<Outcome> =>
+    (await platform.sendInterim?.(conversation.user)) ?? { is: 'failed', code: 0 };
+  const outcome = await timed(deps, calling, say);
+  const level = outcome.is === 'done' ? 'info' : 'warn';
+  deps.log[level]({ conversation: conversationId(conversation), ...outcome }, 'interim text');
+  return outcome;
+}
+
+async function ask({ platform, conversation: { user }, call }: Calling): Promise<Outcome> {
+  const target = { user, messageId: call.messageId };
+  if (call.kind === 'show') return platform.show(target);
+  return platform.hide ? platform.hide(target) : { is: 'done' };
+}
+
+async function timed(deps: CallDeps, calling: Calling, work: () => Promise<Outcome>): Promise<Outcome> {
+  const { platform, conversation, call } = calling;
+  const from = deps.clock.now();
+  const outcome = await work();
+  const at = deps.clock.now();
+  const code = 'code' in outcome ? outcome.code : 0;
+  const remedy = 'remedy' in outcome ? outcome.remedy : code === 0 ? null : platform.explain(code);
+  deps.observe?.({
+    is: 'call',
+    at,
+    ...conversation,
+    kind: call.kind,
+    outcome: outcome.is,
+    code,
+    remedy,
+    ms: at - from,
+  });
+  return outcome;
+}
+
+function note({ log }: CallDeps, { call, conversation }: Calling, outcome: Outcome): void {
+  const fields = { conversation: conversationId(conversation), call: call.kind, ...outcome };
+  if (outcome.is === 'failed' && outcome.bug)
+    log.error(fields, 'the platform says that our request was malformed');
+  else log.info(fields, 'typing call');
+}
