@@ -39,7 +39,7 @@ type NxcloudFields = z.infer<typeof nxcloudFields>;
 type Limits = Pick<Rules, 'cap' | 'deadline'>;
 
 function build(name: string, fields: WechatFields | NxcloudFields, limits: Limits): Account {
-  return 'appId' in fields ? buildWechat(name, fields, limits) : buildNxcloud(name, fields, limits);
+  return 'token' in fields ? buildWechat(name, fields, limits) : buildNxcloud(name, fields, limits);
 }
 
 function buildWechat(name: string, fields: WechatFields, limits: Limits): WechatAccount {
@@ -76,6 +76,7 @@ function buildNxcloud(name: string, fields: NxcloudFields, limits: Limits): Nxcl
     accessSecrets: present(fields.accessSecret, fields.accessSecretPrevious),
     appKey: fields.appKey,
     businessPhone: fields.businessPhone?.replace('+', '') ?? null,
+    appId: fields.appId ?? null,
     verifyCallbacks: fields.verifyCallbacks,
     ...buildBoth(fields, limits),
   };

@@ -125,6 +125,7 @@ export const nxcloudFields = z.strictObject({
   businessPhone: text
     .regex(/^\+?\d{5,20}$/, { error: 'must be the digits of the phone number, country code first' })
     .optional(),
+  appId: text.regex(/^\d{1,20}$/, { error: 'must be the digits that pushes carry as app_id' }).optional(),
   verifyCallbacks: oneOf('auto', 'require', 'off').default('auto'),
   apiBase: webAddress.default('https://api2.nxcloud.com'),
   ...forBoth,

@@ -38,6 +38,8 @@ export type Received =
       /** The whole push's key: equal for repeats, for job deduplication. At most 200 characters. */
       key: string;
       happenings: Happening[];
+      /** So many of the account's own marks (its number, its app) stand in the push: of several accounts the most is meant. */
+      marks?: number;
       /** The previous secret has signed or encrypted it: the rotation is not over. */
       byPrevious?: true;
     }

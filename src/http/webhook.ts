@@ -74,11 +74,11 @@ function unknownAccount(request: Request): string {
 /** A URL without an account's name means the one whose signature, and whose number, fits. */
 async function readBy(candidates: readonly Served[], push: ReturnType<typeof pushOf>): Promise<Read | null> {
   const reads: Read[] = [];
-  for (const served of candidates) {
-    const received = await served.platform.receive(push);
-    if (received.is === 'push') return { served, received };
-    reads.push({ served, received });
-  }
+  for (const served of candidates) reads.push({ served, received: await served.platform.receive(push) });
+  const [taken] = reads
+    .filter(({ received }) => received.is === 'push')
+    .toSorted((a, b) => marksOf(b) - marksOf(a));
+  if (taken) return taken;
   const fits = ({ received }: Read): boolean => !(received.is === 'refusal' && received.status === 401);
   return reads.find(({ received }) => received.is === 'stranger') ?? reads.find(fits) ?? reads[0] ?? null;
 }
@@ -96,6 +96,10 @@ function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: 
     const { user, key: turn, messageId, type, opensTurn } = each;
     observe({ is: 'message', at, channel, account, user, turn, messageId, type, opensTurn });
   }
+}
+
+function marksOf({ received }: Read): number {
+  return received.is === 'push' ? (received.marks ?? 0) : 0;
 }
 
 function isStatus(each: Happening): boolean {

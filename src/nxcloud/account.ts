@@ -11,6 +11,8 @@ export interface NxcloudAccount {
   appKey: string;
   /** Digits with country code. null: taken from each push. */
   businessPhone: string | null;
+  /** The `app_id` of its pushes, digits. null: any. */
+  appId: string | null;
   /** `auto`: checked when the headers carry one; `require`: a push without one is refused; `off`. */
   verifyCallbacks: 'auto' | 'require' | 'off';
   apiBase: string;

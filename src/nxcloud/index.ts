@@ -6,9 +6,9 @@ import type { Rules } from '../core/rules.ts';
 import type { Answer, RawPush, Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { explain } from './explain.ts';
-import { parseFields, phoneOf } from './fields.ts';
+import { parseFields, phoneOf, type Fields } from './fields.ts';
 import { refer } from './message-id.ts';
-import { businessPhoneOf, happeningsOf, pushKeyOf, type Reading } from './message.ts';
+import { appIdOf, businessPhoneOf, happeningsOf, pushKeyOf, type Reading } from './message.ts';
 import { ownCalls } from './own-calls.ts';
 import { verify } from './signature.ts';
 import { nxcloudRules } from './rules.ts';
@@ -94,12 +94,25 @@ function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Rece
   if (body === null) {
     return { is: 'refusal', status: 400, error: 'The body is not a JSON object: send it as NXCloud does.' };
   }
-  const who = businessPhoneOf(body);
-  if (who !== null && account.businessPhone !== null && who !== phoneOf(account.businessPhone)) {
-    return { is: 'stranger', who };
-  }
-  const read = { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
+  const marks = marksOf(body, account);
+  if (marks === null) return { is: 'stranger', who: strangerOf(body) };
+  const read = { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading), marks };
   return isByPrevious(push, account) ? { is: 'push', ...read, byPrevious: true } : { is: 'push', ...read };
+}
+
+/** How many of the account's marks the push has; null: it has another one. What it does not name is no mark. */
+function marksOf(body: Fields, { businessPhone, appId }: NxcloudAccount): number | null {
+  const pairs = [
+    [businessPhone && phoneOf(businessPhone), businessPhoneOf(body)],
+    [appId, appIdOf(body)],
+  ].filter(([own, named]) => own !== null && named !== null);
+  return pairs.every(([own, named]) => own === named) ? pairs.length : null;
+}
+
+function strangerOf(body: Fields): string {
+  const app = appIdOf(body);
+  const who = businessPhoneOf(body) ?? 'no business phone';
+  return app === null ? who : `${who} of app ${app}`;
 }
 
 function isByPrevious(push: RawPush, account: NxcloudAccount): boolean {

@@ -106,6 +106,14 @@ export function businessPhoneOf(body: Fields): string | null {
   ].reduce<string | null>((found, candidate) => found ?? phoneOf(candidate), null);
 }
 
+/** The app's number, which some envelopes write as a number and some as a text. */
+export function appIdOf(body: Fields): string | null {
+  return [body.app_id, fieldsOf(body.value).app_id].reduce<string | null>((found, each) => {
+    const id = typeof each === 'number' ? String(each) : each;
+    return found ?? (typeof id === 'string' && /^\d{1,20}$/.test(id) ? id : null);
+  }, null);
+}
+
 /** The push's key: made of its messages' and statuses' ids, which every repeat has; without messages, of its bytes. */
 export function pushKeyOf(body: Fields, raw: Uint8Array): string {
   const messages = namesOf(body.messages, (message) => message.id);

@@ -115,6 +115,22 @@ describe('a URL', () => {
     expectRefusal(await wechatPost(scene, 'hello', signedPath('', 'THREE')), 401);
   });
 
+  test('without a name means the account whose number and app fit, before one that takes any', async () => {
+    const [any, app, both] = [
+      { name: 'default', businessPhone: null },
+      { name: 'app', businessPhone: null, appId: '1534' },
+      { name: 'both', businessPhone: '8615800001795', appId: '1534' },
+    ].map((account) => nxcloud({ account }));
+    const scene = await openScene({ accounts: [any, app, both].flatMap((each) => each ?? []) });
+    const push = async (head: object): Promise<void> => {
+      await nxcloudPost(scene, nxcloudText(head)).expect(200);
+    };
+    await push({ business_phone: '8615800001795', app_id: '1534' });
+    await push({ business_phone: '8615800001796', app_id: 1534 });
+    await push({ business_phone: '8615800001796', app_id: '1535' });
+    expect(scene.journal.of('enqueue').map(({ account }) => account)).toEqual(['both', 'app', 'default']);
+  });
+
   test('without a name means the account whose number fits', async () => {
     const phones = ['8615800001795', '8615800001796'];
     const accounts = phones.map((businessPhone) =>
@@ -335,8 +351,8 @@ describe('a push', () => {
     }
     expectNothingTaken(scene);
     expect(scene.log.lines).toMatchObject([
-      { level: 'warn', fields: { who: '111' } },
-      { level: 'warn', fields: { who: '222' } },
+      { level: 'warn', fields: { who: '111 of app 1533' } },
+      { level: 'warn', fields: { who: '222 of app 1533' } },
     ]);
   });
 });

@@ -13,6 +13,7 @@ export const account: NxcloudAccount = {
   accessKey: 'fme2na3kdi3ki',
   accessSecrets: ['abciiiko2k3'],
   appKey: 'xxx',
+  appId: null,
   businessPhone: '8615800001795',
   verifyCallbacks: 'auto',
   apiBase: 'https://api2.nxcloud.com',

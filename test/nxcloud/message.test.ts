@@ -253,6 +253,28 @@ describe('business phone', () => {
     expect(await happeningsOf(envelope({}), { businessPhone: '+86 15800001795' })).toEqual([]);
   });
 
+  test.each([
+    ['another app', { app_id: '1534' }, '8615800001795 of app 1534'],
+    ['another app, as a number', { app_id: 1534 }, '8615800001795 of app 1534'],
+    [
+      'another app inside a value',
+      { app_id: undefined, value: { app_id: '1534' } },
+      '8615800001795 of app 1534',
+    ],
+  ])('may be right while the push is for %s', async (_, app, who) => {
+    const { platform } = createScene([], { appId: '1533' });
+    expect(await platform.receive(pushOf({ ...envelope({}), ...app }))).toEqual({ is: 'stranger', who });
+  });
+
+  test('and the app that a push names are its marks, as far as they are configured', async () => {
+    const body = { ...envelope({}), app_id: 1533 };
+    expect(await marks({ businessPhone: null }, body)).toBe(0);
+    expect(await marks({}, body)).toBe(1);
+    expect(await marks({ appId: '1533' }, body)).toBe(2);
+    expect(await marks({ appId: '1533' }, { messages: [] })).toBe(0);
+    expect(await marks({ appId: '1533', businessPhone: null }, { app_id: 'x', messages: [] })).toBe(0);
+  });
+
   test('travels with the message id when the account has none configured', async () => {
     const [happening] = await happeningsOf(envelope({ messages: [textMessage()] }), { businessPhone: null });
     expect(happening).toMatchObject({ key: wamid, messageId: `${wamid}@8615800001795` });
@@ -269,3 +291,11 @@ describe('business phone', () => {
     expect(splitMessageId('')).toEqual({ id: '', phone: null });
   });
 });
+
+async function marks(
+  account: { businessPhone?: string | null; appId?: string | null },
+  body: object,
+): Promise<unknown> {
+  const received = await createScene([], account).platform.receive(pushOf(body));
+  return received.is === 'push' ? received.marks : received.is;
+}
