@@ -88,6 +88,7 @@ function buildBoth(fields: WechatFields | NxcloudFields, limits: Limits) {
     apiBase: fields.apiBase.replace(/\/+$/, ''),
     botUrl: fields.botUrl ?? null,
     botMode: fields.botMode,
+    replyConcurrency: fields.replyConcurrency ?? null,
     afterAck: fields.afterAck,
     starts: fields.starts,
     rules: { mode: fields.typing, sendEnds: fields.sendEnds, ...limits, ...startDelay, ...fields.rules },

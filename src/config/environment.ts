@@ -38,7 +38,7 @@ export function environmentCandidates(environment: Environment): Candidate[] {
   });
 }
 
-const NOT_TEXT = /_(RULES|STARTS|START_DELAY_MS|INTERIM|CUSTOM_SEND)$/;
+const NOT_TEXT = /_(RULES|STARTS|START_DELAY_MS|REPLY_CONCURRENCY|INTERIM|CUSTOM_SEND)$/;
 
 /** What a file holds as a number or an object is JSON in a variable. */
 function readValue(text: string, variable: string, faults: string[]): unknown {

@@ -30,6 +30,11 @@ const milliseconds = z
   .min(0, { error: `must be a whole number from 0 to ${DAY}` })
   .max(DAY, { error: `must be a whole number from 0 to ${DAY}` });
 
+const places = z
+  .int({ error: 'must be a whole number from 1 to 100000' })
+  .min(1, { error: 'must be a whole number from 1 to 100000' })
+  .max(100_000, { error: 'must be a whole number from 1 to 100000' });
+
 const aesKey = text.regex(/^[A-Za-z0-9+/]{43}$/, {
   error: 'must be the 43 letters and digits that the platform shows as EncodingAESKey',
 });
@@ -65,6 +70,7 @@ const rules = z
 const forBoth = {
   botUrl: webAddress.optional(),
   botMode: oneOf('job', 'pass').default('job'),
+  replyConcurrency: places.optional(),
   typing: oneOf('off', 'once', 'continuous').default('continuous'),
   afterAck: oneOf('auto', 'keep', 'renew').default('auto'),
   sendEnds: oneOf('all', 'oldest').default('all'),

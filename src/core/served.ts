@@ -10,6 +10,8 @@ export interface ServedBot {
   mode: 'job' | 'pass';
   timeoutMs: number;
   retry: BotRetry;
+  /** Calls of it that one process may have under way; null: no limit of its own. */
+  concurrency: number | null;
 }
 
 /** Without a bot the account is only observed. */

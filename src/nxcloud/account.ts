@@ -18,6 +18,8 @@ export interface NxcloudAccount {
   apiBase: string;
   botUrl: string | null;
   botMode: 'job' | 'pass';
+  /** Reply jobs of this account that one process runs at once; null: no limit of its own. */
+  replyConcurrency: number | null;
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which message types start typing, over the defaults: `{"reaction": true}`. */
   starts: Readonly<Record<string, boolean>>;

@@ -27,6 +27,7 @@ export async function retryFailed(
   if (!job || !(await job.isFailed()))
     return `There is no failed reply job ${id}: npm run replies lists them.\n`;
   await deliveries.reopen(deliveryId(job.data));
+  await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + job.attemptsMade });
   await job.retry('failed', { resetAttemptsMade: true });
   return `The reply job ${id} runs again.\n`;
 }

@@ -11,6 +11,7 @@ import {
 import type { Clock } from '../core/clock.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
+import type { Shares } from './shares.ts';
 
 /** What stands between this process's typing calls and each account: its breaker, and the calls in flight. */
 export interface Gates {
@@ -23,8 +24,8 @@ export interface Gates {
 
 export interface GatesOptions {
   clock: Clock;
-  /** Calls in flight for one account. */
-  callsPerAccount: number;
+  /** Of the typing calls that may be in flight at once. */
+  shares: Shares;
   /** Is told when a breaker opens, probes and closes. @default nobody */
   observe?: Observe | undefined;
 }
@@ -32,14 +33,13 @@ export interface GatesOptions {
 interface Gate {
   breaker: Breaker;
   standing: ReturnType<typeof standingOf>;
-  inFlight: number;
 }
 
-export function createGates({ clock, callsPerAccount, observe }: GatesOptions): Gates {
+export function createGates({ clock, shares, observe }: GatesOptions): Gates {
   const gates = new Map<string, Gate>();
   const of = ({ channel, account }: Platform): Gate => {
     const name = `${channel}/${account}`;
-    const gate = gates.get(name) ?? { breaker: closedBreaker, standing: 'closed', inFlight: 0 };
+    const gate = gates.get(name) ?? { breaker: closedBreaker, standing: 'closed' };
     gates.set(name, gate);
     return gate;
   };
@@ -53,13 +53,13 @@ export function createGates({ clock, callsPerAccount, observe }: GatesOptions): 
     if (state !== before) observe?.({ is: 'breaker', at, channel, account, state });
   };
   return {
-    crowded: (platform) => of(platform).inFlight >= callsPerAccount,
+    crowded: (platform) => shares.isCrowded(platform),
     waitOf: (platform) => waitOf(of(platform).breaker, clock.now()),
     through: async (platform, call) => {
       const gate = of(platform);
       turn(platform, going(gate.breaker, clock.now()));
-      gate.inFlight += 1;
-      const outcome = await call().finally(() => (gate.inFlight -= 1));
+      shares.enter(platform);
+      const outcome = await call().finally(() => shares.leave(platform));
       turn(platform, after(gate.breaker, outcome, clock.now()));
       return outcome;
     },

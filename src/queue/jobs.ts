@@ -20,6 +20,8 @@ export interface ReplyJob {
   /** Whom a late answer goes to; null: the push names nobody. */
   user: string | null;
   turns: { user: string; turn: string }[];
+  /** So often the bot was called by earlier lives of the job: before its process had to stop, or before it failed. */
+  calls?: number;
   /** When the push arrived (ms). */
   arrivedAt?: number;
   push: { method: string; rawQuery: string; headers: HeaderLines; body: string };

@@ -12,6 +12,7 @@ import type { TypingJob } from './jobs.ts';
 import { isForgotten, keptFor } from './kept.ts';
 import { noticesOf } from './noticed.ts';
 import { Postponed } from './postponed.ts';
+import type { Shares } from './shares.ts';
 import type { Store } from './store.ts';
 
 export interface PerformDeps {
@@ -22,8 +23,8 @@ export interface PerformDeps {
   log: Log;
   /** @default nobody */
   observe?: Observe | undefined;
-  /** Typing calls in flight for one account. */
-  callsPerAccount: number;
+  /** Of the typing calls that may be in flight at once. */
+  shares: Shares;
   platformOf: (conversation: Conversation) => Platform | null;
 }
 

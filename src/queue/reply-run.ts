@@ -10,12 +10,15 @@ import type { Accounts } from './accounts.ts';
 import type { Deliveries } from './delivery.ts';
 import type { EventQueue } from './events.ts';
 import type { ReplyJob } from './jobs.ts';
+import type { Shares } from './shares.ts';
 import type { Store } from './store.ts';
 
 export interface Bot {
   url: string;
   timeoutMs: number;
   retry: BotRetry;
+  /** Calls of it that one process may have under way; null: no limit of its own. */
+  concurrency: number | null;
 }
 
 export interface ReplyDeps {
@@ -34,6 +37,8 @@ export interface ReplyDeps {
    * Resolves with what ends that; null: nothing was blocked.
    */
   makeWay: (push: Pick<ReplyJob, 'channel' | 'account' | 'user'>) => Promise<string | null>;
+  /** Of the reply jobs that may run at once. */
+  shares: Shares;
   /** @default nobody */
   observe?: Observe | undefined;
   platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;

@@ -1,3 +1,4 @@
+import type { Platform } from '../core/platform.ts';
 import { meaningOf } from '../core/bot-answer.ts';
 import { askBot } from './ask-bot.ts';
 import { deliver } from './deliver.ts';
@@ -5,6 +6,7 @@ import { Postponed } from './postponed.ts';
 import {
   deliveryId,
   ReplyFailed,
+  type Bot,
   tellDelivery,
   tellTurns,
   type ReplyDeps,
@@ -13,6 +15,10 @@ import {
 
 /** A send takes no longer than this: a token, a retry and the request (ms). */
 const sendLimit = 20_000;
+
+/** A job that finds no place comes again after this, the later the more there are (ms): each coming costs Redis. */
+const crowdedPause = 200;
+const longestPause = 5_000;
 
 /** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
 export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
@@ -27,6 +33,20 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
     throw new ReplyFailed(
       `The account ${data.channel}/${data.account} has no bot any more: configure it and run the job again.`,
     );
+  if (deps.shares.isCrowded(platform, bot.concurrency)) {
+    const waiting = deps.shares.turnAway(platform, run.job);
+    throw new Postponed(Math.min(longestPause, crowdedPause + waiting * 10));
+  }
+  deps.shares.enter(platform, run.job);
+  await carry(deps, run, { platform, bot }).finally(() => deps.shares.leave(platform));
+}
+
+async function carry(
+  deps: ReplyDeps,
+  run: ReplyRun,
+  { platform, bot }: { platform: Platform; bot: Bot },
+): Promise<void> {
+  const { data } = run;
   const id = deliveryId(data);
   const standing = await deps.deliveries.standing(id);
   if (standing.state === 'sending') {

@@ -91,14 +91,23 @@ async function runReply(
 ): Promise<void> {
   const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
   try {
-    await reply(deps, { job: idOf(job), data: job.data, attempt: job.attemptsStarted, last, signal });
+    await reply(deps, { job: idOf(job), data: job.data, attempt: attemptOf(job), last, signal });
   } catch (error) {
-    if (signal.aborted && error === signal.reason) return later(job, { token, waitMs: 0 });
+    if (signal.aborted && error === signal.reason) {
+      // The bot may have begun: its next call is no first one.
+      await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + 1 });
+      return later(job, { token, waitMs: 0 });
+    }
     if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
     // BullMQ tries again after any other error.
     if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
     throw error;
   }
+}
+
+/** Which call of the bot this is; BullMQ counts each start, also of a job that only had to wait. */
+function attemptOf({ data, attemptsMade, stalledCounter }: Job<ReplyJob>): number {
+  return 1 + attemptsMade + stalledCounter + (data.calls ?? 0);
 }
 
 /** A try of this job ended without its end being noted, or by a fault; one that was postponed did not. */

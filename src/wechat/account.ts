@@ -20,6 +20,8 @@ export interface WechatAccount {
   typingPath: string | null;
   botUrl: string | null;
   botMode: 'job' | 'pass';
+  /** Reply jobs of this account that one process runs at once; null: no limit of its own. */
+  replyConcurrency: number | null;
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which kinds start typing, over the defaults: `{"text": true, "event.CLICK": true}`. Names compare without case. */
   starts: Readonly<Record<string, boolean>>;

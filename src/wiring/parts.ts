@@ -94,7 +94,17 @@ function serve(account: Account, config: Config, platform: Platform): Served {
   const { apiBase } = account;
   if (account.botUrl === null) return { platform, apiBase, bot: null };
   const { botTimeoutMs: timeoutMs, botRetry: retry } = config;
-  return { platform, apiBase, bot: { url: account.botUrl, mode: account.botMode, timeoutMs, retry } };
+  return {
+    platform,
+    apiBase,
+    bot: {
+      url: account.botUrl,
+      mode: account.botMode,
+      timeoutMs,
+      retry,
+      concurrency: account.replyConcurrency,
+    },
+  };
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */

@@ -9,6 +9,7 @@ import type { PerformDeps } from '../queue/perform.ts';
 import type { Bot, ReplyDeps } from '../queue/reply-run.ts';
 import { beat, createTicker, signOfLife } from '../queue/heartbeat.ts';
 import { keys } from '../queue/keys.ts';
+import { createShares } from '../queue/shares.ts';
 import { createWorkers, type Workers } from '../queue/workers.ts';
 import { startBotQueue } from './bot-queue.ts';
 import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
@@ -32,21 +33,23 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const botOf = (platform: Platform): Bot | null => parts.roster.of(platform)?.bot ?? null;
   const notify = (holder: string): Promise<number> =>
     connections.jobs.publish(keys.web(processOf(holder)), holder);
-  // One account's calls leave half of the places to the others.
-  const callsPerAccount = Math.max(8, Math.floor(typingConcurrency / 2));
-  const perform: PerformDeps = { store, events, accounts, clock, log, observe, platformOf, callsPerAccount };
+  const served = (): number => parts.roster.all().length;
+  const performing = createShares({
+    places: typingConcurrency,
+    // Ends and messages of the bot are judged whatever the calls do.
+    reserve: Math.ceil(typingConcurrency / 2),
+    accounts: served,
+  });
+  const replying = createShares({ places: replyConcurrency, reserve: 0, accounts: served });
+  const known = { store, events, accounts, clock, log, observe, platformOf };
+  const perform: PerformDeps = { ...known, shares: performing };
   const reply: ReplyDeps = {
+    ...known,
+    shares: replying,
     deliveries,
-    events,
-    store,
-    accounts,
-    clock,
-    log,
-    observe,
     send: clients.bot.send,
     notify,
     makeWay: createWay({ blocks: createBlocks(connections.jobs), clock }),
-    platformOf,
     botOf,
   };
   const concurrency = { typingConcurrency, replyConcurrency };

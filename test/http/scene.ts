@@ -112,6 +112,7 @@ export const bot: ServedBot = {
   mode: 'job',
   timeoutMs: 5_000,
   retry: 'safe',
+  concurrency: null,
 };
 
 /** A WeChat account as it is served; what it sends late is recorded as `sent`. */

@@ -19,6 +19,7 @@ export const account: NxcloudAccount = {
   apiBase: 'https://api2.nxcloud.com',
   botUrl: null,
   botMode: 'job',
+  replyConcurrency: null,
   afterAck: 'auto',
   starts: {},
   rules: {},

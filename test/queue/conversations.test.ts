@@ -17,6 +17,7 @@ import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
 import { recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
+  atMost,
   handClock,
   scriptedPlatform,
   type HandClock,
@@ -103,9 +104,10 @@ function work(): void {
   const deliveries = createDeliveries(redis);
   workers ??= createWorkers({
     connection: redis,
-    perform: { ...shared, callsPerAccount: 8 },
+    perform: { ...shared, shares: atMost(8) },
     reply: {
       ...shared,
+      shares: atMost(8),
       deliveries,
       send: () => Promise.reject(new Error('no bot')),
       notify: async () => 0,

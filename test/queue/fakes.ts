@@ -11,7 +11,9 @@ import {
 } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import type { Answer } from '../../src/core/wire.ts';
+import type { Place } from '../../src/core/sight.ts';
 import type { EventQueue } from '../../src/queue/events.ts';
+import type { Shares } from '../../src/queue/shares.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';
 
 export interface HandClock extends Clock {
@@ -149,4 +151,18 @@ export function deferred<T = void>(): { promise: Promise<T>; resolve: (value: T)
     settle = resolve;
   });
   return { promise, resolve: (value) => settle?.(value) };
+}
+
+/** Every account may take so many places. */
+export function atMost(places: number): Shares {
+  const taken = new Map<string, number>();
+  const of = ({ channel, account }: Place): number => taken.get(`${channel}/${account}`) ?? 0;
+  const change = (place: Place, by: number): void =>
+    void taken.set(`${place.channel}/${place.account}`, of(place) + by);
+  return {
+    isCrowded: (place, most) => of(place) >= Math.min(places, most ?? places),
+    turnAway: () => 1,
+    enter: (place) => change(place, 1),
+    leave: (place) => change(place, -1),
+  };
 }

@@ -8,6 +8,7 @@ import { createStore, type Store } from '../../src/queue/store.ts';
 import { recordLog, type RecordedLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
+  atMost,
   deferred,
   handClock,
   newConversation,
@@ -47,7 +48,7 @@ type Happening = Event extends infer E ? (E extends unknown ? Omit<E, 'at'> : ne
 let accountsSeen = 0;
 let jobs = 0;
 
-function stage(script: Scripted & { unknown?: boolean; callsPerAccount?: number } = {}): Stage {
+function stage(script: Scripted & { unknown?: boolean; places?: number } = {}): Stage {
   const clock = handClock();
   // Its own account, for what is learned of accounts outlives a test.
   const platform = Object.assign(scriptedPlatform(script), { account: `shop-${(accountsSeen += 1)}` });
@@ -60,7 +61,7 @@ function stage(script: Scripted & { unknown?: boolean; callsPerAccount?: number 
     accounts: createAccounts({ redis: server.connect(), clock, log, isAuto: () => true }),
     clock,
     log,
-    callsPerAccount: script.callsPerAccount ?? 8,
+    shares: atMost(script.places ?? 8),
     platformOf: () => (script.unknown ? null : platform),
   };
   const perform = createPerform(deps);
@@ -375,7 +376,7 @@ describe('an account with as many calls in flight as it may have', () => {
     const arrived = deferred();
     let shows = 0;
     const it = stage({
-      callsPerAccount: 2,
+      places: 2,
       show: () => {
         const answer = answers[shows];
         shows += 1;
@@ -398,7 +399,7 @@ describe('an account with as many calls in flight as it may have', () => {
   });
 
   test('frees the place of a call that failed', async () => {
-    const it = stage({ callsPerAccount: 1, show: () => ({ is: 'lost', begun: true, cause: 'timeout' }) });
+    const it = stage({ places: 1, show: () => ({ is: 'lost', begun: true, cause: 'timeout' }) });
     await it.run(inbound());
     await it.run(inbound(), { of: { ...newConversation(), account: it.platform.account } });
     expect(it.platform.calls).toHaveLength(2);

@@ -19,6 +19,7 @@ import { createWorkers, type Workers } from '../../src/queue/workers.ts';
 import { recordLog, type RecordedLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
+  atMost,
   answerOf,
   deferred,
   newConversation,
@@ -220,9 +221,9 @@ function botThat(answers: (request: OutboundRequest) => Promise<Answer>): Bot {
 function work(
   platform: Platform,
   bot: Bot,
-  how: { log?: RecordedLog; callsPerAccount?: number; clock?: Clock } = {},
+  how: { log?: RecordedLog; places?: number; replies?: number; clock?: Clock } = {},
 ): Workers {
-  const { log = recordLog(), callsPerAccount = 8, clock: time = clock } = how;
+  const { log = recordLog(), places = 8, replies: most = 1_000, clock: time = clock } = how;
   const connection = server.connect();
   const store = createStore(connection);
   const accounts = createAccounts({ redis: connection, clock: time, log, isAuto: () => false });
@@ -231,14 +232,15 @@ function work(
   const shared = { store, events: timers, accounts, clock: time, log, platformOf };
   const workers = createWorkers({
     connection,
-    perform: { ...shared, callsPerAccount },
+    perform: { ...shared, shares: atMost(places) },
     reply: {
       ...shared,
+      shares: atMost(most),
       deliveries: createDeliveries(connection),
       send: bot.send,
       notify: async () => 0,
       makeWay: async () => null,
-      botOf: () => ({ url: 'http://bot/', timeoutMs: 1000, retry: 'safe' }),
+      botOf: () => ({ url: 'http://bot/', timeoutMs: 1000, retry: 'safe', concurrency: null }),
     },
     typingConcurrency: 10,
     replyConcurrency: 10,
@@ -342,6 +344,24 @@ describe('a reply job', () => {
       expect(platform.sent).toHaveLength(1);
     },
   );
+
+  test('that only had to wait for a place is a first call all the same', async () => {
+    const platform = scriptedPlatform();
+    const gate = deferred<Answer>();
+    const [slow, quick] = [botThat(() => gate.promise), answering()];
+    const bot: Bot = {
+      ...quick,
+      send: (request) => (slow.attempts.length === 0 ? slow : quick).send(request),
+    };
+    work(platform, bot, { replies: 1 });
+    await intakeWith().enqueue(platform, push());
+    await slow.asked;
+    await intakeWith().enqueue(platform, push());
+    await expect.poll(async () => (await replies.getDelayedCount()) > 0, { interval: 5 }).toBe(true);
+    gate.resolve(answerOf('success'));
+    await expect.poll(() => left(replies), { interval: 5, timeout: 4_000 }).toBe(0);
+    expect([slow.attempts, quick.attempts]).toEqual([['1'], ['1']]);
+  });
 
   test('that can end within the grace is left to end', async () => {
     const platform = scriptedPlatform();
@@ -463,7 +483,7 @@ describe('a job that has to wait', () => {
         },
       });
       const log = recordLog();
-      work(platform, answering(), { log, callsPerAccount: 1, clock: time });
+      work(platform, answering(), { log, places: 1, clock: time });
       const [one, other] = [newConversation(), newConversation()];
       await events.tell(one, { ...inbound(one.user), at: time.now() }, { repeatsMs: 60_000 });
       await arrived.promise;

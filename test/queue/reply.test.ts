@@ -9,10 +9,12 @@ import { createDeliveries, type Deliveries, type DeliveryState } from '../../src
 import { storePush, type ReplyJob } from '../../src/queue/jobs.ts';
 import { reply } from '../../src/queue/reply.ts';
 import { deliveryId, ReplyFailed, type ReplyDeps, type ReplyRun } from '../../src/queue/reply-run.ts';
+import { createShares, type Shares } from '../../src/queue/shares.ts';
 import { createStore } from '../../src/queue/store.ts';
 import { recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
+  atMost,
   answerOf,
   handClock,
   recordEvents,
@@ -62,6 +64,9 @@ interface Options extends Scripted {
   configured?: 'no account' | 'no bot';
   /** What blocks shows while the answer is sent. */
   block?: string;
+  shares?: Shares;
+  /** The account's own limit. */
+  concurrency?: number;
 }
 
 let pushes = 0;
@@ -99,6 +104,7 @@ async function stage(options: Options = {}): Promise<Stage> {
     accounts: createAccounts({ redis, clock, log: recordLog(), isAuto: () => false }),
     clock,
     log: recordLog(),
+    shares: options.shares ?? atMost(1_000),
     send: async (request) => {
       asked.push(request);
       if (bot instanceof NoAnswer) throw bot;
@@ -111,7 +117,10 @@ async function stage(options: Options = {}): Promise<Stage> {
       return 1;
     },
     platformOf: () => (configured === 'no account' ? null : platform),
-    botOf: () => (configured === 'no bot' ? null : { url: 'http://bot/wx', timeoutMs: 120_000, retry }),
+    botOf: () =>
+      configured === 'no bot'
+        ? null
+        : { url: 'http://bot/wx', timeoutMs: 120_000, retry, concurrency: options.concurrency ?? null },
   };
   if (holder) await deliveries.hold(id, 'web.1', clock.now() + 4500);
   const run = (changes: Partial<ReplyRun> = {}): Promise<void> =>
@@ -521,5 +530,31 @@ describe('what becomes of an answer that is sent late', () => {
     const failure = await failureOf(it.run({ data: { ...it.job, user: null } }));
     expect(failure.message).toBe('The answer cannot be sent late: The push names no user.');
     expect(it.platform.sent).toEqual([]);
+  });
+});
+
+function lone(): Shares {
+  return createShares({ places: 1_000, reserve: 0, accounts: () => 1 });
+}
+
+describe('an account whose jobs fill its places', () => {
+  test('has the next ones come again, the later the more there are', async () => {
+    const shares = lone();
+    const it = await stage({ shares, concurrency: 1 });
+    shares.enter(it.job);
+    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ name: 'Postponed', waitMs: 210 });
+    expect(await failureOf(it.run({ job: 'b' }))).toMatchObject({ name: 'Postponed', waitMs: 220 });
+    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ name: 'Postponed', waitMs: 220 });
+    expect(it.asked).toEqual([]);
+  });
+
+  test('takes the next one when a place is free, whatever became of the one before', async () => {
+    const shares = lone();
+    const failing = await stage({ shares, concurrency: 1, bot: answerOf('', 500) });
+    await failureOf(failing.run({ last: true }));
+    const it = await stage({ shares, concurrency: 1 });
+    await it.run();
+    expect(it.asked).toHaveLength(1);
+    expect(shares.isCrowded(it.job, 1)).toBe(false);
   });
 });

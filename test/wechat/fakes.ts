@@ -21,6 +21,7 @@ export const account: WechatAccount = {
   typingPath: null,
   botUrl: null,
   botMode: 'job',
+  replyConcurrency: null,
   afterAck: 'auto',
   starts: {},
   interim: null,
