@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { cover, crowd, firstTyping, wakeUps } from './latency.ts';
 import { gateway } from './gateway.ts';
+import { accounts } from './accounts.ts';
 import { footprint } from './footprint.ts';
 import { table, type Row } from './measure.ts';
 import { startUntouchedRedis, type BenchRedis } from './redis.ts';
@@ -11,6 +12,7 @@ const benches: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   cover: ({ url }) => cover(url),
   crowd: ({ url }) => crowd(url),
   wake: ({ url }) => wakeUps(url),
+  accounts: ({ url, redis }) => accounts(url, () => redis.flushall()),
   gateway: ({ url }) => gateway(url),
   footprint,
 };

@@ -26,7 +26,7 @@ export async function askBot(
   const result = await deps.send({ ...botRequest(call), signal }).catch(asNoAnswer);
   if (result instanceof NoAnswer) signal.throwIfAborted();
   const verdict = judgeBot(result, bot.retry);
-  tellCall(deps, run, { from, result, verdict });
+  tellCall(deps, run, { from, result, verdict: verdict === 'again' && run.last ? 'failed' : verdict });
   if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
   const reason =
     result instanceof NoAnswer

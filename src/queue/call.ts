@@ -6,10 +6,13 @@ import { conversationId, type Conversation, type Outcome, type Platform } from '
 import type { Call } from '../core/state.ts';
 import type { Accounts } from './accounts.ts';
 import type { Gates } from './gates.ts';
+import type { Shares } from './shares.ts';
 
 export interface CallDeps {
   accounts: Accounts;
   gates: Gates;
+  /** Of the jobs that may make calls at once. */
+  shares: Shares;
   clock: Clock;
   log: Log;
   /** @default nobody */
@@ -20,20 +23,45 @@ export interface Calling {
   platform: Platform;
   conversation: Conversation;
   call: Call;
+  /** The job has a place among those of its account. */
+  hasPlace: boolean;
 }
 
-/** A hide always goes out: nothing else can take a ghost away. */
+/** Whatever the breaker says, a hide goes out: nothing else can take a ghost away. */
 export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
-  const { accounts, gates } = deps;
+  const { accounts, gates, shares } = deps;
   const { platform, call } = calling;
   if (call.kind === 'interim') return sayInterim(deps, calling);
   const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
   if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
-  const outcome = await gates.through(platform, () => timed(deps, calling, () => ask(calling)));
+  if (!calling.hasPlace && shares.isCrowded(platform)) return crowded(call);
+  const outcome = await inPlace(deps, calling, () =>
+    gates.through(platform, () => timed(deps, calling, () => ask(calling))),
+  );
   note(deps, calling, outcome);
   if (outcome.is === 'account-off') await learned(deps, accounts.switchOff(platform, outcome));
   if (outcome.is === 'done') await learned(deps, accounts.switchOn(platform));
   return outcome;
+}
+
+/** Where the account's calls hang, one more would only take another's place; its own alarm brings it back. */
+function crowded({ kind }: Call): Outcome {
+  return kind === 'show'
+    ? { is: 'account-back-off', code: 0, forMs: crowdedPause }
+    : { is: 'lost', begun: false, cause: 'too many calls of the account are under way' };
+}
+
+const crowdedPause = 500;
+
+/** A call of a job that was taken whatever the account's calls do counts among them all the same. */
+async function inPlace<T>(
+  { shares }: CallDeps,
+  { platform, hasPlace }: Calling,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (hasPlace) return work();
+  shares.enter(platform);
+  return work().finally(() => shares.leave(platform));
 }
 
 /** What is learned of an account is worth nothing against the event that is being judged. */

@@ -11,12 +11,9 @@ import {
 import type { Clock } from '../core/clock.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
-import type { Shares } from './shares.ts';
 
-/** What stands between this process's typing calls and each account: its breaker, and the calls in flight. */
+/** What stands between this process's typing calls and each account: its breaker. */
 export interface Gates {
-  /** The account has as many calls in flight as one account may: a hanging one must not fill all places. */
-  crowded(platform: Platform): boolean;
   /** How long a show has to wait, in ms; 0: it may go. */
   waitOf(platform: Platform): number;
   through(platform: Platform, call: () => Promise<Outcome>): Promise<Outcome>;
@@ -24,8 +21,6 @@ export interface Gates {
 
 export interface GatesOptions {
   clock: Clock;
-  /** Of the typing calls that may be in flight at once. */
-  shares: Shares;
   /** Is told when a breaker opens, probes and closes. @default nobody */
   observe?: Observe | undefined;
 }
@@ -35,7 +30,7 @@ interface Gate {
   standing: ReturnType<typeof standingOf>;
 }
 
-export function createGates({ clock, shares, observe }: GatesOptions): Gates {
+export function createGates({ clock, observe }: GatesOptions): Gates {
   const gates = new Map<string, Gate>();
   const of = ({ channel, account }: Platform): Gate => {
     const name = `${channel}/${account}`;
@@ -53,13 +48,11 @@ export function createGates({ clock, shares, observe }: GatesOptions): Gates {
     if (state !== before) observe?.({ is: 'breaker', at, channel, account, state });
   };
   return {
-    crowded: (platform) => shares.isCrowded(platform),
     waitOf: (platform) => waitOf(of(platform).breaker, clock.now()),
     through: async (platform, call) => {
       const gate = of(platform);
       turn(platform, going(gate.breaker, clock.now()));
-      shares.enter(platform);
-      const outcome = await call().finally(() => shares.leave(platform));
+      const outcome = await call();
       turn(platform, after(gate.breaker, outcome, clock.now()));
       return outcome;
     },

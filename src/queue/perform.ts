@@ -23,7 +23,7 @@ export interface PerformDeps {
   log: Log;
   /** @default nobody */
   observe?: Observe | undefined;
-  /** Of the typing calls that may be in flight at once. */
+  /** Of the jobs that may make typing calls at once. */
   shares: Shares;
   platformOf: (conversation: Conversation) => Platform | null;
 }
@@ -39,20 +39,32 @@ export interface TypingRun {
 export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
   const gates = createGates(deps);
   const calls = { ...deps, gates };
-  return async ({ id, data: { conversation, event, release }, redelivered }) => {
-    const platform = deps.platformOf(conversation);
+  return async (run) => {
+    const platform = deps.platformOf(run.data.conversation);
     if (!platform) return;
-    if (mayWait(event) && gates.crowded(platform)) throw new Postponed(crowdedPause);
-    const told = { platform, conversation, by: id, release: null };
-    const now = deps.clock.now();
-    if (redelivered) await carry(calls, { ...told, event: { is: 'recovered', by: id, at: now } });
-    tellLag(deps, event, now);
-    const judged = event.is === 'wake' ? { ...event, at: now } : event;
-    await carry(calls, { ...told, event: judged, release: release ?? null });
+    const { shares } = deps;
+    if (!mayWait(run.data.event)) return carryThrough(calls, { ...run, platform, hasPlace: false });
+    if (shares.isCrowded(platform)) throw new Postponed(shares.turnAway(platform, run.id));
+    shares.enter(platform, run.id);
+    await carryThrough(calls, { ...run, platform, hasPlace: true }).finally(() => shares.leave(platform));
   };
 }
 
-const crowdedPause = 100;
+interface Placed extends TypingRun {
+  platform: Platform;
+  hasPlace: boolean;
+}
+
+async function carryThrough(deps: Deps, run: Placed): Promise<void> {
+  const { id, data, redelivered, platform, hasPlace } = run;
+  const { conversation, event, release } = data;
+  const told = { platform, conversation, hasPlace, by: id, release: null };
+  const now = deps.clock.now();
+  if (redelivered) await carry(deps, { ...told, event: { is: 'recovered', by: id, at: now } });
+  tellLag(deps, event, now);
+  const judged = event.is === 'wake' ? { ...event, at: now } : event;
+  await carry(deps, { ...told, event: judged, release: release ?? null });
+}
 
 function tellLag({ log, observe }: PerformDeps, event: Event, now: number): void {
   const ms = Math.max(0, now - event.at);
@@ -68,6 +80,7 @@ function mayWait(event: Event): boolean {
 interface Task {
   platform: Platform;
   conversation: Conversation;
+  hasPlace: boolean;
   by: string;
   event: Event;
   /** The sender whose block ends with the event. */

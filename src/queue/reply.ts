@@ -16,10 +16,6 @@ import {
 /** A send takes no longer than this: a token, a retry and the request (ms). */
 const sendLimit = 20_000;
 
-/** A job that finds no place comes again after this, the later the more there are (ms): each coming costs Redis. */
-const crowdedPause = 200;
-const longestPause = 5_000;
-
 /** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
 export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   const { data } = run;
@@ -34,8 +30,7 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
       `The account ${data.channel}/${data.account} has no bot any more: configure it and run the job again.`,
     );
   if (deps.shares.isCrowded(platform, bot.concurrency)) {
-    const waiting = deps.shares.turnAway(platform, run.job);
-    throw new Postponed(Math.min(longestPause, crowdedPause + waiting * 10));
+    throw new Postponed(deps.shares.turnAway(platform, run.job));
   }
   deps.shares.enter(platform, run.job);
   await carry(deps, run, { platform, bot }).finally(() => deps.shares.leave(platform));

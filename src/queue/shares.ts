@@ -1,4 +1,5 @@
 /** How the accounts share a process's places: one that hangs must not fill those of the others. */
+import type { Clock } from '../core/clock.ts';
 import type { Place } from '../core/sight.ts';
 
 export interface Shares {
@@ -6,9 +7,9 @@ export interface Shares {
   isCrowded(place: Place, most?: number | null): boolean;
   /** `job`: the one that was turned away before, if it was. */
   enter(place: Place, job?: string): void;
-  /** The job comes again later. Returns how many of the account's do, as far as this process knows. */
-  turnAway(place: Place, job: string): number;
   leave(place: Place): void;
+  /** The job finds no place. Returns when it should come again (ms): about when its turn comes. */
+  turnAway(place: Place, job: string): number;
 }
 
 export interface SharesOptions {
@@ -18,46 +19,62 @@ export interface SharesOptions {
   reserve: number;
   /** How many accounts there are now. */
   accounts: () => number;
+  clock: Pick<Clock, 'now'>;
 }
 
 /** Whatever the number of accounts, each gets so many. */
 const least = 8;
+/** Each coming costs Redis some commands; and a wait that was judged too long must not last (ms). */
+const pause = { least: 100, most: 5_000 } as const;
+/** Other processes take some of those that wait, which are never seen here again. */
 const waitingKept = 10_000;
 
+interface Share {
+  taken: number;
+  waiting: Set<string>;
+  /** When a place was last left, and how long that usually is after the one before (ms). */
+  leftAt: number;
+  gap: number;
+}
+
 /** While half of the places are free an account takes what it needs; then no more than its share. */
-export function createShares({ places, reserve, accounts }: SharesOptions): Shares {
-  const taken = new Map<string, number>();
-  const waiting = new Map<string, Set<string>>();
+export function createShares({ places, reserve, accounts, clock }: SharesOptions): Shares {
+  const shares = new Map<string, Share>();
   const limit = Math.max(least, places - reserve);
   let all = 0;
-  const of = (place: Place): number => taken.get(idOf(place)) ?? 0;
-  const change = (place: Place, by: 1 | -1): void => {
-    const now = of(place) + by;
-    if (now === 0) taken.delete(idOf(place));
-    else taken.set(idOf(place), now);
-    all += by;
+  const of = ({ channel, account }: Place): Share => {
+    const id = `${channel}/${account}`;
+    const share = shares.get(id) ?? { taken: 0, waiting: new Set(), leftAt: clock.now(), gap: 0 };
+    shares.set(id, share);
+    return share;
   };
   return {
     isCrowded: (place, most) => {
-      const own = of(place);
-      const share = Math.max(least, Math.floor(limit / Math.max(1, accounts())));
-      return own >= Math.min(limit, most ?? limit) || (own >= share && all >= places / 2);
+      const { taken } = of(place);
+      const fair = Math.max(least, Math.floor(limit / Math.max(1, accounts())));
+      return taken >= Math.min(limit, most ?? limit) || (taken >= fair && all >= places / 2);
     },
     enter: (place, job = '') => {
-      waiting.get(idOf(place))?.delete(job);
-      change(place, 1);
+      const share = of(place);
+      if (share.taken === 0) share.leftAt = clock.now();
+      share.waiting.delete(job);
+      share.taken += 1;
+      all += 1;
+    },
+    leave: (place) => {
+      const share = of(place);
+      const now = clock.now();
+      share.gap = (share.gap + (now - share.leftAt)) / 2;
+      share.leftAt = now;
+      share.taken -= 1;
+      all -= 1;
     },
     turnAway: (place, job) => {
-      const here = waiting.get(idOf(place)) ?? new Set();
-      // Other processes take some of them: those are never seen again.
-      if (here.size >= waitingKept) here.clear();
-      waiting.set(idOf(place), here.add(job));
-      return here.size;
+      const share = of(place);
+      if (share.waiting.size >= waitingKept) share.waiting.clear();
+      share.waiting.add(job);
+      const gap = Math.max(share.gap, clock.now() - share.leftAt);
+      return Math.min(pause.most, Math.max(pause.least, share.waiting.size * gap));
     },
-    leave: (place) => change(place, -1),
   };
-}
-
-function idOf({ channel, account }: Place): string {
-  return `${channel}/${account}`;
 }

@@ -39,8 +39,9 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     // Ends and messages of the bot are judged whatever the calls do.
     reserve: Math.ceil(typingConcurrency / 2),
     accounts: served,
+    clock,
   });
-  const replying = createShares({ places: replyConcurrency, reserve: 0, accounts: served });
+  const replying = createShares({ places: replyConcurrency, reserve: 0, accounts: served, clock });
   const known = { store, events, accounts, clock, log, observe, platformOf };
   const perform: PerformDeps = { ...known, shares: performing };
   const reply: ReplyDeps = {

@@ -161,7 +161,7 @@ export function atMost(places: number): Shares {
     void taken.set(`${place.channel}/${place.account}`, of(place) + by);
   return {
     isCrowded: (place, most) => of(place) >= Math.min(places, most ?? places),
-    turnAway: () => 1,
+    turnAway: () => 100,
     enter: (place) => change(place, 1),
     leave: (place) => change(place, -1),
   };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
 import type { Conversation, Outcome } from '../../src/core/platform.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
@@ -200,7 +200,7 @@ describe('several jobs at once on one conversation', () => {
       inFlight -= 1;
       return { is: 'done' };
     };
-    const it = stage({ show: slow, hide: slow });
+    const it = stage({ show: slow, hide: slow, places: 12 });
     const turns = Array.from({ length: 12 }, (_, n) => `turn-${n}`);
     await Promise.all(turns.map((turn) => it.run(inbound(turn))));
     expect(most).toBe(1);
@@ -396,6 +396,38 @@ describe('an account with as many calls in flight as it may have', () => {
     await Promise.all(running);
     await it.run(inbound('b'), { of: third });
     expect(shows).toBe(3);
+  });
+
+  test('cancels later what an end would have cancelled: the call would only wait, in a place that others need', async () => {
+    const held = deferred<Outcome>();
+    const arrived = deferred();
+    let shows = 0;
+    const it = stage({
+      places: 2,
+      show: () => {
+        shows += 1;
+        if (shows < 3) return { is: 'done' };
+        arrived.resolve();
+        return held.promise;
+      },
+    });
+    const beside = () => ({ ...newConversation(), account: it.platform.account });
+    const ending = beside();
+    await it.run(inbound(), { of: ending });
+    await it.run(inbound(), { of: beside() });
+    const running = it.run(inbound(), { of: beside() });
+    await arrived.promise;
+    const [blocked] = [it.run(inbound(), { of: beside() })];
+    await vi.waitFor(() => expect(shows).toBe(4));
+    await it.run(failure(), { of: ending });
+    expect(it.platform.calls.filter((call) => call.startsWith('hide'))).toEqual([]);
+    const { state } = await store.load(ending);
+    expect(state).toMatchObject({ turns: [], call: null, timer: { at: state.hideAt } });
+    held.resolve({ is: 'done' });
+    await Promise.all([running, blocked]);
+    it.clock.set(state.hideAt);
+    await it.run({ is: 'wake', timer: state.timer?.n ?? 0 }, { of: ending });
+    expect(it.platform.calls.at(-1)).toMatch(/^hide/);
   });
 
   test('frees the place of a call that failed', async () => {

@@ -533,18 +533,19 @@ describe('what becomes of an answer that is sent late', () => {
   });
 });
 
-function lone(): Shares {
-  return createShares({ places: 1_000, reserve: 0, accounts: () => 1 });
+function lone(clock = handClock()): Shares {
+  return createShares({ places: 1_000, reserve: 0, accounts: () => 1, clock });
 }
 
 describe('an account whose jobs fill its places', () => {
   test('has the next ones come again, the later the more there are', async () => {
-    const shares = lone();
+    const clock = handClock();
+    const shares = lone(clock);
     const it = await stage({ shares, concurrency: 1 });
     shares.enter(it.job);
-    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ name: 'Postponed', waitMs: 210 });
-    expect(await failureOf(it.run({ job: 'b' }))).toMatchObject({ name: 'Postponed', waitMs: 220 });
-    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ name: 'Postponed', waitMs: 220 });
+    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ name: 'Postponed', waitMs: 100 });
+    clock.set(clock.now() + 1_000);
+    expect(await failureOf(it.run({ job: 'b' }))).toMatchObject({ name: 'Postponed', waitMs: 2_000 });
     expect(it.asked).toEqual([]);
   });
 

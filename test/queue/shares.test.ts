@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { createShares, type SharesOptions } from '../../src/queue/shares.ts';
+import { handClock } from './fakes.ts';
 
 const one = { channel: 'wechat', account: 'one' };
 const two = { channel: 'nxcloud', account: 'one' };
 
 function open(options: Partial<SharesOptions> = {}) {
-  const shares = createShares({ places: 200, reserve: 0, accounts: () => 10, ...options });
+  const clock = handClock(0);
+  const shares = createShares({ places: 200, reserve: 0, accounts: () => 10, clock, ...options });
   /** How many places it gets, asking for this many. */
   const take = (place: typeof one, wanted: number): number => {
     let taken = 0;
@@ -15,7 +17,7 @@ function open(options: Partial<SharesOptions> = {}) {
     }
     return taken;
   };
-  return { shares, take };
+  return { shares, take, clock };
 }
 
 describe('an account gets', () => {
@@ -63,14 +65,43 @@ describe('an account gets', () => {
   });
 });
 
-describe('jobs that were turned away', () => {
-  test('are counted once each, for each account, until they enter', () => {
-    const { shares } = open();
-    expect(shares.turnAway(one, 'a')).toBe(1);
-    expect(shares.turnAway(one, 'b')).toBe(2);
-    expect(shares.turnAway(one, 'a')).toBe(2);
-    expect(shares.turnAway(two, 'a')).toBe(1);
+describe('a job that is turned away comes again', () => {
+  test('soon, while places become free quickly', () => {
+    const { shares, clock } = open();
+    shares.enter(one);
+    clock.set(10);
+    shares.leave(one);
+    expect(shares.turnAway(one, 'a')).toBe(100);
+  });
+
+  test('when its turn may come: so many before it, each as long as the last ones', () => {
+    const { shares, clock } = open();
+    for (const at of [1_000, 2_000, 3_000, 4_000]) {
+      shares.enter(one);
+      clock.set(at);
+      shares.leave(one);
+    }
+    expect(shares.turnAway(one, 'a')).toBe(937.5);
+    expect(shares.turnAway(one, 'b')).toBe(2 * 937.5);
+    expect(shares.turnAway(one, 'a')).toBe(2 * 937.5);
+    expect(shares.turnAway(two, 'a')).toBe(100);
     shares.enter(one, 'a');
-    expect(shares.turnAway(one, 'b')).toBe(1);
+    expect(shares.turnAway(one, 'b')).toBe(937.5);
+  });
+
+  test('the later the longer nothing has moved, but within 5 s', () => {
+    const { shares, clock } = open();
+    shares.enter(one);
+    clock.set(700);
+    expect(shares.turnAway(one, 'a')).toBe(700);
+    clock.set(60_000);
+    expect(shares.turnAway(one, 'a')).toBe(5_000);
+  });
+
+  test('soon, when nothing of its account was under way for long', () => {
+    const { shares, clock } = open();
+    clock.set(60_000);
+    shares.enter(one);
+    expect(shares.turnAway(one, 'a')).toBe(100);
   });
 });
