@@ -5,14 +5,17 @@ import { openDemo } from './wiring/demo.ts';
 import { createOwnWorker } from './wiring/own-worker.ts';
 import { createParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
+import { openTracing } from './wiring/tracing.ts';
 import { startWeb } from './wiring/web.ts';
 
 await run(async ({ config, skipped, log, releases }) => {
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
+  const tracing = await openTracing(config, { log, releases });
   const demo = config.demo ? await openDemo(config) : null;
   const redis = await provideRedis({ ...config, url: config.redisUrl, path: process.env['PATH'] ?? '', log });
   releases.add('Redis', () => redis.stop());
-  const parts = createParts({ config: demo?.config ?? config, redis, log: demo?.log ?? log, releases });
+  const place = { config: demo?.config ?? config, redis, log: demo?.log ?? log };
+  const parts = createParts({ ...place, releases, tracing });
   const worker = createOwnWorker(parts);
   // The web first: with Redis away it forwards all the same.
   const page = demo?.page ?? null;

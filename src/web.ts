@@ -2,10 +2,12 @@
 import { startBypass } from './wiring/bypass.ts';
 import { openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
+import { openTracing } from './wiring/tracing.ts';
 import { startWeb } from './wiring/web.ts';
 
 await run(async ({ config, skipped, log, releases }) => {
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
-  const parts = await openParts({ config, log, releases });
+  const tracing = await openTracing(config, { log, releases });
+  const parts = await openParts({ config, log, releases, tracing });
   await startWeb(parts, { skipped, releases, standby: true });
 });

@@ -1,7 +1,9 @@
 /** The worker process: typing and reply jobs. Needs REDIS_URL. */
 import { startHealth } from './wiring/health.ts';
+import { workerGuard } from './wiring/metrics-page.ts';
 import { openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
+import { openTracing } from './wiring/tracing.ts';
 import { startWorker } from './wiring/worker.ts';
 
 await run(async ({ config, log, releases }) => {
@@ -11,7 +13,10 @@ await run(async ({ config, log, releases }) => {
     releases.add('idling', () => clearInterval(idle));
     return log.warn({}, 'BYPASS is set: the worker has nothing to do.');
   }
-  const parts = await openParts({ config, log, releases });
-  if (config.metricsPort !== null) await startHealth(config.metricsPort, config.host, releases);
+  const tracing = await openTracing(config, { log, releases });
+  const parts = await openParts({ config, log, releases, tracing });
+  const { metricsPort: port, host } = config;
+  const { scrape } = parts.metrics;
+  if (port !== null) await startHealth({ port, host, guard: workerGuard(config), scrape, releases });
   await startWorker(parts, releases);
 });

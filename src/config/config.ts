@@ -36,6 +36,12 @@ export interface Config {
   /** The bot's own BullMQ queue; `redisUrl` null: on keeptyping's Redis. */
   botQueue: { name: string; prefix: string; redisUrl: string | null } | null;
   metricsPort: number | null;
+  /** Bearer of the metrics alone; null: they are for whoever has a control token. */
+  metricsToken: string | null;
+  /** Where traces go, and under which name; null: none are made. */
+  traces: { url: string; serviceName: string } | null;
+  /** Its name, on a Heroku dyno. */
+  dyno: string | null;
   dataDir: string;
   /** Asked for by `DEMO`; without a word of it, when no account is configured outside production. */
   demo: boolean;
@@ -53,6 +59,14 @@ export function isProduction(settings: Settings): boolean {
 function readBotQueue(settings: Settings): Config['botQueue'] {
   const { BOT_QUEUE: name, BOT_QUEUE_PREFIX: prefix, BOT_QUEUE_REDIS_URL: redisUrl = null } = settings;
   return name === undefined ? null : { name, prefix, redisUrl };
+}
+
+/** The endpoint for all signals is a base; the one for traces is taken as it is. */
+function readTraces(settings: Settings): Config['traces'] {
+  const { OTEL_SERVICE_NAME: serviceName, OTEL_EXPORTER_OTLP_ENDPOINT: base } = settings;
+  const whole = base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`;
+  const url = settings.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? whole;
+  return url === undefined ? null : { url, serviceName };
 }
 
 /** The settings under the names that the program uses. */
@@ -78,6 +92,9 @@ export function nameSettings(settings: Settings): Omit<Config, 'demo' | 'bypass'
     gatewayKey: settings.GATEWAY_KEY ?? null,
     botQueue: readBotQueue(settings),
     metricsPort: settings.METRICS_PORT ?? null,
+    metricsToken: settings.METRICS_TOKEN ?? null,
+    traces: readTraces(settings),
+    dyno: settings.DYNO ?? null,
     dataDir: settings.DATA_DIR,
   };
 }

@@ -24,6 +24,13 @@ const redisUrl = z
   .string()
   .refine(isRedisUrl, { error: 'must be a URL that begins with redis:// or rediss://' });
 
+/** Where traces go: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */
+const collectorUrl = z
+  .string()
+  .refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
+    error: 'must be a URL that begins with http:// or https://',
+  });
+
 /** Whoever guesses it can stop the typing of every user. */
 const secret = z
   .string()
@@ -61,6 +68,10 @@ const variables = z
     DEMO: yesOrNo.optional(),
     BYPASS: yesOrNo.default(false),
     METRICS_PORT: whole(0, 65_535).optional(),
+    METRICS_TOKEN: secret.optional(),
+    OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl.optional(),
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collectorUrl.optional(),
+    OTEL_SERVICE_NAME: z.string().default('keeptyping'),
     NODE_ENV: z.string().optional(),
     DYNO: z.string().optional(),
   })

@@ -26,6 +26,8 @@ export interface AppOptions {
   handshake: (request: Request, response: Response) => void | Promise<void>;
   /** The control API's router. @default null: there is none */
   control?: RequestHandler | null;
+  /** What answers `GET /metrics`. @default null: there is nothing */
+  metrics?: RequestHandler | null;
   /** A page at the root. @default null: there is none */
   page?: RequestHandler | null;
 }
@@ -46,6 +48,7 @@ export function createApp(options: AppOptions): Express {
     .get((request, response) => options.handshake(request, response))
     .post(refuseWhileStopping(options), rawBody(), (request, response) => options.receive(request, response))
     .all((_, response) => refuseMethod(response, 'GET, POST'));
+  if (options.metrics) app.all('/metrics', options.metrics);
   if (options.control) app.use(options.control);
   if (options.page) app.use(options.page);
   app.use((request, response) => refuse(response, 404, `There is nothing at ${request.path}.`));

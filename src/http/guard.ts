@@ -28,6 +28,15 @@ export function createGuard({ tokens, open, sawPrevious }: GuardOptions): Guard 
   return (request) => (open === 'loopback' && isFromHere(request) ? 'admitted' : 'hidden');
 }
 
+/** Admits whom any of them admits; there is something to refuse when any of them would. */
+export function anyOf(...guards: readonly Guard[]): Guard {
+  return (request) => {
+    const admissions = guards.map((guard) => guard(request));
+    if (admissions.includes('admitted')) return 'admitted';
+    return admissions.includes('refused') ? 'refused' : 'hidden';
+  };
+}
+
 /** Digests are of one length, and their comparison takes one time; so all are compared, whichever fits. */
 function whichIsHeld({ authorization = '' }: IncomingMessage['headers'], digests: readonly Buffer[]): number {
   const [, token] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];

@@ -1,5 +1,12 @@
 import { setMaxListeners } from 'node:events';
-import { DelayedError, UnrecoverableError, Worker, type Job, type WorkerOptions } from 'bullmq';
+import {
+  DelayedError,
+  UnrecoverableError,
+  Worker,
+  type Job,
+  type Telemetry,
+  type WorkerOptions,
+} from 'bullmq';
 import type { Log } from '../core/log.ts';
 import { prefix } from './keys.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
@@ -14,6 +21,8 @@ export interface WorkersOptions {
   reply: ReplyDeps;
   typingConcurrency: number;
   replyConcurrency: number;
+  /** @default null: no traces */
+  telemetry?: Telemetry | null;
   log: Log;
 }
 
@@ -32,10 +41,10 @@ export interface Workers {
 const runRetryDelay = 1_000;
 
 export function createWorkers(options: WorkersOptions): Workers {
-  const { connection, log } = options;
+  const { connection, telemetry = null, log } = options;
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
-  const shared = { connection, prefix, runRetryDelay };
+  const shared = { connection, prefix, runRetryDelay, ...(telemetry ? { telemetry } : {}) };
   const perform = createPerform(options.perform);
   const typing = new Worker<TypingJob>(
     queueNames.typing,

@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Account, Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
@@ -8,20 +6,22 @@ import type { Platform } from '../core/platform.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Saw } from '../core/sight.ts';
 import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
 import { createDeliveries } from '../queue/delivery.ts';
 import { createEventQueue } from '../queue/events.ts';
-import { queueNames, type ReplyJob, type TypingJob } from '../queue/jobs.ts';
-import { prefix } from '../queue/keys.ts';
 import { createSightings } from '../queue/sightings.ts';
 import { createStore } from '../queue/store.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../redis/connect.ts';
+import { createConnections, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
+import type { Tracing } from '../tracing/tracing.ts';
+import { openMetrics } from './metrics.ts';
 import { createClients, createPlatform, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
+import { openQueues } from './queues.ts';
 import type { Releases } from './releases.ts';
 
 export interface RedisPlace {
@@ -44,6 +44,9 @@ export interface Parts {
   /** Notes what is seen of the accounts. */
   saw: Saw;
   redis: RedisPlace;
+  metrics: Metrics;
+  /** null: no traces are made. */
+  tracing: Tracing | null;
 }
 
 export interface PartsOptions {
@@ -51,15 +54,19 @@ export interface PartsOptions {
   redis: RedisPlace;
   log: Log;
   releases: Releases;
+  /** @default null: no traces are made */
+  tracing?: Tracing | null;
 }
 
 /** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
-export async function openParts({ config, log, releases }: Omit<PartsOptions, 'redis'>): Promise<Parts> {
+export async function openParts(options: Omit<PartsOptions, 'redis'>): Promise<Parts> {
+  const { config, log } = options;
   const redis = await provideRedis({ ...config, url: config.redisUrl, production: true, path: '', log });
-  return createParts({ config, redis, log, releases });
+  return createParts({ ...options, redis });
 }
 
-export function createParts({ config, redis, log, releases }: PartsOptions): Parts {
+export function createParts(options: PartsOptions): Parts {
+  const { config, redis, log, releases, tracing = null } = options;
   const connections = createConnections({
     url: redis.url,
     rejectUnauthorized: config.redisTlsRejectUnauthorized,
@@ -67,7 +74,8 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   });
   releases.add('Redis connections', () => connections.close());
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
-  const clients = createClients({ typing: config.typingConcurrency, replies: config.replyConcurrency });
+  const { typingConcurrency: typing, replyConcurrency: replies } = config;
+  const clients = createClients({ typing, replies, traced: tracing?.call });
   releases.add('HTTP clients', () =>
     Object.values(clients).forEach((client: { close: () => void }) => client.close()),
   );
@@ -87,7 +95,10 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
   const saw = createSightings({ redis: connections.fast, clock, log });
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
-  return { config, log, connections, clock, clients, roster, accounts, saw, observers, observe, redis };
+  const known = { config, log, connections, clock, clients, roster, accounts, saw, observers, observe };
+  const metrics = openMetrics({ ...known, redis, releases });
+  observers.add(metrics.observe);
+  return { ...known, redis, metrics, tracing };
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {
@@ -109,10 +120,8 @@ function serve(account: Account, config: Config, platform: Platform): Served {
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
 export function createQueueParts(parts: Parts, connection: Redis, releases: Releases) {
-  const shared = { connection, prefix, streams: { events: { maxLen: parts.redis.eventsMaxLen } } };
-  const options = connection === parts.connections.fast ? { ...shared, ...FAIL_FAST_QUEUE } : shared;
-  const typing = open(new Queue<TypingJob>(queueNames.typing, options), releases);
-  const replies = open(new Queue<ReplyJob>(queueNames.replies, options), releases);
+  const telemetry = parts.tracing?.telemetry ?? null;
+  const { typing, replies } = openQueues(connection, { ...parts, releases, telemetry });
   const alarm = createAlarm({ clock: parts.clock, ping: () => parts.connections.fast.ping() });
   releases.add('alarm', () => alarm.close());
   return {
@@ -122,16 +131,6 @@ export function createQueueParts(parts: Parts, connection: Redis, releases: Rele
     store: createStore(connection),
     deliveries: createDeliveries(connection),
   };
-}
-
-function open<T extends Queue>(queue: T, releases: Releases): T {
-  // Without a listener an outage of Redis would end the process; the connections report it themselves.
-  queue.on('error', () => {});
-  // Closing waits for Redis, and there is nothing to wait for when it is away: the connections are dropped next.
-  releases.add(`queue ${queue.name}`, () =>
-    Promise.race([queue.close(), delay(500, undefined, { ref: false })]),
-  );
-  return queue;
 }
 
 /** Every so many beats other processes' findings are read, and the clock is measured against Redis's anew. */

@@ -5,6 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { SharedCache } from '../core/shared-cache.ts';
+import type { Send } from '../core/wire.ts';
 import { createAgents, type Agents } from '../http/agents.ts';
 import { createClient, type Client } from '../http/client.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
@@ -26,7 +27,17 @@ export interface Clients {
   gateway: Agents;
 }
 
-export function createClients({ typing, replies }: { typing: number; replies: number }): Clients {
+export interface ClientsOptions {
+  /** Connections to one host at a time, for typing and for the bot. */
+  typing: number;
+  replies: number;
+  /** Makes calls of the bot part of a trace. @default no traces */
+  traced?: ((send: Send) => Send) | undefined;
+}
+
+export function createClients({ typing, replies, traced = (send) => send }: ClientsOptions): Clients {
+  // Python and Node servers close an idle connection after 2 to 5 s.
+  const bot = createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false });
   return {
     typing: createClient({
       maxSockets: typing,
@@ -40,8 +51,7 @@ export function createClients({ typing, replies }: { typing: number; replies: nu
       harmlessTwice: false,
       proxyFor: platformProxy,
     }),
-    // Python and Node servers close an idle connection after 2 to 5 s.
-    bot: createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false }),
+    bot: { ...bot, send: traced(bot.send) },
     gateway: createAgents({ maxSockets: replies, idleMs: 1_000, proxyFor: platformProxy }),
   };
 }

@@ -6,6 +6,7 @@ import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
 import { createHolds } from '../http/holds.ts';
 import type { WebDeps } from '../http/task.ts';
+import type { WebhookDeps } from '../http/webhook.ts';
 import type { EventQueue } from '../queue/events.ts';
 import { createIntake } from '../queue/intake.ts';
 import { storedPushLimit } from '../queue/jobs.ts';
@@ -13,6 +14,7 @@ import { keys } from '../queue/keys.ts';
 import { createMessageIndex } from '../queue/message-index.ts';
 import { openControl } from './control.ts';
 import { openGateway, withGateway } from './gateway.ts';
+import { openMetricsPage } from './metrics-page.ts';
 import { createQueueParts, type Parts } from './parts.ts';
 import type { Releases } from './releases.ts';
 
@@ -55,8 +57,14 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
     saw: parts.saw,
   };
   const control = openControl(parts, { events, store });
-  const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), control, page });
+  const routes = { ...tracedWebhooks(parts, deps), metrics: openMetricsPage(parts), control, page };
+  const app = createApp({ log, readiness: () => readiness, ...routes });
   return withGateway(openGateway(parts, { events, later: laterEvents }), app);
+}
+
+function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeof webhooks> {
+  const { receive, handshake } = webhooks(deps);
+  return { receive: tracing?.push(receive) ?? receive, handshake };
 }
 
 const waitingLimit = 10_000;

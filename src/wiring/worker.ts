@@ -54,7 +54,15 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     botOf,
   };
   const concurrency = { typingConcurrency, replyConcurrency };
-  const workers = createWorkers({ connection: connections.jobs, perform, reply, ...concurrency, log });
+  const telemetry = parts.tracing?.telemetry ?? null;
+  const workers = createWorkers({
+    connection: connections.jobs,
+    perform,
+    reply,
+    ...concurrency,
+    telemetry,
+    log,
+  });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   startBotQueue(parts, { events, platformOf }, releases);
   startCleaning([typing, replies], { log, releases });

@@ -1,0 +1,125 @@
+import type { Notice, Untyped } from '../core/notice.ts';
+import type { Instruments } from './instruments.ts';
+import { createLabels, rest, seconds, type Labels, type LabelsOptions } from './labels.ts';
+
+type Of<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
+
+export interface CountOptions {
+  instruments: Instruments;
+  isServed: LabelsOptions['isServed'];
+}
+
+/** Counts each notice. Never throws. */
+export function createCount({ instruments, isServed }: CountOptions): (notice: Notice) => void {
+  const labels = createLabels({ isServed });
+  return (notice) => count(instruments, labels, notice);
+}
+
+/** Waiting without typing is no fault where none was wanted, or where the answer came before it could begin. */
+const unwanted: ReadonlySet<Untyped> = new Set<Untyped>([
+  'answered_first',
+  'bot_cancelled',
+  'event_kind',
+  'mode_off',
+  'nobody_waits',
+  'paused',
+  'start_delay',
+]);
+
+function count(on: Instruments, labels: Labels, notice: Notice): void {
+  switch (notice.is) {
+    case 'push':
+      // Who a stranger says to be is no label.
+      return on.pushes.inc({
+        ...(notice.result === 'stranger' ? { channel: notice.channel, account: rest } : labels.place(notice)),
+        result: notice.result,
+        code: labels.code(notice.status),
+      });
+    case 'message':
+      return on.messages.inc({ ...labels.place(notice), kind: notice.opensTurn ? 'turn' : 'other' });
+    case 'skipped':
+      return on.skipped.inc({ ...labels.place(notice), reason: notice.reason });
+    case 'call':
+      return countCall(on, labels, notice);
+    case 'ended':
+      return countEnd(on, labels, notice);
+    case 'ghost':
+      on.ghosts.inc(labels.place(notice));
+      return on.ghost.inc(labels.place(notice), seconds(notice.ms));
+    case 'seen':
+      return on.seen.inc({ ...labels.place(notice), evidence: notice.by });
+    case 'handoff': {
+      const kind = notice.on ? 'taken' : 'given-back';
+      return on.handoffs.inc({ ...labels.place(notice), kind, reason: notice.by });
+    }
+    default:
+      return countAround(on, labels, notice);
+  }
+}
+
+/** What happens around the conversations. */
+type Around = Of<'delivery' | 'bot' | 'gateway' | 'lag' | 'breaker' | 'token' | 'account'>;
+
+function countAround(on: Instruments, labels: Labels, notice: Around): void {
+  switch (notice.is) {
+    case 'delivery':
+      return on.deliveries.inc({
+        ...labels.place(notice),
+        way: notice.way,
+        code: labels.code(notice.code),
+      });
+    case 'bot':
+      return countBot(on, labels, notice);
+    case 'gateway': {
+      const result = notice.waitedForShow ? 'waited' : 'passed';
+      return on.gateway.observe({ channel: notice.channel, result }, seconds(notice.overheadMs));
+    }
+    case 'lag':
+      return on.lag.observe({ queue: notice.queue }, seconds(notice.ms));
+    case 'breaker': {
+      const place = labels.place(notice);
+      for (const state of ['closed', 'open', 'probing'])
+        on.breaker.set({ ...place, state }, state === notice.state ? 1 : 0);
+      return;
+    }
+    case 'token':
+      return on.tokens.inc({
+        ...labels.place(notice),
+        result: notice.result,
+        code: labels.code(notice.code),
+      });
+    case 'account': {
+      const place = labels.place(notice);
+      on.typing.set(place, notice.typing === 'on' ? 1 : 0);
+      return on.switches.inc({ ...place, state: notice.typing, code: labels.code(notice.code) });
+    }
+  }
+}
+
+function countCall(on: Instruments, labels: Labels, notice: Of<'call'>): void {
+  const { channel, kind, outcome, code, ms } = notice;
+  on.calls.inc({ ...labels.place(notice), kind, outcome, code: labels.code(code) });
+  on.call.observe({ channel, kind }, seconds(ms));
+}
+
+function countEnd(on: Instruments, labels: Labels, notice: Of<'ended'>): void {
+  const { by: evidence, untyped, firstMs } = notice;
+  const place = labels.place(notice);
+  const wait = seconds(notice.waitMs);
+  const lit = Math.min(seconds(notice.litMs), wait);
+  on.ended.inc({ ...place, evidence });
+  on.wait.observe(place, wait);
+  if (firstMs !== null) on.first.observe(place, seconds(firstMs));
+  if (untyped !== null) on.skipped.inc({ ...place, reason: untyped });
+  if (wait === 0 || (untyped !== null && unwanted.has(untyped))) return;
+  on.cover.observe(place, lit / wait);
+  on.gap.inc(place, wait - lit);
+}
+
+function countBot(on: Instruments, labels: Labels, notice: Of<'bot'>): void {
+  const { channel, result, status, ms, overheadMs } = notice;
+  const place = labels.place(notice);
+  on.answers.inc({ ...place, result, code: labels.code(status) });
+  on.bot.observe({ ...place, result }, seconds(ms));
+  if (overheadMs !== null) on.forward.observe({ channel }, seconds(overheadMs));
+}

@@ -1,0 +1,79 @@
+/** The metrics of one process, for Prometheus. */
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Observe } from '../core/notice.ts';
+import { createCount } from './count.ts';
+import { createInstruments, type Instruments } from './instruments.ts';
+import type { Source, Stock } from './source.ts';
+
+export interface Scrape {
+  contentType: string;
+  text: string;
+}
+
+export interface Metrics {
+  /** Counts what happened. */
+  observe: Observe;
+  /** All metrics as they stand now, in Prometheus's text format. Never rejects for Redis's sake. */
+  scrape: () => Promise<Scrape>;
+}
+
+export interface MetricsOptions {
+  /** The dyno, where a router chooses which of several answers a scrape: each series then says whose it is. */
+  dyno?: string | null;
+  /** Whether that account is served; of others the name is no label. @default every account */
+  isServed?: (place: { channel: string; account: string }) => boolean;
+  /** What is looked up at each scrape. @default nothing */
+  source?: Source | null;
+}
+
+/** Prometheus gives a scrape 10 s; what is known without Redis must not wait for it as long (ms). */
+const stockLimit = 1_000;
+
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  const { dyno = null, isServed = () => true, source = null } = options;
+  const registry = new Registry();
+  if (dyno !== null) registry.setDefaultLabels({ dyno });
+  collectDefaultMetrics({ register: registry });
+  const instruments = createInstruments(registry);
+  showStock(instruments, null);
+  if (!source) instruments.redis.remove();
+  return {
+    observe: createCount({ instruments, isServed }),
+    scrape: async () => {
+      if (source) await look(instruments, source);
+      return { contentType: registry.contentType, text: await textOf(registry) };
+    },
+  };
+}
+
+/** Hundreds of accounts make a long text: others get their turn between one metric and the next. */
+async function textOf(registry: Registry): Promise<string> {
+  const texts: string[] = [];
+  for (const { name } of registry.getMetricsAsArray()) {
+    texts.push(await registry.getSingleMetricAsString(name));
+    await nextTurn();
+  }
+  return `${texts.join('\n\n')}\n`;
+}
+
+async function look(on: Instruments, source: Source): Promise<void> {
+  on.typing.reset();
+  for (const { channel, account, typing } of source.accounts())
+    on.typing.set({ channel, account }, typing === 'on' ? 1 : 0);
+  const limit = delay(stockLimit, null, { ref: false });
+  const stock = await Promise.race([source.stock().catch(() => null), limit]);
+  on.redis.set(stock ? 1 : 0);
+  showStock(on, stock);
+}
+
+/** Without Redis nobody knows: no series rather than an old or made-up number. */
+function showStock({ worker, jobs, open }: Instruments, stock: Stock | null): void {
+  for (const gauge of [worker, open]) gauge.remove();
+  jobs.reset();
+  if (!stock) return;
+  worker.set(stock.worker ? 1 : 0);
+  if (stock.conversations !== null) open.set(stock.conversations);
+  for (const { queue, ...sizes } of stock.queues)
+    for (const [state, size] of Object.entries(sizes)) jobs.set({ queue, state }, size);
+}

@@ -1,0 +1,53 @@
+import type { Config } from '../config/index.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Roster } from '../core/served.ts';
+import { createMetrics, type Metrics } from '../metrics/metrics.ts';
+import type { QueueSize, Source, Stock } from '../metrics/source.ts';
+import type { Accounts } from '../queue/accounts.ts';
+import { keys } from '../queue/keys.ts';
+import type { Connections } from '../redis/connect.ts';
+import { openQueues, type OpenedQueues, type QueuesDeps } from './queues.ts';
+
+export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
+  config: Pick<Config, 'dyno'>;
+  connections: Pick<Connections, 'fast'>;
+  roster: Pick<Roster, 'all' | 'of'>;
+  accounts: Pick<Accounts, 'of'>;
+  clock: Pick<Clock, 'now'>;
+  /** How many conversations wait for an answer. Rejects when Redis is away. @default nobody counts them */
+  conversations?: () => Promise<number>;
+}
+
+/** The process's metrics, and where they look up what is not told. */
+export function openMetrics(deps: MetricsDeps): Metrics {
+  const { config, roster, accounts, clock } = deps;
+  const { connections, redis, releases } = deps;
+  const opening = { connections, redis, releases };
+  // Opened by the first scrape: many a process is never scraped.
+  let queues: OpenedQueues | null = null;
+  const source: Source = {
+    stock: () => stockOf(deps, (queues ??= openQueues(deps.connections.fast, opening))),
+    accounts: () =>
+      roster.all().map(({ platform }) => {
+        const { channel, account } = platform;
+        return { channel, account, typing: clock.now() < accounts.of(platform).offUntil ? 'off' : 'on' };
+      }),
+  };
+  return createMetrics({ dyno: config.dyno, isServed: (place) => roster.of(place) !== null, source });
+}
+
+async function stockOf({ connections, conversations }: MetricsDeps, queues: OpenedQueues): Promise<Stock> {
+  const [alive, typing, replies, open] = await Promise.all([
+    connections.fast.exists(keys.heartbeat),
+    sizeOf(queues, 'typing'),
+    sizeOf(queues, 'replies'),
+    conversations?.() ?? null,
+  ]);
+  return { queues: [typing, replies], worker: alive === 1, conversations: open };
+}
+
+async function sizeOf(queues: OpenedQueues, queue: QueueSize['queue']): Promise<QueueSize> {
+  const counts = await queues[queue].getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed');
+  const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
+  return { queue, waiting: waiting + prioritized, active, delayed, failed };
+}
