@@ -67,6 +67,9 @@ describe('settings', () => {
       gatewayKey: null,
       botQueue: null,
       metricsPort: null,
+      metricsToken: null,
+      traces: null,
+      dyno: null,
       dataDir: 'data',
       demo: true,
       bypass: null,
@@ -98,6 +101,9 @@ describe('settings', () => {
       BOT_QUEUE_PREFIX: '{bot}',
       BOT_QUEUE_REDIS_URL: 'redis://bot:6379/1',
       METRICS_PORT: '9090',
+      METRICS_TOKEN: 'metrics-token-new',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector:4318/custom?key=1',
+      OTEL_SERVICE_NAME: 'typing',
       DATA_DIR: '/var/keeptyping',
       DEMO: '0',
       NODE_ENV: 'production',
@@ -121,10 +127,23 @@ describe('settings', () => {
       gatewayKey: 'gateway_key-0123456789',
       botQueue: { name: 'answers', prefix: '{bot}', redisUrl: 'redis://bot:6379/1' },
       metricsPort: 9090,
+      metricsToken: 'metrics-token-new',
+      traces: { url: 'http://collector:4318/custom?key=1', serviceName: 'typing' },
       dataDir: '/var/keeptyping',
       demo: false,
     });
   });
+
+  test.each(['http://collector:4318', 'http://collector:4318/'])(
+    'the collector’s address for everything (%s) is a base: traces have a path of their own',
+    (base) => {
+      const url = 'http://collector:4318/v1/traces';
+      expect(load({ OTEL_EXPORTER_OTLP_ENDPOINT: base }).config.traces).toEqual({
+        url,
+        serviceName: 'keeptyping',
+      });
+    },
+  );
 
   test('an empty variable counts as unset', () => {
     expect(load({ PORT: '', REDIS_URL: '', WECHAT_APP_ID: '' }).config).toMatchObject({
@@ -134,7 +153,7 @@ describe('settings', () => {
   });
 
   test('a Heroku dyno is production and no demo', () => {
-    expect(load({ DYNO: 'web.1' }).config).toMatchObject({ production: true, demo: false });
+    expect(load({ DYNO: 'web.1' }).config).toMatchObject({ production: true, demo: false, dyno: 'web.1' });
     expect(load({ DYNO: 'web.1', DEMO: '1' }).config.demo).toBe(true);
     expect(load(wechat).config.demo).toBe(false);
   });

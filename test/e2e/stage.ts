@@ -10,6 +10,7 @@ import {
   type Simulator,
   type SimulatorOptions,
 } from '../../src/simulator/index.ts';
+import type { Tracing } from '../../src/tracing/tracing.ts';
 import { createParts, type Parts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
@@ -25,6 +26,7 @@ export interface StageOptions {
   bot?: BotOptions;
   webs?: number;
   workers?: number;
+  tracing?: Tracing;
 }
 
 export interface Process {
@@ -107,7 +109,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const { config } = loadConfig(
     Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')),
   );
-  const place = { config, log, redis };
+  const place = { config, log, redis, tracing: options.tracing ?? null };
   const workers: Process[] = [];
   const addWorker = async (): Promise<Process> => {
     const worker = await openWorker(place);
@@ -170,6 +172,7 @@ interface Place {
   config: Config;
   log: RecordedLog;
   redis: TestRedis;
+  tracing: Tracing | null;
 }
 
 async function openWorker(place: Place): Promise<Process> {

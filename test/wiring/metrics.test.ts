@@ -1,0 +1,112 @@
+/** Who reads the metrics where, and what stands in them of a Redis that is really there. */
+import { Queue } from 'bullmq';
+import { afterEach, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/index.ts';
+import { createReleases } from '../../src/wiring/releases.ts';
+import { startHealth } from '../../src/wiring/health.ts';
+import { workerGuard } from '../../src/wiring/metrics-page.ts';
+import { queueNames } from '../../src/queue/jobs.ts';
+import { prefix } from '../../src/queue/keys.ts';
+import { useStage, type Stage } from '../e2e/stage.ts';
+import { valueOf } from '../metrics/exposition.ts';
+
+const { open } = useStage();
+const releases = createReleases((name, error) => {
+  throw new Error(`${name} did not close`, { cause: error });
+});
+afterEach(() => releases.all());
+
+const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+
+async function scrapeWeb({ webs }: Stage, init: RequestInit = {}): Promise<Response> {
+  return fetch(`${webs[0]?.url}/metrics`, init);
+}
+
+describe('a web process', () => {
+  test('tells this machine, where no token is set', async () => {
+    const stage = await open();
+    const answer = await scrapeWeb(stage);
+    expect(answer.status).toBe(200);
+    const text = await answer.text();
+    expect(valueOf(text, 'keeptyping_redis_up')).toBe(1);
+    expect(valueOf(text, 'keeptyping_worker_up')).toBe(1);
+    expect(valueOf(text, 'keeptyping_account_typing', { channel: 'nxcloud', account: 'default' })).toBe(1);
+    const forwarded = await scrapeWeb(stage, { headers: { 'x-forwarded-for': '10.0.0.1' } });
+    expect(forwarded.status).toBe(404);
+  });
+
+  test('hides them in production, where no token is set', async () => {
+    const stage = await open({ env: { NODE_ENV: 'production' }, workers: 0 });
+    expect((await scrapeWeb(stage)).status).toBe(404);
+  });
+
+  test('takes the metrics token and the control token, and no other', async () => {
+    const env = { METRICS_TOKEN: 'metrics-token-0001', CONTROL_TOKEN: 'control-token-0001' };
+    const stage = await open({ env, workers: 0 });
+    expect((await scrapeWeb(stage, bearer('metrics-token-0001'))).status).toBe(200);
+    expect((await scrapeWeb(stage, bearer('control-token-0001'))).status).toBe(200);
+    expect((await scrapeWeb(stage, bearer('another-token-0001'))).status).toBe(401);
+    expect((await scrapeWeb(stage)).status).toBe(401);
+    const asOperator = await fetch(`${stage.webs[0]?.url}/openapi.json`, bearer('metrics-token-0001'));
+    expect(asOperator.status).toBe(200);
+    const conversation = `${stage.webs[0]?.url}/conversations/wechat/default/oUser`;
+    expect((await fetch(conversation, bearer('metrics-token-0001'))).status).toBe(401);
+  });
+
+  test('with the metrics token alone opens nothing to this machine without it', async () => {
+    const stage = await open({ env: { METRICS_TOKEN: 'metrics-token-0001' }, workers: 0 });
+    expect((await scrapeWeb(stage)).status).toBe(401);
+  });
+
+  test('counts the jobs that are in Redis, and says so when it is away', async () => {
+    const stage = await open({ workers: 0, webs: 1 });
+    const queue = new Queue(queueNames.replies, { connection: stage.redis.connect(), prefix });
+    await queue.add('later', {}, { delay: 60_000 });
+    const state = { queue: 'replies', state: 'delayed' };
+    const text = await (await scrapeWeb(stage)).text();
+    expect(valueOf(text, 'keeptyping_queue_jobs', state)).toBe(1);
+    await queue.close();
+    await stage.redis.stop();
+    await expect
+      .poll(async () => valueOf(await (await scrapeWeb(stage)).text(), 'keeptyping_redis_up'))
+      .toBe(0);
+  });
+
+  test('says which accounts the platform has switched off, whichever process learned it', async () => {
+    const stage = await open();
+    const { accounts, roster } = stage.workers[0]?.parts ?? {};
+    const served = roster?.of({ channel: 'wechat', account: 'default' });
+    if (!accounts || !served) throw new Error('The stage serves no WeChat account.');
+    await accounts.switchOff(served.platform, { is: 'account-off', code: 48001, remedy: 'Ask for it.' });
+    await stage.webs[0]?.parts.accounts.refresh();
+    const text = await (await scrapeWeb(stage)).text();
+    expect(valueOf(text, 'keeptyping_account_typing', { channel: 'wechat', account: 'default' })).toBe(0);
+  });
+});
+
+describe('a worker', () => {
+  async function serve(env: Record<string, string>): Promise<string> {
+    const { config } = loadConfig(env, () => null);
+    const scrape = async () => ({ contentType: 'text/plain', text: 'up 1\n' });
+    const guard = workerGuard(config);
+    const port = await startHealth({ port: 0, host: '127.0.0.1', guard, scrape, releases });
+    return `http://127.0.0.1:${port}`;
+  }
+
+  test('tells whoever reaches its port, where no token is set', async () => {
+    const url = await serve({ NODE_ENV: 'production' });
+    const answer = await fetch(`${url}/metrics?x=1`);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toBe('up 1\n');
+    expect(await (await fetch(`${url}/healthz`)).json()).toEqual({ status: 'alive' });
+    expect((await fetch(`${url}/`)).status).toBe(404);
+  });
+
+  test('with a metrics token tells only those who have one', async () => {
+    const url = await serve({ METRICS_TOKEN: 'metrics-token-0001', CONTROL_TOKEN: 'control-token-0001' });
+    expect((await fetch(`${url}/metrics`, bearer('metrics-token-0001'))).status).toBe(200);
+    expect((await fetch(`${url}/metrics`, bearer('control-token-0001'))).status).toBe(200);
+    expect((await fetch(`${url}/metrics`)).status).toBe(401);
+    expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  });
+});
