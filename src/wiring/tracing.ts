@@ -7,7 +7,7 @@ import { limited } from './serving.ts';
 /** A stopping process has better things to do than to wait for a collector that hangs (ms). */
 const flushLimit = 2_000;
 
-/** Traces, where the configuration names a collector; else nothing of OpenTelemetry is loaded. */
+/** Traces, where the configuration names a collector; else its SDK is not even loaded. */
 export async function openTracing(
   { traces }: Pick<Config, 'traces'>,
   { log, releases }: { log: Log; releases: Releases },
