@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observe } from '../core/notice.ts';
 import { createCount } from './count.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
+import type { Place } from './labels.ts';
 import type { Source, Stock } from './source.ts';
 
 export interface Scrape {
@@ -59,12 +60,21 @@ async function textOf(registry: Registry): Promise<string> {
 
 async function look(on: Instruments, source: Source): Promise<void> {
   on.typing.reset();
-  for (const { channel, account, typing } of source.accounts())
+  for (const { channel, account, typing } of source.accounts()) {
     on.typing.set({ channel, account }, typing === 'on' ? 1 : 0);
+    beginAtZero(on, { channel, account });
+  }
   const limit = delay(stockLimit, null, { ref: false });
   const stock = await Promise.race([source.stock().catch(() => null), limit]);
   on.redis.set(stock ? 1 : 0);
   showStock(on, stock);
+}
+
+/** Of what is rare and bad the first one counts: Prometheus sees an increase only where there was a 0 before. */
+function beginAtZero({ deliveries, ghosts, ghost, pushes }: Instruments, place: Place): void {
+  for (const way of ['failed', 'impossible', 'unknown']) deliveries.inc({ ...place, way, code: '0' }, 0);
+  pushes.inc({ ...place, result: 'refused', code: '401' }, 0);
+  for (const counter of [ghosts, ghost]) counter.inc(place, 0);
 }
 
 /** Without Redis nobody knows: no series rather than an old or made-up number. */

@@ -181,6 +181,14 @@ describe('what is looked up at each scrape', () => {
       expect(samplesOf(text).filter((sample) => sample.name === `keeptyping_${name}`)).toEqual([]);
   });
 
+  test('what is rare and bad is told before it happens: an increase from nothing is none to Prometheus', async () => {
+    const { text } = await createMetrics({ source: { accounts, stock } }).scrape();
+    for (const way of ['failed', 'impossible', 'unknown'])
+      expect(valueOf(text, 'keeptyping_deliveries_total', { ...shop, way })).toBe(0);
+    expect(valueOf(text, 'keeptyping_ghosts_total', shop)).toBe(0);
+    expect(valueOf(text, 'keeptyping_pushes_total', { ...shop, code: '401' })).toBe(0);
+  });
+
   test('an account that is served no longer is told of no longer', async () => {
     let served = accounts();
     const metrics = createMetrics({ source: { stock, accounts: () => served } });
