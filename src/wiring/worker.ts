@@ -53,16 +53,9 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     makeWay: createWay({ blocks: createBlocks(connections.jobs), clock }),
     botOf,
   };
-  const concurrency = { typingConcurrency, replyConcurrency };
   const telemetry = parts.tracing?.telemetry ?? null;
-  const workers = createWorkers({
-    connection: connections.jobs,
-    perform,
-    reply,
-    ...concurrency,
-    telemetry,
-    log,
-  });
+  const shared = { connection: connections.jobs, typingConcurrency, replyConcurrency, telemetry, log };
+  const workers = createWorkers({ ...shared, perform, reply });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   startBotQueue(parts, { events, platformOf }, releases);
   startCleaning([typing, replies], { log, releases });

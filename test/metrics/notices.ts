@@ -50,6 +50,7 @@ export const evidences = all<Evidence>({
 });
 export const reasons = all<Untyped>({
   answered_first: true,
+  not_accepted: true,
   nobody_waits: true,
   event_kind: true,
   paused: true,

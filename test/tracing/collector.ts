@@ -1,5 +1,5 @@
 /** A collector of traces, as far as OTLP over HTTP goes: https://opentelemetry.io/docs/specs/otlp/#otlphttp */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { listen } from '../http/wire.ts';
 
 interface OtlpValue {
@@ -35,12 +35,13 @@ export interface Collector {
 
 export async function startCollector(answers: 'takes' | 'refuses' | 'hangs' = 'takes'): Promise<Collector> {
   const texts: string[] = [];
+  const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    texts.push(await textOf(request));
+    if (answers === 'hangs') return;
+    response.writeHead(answers === 'takes' ? 200 : 400, { 'content-type': 'application/json' }).end('{}');
+  };
   const server = createServer((request, response) => {
-    void textOf(request).then((text) => {
-      texts.push(text);
-      if (answers === 'hangs') return;
-      response.writeHead(answers === 'takes' ? 200 : 400, { 'content-type': 'application/json' }).end('{}');
-    });
+    void take(request, response);
   });
   const url = await listen(server);
   const requests = () => texts.map((text) => JSON.parse(text) as OtlpRequest);

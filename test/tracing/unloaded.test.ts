@@ -2,9 +2,8 @@ import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { openTracing } from '../../src/wiring/tracing.ts';
-// What a process is made of.
-import '../../src/wiring/web.ts';
-import '../../src/wiring/worker.ts';
+import { startWeb } from '../../src/wiring/web.ts';
+import { startWorker } from '../../src/wiring/worker.ts';
 import { recordLog } from '../helpers/log.ts';
 
 /** OpenTelemetry's packages are CommonJS: Node keeps them here, whoever imports them. prom-client needs its bare API. */
@@ -14,6 +13,7 @@ function loaded(): string[] {
 }
 
 test('neither OpenTelemetry’s SDK nor its exporter is loaded until a collector is configured', async () => {
+  expect([startWeb, startWorker]).toHaveLength(2); // What a process is made of is loaded.
   const releases = createReleases(() => {});
   const how = { log: recordLog(), releases };
   expect(await openTracing({ traces: null }, how)).toBe(null);

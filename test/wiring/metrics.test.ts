@@ -84,15 +84,16 @@ describe('a web process', () => {
   });
 });
 
-describe('a worker', () => {
-  async function serve(env: Record<string, string>): Promise<string> {
-    const { config } = loadConfig(env, () => null);
-    const scrape = async () => ({ contentType: 'text/plain', text: 'up 1\n' });
-    const guard = workerGuard(config);
-    const port = await startHealth({ port: 0, host: '127.0.0.1', guard, scrape, releases });
-    return `http://127.0.0.1:${port}`;
-  }
+const scrape = async () => ({ contentType: 'text/plain', text: 'up 1\n' });
 
+async function serve(env: Record<string, string>): Promise<string> {
+  const { config } = loadConfig(env, () => null);
+  const guard = workerGuard(config);
+  const port = await startHealth({ port: 0, host: '127.0.0.1', guard, scrape, releases });
+  return `http://127.0.0.1:${port}`;
+}
+
+describe('a worker', () => {
   test('tells whoever reaches its port, where no token is set', async () => {
     const url = await serve({ NODE_ENV: 'production' });
     const answer = await fetch(`${url}/metrics?x=1`);
