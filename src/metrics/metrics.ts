@@ -71,9 +71,10 @@ async function look(on: Instruments, source: Source): Promise<void> {
 }
 
 /** Of what is rare and bad the first one counts: Prometheus sees an increase only where there was a 0 before. */
-function beginAtZero({ deliveries, ghosts, ghost, pushes }: Instruments, place: Place): void {
+function beginAtZero({ deliveries, ended, ghosts, ghost, pushes }: Instruments, place: Place): void {
   for (const way of ['failed', 'impossible', 'unknown']) deliveries.inc({ ...place, way, code: '0' }, 0);
   pushes.inc({ ...place, result: 'refused', code: '401' }, 0);
+  ended.inc({ ...place, evidence: 'reply-failed' }, 0);
   for (const counter of [ghosts, ghost]) counter.inc(place, 0);
 }
 

@@ -186,6 +186,7 @@ describe('what is looked up at each scrape', () => {
       expect(valueOf(text, 'keeptyping_deliveries_total', { ...shop, way })).toBe(0);
     expect(valueOf(text, 'keeptyping_ghosts_total', shop)).toBe(0);
     expect(valueOf(text, 'keeptyping_pushes_total', { ...shop, code: '401' })).toBe(0);
+    expect(valueOf(text, 'keeptyping_turns_ended_total', { ...shop, evidence: 'reply-failed' })).toBe(0);
   });
 
   test('an account that is served no longer is told of no longer', async () => {

@@ -7,7 +7,7 @@ import { startHealth } from '../../src/wiring/health.ts';
 import { workerGuard } from '../../src/wiring/metrics-page.ts';
 import { queueNames } from '../../src/queue/jobs.ts';
 import { prefix } from '../../src/queue/keys.ts';
-import { useStage, type Stage } from '../e2e/stage.ts';
+import { markIs, useStage, type Stage } from '../e2e/stage.ts';
 import { valueOf } from '../metrics/exposition.ts';
 
 const { open } = useStage();
@@ -82,6 +82,22 @@ describe('a web process', () => {
     const text = await (await scrapeWeb(stage)).text();
     expect(valueOf(text, 'keeptyping_account_typing', { channel: 'wechat', account: 'default' })).toBe(0);
   });
+});
+
+test('what happens is counted by the process that it happens in', async () => {
+  const stage = await open();
+  const user = 'oUserOfMetrics';
+  await stage.simulator.wechat.push({ user, text: 'hi' });
+  await stage.simulator.wechat.phone(user).next(markIs('received'));
+  const shop = { channel: 'wechat', account: 'default' };
+  const web = await (await scrapeWeb(stage)).text();
+  expect(valueOf(web, 'keeptyping_pushes_total', { ...shop, result: 'taken' })).toBe(1);
+  await expect
+    .poll(async () => {
+      const { text = '' } = (await stage.workers[0]?.parts.metrics.scrape()) ?? {};
+      return valueOf(text, 'keeptyping_turns_ended_total', { ...shop, evidence: 'passive-reply' });
+    })
+    .toBe(1);
 });
 
 const scrape = async () => ({ contentType: 'text/plain', text: 'up 1\n' });
