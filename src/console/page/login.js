@@ -1,0 +1,53 @@
+/** Log in: the token goes to the server, and nowhere else. */
+import { setShown, setText } from './dom.js';
+import { clock, ticking } from './format.js';
+import { errorOf } from './said.js';
+import { ask } from './server.js';
+import { word } from './words.js';
+
+const find = (id) => document.getElementById(id);
+
+/** @param entered called when somebody is logged in */
+export function listenToLogin(entered) {
+  let busy = false;
+  find('login').addEventListener('submit', (event) => {
+    event.preventDefault();
+    if (busy) return;
+    busy = true;
+    void logIn(entered).finally(() => (busy = false));
+  });
+}
+
+async function logIn(entered) {
+  const answer = await ask('POST', 'session', { token: find('token').value });
+  if (!answer.ok) return refuse(() => wrongOf(answer));
+  find('login').reset();
+  showWrong();
+  entered();
+}
+
+let said = null;
+
+/** Says it, and again in another language. */
+export function refuse(says) {
+  said = says;
+  showWrong(says());
+  find('token').select();
+}
+
+export function sayWrongAgain() {
+  if (said !== null && !find('login-wrong').hidden) showWrong(said());
+}
+
+function showWrong(sentence = '') {
+  setShown(sentence !== '', find('login-wrong'));
+  setText(find('login-wrong'), sentence);
+}
+
+function wrongOf(answer) {
+  if (answer.status === 401) return word('wrongToken');
+  if (answer.status !== 429) return errorOf(answer);
+  if (answer.after === null) return word('tooManySoon');
+  const ms = answer.after * 1_000;
+  return word('tooMany', { time: clock(answer.at + ms), wait: ticking(ms) });
+}

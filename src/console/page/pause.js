@@ -1,0 +1,70 @@
+/** A human takes the conversation, or gives it back. */
+import { ask as askOperator } from './dialog.js';
+import { element, setAttribute, setText } from './dom.js';
+import { clock, date } from './format.js';
+import { now } from './model.js';
+import { errorOf, say } from './said.js';
+import { ask, pathOf } from './server.js';
+import { word } from './words.js';
+
+const lengths = [600, 1_800, 3_600, 28_800, null];
+/** A pause without an end is told as one of a year (ms). */
+const longest = 30 * 86_400_000;
+
+/** A button that pauses or resumes. `changed`: called when it has. */
+export function createPause(into, changed = () => {}) {
+  const button = element('button', { type: 'button' });
+  let row = null;
+  let busy = false;
+  button.addEventListener('click', async () => {
+    if (busy) return;
+    busy = true;
+    await (row.pausedUntil === null ? pause(row) : resume(row));
+    busy = false;
+    changed();
+  });
+  into.append(button);
+  return (present) => {
+    row = present;
+    const action = row.pausedUntil === null ? 'pause' : 'resume';
+    setText(button, word(action));
+    setAttribute(button, 'aria-label', word(`${action}Of`, row));
+  };
+}
+
+export function pausedTo(until) {
+  return word('pausedTo', { time: endOf(until) });
+}
+
+function endOf(until) {
+  return until - now() > longest ? date(until) : clock(until);
+}
+
+async function pause(row) {
+  const { user } = row;
+  const chosen = await askOperator({
+    title: word('pauseTitle', { user }),
+    text: word('pauseText'),
+    yes: word('pause'),
+    choices: lengths.map((seconds) => [String(seconds), word(`pause.${seconds}`)]),
+  });
+  if (chosen === null) return;
+  const answer = await ask(
+    'PUT',
+    `${pathOf(row)}/pause`,
+    chosen === 'null' ? {} : { seconds: Number(chosen) },
+  );
+  const until = answer.body?.until ?? null;
+  tell(
+    answer,
+    until === null ? word('pausedLong', { user }) : word('pausedNews', { user, time: endOf(until) }),
+  );
+}
+
+async function resume(row) {
+  tell(await ask('DELETE', `${pathOf(row)}/pause`, {}), word('resumedNews', row));
+}
+
+function tell(answer, done) {
+  say(answer.ok ? done : word('refusedNews', { error: errorOf(answer) }));
+}

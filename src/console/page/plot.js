@@ -1,0 +1,101 @@
+/** A distribution as bars, and as a table for whoever cannot see them. */
+import { element, saying, setShown } from './dom.js';
+import { count } from './format.js';
+import { svg } from './svg.js';
+import { createTable } from './table.js';
+import { locale, word } from './words.js';
+
+const height = 150;
+const foot = 20;
+const head = 18;
+/** A label below an axis needs so much (pixels). */
+const labelWidth = 44;
+
+/**
+ * @param label the name of the words for the whole picture
+ * @param bound what a bound is called
+ * @returns draws a distribution
+ */
+export function createPlot(into, { label, bound }) {
+  const picture = element('div', { class: 'plot' });
+  const empty = saying('p', 'plotEmpty', { class: 'fine' });
+  const table = element('div', { class: 'table distribution', role: 'table', 'data-word-label': 'asTable' });
+  table.setAttribute('aria-label', word('asTable'));
+  const details = element('details', {}, saying('summary', 'asTable'), table);
+  into.append(picture, empty, details);
+  const drawTable = createTable(table, {
+    key: ({ index }) => index,
+    columns: [
+      { head: 'range', text: ({ range }) => range },
+      { head: 'count', kind: 'number', text: (bin) => count(bin.count) },
+    ],
+  });
+  let drawn = '';
+  return (distribution) => {
+    const bins = binsOf(distribution, bound);
+    const total = bins.reduce((sum, bin) => sum + bin.count, 0);
+    setShown(total > 0, picture, details);
+    setShown(total === 0, empty);
+    if (details.open) drawTable(bins);
+    const width = Math.max(picture.clientWidth, 200);
+    const asked = JSON.stringify([distribution, width, locale()]);
+    if (asked === drawn || total === 0) return;
+    drawn = asked;
+    picture.replaceChildren(pictureOf(bins, { width, label, total }));
+  };
+}
+
+function binsOf({ bounds, counts }, bound) {
+  const bins = counts.map((count, index) => {
+    const [from, to] = [bounds[index - 1], bounds[index]];
+    const range =
+      to === undefined
+        ? word('beyond', { from: bound(from) })
+        : from === undefined
+          ? word('upTo', { to: bound(to) })
+          : word('between', { from: bound(from), to: bound(to) });
+    return { index, count, range, short: to === undefined ? `> ${bound(from)}` : bound(to) };
+  });
+  // Nothing lies beyond the whole.
+  return bins.at(-1)?.count === 0 ? bins.slice(0, -1) : bins;
+}
+
+function pictureOf(bins, { width, label, total }) {
+  const step = width / bins.length;
+  const most = Math.max(...bins.map((bin) => bin.count));
+  const largest = bins.find((bin) => bin.count === most);
+  const said = word('most', { n: count(most), range: largest.range });
+  const every = Math.ceil(labelWidth / step);
+  const floor = height - foot;
+  return svg(
+    'svg',
+    {
+      width,
+      height,
+      viewBox: `0 0 ${width} ${height}`,
+      role: 'img',
+      'aria-label': word(label, { n: count(total), most: said }),
+    },
+    svg('path', { class: 'floor', d: `M0 ${floor + 0.5}H${width}` }),
+    ...bins.flatMap((bin, index) => {
+      const tall = bin.count === 0 ? 0 : Math.max(2, (bin.count / most) * (floor - head));
+      const middle = (index + 0.5) * step;
+      const bar = {
+        class: 'bar',
+        x: index * step + 1,
+        y: floor - tall,
+        width: step - 2,
+        height: tall,
+        rx: 2,
+      };
+      const axis = svg('text', { class: 'axis', x: middle, y: height - 6 }, bin.short);
+      const number = svg('text', { class: 'count', x: middle, y: floor - tall - 4 }, count(bin.count));
+      return [
+        svg('rect', bar),
+        ...(bin.count > 0 && step > 24 ? [number] : []),
+        // The last always says where it ends.
+        ...((bins.length - 1 - index) % every === 0 ? [axis] : []),
+      ];
+    }),
+  );
+}

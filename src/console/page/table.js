@@ -1,0 +1,39 @@
+/** Tables by role: laid out as a grid of rows, on narrow screens as cards, they stay tables to a screen reader. */
+import { element, keyed, saying, setText } from './dom.js';
+import { word } from './words.js';
+
+/**
+ * @param columns each with the name of its words (`head`), a class where it has one, and either `text`, which says what
+ *   stands in its cell, or `create`, which fills the cell and returns what brings it up to date
+ */
+export function createTable(table, { columns, key }) {
+  const heads = columns.map(({ head, kind = '' }) =>
+    saying('span', head, { role: 'columnheader', class: kind }),
+  );
+  const body = element('div', { role: 'rowgroup', class: 'rows' });
+  table.append(
+    element('div', { role: 'rowgroup', class: 'head' }, element('div', { role: 'row' }, ...heads)),
+    body,
+  );
+  return (items) => {
+    table.hidden = items.length === 0;
+    keyed(body, items, { key, create: (item) => createRow(columns, item) });
+  };
+}
+
+function createRow(columns, item) {
+  const root = element('div', { role: 'row' });
+  const updates = columns.map((column, index) => {
+    const role = index === 0 ? 'rowheader' : 'cell';
+    const { head, kind = '' } = column;
+    const cell = element('div', { role, class: kind, 'data-column': head, 'data-label': word(head) });
+    root.append(cell);
+    return column.create ? column.create(cell, item) : (now) => setText(cell, column.text(now));
+  });
+  return {
+    root,
+    update: (now) => {
+      for (const update of updates) update(now);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** What an operator has to know at once: shown at the top, said aloud when it begins and when it is over. */
+import { clock, count } from './format.js';
+import { accountName } from './model.js';
+import { word } from './words.js';
+
+/** Each with an id that stays the same for as long as it lasts. */
+export function troublesOf({ redis, workers, accounts, queues }) {
+  const failed = queues.find(({ name }) => name === 'replies')?.failed ?? 0;
+  return [
+    ...(redis === 'away' ? [{ id: 'redis', grave: true, says: () => word('trouble.redis') }] : []),
+    ...(workers === 'none' ? [{ id: 'workers', grave: true, says: () => word('trouble.workers') }] : []),
+    ...accounts.flatMap(troublesOfAccount),
+    ...(failed > 0
+      ? [
+          {
+            id: 'failed',
+            grave: false,
+            to: '#failed',
+            says: () => word('trouble.failed', { n: count(failed) }),
+          },
+        ]
+      : []),
+  ];
+}
+
+function troublesOfAccount(row) {
+  const account = accountName(row);
+  const { typing, breaker } = row;
+  const troubles = [];
+  if (typing.is === 'off')
+    troubles.push({
+      id: `off ${account}`,
+      grave: true,
+      says: () => word('trouble.off', { account, ...typing, until: clock(typing.until) }),
+    });
+  if (breaker !== 'closed')
+    troubles.push({
+      id: `breaker ${account}`,
+      grave: breaker === 'open',
+      says: () => word(breaker === 'open' ? 'trouble.breaker' : 'trouble.probing', { account }),
+    });
+  return troubles;
+}
+
+/** What is new since then, in sentences; nothing is new at the first look. */
+export function newsOf(before, after) {
+  if (before === null) return [];
+  const [old, present] = [troublesOf(before), troublesOf(after)];
+  const begun = present.filter(({ id }) => !old.some((one) => one.id === id)).map(({ says }) => says());
+  const over = old
+    .filter(({ id }) => !present.some((one) => one.id === id))
+    .map(({ says }) => word('trouble.over', { what: says() }));
+  return [...begun, ...over];
+}
