@@ -12,7 +12,7 @@ export function createAccounts(table) {
     columns: [
       { head: 'account', create: createName },
       { head: 'typing', create: createTyping },
-      { head: 'waiting', kind: 'number', create: createWaiting },
+      { head: 'waitingTyping', kind: 'number', create: createWaiting },
       { head: 'turns', kind: 'number', text: ({ turns }) => count(turns) },
       { head: 'callsPerMinute', kind: 'number', text: ({ callsPerMinute }) => count(callsPerMinute) },
       { head: 'wait', kind: 'number', text: waitOf },
@@ -42,7 +42,7 @@ function createWaiting(cell) {
   const link = element('a', { href: '#conversations' });
   cell.append(link);
   return (row) => {
-    setText(link, word('waitingOf', { n: count(row.open), lit: count(row.lit) }));
+    setText(link, `${count(row.open)} / ${count(row.lit)}`);
     setAttribute(link, 'href', `#conversations?${new URLSearchParams({ account: accountName(row) })}`);
   };
 }

@@ -8,6 +8,8 @@ import { createPause } from './pause.js';
 import { createTable } from './table.js';
 import { word } from './words.js';
 
+/** More new rows at a time would hold up what the operator does. */
+const builtAtOnce = 200;
 const find = (id) => document.getElementById(id);
 
 export function createConversations() {
@@ -18,11 +20,14 @@ export function createConversations() {
   const accounts = element('optgroup');
   account.append(all, accounts);
   setAttribute(accounts, 'label', '—');
+  let built = 0;
   const draw = () => {
     const rows = [...model.conversations.values()].sort((a, b) => sinceOf(a) - sinceOf(b));
     keyed(accounts, accountNames(rows, account.value), { key: (name) => name, create: createOption });
     const wanted = rows.filter((row) => matches(row, account.value, text.value));
-    drawTable(wanted);
+    built = Math.min(wanted.length, built + builtAtOnce);
+    drawTable(wanted.slice(0, built));
+    if (built < wanted.length) requestAnimationFrame(draw);
     const isFiltered = account.value !== '' || text.value.trim() !== '';
     setText(find('conversations-count'), countOf({ listed: rows.length, wanted: wanted.length, isFiltered }));
     setShown(wanted.length === 0, find('conversations-none'));

@@ -32,6 +32,11 @@ export function length(ms) {
   return lengthOf(ms / 1_000, ms < 9_950 ? 1 : 0);
 }
 
+/** Of a timeline: hundredths of a second. */
+export function precise(ms) {
+  return word('s.s', { n: (ms / 1_000).toFixed(2) });
+}
+
 /** What ticks: whole seconds. */
 export function ticking(ms) {
   return lengthOf(Math.max(0, Math.floor(ms / 1_000)), 0);

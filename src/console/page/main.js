@@ -32,7 +32,7 @@ let isDue = false;
 
 listenToDialog();
 listenToSkip();
-listenToLogin(() => void enter());
+listenToLogin(() => void enter({ focus: true }));
 find('logout').addEventListener('click', () => void logout());
 for (const button of document.querySelectorAll('[data-language]')) {
   button.addEventListener('click', () => {
@@ -45,10 +45,10 @@ document.addEventListener('toggle', drawSoon, { capture: true });
 window.addEventListener('hashchange', () => goTo({ focus: true }));
 new ResizeObserver(drawSoon).observe(find('main'));
 setInterval(drawSoon, 1_000);
-await enter();
+await enter({ focus: false });
 
 /** Somebody is logged in, or is asked to. */
-async function enter() {
+async function enter({ focus }) {
   if ((await knowledge.readFailed()) === 401) return leave();
   failedKnown = model.failed.length;
   disconnect?.();
@@ -62,7 +62,7 @@ async function enter() {
   );
   setShown(true, find('sections'), find('logout'), find('line'));
   setShown(false, find('view-login'));
-  goTo({ focus: document.activeElement === document.body });
+  goTo({ focus });
 }
 
 function leave(reason) {
@@ -70,6 +70,8 @@ function leave(reason) {
   disconnect = null;
   knowledge.forget();
   search.forget();
+  // Nothing of it stays in the page.
+  for (const draw of Object.values(views)) draw();
   for (const name of Object.keys(views)) setShown(false, find(`view-${name}`));
   setShown(false, find('sections'), find('logout'), find('line'));
   setShown(true, find('view-login'));

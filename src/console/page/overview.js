@@ -21,6 +21,7 @@ export function createOverview() {
   const queues = createTable(find('queues'), { columns: queueColumns, key: ({ name }) => name });
   return () => {
     const { overview } = model;
+    drawEvents();
     if (overview === null) return;
     tiles(overview);
     drawAttention(troublesOf(overview));
@@ -31,7 +32,6 @@ export function createOverview() {
     untyped(overview.untyped);
     setShown(overview.untyped.length === 0, find('untyped-none'));
     queues(overview.queues);
-    drawEvents();
   };
 }
 
@@ -64,7 +64,7 @@ function createTiles(list) {
     return value;
   };
   const [redis, workers] = [createMark(tile('redis')), createMark(tile('workers'))];
-  const [open, failed, journal] = [tile('openNow'), createMark(tile('failed')), tile('journal')];
+  const [open, failed, journal] = [tile('openNow'), createMark(tile('failedName')), tile('journal')];
   return (overview) => {
     redis(overview.redis === 'ok' ? 'good' : 'bad', named('redis', overview.redis));
     workers(tones[overview.workers] ?? 'warn', named('workers', overview.workers));
@@ -99,7 +99,7 @@ function createTrouble({ to }) {
 
 function drawEvents() {
   setShown(model.events.length === 0, find('events-none'));
-  if (find('events').open)
+  if (find('events').open || model.events.length === 0)
     keyed(find('events-list'), model.events, { key: ({ id }) => id, create: createEvent });
 }
 

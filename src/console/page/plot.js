@@ -19,7 +19,11 @@ const labelWidth = 44;
 export function createPlot(into, { label, bound }) {
   const picture = element('div', { class: 'plot' });
   const empty = saying('p', 'plotEmpty', { class: 'fine' });
-  const table = element('div', { class: 'table distribution', role: 'table', 'data-word-label': 'asTable' });
+  const table = element('div', {
+    class: 'table compact distribution',
+    role: 'table',
+    'data-word-label': 'asTable',
+  });
   table.setAttribute('aria-label', word('asTable'));
   const details = element('details', {}, saying('summary', 'asTable'), table);
   into.append(picture, empty, details);
@@ -54,7 +58,13 @@ function binsOf({ bounds, counts }, bound) {
         : from === undefined
           ? word('upTo', { to: bound(to) })
           : word('between', { from: bound(from), to: bound(to) });
-    return { index, count, range, short: to === undefined ? `> ${bound(from)}` : bound(to) };
+    return {
+      index,
+      count,
+      range,
+      short: to === undefined ? `> ${bound(from)}` : bound(to),
+      isOpen: to === undefined,
+    };
   });
   // Nothing lies beyond the whole.
   return bins.at(-1)?.count === 0 ? bins.slice(0, -1) : bins;
@@ -66,36 +76,32 @@ function pictureOf(bins, { width, label, total }) {
   const largest = bins.find((bin) => bin.count === most);
   const said = word('most', { n: count(most), range: largest.range });
   const every = Math.ceil(labelWidth / step);
-  const floor = height - foot;
+  const name = word(label, { n: count(total), most: said });
   return svg(
     'svg',
-    {
-      width,
-      height,
-      viewBox: `0 0 ${width} ${height}`,
-      role: 'img',
-      'aria-label': word(label, { n: count(total), most: said }),
-    },
-    svg('path', { class: 'floor', d: `M0 ${floor + 0.5}H${width}` }),
-    ...bins.flatMap((bin, index) => {
-      const tall = bin.count === 0 ? 0 : Math.max(2, (bin.count / most) * (floor - head));
-      const middle = (index + 0.5) * step;
-      const bar = {
-        class: 'bar',
-        x: index * step + 1,
-        y: floor - tall,
-        width: step - 2,
-        height: tall,
-        rx: 2,
-      };
-      const axis = svg('text', { class: 'axis', x: middle, y: height - 6 }, bin.short);
-      const number = svg('text', { class: 'count', x: middle, y: floor - tall - 4 }, count(bin.count));
-      return [
-        svg('rect', bar),
-        ...(bin.count > 0 && step > 24 ? [number] : []),
-        // The last always says where it ends.
-        ...((bins.length - 1 - index) % every === 0 ? [axis] : []),
-      ];
-    }),
+    { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': name },
+    svg('path', { class: 'floor', d: `M0 ${height - foot + 0.5}H${width}` }),
+    ...bins.flatMap((bin, index) => [
+      ...barOf(bin, { step, left: index * step, share: bin.count / most }),
+      // The last always says where it ends.
+      ...((bins.length - 1 - index) % every === 0 ? [boundOf(bin, { index, step, width })] : []),
+    ]),
   );
+}
+
+function barOf(bin, { step, left, share }) {
+  if (bin.count === 0) return [];
+  const floor = height - foot;
+  const tall = Math.max(2, share * (floor - head));
+  const y = floor - tall;
+  const bar = svg('rect', { class: 'bar', x: left + 1, y, width: step - 2, height: tall, rx: 2 });
+  return [bar, ...(step > 24 ? [svg('text', { x: left + step / 2, y: y - 4 }, count(bin.count))] : [])];
+}
+
+/** A bound is written where it lies: between two bars. */
+function boundOf({ isOpen, short }, { index, step, width }) {
+  const right = (index + 1) * step;
+  const place = isOpen ? { x: right - step / 2 } : right > width - 1 ? { x: width } : { x: right };
+  const kind = place.x === width ? 'axis last' : 'axis';
+  return svg('text', { ...place, y: height - 6, class: kind }, short);
 }

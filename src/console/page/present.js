@@ -53,6 +53,6 @@ export function createPresent(changed) {
 
 function waitOf({ turns }) {
   if (turns.length === 0) return named('reason', 'nobody_waits');
-  const wait = word('waitOf', { wait: ticking(now() - turns[0].openedAt) });
-  return `${word('stillOpen')} · ${wait} · ${word('messages', { n: turns.length })}`;
+  const wait = word('waitingFor', { wait: ticking(now() - turns[0].openedAt) });
+  return turns.length === 1 ? wait : `${wait} · ${word('messages', { n: turns.length })}`;
 }

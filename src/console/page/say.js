@@ -46,7 +46,7 @@ function withCode(said, code) {
 }
 
 function withRemedy(said, remedy) {
-  return remedy === null ? said : `${said} ${remedy}`;
+  return remedy === null ? said : `${said} — ${remedy}`;
 }
 
 /** What came of a wait: how long, and how much of it with typing, or why with none. */

@@ -2,7 +2,7 @@
 import { keyed, setShown, setText } from './dom.js';
 import { count, timeZone } from './format.js';
 import { createPresent, readPresent } from './present.js';
-import { errorOf, say } from './said.js';
+import { errorOf } from './said.js';
 import { ask } from './server.js';
 import { createTurn } from './timeline.js';
 import { turnsOf } from './turns.js';
@@ -74,7 +74,6 @@ async function read(state) {
     state.before = answer.body.before;
     state.said = () => saidOf(state.entries);
   } else state.said = () => errorOf(answer);
-  say(state.said());
   draw(state);
 }
 

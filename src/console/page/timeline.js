@@ -1,6 +1,6 @@
 /** One wait: what came of it, a picture, and everything that happened. */
 import { element, keyed, setAttribute, setShown, setText } from './dom.js';
-import { clock, length } from './format.js';
+import { clock, precise, ticking } from './format.js';
 import { accountName, now } from './model.js';
 import { sayEvent, sayNotice, sayOutcome } from './say.js';
 import { svg } from './svg.js';
@@ -40,7 +40,7 @@ function outcomeOf({ ended, skipped, arrival, begun }) {
   if (ended) return { said: sayOutcome(ended), tone: ended.untyped === null ? 'good' : 'bad' };
   if (skipped) return { said: `${word('noTyping')}: ${named('reason', skipped.reason)}`, tone: 'off' };
   if (arrival?.opensTurn === false) return { said: word('noTyping'), tone: 'off' };
-  return { said: `${word('stillOpen')} · ${length(now() - begun)}`, tone: 'warn' };
+  return { said: `${word('stillOpen')} · ${ticking(now() - begun)}`, tone: 'warn' };
 }
 
 function linesOf({ entries, begun, turn, arrival, ended }) {
@@ -49,7 +49,7 @@ function linesOf({ entries, begun, turn, arrival, ended }) {
     id,
     notice,
     says: () => (turn === null ? sayEvent(notice) : sayNotice(notice)),
-    time: turn === null ? clock(notice.at) : `+${length(notice.at - begun)}`,
+    time: turn === null ? clock(notice.at) : `+${precise(notice.at - begun)}`,
   }));
   const before = { id: 'before', notice: null, says: () => word('begunBefore'), time: '' };
   return arrival === null && ended !== null ? [before, ...lines] : lines;
@@ -84,7 +84,7 @@ function isAccepted({ outcome }) {
 function draw(into, { entries, begun, ended, skipped }) {
   const calls = entries.map(({ notice }) => notice).filter(({ is }) => is === 'call');
   const last = entries.at(-1)?.notice.at ?? begun;
-  const to = ended?.at ?? last;
+  const to = ended?.at ?? Math.max(last, Math.floor(now() / 1_000) * 1_000);
   const span = Math.max(last, to) - begun;
   setShown(skipped === null && span > 0, into);
   const width = Math.max(200, document.getElementById('found').clientWidth - margins);
