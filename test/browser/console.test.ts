@@ -67,8 +67,9 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       await page.keyboard.press('Enter');
       await wrong.waitFor();
       expect(await wrong.textContent()).toBe('This is not the control token.');
-      for (const _ of [2, 3, 4]) await answered(page, '/session', () => page.keyboard.press('Enter'));
-      await expect.poll(() => wrong.textContent()).toMatch(/^Too many tries\. .* in 42 s\.$/);
+      for (let tries = 1; tries < 20 && !(await wrong.textContent())?.startsWith('Too many'); tries += 1)
+        await answered(page, '/session', () => page.keyboard.press('Enter'));
+      expect(await wrong.textContent()).toMatch(/^Too many tries\. Log in again after [\d:]+, in \d+ s\.$/);
       expect(await page.locator('#view-overview').isVisible()).toBe(false);
     });
 
@@ -165,7 +166,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
         /wechat\/shop: typing is switched off \(code 48001\); tried again at .*Certify it\./,
       );
       expect(said).toContain('failed several times in a row');
-      expect(await page.locator('#said').textContent()).toContain('Certify it.');
+      expect(await lastSaid(page)).toContain('Certify it.');
       expect(await page.title()).toMatch(/^⚠ /);
       await page.locator('.accounts summary').click();
       expect(await page.locator('.refusals .rows').textContent()).toContain(
@@ -173,18 +174,18 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       );
       scene.account({ channel: 'wechat', account: 'shop' });
       await page.locator('#attention li').first().waitFor({ state: 'detached' });
-      expect(await page.locator('#said').textContent()).toContain('Over: ');
+      expect(await lastSaid(page)).toContain('Over: ');
       expect(await page.title()).not.toContain('⚠');
     });
 
     test('Redis away and no worker are said at the top and aloud', async () => {
       const page = await enter();
-      scene.change({ redis: 'away', workers: 'none' });
-      await expect.poll(() => page.locator('#attention li').count()).toBe(2);
+      scene.change({ workers: 'none' });
+      await page.locator('#attention li', { hasText: 'No worker is alive' }).waitFor();
+      scene.change({ redis: 'away' });
+      await page.locator('#attention li', { hasText: 'Redis is away' }).waitFor();
       expect(await page.locator('#state').textContent()).toContain('Redisaway');
-      expect(await page.locator('#said').textContent()).toContain(
-        'Redis is away: messages still reach the bot',
-      );
+      expect(await lastSaid(page)).toContain('Redis is away: messages still reach the bot');
     });
 
     test('the distributions as pictures, and as tables', async () => {
@@ -282,11 +283,13 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       await dialog.getByRole('button', { name: 'Pause' }).click();
       await row.getByRole('button', { name: `Resume ${ann.user}` }).waitFor();
       expect(scene.isPaused(ann)).toBe(true);
-      expect(await page.locator('#said').textContent()).toMatch(/is paused until \d\d:\d\d:\d\d\.$/);
+      expect(await lastSaid(page)).toMatch(/is paused until \d\d:\d\d:\d\d\./);
       expect(await row.textContent()).toContain('A human has the conversation. · paused until');
+      expect(await page.locator('#conversations-count').textContent()).toBe('0 waiting.');
       await row.getByRole('button').click();
-      await row.getByRole('button', { name: `Pause ${ann.user}` }).waitFor();
+      await row.waitFor({ state: 'detached' });
       expect(scene.isPaused(ann)).toBe(false);
+      expect(await lastSaid(page)).toContain(`Typing for ${ann.user} is resumed.`);
     });
   });
 
@@ -312,7 +315,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       ]);
       expect(await turn.locator('svg .accepted').count()).toBe(2);
       expect(await turn.locator('svg .refused').count()).toBe(1);
-      expect(await page.locator('#search-said').textContent()).toBe('7 events in 1 waits.');
+      expect(await page.locator('#search-said').textContent()).toBe('Events: 7, waits: 1.');
       expect(await page.locator('#view-search').textContent()).not.toMatch(/shown/i);
     });
 
@@ -354,7 +357,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       expect(scene.searches().at(-1)?.has('to')).toBe(false);
       for (const _ of [2, 3]) await answered(page, '/search', () => older.click());
       await older.waitFor({ state: 'hidden' });
-      expect(await page.locator('#search-said').textContent()).toContain('84 events');
+      expect(await page.locator('#search-said').textContent()).toContain('84');
     });
 
     test('says that nothing is known', async () => {
@@ -376,7 +379,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       await page.getByRole('dialog').getByRole('button', { name: 'Run again' }).click();
       await page.locator('#failed-none').waitFor();
       expect(scene.retried()).toEqual([{ job: '17', unknown: false }]);
-      expect(await page.locator('#said').textContent()).toBe('Reply job 17 runs again.');
+      await expect.poll(() => lastSaid(page)).toContain('Reply job 17 runs again.');
     });
 
     test('whose outcome is unknown are asked about twice', async () => {
@@ -424,7 +427,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
     await scene.stop();
     const line = page.locator('#line');
     await expect.poll(() => line.textContent()).toMatch(/^not connected since \d\d:\d\d:\d\d \(.* m?s\)$/);
-    expect(await page.locator('#said').textContent()).toMatch(/^Not connected since/);
+    expect(await lastSaid(page)).toMatch(/^Not connected since/);
     expect(await page.title()).toMatch(/^⚠ /);
     scene.answer(ann);
     scene.wait(ben);
@@ -432,7 +435,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
     await rowOf(page, ben).waitFor();
     expect(await rowOf(page, ann).count()).toBe(0);
     expect(await line.textContent()).toBe('live');
-    expect(await page.locator('#said').textContent()).toBe('Connected again.');
+    expect(await lastSaid(page)).toContain('Connected again.');
   });
 
   test('the keyboard alone is enough', async () => {
@@ -443,7 +446,7 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
     await page.locator('#line[data-tone=good]').waitFor();
     expect(await page.evaluate('document.activeElement.id')).toBe('overview-name');
     await press(page, 'a[data-view=conversations]', 'Enter');
-    expect(await page.evaluate('document.activeElement.id')).toBe('conversations-name');
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('conversations-name');
     await press(page, `[aria-label="Pause ${ann.user}"]`, 'Space');
     await page.keyboard.press('ArrowDown');
     await press(page, '#dialog-yes', 'Enter');
@@ -509,7 +512,8 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
     const page = await enter('', { viewport: { width: 1200, height: 1240 } });
     await page.locator('#waits svg').waitFor();
     await page.evaluate('document.activeElement.blur()');
-    await page.screenshot({ path: 'docs/console.png' });
+    const picture = await page.screenshot({ path: 'docs/console.png' });
+    expect(picture.length).toBeLessThan(200_000);
   });
 
   test('a thousand waits stay responsive', async () => {
@@ -547,6 +551,11 @@ function who(user: string): Conversation {
 
 function rowOf(page: Page, { user }: Conversation): Locator {
   return page.locator('#conversations .rows > [role=row]').filter({ hasText: user });
+}
+
+/** What is read out, and shown for a while. */
+async function lastSaid(page: Page): Promise<string> {
+  return (await page.locator('#said p').allTextContents()).join(' | ');
 }
 
 /** Goes on with Tab until the focus is there; a page in which it never comes there fails. */

@@ -61,7 +61,7 @@ export async function openConsoleScene(): Promise<ConsoleScene> {
       world.failed = [{ ...job, channel: 'wechat', account: 'shop', turn }, ...world.failed];
       setFailed(world);
     },
-    isPaused: (conversation) => (world.rows.get(conversationId(conversation))?.pausedUntil ?? null) !== null,
+    isPaused: (conversation) => world.paused.has(conversationId(conversation)),
     retried: () => world.retried,
     searches: () => server.searches,
     showAtMost: (rows) => {

@@ -3,8 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { ConversationRow, JournalEntry } from '../../src/console/wire.ts';
-import type { Channel } from '../../src/core/conversation.ts';
-import { setRow, shownRows, viewIn, type World } from './page-world.ts';
+import { conversationId, type Channel } from '../../src/core/conversation.ts';
+import { shownRows, viewIn, type World } from './page-world.ts';
 
 const folder = new URL('../../src/console/page/', import.meta.url);
 const types: Record<string, string> = { '.html': 'text/html', '.css': 'text/css', '.js': 'text/javascript' };
@@ -102,7 +102,7 @@ async function session(
   if (request.method === 'DELETE')
     return void response.writeHead(204, { 'set-cookie': `${cookie}; Max-Age=0` }).end();
   if (body === undefined) return sendJson(response, 415, { error: 'Send JSON.' });
-  if (state.tries >= 3) {
+  if (state.tries >= 10) {
     response.setHeader('retry-after', '42');
     return sendJson(response, 429, { error: 'Too many tries.' });
   }
@@ -129,15 +129,18 @@ async function answer(world: World, state: { searches: URLSearchParams[] }, aske
   const [, channel = '', account = '', user = '', pause] = parts;
   const conversation = { channel: channel as Channel, account, user };
   if (pause === undefined) return sendJson(response, 200, viewIn(world, conversation));
+  const id = conversationId(conversation);
   if (request.method === 'DELETE') {
-    setRow(world, conversation, { pausedUntil: null });
+    world.paused.delete(id);
     return void response.writeHead(204).end();
   }
   const seconds = body['seconds'];
-  const until = Date.now() + (typeof seconds === 'number' ? seconds * 1_000 : year);
-  const dark = { reason: 'paused', until, code: null, remedy: null } as const;
-  setRow(world, conversation, { pausedUntil: until, indicator: { is: 'dark' }, dark });
-  sendJson(response, 200, { until: typeof seconds === 'number' ? until : null });
+  const until = typeof seconds === 'number' ? Date.now() + seconds * 1_000 : null;
+  world.paused.set(id, until ?? Date.now() + year);
+  // A pause ends every wait.
+  world.rows.delete(id);
+  world.onChange();
+  sendJson(response, 200, { until });
 }
 
 function retry(world: World, response: ServerResponse, order: { job: string; unknown: boolean }): void {
@@ -167,11 +170,10 @@ const page = 40;
 function search(world: World, query: URLSearchParams, response: ServerResponse): void {
   const asked = query.get('q') ?? '';
   const [from, to] = [Number(query.get('from') ?? 0), Number(query.get('to') ?? Infinity)];
-  const newest = world.journal.toReversed();
-  const users = new Set(newest.filter((entry) => isAbout(entry, asked)).map(userOf));
+  const newest = world.journal.toSorted((a, b) => b.notice.at - a.notice.at);
   const found = newest.filter((entry) => {
     const { at } = entry.notice;
-    return at >= from && at <= to && (isAbout(entry, asked) || users.has(userOf(entry)));
+    return at >= from && at <= to && isAbout(entry, asked);
   });
   const start = query.has('before') ? found.findIndex(({ id }) => id === query.get('before')) + 1 : 0;
   const entries = found.slice(start, start + page);
@@ -179,12 +181,10 @@ function search(world: World, query: URLSearchParams, response: ServerResponse):
   sendJson(response, 200, { entries, before });
 }
 
+/** Who has only the MsgId means the turn that is called by it, too. */
 function isAbout({ notice }: JournalEntry, asked: string): boolean {
-  return ['user', 'turn', 'messageId'].some((key) => Reflect.get(notice, key) === asked);
-}
-
-function userOf({ notice }: JournalEntry): unknown {
-  return Reflect.get(notice, 'user');
+  const isNamed = ['user', 'turn', 'messageId'].some((key) => Reflect.get(notice, key) === asked);
+  return isNamed || ('turn' in notice && notice.turn.endsWith(`-${asked}`));
 }
 
 interface Stream {

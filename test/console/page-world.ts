@@ -22,6 +22,8 @@ type Told = Notice extends infer One
 export interface World {
   overview: Overview;
   rows: Map<string, ConversationRow>;
+  /** By conversation, until when (ms). */
+  paused: Map<string, number>;
   /** Oldest first. */
   journal: JournalEntry[];
   failed: FailedJob[];
@@ -47,7 +49,7 @@ export function createWorld(): World {
     untyped: [],
     journalFrom: null,
   };
-  const empty = { rows: new Map(), journal: [], failed: [], retried: [], shown: 200 };
+  const empty = { rows: new Map(), paused: new Map(), journal: [], failed: [], retried: [], shown: 200 };
   return { overview, ...empty, onChange: () => {} };
 }
 
@@ -164,7 +166,9 @@ export function setRow(world: World, conversation: Conversation, change: Partial
 
 export function viewIn(world: World, conversation: Conversation): View {
   const row = world.rows.get(conversationId(conversation));
-  const idle = { reason: 'nobody_waits', until: null, code: null, remedy: null } as const;
+  const pausedUntil = world.paused.get(conversationId(conversation)) ?? null;
+  const reason = pausedUntil === null ? 'nobody_waits' : 'paused';
+  const idle = { reason, until: pausedUntil, code: null, remedy: null } as const;
   return {
     turns: row?.turns ?? [],
     indicator: row?.indicator ?? { is: 'dark' },
@@ -172,8 +176,8 @@ export function viewIn(world: World, conversation: Conversation): View {
     lastMessageId: null,
     lastEnded: null,
     sends: { used: 1, left: conversation.channel === 'wechat' ? 4 : null },
-    pausedUntil: row?.pausedUntil ?? null,
-    pausedBy: row?.pausedUntil ? 'control' : null,
+    pausedUntil,
+    pausedBy: pausedUntil === null ? null : 'control',
     dark: row ? row.dark : idle,
   };
 }

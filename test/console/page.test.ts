@@ -66,6 +66,7 @@ const reasons = all<Untyped | 'redis_down'>({
   budget: true,
   calling: true,
   answered_first: true,
+  not_accepted: true,
   redis_down: true,
 });
 const outcomes = all<Outcome['is']>({

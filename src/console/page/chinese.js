@@ -170,6 +170,7 @@ export const chinese = {
   searching: '正在查找…',
   found: '{turns} 次等待，{n} 个事件。',
   foundNone: '这段时间里没有相关记录。事件保留一天，空间不够时更短。',
+  foundNoneYet: '较新的事件里没有相关记录，可继续查更早的。',
   older: '更早的事件',
   now: '当前',
   noSends: '用户最后一条消息之后，已向其发送 {used} 条。',
@@ -225,6 +226,7 @@ export const chinese = {
   'reason.budget': '这个会话在这一分钟内的调用次数已用完。',
   'reason.calling': '正在调用，或马上就要调用。',
   'reason.answered_first': '回答比“正在输入”还快。',
+  'reason.not_accepted': '调用过“正在输入”，但平台一次也没有接受。',
   'reason.redis_down': '当时 Redis 连接不上。',
 
   'outcome.done': '已接受',

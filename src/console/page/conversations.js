@@ -3,13 +3,13 @@ import { createName, createUser } from './cells.js';
 import { element, keyed, saying, setAttribute, setShown, setText } from './dom.js';
 import { count, ticking } from './format.js';
 import { createIndicator } from './indicator.js';
-import { accountName, model, now } from './model.js';
+import { accountName, conversationRows, model, now } from './model.js';
 import { createPause } from './pause.js';
 import { createTable } from './table.js';
 import { word } from './words.js';
 
 /** More new rows at a time would hold up what the operator does. */
-const builtAtOnce = 200;
+const builtAtOnce = 100;
 const find = (id) => document.getElementById(id);
 
 export function createConversations() {
@@ -22,14 +22,18 @@ export function createConversations() {
   setAttribute(accounts, 'label', '—');
   let built = 0;
   const draw = () => {
-    const rows = [...model.conversations.values()].sort((a, b) => sinceOf(a) - sinceOf(b));
+    const { waiting, paused } = conversationRows();
+    const rows = [...waiting, ...paused];
     keyed(accounts, accountNames(rows, account.value), { key: (name) => name, create: createOption });
     const wanted = rows.filter((row) => matches(row, account.value, text.value));
     built = Math.min(wanted.length, built + builtAtOnce);
     drawTable(wanted.slice(0, built));
     if (built < wanted.length) requestAnimationFrame(draw);
     const isFiltered = account.value !== '' || text.value.trim() !== '';
-    setText(find('conversations-count'), countOf({ listed: rows.length, wanted: wanted.length, isFiltered }));
+    setText(
+      find('conversations-count'),
+      countOf({ waiting: waiting.length, listed: rows.length, wanted: wanted.length, isFiltered }),
+    );
     setShown(wanted.length === 0, find('conversations-none'));
     setText(
       find('conversations-none'),
@@ -52,14 +56,10 @@ export function createConversations() {
 const columns = [
   { head: 'user', create: createUser },
   { head: 'account', create: createName },
-  { head: 'since', kind: 'number', create: createWait },
+  { head: 'since', kind: 'number', ticks: true, create: createWait },
   { head: 'indicator', create: createIndicator },
   { head: 'action', kind: 'action', create: (cell) => createPause(cell) },
 ];
-
-function sinceOf({ turns }) {
-  return turns[0]?.openedAt ?? Infinity;
-}
 
 /** The account that is chosen stays in the list. */
 function accountNames(rows, chosen) {
@@ -76,11 +76,11 @@ function matches(row, account, text) {
   return row.user.toLowerCase().includes(text.trim().toLowerCase());
 }
 
-function countOf({ listed, wanted, isFiltered }) {
+function countOf({ waiting, listed, wanted, isFiltered }) {
   const of =
-    model.open > listed
-      ? word('shownOf', { n: count(listed), m: count(model.open) })
-      : word('shownAll', { m: count(listed) });
+    model.open > waiting
+      ? word('shownOf', { n: count(waiting), m: count(model.open) })
+      : word('shownAll', { m: count(waiting) });
   return isFiltered ? `${of} ${word('matching', { n: count(wanted), m: count(listed) })}` : of;
 }
 

@@ -170,8 +170,9 @@ export const english = {
   zone: 'Times are of this browser’s time zone, {zone}.',
   go: 'Search',
   searching: 'Searching…',
-  found: '{n} events in {turns} waits.',
+  found: 'Events: {n}, waits: {turns}.',
   foundNone: 'Nothing is known of that in this time. Events are kept for a day, as long as there is room.',
+  foundNoneYet: 'Nothing of that among the newest events; go on with older ones.',
   older: 'Older events',
   now: 'Now',
   noSends: 'Messages to the user since its last one: {used}.',
@@ -227,6 +228,7 @@ export const english = {
   'reason.budget': 'The conversation had all its typing calls for this minute.',
   'reason.calling': 'A typing call is under way, or due in a moment.',
   'reason.answered_first': 'The answer was faster than typing.',
+  'reason.not_accepted': 'Typing was called for, and the platform accepted no call.',
   'reason.redis_down': 'Redis was out of reach.',
 
   'outcome.done': 'accepted',

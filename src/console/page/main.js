@@ -106,7 +106,7 @@ function hear(take) {
 function hearOverview(overview) {
   const news = newsOf(model.overview, overview);
   knowledge.takeOverview(overview);
-  if (news.length > 0) say(news.join(' '));
+  for (const sentence of news) say(sentence);
   if (knowledge.failedCount() !== failedKnown) void knowledge.readFailed().then(drawSoon);
   failedKnown = knowledge.failedCount();
   drawSoon();

@@ -10,6 +10,8 @@ export const model = {
   conversations: new Map(),
   open: 0,
   shown: 0,
+  /** By id: what this page has paused. Nobody waits in them any more, so that nobody tells of them. */
+  paused: new Map(),
   /** Newest first. */
   events: [],
   failed: [],
@@ -33,7 +35,7 @@ export function forget() {
     events: [],
     failed: [],
   });
-  Object.assign(model, { cutSince: null, fresh: true });
+  Object.assign(model, { cutSince: null, fresh: true, paused: new Map() });
 }
 
 export function takeOverview(overview) {
@@ -48,6 +50,30 @@ export function takeConversations({ changed, gone, open, shown }) {
   for (const row of changed) model.conversations.set(row.id, row);
   for (const id of gone) model.conversations.delete(id);
   Object.assign(model, { open, shown });
+}
+
+/** Those that wait, the longest first, then what this page has paused. */
+export function conversationRows() {
+  const waiting = [...model.conversations.values()].sort((a, b) => sinceOf(a) - sinceOf(b));
+  const paused = [...model.paused.values()].filter(
+    ({ id, pausedUntil }) => !model.conversations.has(id) && pausedUntil > now(),
+  );
+  return { waiting, paused };
+}
+
+function sinceOf({ turns }) {
+  return turns[0]?.openedAt ?? Infinity;
+}
+
+export function notePause({ channel, account, user }, pausedUntil) {
+  const id = `${channel}/${account}/${user}`;
+  const dark = { reason: 'paused', until: pausedUntil, code: null, remedy: null };
+  const row = { id, channel, account, user, turns: [], indicator: { is: 'dark' }, dark, pausedUntil };
+  model.paused.set(id, row);
+}
+
+export function noteResume({ channel, account, user }) {
+  model.paused.delete(`${channel}/${account}/${user}`);
 }
 
 export function takeEvents(entries) {

@@ -2,13 +2,14 @@
 import { ask as askOperator } from './dialog.js';
 import { element, setAttribute, setText } from './dom.js';
 import { clock, date } from './format.js';
-import { now } from './model.js';
+import { notePause, noteResume, now } from './model.js';
 import { errorOf, say } from './said.js';
 import { ask, pathOf } from './server.js';
 import { word } from './words.js';
 
 const lengths = [600, 1_800, 3_600, 28_800, null];
 /** A pause without an end is told as one of a year (ms). */
+const year = 365 * 86_400_000;
 const longest = 30 * 86_400_000;
 
 /** A button that pauses or resumes. `changed`: called when it has. */
@@ -33,11 +34,7 @@ export function createPause(into, changed = () => {}) {
 }
 
 export function pausedTo(until) {
-  return word('pausedTo', { time: endOf(until) });
-}
-
-function endOf(until) {
-  return until - now() > longest ? date(until) : clock(until);
+  return word('pausedTo', { time: until - now() > longest ? date(until) : clock(until) });
 }
 
 async function pause(row) {
@@ -49,20 +46,18 @@ async function pause(row) {
     choices: lengths.map((seconds) => [String(seconds), word(`pause.${seconds}`)]),
   });
   if (chosen === null) return;
-  const answer = await ask(
-    'PUT',
-    `${pathOf(row)}/pause`,
-    chosen === 'null' ? {} : { seconds: Number(chosen) },
-  );
+  const asked = chosen === 'null' ? {} : { seconds: Number(chosen) };
+  const answer = await ask('PUT', `${pathOf(row)}/pause`, asked);
   const until = answer.body?.until ?? null;
-  tell(
-    answer,
-    until === null ? word('pausedLong', { user }) : word('pausedNews', { user, time: endOf(until) }),
-  );
+  if (answer.ok) notePause(row, until ?? now() + year);
+  const isLong = until === null || until - now() > longest;
+  tell(answer, isLong ? word('pausedLong', { user }) : word('pausedNews', { user, time: clock(until) }));
 }
 
 async function resume(row) {
-  tell(await ask('DELETE', `${pathOf(row)}/pause`, {}), word('resumedNews', row));
+  const answer = await ask('DELETE', `${pathOf(row)}/pause`, {});
+  if (answer.ok) noteResume(row);
+  tell(answer, word('resumedNews', row));
 }
 
 function tell(answer, done) {

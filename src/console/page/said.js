@@ -1,15 +1,16 @@
 /** The one place that a screen reader reads out by itself: only what matters. */
-import { setText } from './dom.js';
+import { element } from './dom.js';
 import { word } from './words.js';
 
 const shownMs = 12_000;
-let timer = 0;
+const most = 3;
 
 export function say(sentence) {
   const place = document.getElementById('said');
-  clearTimeout(timer);
-  setText(place, sentence);
-  timer = setTimeout(() => setText(place, ''), shownMs);
+  const line = element('p', {}, sentence);
+  place.append(line);
+  while (place.children.length > most) place.firstElementChild.remove();
+  setTimeout(() => line.remove(), shownMs);
 }
 
 /** Why a request was refused, in a sentence. */

@@ -1,9 +1,9 @@
 /** What happened to one user or message: as waits, newest first, and how the conversation stands now. */
 import { keyed, setShown, setText } from './dom.js';
+import { findEvents } from './find.js';
 import { count, timeZone } from './format.js';
 import { createPresent, readPresent } from './present.js';
 import { errorOf } from './said.js';
-import { ask } from './server.js';
 import { createTurn } from './timeline.js';
 import { turnsOf } from './turns.js';
 import { word } from './words.js';
@@ -60,26 +60,21 @@ async function older(state) {
 
 async function read(state) {
   const run = (state.run += 1);
-  const { q, from, to } = state.asked;
-  const query = new URLSearchParams({ q });
-  for (const [name, local] of Object.entries({ from, to }))
-    if (local && !Number.isNaN(Date.parse(local))) query.set(name, String(Date.parse(local)));
-  if (state.before !== null) query.set('before', state.before);
   draw(state);
-  const answer = await ask('GET', `search?${query}`);
+  const answer = await findEvents(state.asked, state.before);
   // Meanwhile something else is searched for.
   if (run !== state.run) return;
   if (answer.ok) {
     state.entries = [...state.entries, ...answer.body.entries];
     state.before = answer.body.before;
-    state.said = () => saidOf(state.entries);
+    state.said = () => saidOf(state);
   } else state.said = () => errorOf(answer);
   draw(state);
 }
 
-function saidOf(entries) {
+function saidOf({ entries, before }) {
   const turns = turnsOf(entries).filter(({ turn }) => turn !== null);
-  if (entries.length === 0) return word('foundNone');
+  if (entries.length === 0) return word(before === null ? 'foundNone' : 'foundNoneYet');
   return word('found', { n: count(entries.length), turns: count(turns.length) });
 }
 

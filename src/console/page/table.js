@@ -1,10 +1,11 @@
 /** Tables by role: laid out as a grid of rows, on narrow screens as cards, they stay tables to a screen reader. */
 import { element, keyed, saying, setText } from './dom.js';
-import { word } from './words.js';
+import { locale, word } from './words.js';
 
 /**
  * @param columns each with the name of its words (`head`), a class where it has one, and either `text`, which says what
- *   stands in its cell, or `create`, which fills the cell and returns what brings it up to date
+ *   stands in its cell, or `create`, which fills the cell and returns what brings it up to date; `ticks`: also while its
+ *   item is the same
  */
 export function createTable(table, { columns, key }) {
   const heads = columns.map(({ head, kind = '' }) =>
@@ -30,10 +31,14 @@ function createRow(columns, item) {
     root.append(cell);
     return column.create ? column.create(cell, item) : (now) => setText(cell, column.text(now));
   });
+  let drawn = { item: null, language: '' };
   return {
     root,
     update: (now) => {
-      for (const update of updates) update(now);
+      // Many rows are drawn each second, of which most are as they were.
+      const isSame = drawn.item === now && drawn.language === locale();
+      drawn = { item: now, language: locale() };
+      for (const [index, update] of updates.entries()) if (!isSame || columns[index].ticks) update(now);
     },
   };
 }

@@ -8,7 +8,10 @@ export function troublesOf({ redis, workers, accounts, queues }) {
   const failed = queues.find(({ name }) => name === 'replies')?.failed ?? 0;
   return [
     ...(redis === 'away' ? [{ id: 'redis', grave: true, says: () => word('trouble.redis') }] : []),
-    ...(workers === 'none' ? [{ id: 'workers', grave: true, says: () => word('trouble.workers') }] : []),
+    // Without Redis nobody knows of workers.
+    ...(workers === 'none' && redis === 'ok'
+      ? [{ id: 'workers', grave: true, says: () => word('trouble.workers') }]
+      : []),
     ...accounts.flatMap(troublesOfAccount),
     ...(failed > 0
       ? [
@@ -48,7 +51,7 @@ export function newsOf(before, after) {
   const [old, present] = [troublesOf(before), troublesOf(after)];
   const begun = present.filter(({ id }) => !old.some((one) => one.id === id)).map(({ says }) => says());
   const over = old
-    .filter(({ id }) => !present.some((one) => one.id === id))
+    .filter(({ id, grave }) => grave && !present.some((one) => one.id === id))
     .map(({ says }) => word('trouble.over', { what: says() }));
   return [...begun, ...over];
 }

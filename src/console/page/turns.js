@@ -1,7 +1,7 @@
 /** Events put together to the waits that they belong to. */
 
 /** What comes so soon after a wait is its end's: the call that takes typing away (ms). */
-const afterMs = 30_000;
+export const afterMs = 30_000;
 
 /**
  * Newest first. `turn` null: what belongs to no wait. `begun`: when the message came, also where that is known from its
