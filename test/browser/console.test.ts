@@ -228,6 +228,15 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       expect(await page.evaluate(`document.activeElement.getAttribute('aria-label')`)).toBe(
         `Pause ${ann.user}`,
       );
+      // It waits anew, and so stands behind.
+      scene.answer(ben);
+      scene.wait(ben);
+      await expect
+        .poll(() => page.locator('#conversations .id').allTextContents())
+        .toEqual([ann.user, ben.user]);
+      expect(await page.evaluate(`document.activeElement.getAttribute('aria-label')`)).toBe(
+        `Pause ${ann.user}`,
+      );
       // And when its row goes, the focus is not lost to the top of the page.
       scene.answer(ann);
       await rowOf(page, ann).waitFor({ state: 'detached' });

@@ -215,8 +215,8 @@ describe('a sentence for every notice', async () => {
       { is: 'handoff', at, on: false, by: 'session', ...user },
     ],
     [
-      'The platform refused the answer. (code 45047)',
-      { is: 'delivery', at, turn, way: 'refused', code: 45047, job: null, ...user },
+      'The platform refused the answer. (code 45047) Kept as failed job 17.',
+      { is: 'delivery', at, turn, way: 'refused', code: 45047, job: '17', ...user },
     ],
     [
       'The bot was called and failed (no answer) after 2.0 s; it is called again.',

@@ -298,5 +298,6 @@ export const chinese = {
   'notice.token.lost': '获取 access_token 没有得到应答。',
   'notice.account.on': '账号的“正在输入”已重新开启。',
   'notice.account.off': '账号的“正在输入”已关闭。',
+  'notice.job': '保留为失败的任务 {job}。',
   'notice.other': '事件“{is}”。',
 };

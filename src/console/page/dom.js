@@ -50,15 +50,14 @@ export function keyed(parent, items, { key, create }) {
     parent,
     [...after.values()].map(({ root }) => root),
   );
-  if (hadFocus) parent.closest('section')?.querySelector('h2')?.focus({ preventScroll: true });
+  if (hadFocus) parent.closest('main > section')?.querySelector('h2')?.focus({ preventScroll: true });
 }
 
 /** Moves what is out of place, but never what has the focus: an element that is moved loses it. */
 function arrange(parent, roots) {
-  const [first] = roots;
   let next = parent.firstElementChild;
   for (const root of roots) {
-    if (root !== next && root.contains(document.activeElement) && first !== undefined)
+    if (root !== next && root.contains(document.activeElement))
       while (next !== root && next !== null) {
         const later = next.nextElementSibling;
         parent.append(next);

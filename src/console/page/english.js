@@ -300,5 +300,6 @@ export const english = {
   'notice.token.lost': 'The fetch of an access token got no answer.',
   'notice.account.on': 'Typing of the account is on again.',
   'notice.account.off': 'Typing of the account was switched off.',
+  'notice.job': 'Kept as failed job {job}.',
   'notice.other': 'Event “{is}”.',
 };

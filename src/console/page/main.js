@@ -87,7 +87,7 @@ async function logout() {
 }
 
 function begin() {
-  if (model.cutSince !== null) say(word('backNews'));
+  if (model.cutSince !== null) void knowledge.readFailed().then(() => say(word('backNews')));
   Object.assign(model, { cutSince: null, fresh: true });
   drawSoon();
 }

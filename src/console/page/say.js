@@ -21,7 +21,7 @@ const sayings = {
   ghost: ({ ms }) => word('notice.ghost', { ms: length(ms) }),
   seen: ({ by }) => word('notice.seen', { by: named('evidence', by) }),
   handoff: ({ on, by }) => word(`notice.handoff.${on ? 'on' : 'off'}`, { by: named('by', by) }),
-  delivery: ({ way, code }) => withCode(named('delivery', way), code),
+  delivery: ({ way, code, job }) => withJob(withCode(named('delivery', way), code), job),
   bot: sayBot,
   gateway: ({ overheadMs, waitedForShow }) =>
     word(waitedForShow ? 'notice.gateway.waited' : 'notice.gateway', { ms: length(overheadMs) }),
@@ -43,6 +43,10 @@ function sayBot({ status, result, ms }) {
 
 function withCode(said, code) {
   return code === 0 ? said : `${said} (${word('withCode', { code })})`;
+}
+
+function withJob(said, job) {
+  return job === null ? said : `${said} ${word('notice.job', { job })}`;
 }
 
 function withRemedy(said, remedy) {
