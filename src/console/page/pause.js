@@ -47,9 +47,12 @@ async function pause(row) {
   });
   if (chosen === null) return;
   const asked = chosen === 'null' ? {} : { seconds: Number(chosen) };
+  // Noted first: its row, and the focus in it, stay when the wait goes before the answer comes.
+  notePause(row, now() + (asked.seconds * 1_000 || year));
   const answer = await ask('PUT', `${pathOf(row)}/pause`, asked);
   const until = answer.body?.until ?? null;
   if (answer.ok) notePause(row, until ?? now() + year);
+  else noteResume(row);
   const isLong = until === null || until - now() > longest;
   tell(answer, isLong ? word('pausedLong', { user }) : word('pausedNews', { user, time: clock(until) }));
 }
