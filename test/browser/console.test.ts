@@ -193,11 +193,11 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       const page = await enter();
       const picture = page.locator('#waits svg');
       await picture.waitFor();
-      expect(await picture.getAttribute('aria-label')).toBe('How long 536 answers took: 204 in 10 s to 20 s');
+      expect(await picture.getAttribute('aria-label')).toBe('How long 536 answers took: 131 in 5 s to 10 s');
       await page.locator('#waits summary').click();
       const rows = page.locator('#waits .rows > [role=row]');
-      await expect.poll(() => rows.allTextContents()).toContain('10 s to 20 s204');
-      expect(await page.locator('#covers svg').getAttribute('aria-label')).toContain('322 in 99 % to 100 %');
+      await expect.poll(() => rows.allTextContents()).toContain('10 s to 15 s118');
+      expect(await page.locator('#covers svg').getAttribute('aria-label')).toContain('322 in over 99 %');
       expect(await page.locator('#untyped .rows > [role=row]').first().textContent()).toBe(
         'The answer was faster than typing. answered_first31',
       );

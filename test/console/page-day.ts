@@ -8,8 +8,8 @@ const allowlist = "Add this server's egress IP to the IP allowlist in the WeChat
 
 export function fillDay(world: World, at = Date.now()): void {
   world.overview.accounts = accountsAt(at);
-  world.overview.waits.counts = [2, 9, 48, 131, 204, 96, 37, 8, 1, 0];
-  world.overview.covers.counts = [11, 3, 4, 9, 17, 38, 121, 322, 0];
+  world.overview.waits.counts = [2, 9, 48, 131, 118, 86, 96, 24, 13, 6, 2, 1, 0, 0, 0];
+  world.overview.covers.counts = [11, 1, 2, 0, 4, 6, 3, 9, 17, 38, 121, 322];
   world.overview.untyped = [
     { reason: 'answered_first', count: 31 },
     { reason: 'window_closed', count: 12 },

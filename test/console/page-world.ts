@@ -34,6 +34,9 @@ export interface World {
   onChange: () => void;
 }
 
+const waitBounds = [1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600];
+const coverBounds = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
+
 export function createWorld(): World {
   const overview: Overview = {
     at: Date.now(),
@@ -44,8 +47,8 @@ export function createWorld(): World {
       { name: 'typing', waiting: 0, active: 1, delayed: 12, failed: 0 },
       { name: 'replies', waiting: 0, active: 3, delayed: 0, failed: 0 },
     ],
-    waits: { bounds: [1, 2, 5, 10, 20, 30, 60, 120, 300], counts: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0] },
-    covers: { bounds: [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1], counts: [0, 0, 0, 0, 0, 0, 0, 0, 0] },
+    waits: { bounds: waitBounds, counts: [...waitBounds, 0].map(() => 0) },
+    covers: { bounds: coverBounds, counts: [...coverBounds, 0].map(() => 0) },
     untyped: [],
     journalFrom: null,
   };

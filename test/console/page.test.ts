@@ -297,6 +297,10 @@ describe('waits out of events', async () => {
     ]);
   });
 
+  test('what several processes wrote out of order is put in order', () => {
+    expect(grouped(message('a', 1), ended('a', 3, 2), call(2))).toEqual([['a', [1, 2, 3]]]);
+  });
+
   test('a call for two that wait stands in both', () => {
     expect(grouped(message('a', 1), message('b', 2), call(3))).toEqual([
       ['b', [2, 3]],

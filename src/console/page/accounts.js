@@ -71,7 +71,7 @@ function createDetails(cell) {
   return (row) => {
     const { typing } = row;
     setShown(typing.is === 'off', off);
-    if (typing.is === 'off') setText(off, `${typing.remedy} (${word('withCode', typing)})`);
+    if (typing.is === 'off') setText(off, `${typing.code}: ${typing.remedy}`);
     setText(summary, word('more', { n: count(row.refusals.reduce((sum, one) => sum + one.count, 0)) }));
     drawRefusals(row.refusals);
     setShown(row.refusals.length === 0, none);

@@ -48,7 +48,7 @@ export const chinese = {
   'workers.standby': '没有；由这个 web 处理队列',
   'workers.none': '没有',
   openNow: '正在等待',
-  litNow: '{n} 个已调用“正在输入”',
+  litNow: '{n}，其中 {lit} 个有“正在输入”',
   journal: '事件保留自',
   journalEmpty: '还没有事件',
 

@@ -48,7 +48,7 @@ export const english = {
   'workers.standby': 'none; this web runs the queues',
   'workers.none': 'none',
   openNow: 'Waiting',
-  litNow: '{n} with typing',
+  litNow: '{n}, {lit} with typing',
   journal: 'Events kept since',
   journalEmpty: 'no event yet',
 

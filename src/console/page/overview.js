@@ -71,7 +71,7 @@ function createTiles(list) {
     const [waiting, lit] = ['open', 'lit'].map((key) =>
       overview.accounts.reduce((sum, account) => sum + account[key], 0),
     );
-    setText(open, `${count(waiting)}, ${word('litNow', { n: count(lit) })}`);
+    setText(open, word('litNow', { n: count(Math.max(waiting, model.open)), lit: count(lit) }));
     failed(failedCount() > 0 ? 'warn' : 'good', count(failedCount()));
     setText(journal, overview.journalFrom === null ? word('journalEmpty') : clock(overview.journalFrom));
   };

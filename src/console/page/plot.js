@@ -50,7 +50,7 @@ export function createPlot(into, { label, bound }) {
 }
 
 function binsOf({ bounds, counts }, bound) {
-  const bins = counts.map((count, index) => {
+  return counts.map((count, index) => {
     const [from, to] = [bounds[index - 1], bounds[index]];
     const range =
       to === undefined
@@ -62,12 +62,10 @@ function binsOf({ bounds, counts }, bound) {
       index,
       count,
       range,
-      short: to === undefined ? `> ${bound(from)}` : bound(to),
+      short: to === undefined ? '' : bound(to),
       isOpen: to === undefined,
     };
   });
-  // Nothing lies beyond the whole.
-  return bins.at(-1)?.count === 0 ? bins.slice(0, -1) : bins;
 }
 
 function pictureOf(bins, { width, label, total }) {
@@ -83,8 +81,8 @@ function pictureOf(bins, { width, label, total }) {
     svg('path', { class: 'floor', d: `M0 ${height - foot + 0.5}H${width}` }),
     ...bins.flatMap((bin, index) => [
       ...barOf(bin, { step, left: index * step, share: bin.count / most }),
-      // The last always says where it ends.
-      ...((bins.length - 1 - index) % every === 0 ? [boundOf(bin, { index, step, width })] : []),
+      // The last bound always stands; beyond it there is none.
+      ...(bin.isOpen || (bins.length - 2 - index) % every > 0 ? [] : [boundOf(bin, (index + 1) * step)]),
     ]),
   );
 }
@@ -99,9 +97,6 @@ function barOf(bin, { step, left, share }) {
 }
 
 /** A bound is written where it lies: between two bars. */
-function boundOf({ isOpen, short }, { index, step, width }) {
-  const right = (index + 1) * step;
-  const place = isOpen ? { x: right - step / 2 } : right > width - 1 ? { x: width } : { x: right };
-  const kind = place.x === width ? 'axis last' : 'axis';
-  return svg('text', { ...place, y: height - 6, class: kind }, short);
+function boundOf({ short }, x) {
+  return svg('text', { class: 'axis', x, y: height - 6 }, short);
 }

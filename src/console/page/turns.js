@@ -10,7 +10,8 @@ export const afterMs = 30_000;
  * @param entries of the journal, newest first
  */
 export function turnsOf(entries) {
-  const ascending = entries.toReversed();
+  // Several processes write at once: the order of the records is not quite that of what happened.
+  const ascending = entries.toSorted((a, b) => a.notice.at - b.notice.at);
   const turns = new Map();
   for (const { notice } of ascending) note(turns, notice);
   const loose = [];
