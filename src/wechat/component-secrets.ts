@@ -46,22 +46,12 @@ export interface SecretsDeps {
 }
 
 /** @param component its AppID: whatever it is called here, its secrets are found again */
-export function createComponentSecrets(
-  component: string,
-  { kept, seal, now }: SecretsDeps,
-): ComponentSecrets {
-  const nameOf = (what: string): string => `wechat/${component}/${what}`;
-  const close = (name: string, value: Dated): string => seal.seal(JSON.stringify({ v: 1, ...value }), name);
-  const read = async (name: string): Promise<HeldRefreshToken | null> => {
-    const closed = await kept.read(name);
-    const opened = closed === null ? null : openDated(seal.open(closed, name));
-    return closed === null || opened === null ? null : { ...opened, closed };
-  };
-  const write = (name: string, value: Dated, ttlMs: number | null): Promise<void> =>
-    kept.write(name, close(name, value), ttlMs);
-  const ticket = nameOf('ticket');
-  const refresh = (appId: string): string => nameOf(`refresh/${appId}`);
-  const code = (appId: string): string => nameOf(`code/${appId}`);
+export function createComponentSecrets(component: string, deps: SecretsDeps): ComponentSecrets {
+  const { kept, now } = deps;
+  const { read, write, close } = createBox(deps);
+  const ticket = `wechat/${component}/ticket`;
+  const refresh = (appId: string): string => `wechat/${component}/refresh/${appId}`;
+  const code = (appId: string): string => `wechat/${component}/code/${appId}`;
   return {
     ticket: async () => (await read(ticket))?.secret ?? null,
     async keepTicket(value) {
@@ -72,19 +62,32 @@ export function createComponentSecrets(
     refreshToken: (appId) => read(refresh(appId)),
     keepRefreshToken: (appId, value) => write(refresh(appId), value, null),
     renewal: (appId, { at, closed: from }, secret) => {
-      const name = refresh(appId);
-      const to = close(name, { secret, at });
-      return () => kept.replace(name, { from, to });
+      const to = close(refresh(appId), { secret, at });
+      return () => kept.replace(refresh(appId), { from, to });
     },
     code: (appId) => read(code(appId)),
     keepCode: (appId, value, ttlMs) => write(code(appId), value, ttlMs),
     dropCode: (appId) => kept.drop(code(appId)),
     async withdraw(appId, at) {
-      const stands = [await read(code(appId)), await read(refresh(appId))];
-      if (stands.some((held) => held !== null && held.at > at)) return false;
-      await kept.drop(code(appId));
-      await kept.drop(refresh(appId));
+      const names = [code(appId), refresh(appId)];
+      const held = await Promise.all(names.map(read));
+      if (held.some((one) => one !== null && one.at > at)) return false;
+      await Promise.all(names.map((name) => kept.drop(name)));
       return true;
+    },
+  };
+}
+
+function createBox({ kept, seal }: SecretsDeps) {
+  const close = (name: string, value: Dated): string => seal.seal(JSON.stringify({ v: 1, ...value }), name);
+  return {
+    close,
+    write: (name: string, value: Dated, ttlMs: number | null): Promise<void> =>
+      kept.write(name, close(name, value), ttlMs),
+    read: async (name: string): Promise<HeldRefreshToken | null> => {
+      const closed = await kept.read(name);
+      const opened = closed === null ? null : openDated(seal.open(closed, name));
+      return closed === null || opened === null ? null : { ...opened, closed };
     },
   };
 }
