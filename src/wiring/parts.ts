@@ -6,6 +6,7 @@ import type { Account, Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Observe } from '../core/notice.ts';
+import type { Seal } from '../core/seal.ts';
 import type { Saw } from '../core/sight.ts';
 import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
 import { createAccounts } from '../queue/accounts.ts';
@@ -20,6 +21,8 @@ import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
+import { openComponents } from './component-news.ts';
+import type { Components } from './components.ts';
 import { createClients, createPlatform, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import type { Releases } from './releases.ts';
@@ -37,6 +40,7 @@ export interface Parts {
   clock: RedisClock;
   clients: Clients;
   roster: ChangingRoster;
+  components: Components;
   accounts: ReturnType<typeof createAccounts>;
   /** Hear of everything that happens. */
   observers: Observers;
@@ -51,6 +55,8 @@ export interface PartsOptions {
   redis: RedisPlace;
   log: Log;
   releases: Releases;
+  /** Closes what may not lie in Redis open. @default null: ACCOUNTS_KEY is not set */
+  seal?: Seal | null;
 }
 
 /** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
@@ -59,7 +65,7 @@ export async function openParts({ config, log, releases }: Omit<PartsOptions, 'r
   return createParts({ config, redis, log, releases });
 }
 
-export function createParts({ config, redis, log, releases }: PartsOptions): Parts {
+export function createParts({ config, redis, log, releases, seal = null }: PartsOptions): Parts {
   const connections = createConnections({
     url: redis.url,
     rejectUnauthorized: config.redisTlsRejectUnauthorized,
@@ -74,20 +80,27 @@ export function createParts({ config, redis, log, releases }: PartsOptions): Par
   const observers = createObservers(log);
   const { observe } = observers;
   const cache = createSharedCache(connections.fast, randomUUID);
+  const components = openComponents(
+    { config, connections, clients, clock, cache, seal, log, observe },
+    () => accounts,
+  );
   const roster = createRoster(
     config.accounts.map((account) =>
       serve(account, config, createPlatform(account, { clients, clock, cache, log, observe })),
     ),
+    components,
   );
   const auto = new Set(
     config.accounts
       .filter(({ afterAck }) => afterAck === 'auto')
       .map(({ channel, name }) => `${channel}/${name}`),
   );
-  const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
+  const isAuto = (platform: Platform): boolean =>
+    auto.has(`${platform.channel}/${platform.account}`) || components.isAuto(platform);
   const saw = createSightings({ redis: connections.fast, clock, log });
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
-  return { config, log, connections, clock, clients, roster, accounts, saw, observers, observe, redis };
+  const shared = { config, log, connections, clock, clients, redis };
+  return { ...shared, roster, components, accounts, saw, observers, observe };
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {
@@ -139,7 +152,9 @@ const beatsPerRefresh = 5;
 const beatsPerSync = 30;
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
-export async function learnFromRedis({ connections, clock, accounts }: Parts, beats: number): Promise<void> {
+export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
+  const { connections, clock, accounts, components } = parts;
+  await components.typings.refresh();
   if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
   if (beats % beatsPerRefresh === 0) await accounts.refresh();
 }

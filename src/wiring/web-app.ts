@@ -55,7 +55,8 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
     saw: parts.saw,
   };
   const control = openControl(parts, { events, store });
-  const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), control, page });
+  const components = parts.components.names;
+  const app = createApp({ log, readiness: () => readiness, ...webhooks(deps), components, control, page });
   return withGateway(openGateway(parts, { events, later: laterEvents }), app);
 }
 
