@@ -1,6 +1,7 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
 import { afterEach } from 'vitest';
 import { loadConfig, type Config } from '../../src/config/index.ts';
+import type { Seal } from '../../src/core/seal.ts';
 import {
   startBot,
   startSimulator,
@@ -25,6 +26,8 @@ export interface StageOptions {
   bot?: BotOptions;
   webs?: number;
   workers?: number;
+  /** As ACCOUNTS_KEY would give it. */
+  seal?: Seal;
 }
 
 export interface Process {
@@ -107,7 +110,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const { config } = loadConfig(
     Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')),
   );
-  const place = { config, log, redis };
+  const place = { config, log, redis, ...(options.seal ? { seal: options.seal } : {}) };
   const workers: Process[] = [];
   const addWorker = async (): Promise<Process> => {
     const worker = await openWorker(place);
@@ -170,6 +173,7 @@ interface Place {
   config: Config;
   log: RecordedLog;
   redis: TestRedis;
+  seal?: Seal;
 }
 
 async function openWorker(place: Place): Promise<Process> {
