@@ -31,7 +31,7 @@ export const COMPONENT_DEFAULTS: Readonly<ComponentOptions> = Object.freeze<Comp
 
 export interface ComponentSimulator extends Premises, ComponentEvents {
   readonly options: Readonly<ComponentOptions>;
-  readonly grants: Pick<Grants, 'grant' | 'spoilTickets' | 'expireTokens'>;
+  readonly grants: Pick<Grants, 'authorise' | 'grant' | 'spoilTickets' | 'expireTokens'>;
   /** `url`: keeptyping's, without a slash at the end, and the component's name there, if any, as `/name`. */
   connect: (url: string, name?: string) => void;
   /** A user writes to one of the accounts. */

@@ -8,7 +8,7 @@ import type { WechatAccount } from './account.ts';
 import type { Reply } from './api.ts';
 import { codeOf } from './codes.ts';
 import { canFetchToken, fetchToken, type Fetched, type TokenDeps, type TokenFault } from './token-source.ts';
-import { createTokenStore, type Token, type TokenStore } from './token-store.ts';
+import { createTokenStore, type Lock, type Token, type TokenStore } from './token-store.ts';
 
 export type TokenResult = { is: 'token'; token: string } | TokenFault;
 
@@ -97,11 +97,8 @@ async function obtain(store: TokenStore, source: TokenSource, clock: Clock): Pro
   const { exclusive } = source;
   const shared = await store.read();
   if (shared !== null) return { is: 'token', token: shared.token };
-  const lock = await store.lock(exclusive?.ms ?? lockMs);
-  if (lock === 'taken') {
-    const others = await waitForOthers(store, clock);
-    if (others !== null) return { is: 'token', token: others.token };
-  }
+  const lock = await lockOrToken(store, exclusive?.ms ?? lockMs, clock);
+  if (typeof lock === 'object' && 'token' in lock) return { is: 'token', token: lock.token };
   if (exclusive && typeof lock === 'string') return alone[lock];
   try {
     // Whoever held the lock before may have stored a token between our look and our lock.
@@ -119,14 +116,16 @@ async function fetchAndStore(store: TokenStore, source: TokenSource): Promise<To
   return { is: 'token', token: fetched.token };
 }
 
-async function waitForOthers(store: TokenStore, clock: Clock): Promise<Token | null> {
+/** The lock, or the token that its holder has fetched meanwhile. A holder who got none lets the next one try. */
+async function lockOrToken(store: TokenStore, ms: number, clock: Clock): Promise<Lock | Token> {
   const until = clock.now() + waitMs;
-  while (clock.now() < until) {
+  for (;;) {
+    const lock = await store.lock(ms);
+    if (lock !== 'taken' || clock.now() >= until) return lock;
     await clock.sleep(pollMs);
     const token = await store.read();
     if (token !== null) return token;
   }
-  return null;
 }
 
 /**

@@ -21,7 +21,7 @@ interface Memory {
 
 /** What the shared cache says; `down` when it cannot be asked. */
 type Look = { value: string; token: Token } | 'none' | 'down';
-type Lock = { id: string } | 'taken' | 'down';
+export type Lock = { id: string } | 'taken' | 'down';
 
 export interface TokenStore {
   /** The token in memory, if it was looked up at most `forMs` ago and need not be renewed. */

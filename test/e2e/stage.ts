@@ -21,6 +21,8 @@ import { startRedis, type TestRedis } from '../helpers/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;
+  /** More of it, where the bot's address is needed. */
+  envFor?: (bot: Bot) => Record<string, string>;
   wechat?: SimulatorOptions['wechat'];
   nxcloud?: SimulatorOptions['nxcloud'];
   bot?: BotOptions;
@@ -106,6 +108,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     ...quickRules,
     ...simulatedEnvironment(simulator, bot),
     ...options.env,
+    ...options.envFor?.(bot),
   };
   const { config } = loadConfig(
     Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')),
