@@ -43,8 +43,11 @@ export interface Ledger extends LedgerOptions {
   access: Map<string, Bearer>;
 }
 
+function none(): Map<string, Bearer> {
+  return new Map();
+}
+
 export function createLedger(options: LedgerOptions): Ledger {
-  const none = () => new Map<string, Bearer>();
   const held = { tickets: none(), own: none(), codes: none(), refresh: none(), access: none() };
   return { ...options, authorised: new Set(), ...held };
 }

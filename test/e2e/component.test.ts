@@ -229,29 +229,29 @@ describe('by itself', () => {
   });
 });
 
-describe('with the vendor’s own services', () => {
-  /** Both of them; `tokens` answers as the vendor's does. */
-  async function openVendor(scene: Scene = {}, status = 200) {
-    const tokens = await vendor((request) => {
-      const appId = request.query.get('appid') ?? '';
-      const { authorizer_access_token, expires_in } = component.grants.grant(appId);
-      return { status: 200, body: JSON.stringify({ authorizer_access_token, expires_in }) };
-    });
-    const service = { status };
-    const events = await vendor(() => ({ ...success(), status: service.status }));
-    const stage = await openComponent({
-      ...scene,
-      env: {
-        WECHAT_COMPONENT_APP_SECRET: '',
-        WECHAT_COMPONENT_AUTHORIZER_TOKEN_URL: `${tokens.url}/token?appid={appid}`,
-        WECHAT_COMPONENT_AUTHORIZER_TOKEN_AUTHORIZATION: 'Bearer of-the-vendor',
-        WECHAT_COMPONENT_FORWARD_URL: `${events.url}/wechat/events?tenant=1`,
-        ...scene.env,
-      },
-    });
-    return { ...stage, tokens, events, service };
-  }
+/** Both of them; `tokens` answers as the vendor's does. */
+async function openVendor(scene: Scene = {}, status = 200) {
+  const tokens = await vendor((request) => {
+    const appId = request.query.get('appid') ?? '';
+    const { authorizer_access_token, expires_in } = component.grants.grant(appId);
+    return { status: 200, body: JSON.stringify({ authorizer_access_token, expires_in }) };
+  });
+  const service = { status };
+  const events = await vendor(() => ({ ...success(), status: service.status }));
+  const stage = await openComponent({
+    ...scene,
+    env: {
+      WECHAT_COMPONENT_APP_SECRET: '',
+      WECHAT_COMPONENT_AUTHORIZER_TOKEN_URL: `${tokens.url}/token?appid={appid}`,
+      WECHAT_COMPONENT_AUTHORIZER_TOKEN_AUTHORIZATION: 'Bearer of-the-vendor',
+      WECHAT_COMPONENT_FORWARD_URL: `${events.url}/wechat/events?tenant=1`,
+      ...scene.env,
+    },
+  });
+  return { ...stage, tokens, events, service };
+}
 
+describe('with the vendor’s own services', () => {
   test('tokens come from its URL, by account and with its header; WeChat is asked for none', async () => {
     const { tokens } = await openVendor({ bot: { thinkMs: 600 } });
     component.grants.authorise(shop);
