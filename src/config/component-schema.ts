@@ -1,7 +1,7 @@
 /** The fields of a third-party platform, as a file spells them; a message goes on after the field's name. */
 import { z } from 'zod';
 import { appIdPattern } from '../core/authorizer.ts';
-import { wechatFields } from './schema.ts';
+import { aesKey, needed, wechatFields } from './schema.ts';
 
 const { appId, appSecret, token, tokenPrevious, encodingAesKeyPrevious, apiBase, accessTokenUrl } =
   wechatFields.shape;
@@ -40,9 +40,7 @@ export const componentFields = z
     appSecret,
     token,
     tokenPrevious,
-    encodingAesKey: encodingAesKeyPrevious.refine((key) => key !== undefined, {
-      error: "is missing: copy the message key from the platform's page",
-    }),
+    encodingAesKey: needed("copy the message key from the platform's page").pipe(aesKey),
     encodingAesKeyPrevious,
     apiBase,
     authorizerTokenUrl: forEach,

@@ -6,6 +6,12 @@ import { modeOf, placeOf, type Reach } from '../../src/core/component-typing.ts'
 const appId = 'wx1111111111111111';
 const appIds = fc.stringMatching(/^wx[0-9a-f]{16}$/);
 
+/** AppIDs that differ at their ends, and in their middles. */
+function like(n: number): string[] {
+  const hex = n.toString(16);
+  return [`wx${hex.padStart(16, '0')}`, `wx${hex.padStart(4, '0')}aaaabbbbcccc`];
+}
+
 const of = (typing: Reach, accounts: Record<string, 'on' | 'off'> = {}) => ({ typing, accounts });
 
 describe('the mode of an account behind a component', () => {
@@ -45,10 +51,6 @@ describe('the mode of an account behind a component', () => {
   });
 
   test('a share of accounts is about as large as it says, whatever their AppIDs look like', () => {
-    const like = (n: number): string[] => [
-      `wx${n.toString(16).padStart(16, '0')}`,
-      `wx${n.toString(16).padStart(4, '0')}aaaabbbbcccc`,
-    ];
     const names = Array.from({ length: 2_000 }, (_, n) => like(n)).flat();
     for (const percent of [5, 25, 50, 90]) {
       const share = (names.filter((name) => placeOf(name) < percent).length / names.length) * 100;

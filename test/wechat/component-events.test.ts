@@ -129,10 +129,10 @@ function account(appId = shop, component = vendor) {
   return createWechat(authorizerOf(component, appId), adapterDeps(scriptedSend()));
 }
 
-describe('a push for an account behind the platform', () => {
-  const envelope = (encrypted: string): string =>
-    `<xml><ToUserName>gh_x</ToUserName><Encrypt>${encrypted}</Encrypt></xml>`;
+const envelope = (encrypted: string): string =>
+  `<xml><ToUserName>gh_x</ToUserName><Encrypt>${encrypted}</Encrypt></xml>`;
 
+describe('a push for an account behind the platform', () => {
   test('is opened by the platform’s key, token and AppID', async () => {
     const push = sealed(xmlOf({ ...text, Content: 'hello' }), { envelope });
     expect(await account().receive(push)).toMatchObject({
