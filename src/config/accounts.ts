@@ -84,7 +84,16 @@ function buildNxcloud(name: string, fields: NxcloudFields, limits: Limits): Nxcl
 
 type Shared = Pick<
   WechatFields,
-  'apiBase' | 'botUrl' | 'botMode' | 'typing' | 'afterAck' | 'sendEnds' | 'startDelayMs' | 'starts' | 'rules'
+  | 'apiBase'
+  | 'botUrl'
+  | 'botMode'
+  | 'replyConcurrency'
+  | 'typing'
+  | 'afterAck'
+  | 'sendEnds'
+  | 'startDelayMs'
+  | 'starts'
+  | 'rules'
 >;
 
 /** What every account has, of whichever channel. */

@@ -14,6 +14,7 @@ export const templateFields = wechatFields.pick({
   customSend: true,
   botUrl: true,
   botMode: true,
+  replyConcurrency: true,
   typing: true,
   afterAck: true,
   sendEnds: true,

@@ -10,6 +10,7 @@ import type { RawPush } from '../core/wire.ts';
 import { textOf, type Fields } from './body.ts';
 import type { WechatComponent } from './component.ts';
 import { acknowledgement } from './acknowledgement.ts';
+import { explain } from './explain.ts';
 import { openPush, shakeHands } from './receive.ts';
 import { wechatRules } from './rules.ts';
 
@@ -42,6 +43,7 @@ export function createComponentEvents(component: WechatComponent, deps: Componen
     needsMessageId: false,
     acknowledgement,
     ownCalls: unread,
+    explain,
     handshake: (rawQuery) => shakeHands(rawQuery, keys),
     receive: (push) => receiveEvent(push, keys, deps),
     show: async () => nobody,

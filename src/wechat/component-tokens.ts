@@ -2,7 +2,8 @@
  * The tokens of a third-party platform that refreshes by itself: ticket, component_access_token, and each authorizer's
  * refresh token for its access token. All processes share them, and one at a time fetches.
  */
-import { keepTokens, withToken, type KeptTokens } from './access-token.ts';
+import { authorizerName } from '../core/authorizer.ts';
+import { fetchTold, keepTokens, withToken, type KeptTokens } from './access-token.ts';
 import type { Reply } from './api.ts';
 import {
   createComponentApi,
@@ -56,7 +57,11 @@ export function createComponentTokens(component: WechatComponent, deps: Componen
     );
   const own = keep('component', () => fetchOwn(api, deps).catch(unreachable));
   const asking: Asking = { api, component: own, deps, unsaved: createUnsaved(deps.clock) };
-  return { of: (appId) => keep(appId, () => fetchFor(asking, appId).catch(unreachable)) };
+  const fetch = (appId: string): Promise<Fetched> => fetchFor(asking, appId).catch(unreachable);
+  return {
+    of: (appId) =>
+      keep(appId, () => fetchTold(authorizerName(component.name, appId), () => fetch(appId), deps)),
+  };
 }
 
 async function fetchOwn(api: ComponentApi, { secrets, clock, log }: ComponentTokenDeps): Promise<Fetched> {

@@ -31,7 +31,16 @@ export interface WechatComponent {
 /** What every authorizer inherits; `botUrl` may hold `{appid}`. */
 export type AuthorizerTemplate = Pick<
   WechatAccount,
-  'kind' | 'typingPath' | 'botUrl' | 'botMode' | 'afterAck' | 'starts' | 'interim' | 'customSend' | 'rules'
+  | 'kind'
+  | 'typingPath'
+  | 'botUrl'
+  | 'botMode'
+  | 'replyConcurrency'
+  | 'afterAck'
+  | 'starts'
+  | 'interim'
+  | 'customSend'
+  | 'rules'
 >;
 
 /** Whether it refreshes tokens by itself. */

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { modeOf } from '../core/component-typing.ts';
 import type { KeptSecrets } from '../core/kept-secrets.ts';
 import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
 import type { Seal } from '../core/seal.ts';
 import type { Served } from '../core/served.ts';
 import type { SharedCache } from '../core/shared-cache.ts';
@@ -13,6 +14,7 @@ import { authorizerOf, type WechatComponent } from '../wechat/component.ts';
 import type { News } from '../wechat/component-listener.ts';
 import { createLiveComponent, type LiveComponent } from '../wechat/live-component.ts';
 import type { Clients } from './platforms.ts';
+import { serve } from './served-account.ts';
 
 /** The third-party platforms of this process, and the accounts behind them as they are named. */
 export interface Components {
@@ -22,6 +24,8 @@ export interface Components {
   typings: ComponentTypings;
   /** The account of that name behind a component, made where it is not there yet; null: there can be none. */
   more(place: Place): Served | null;
+  /** How many accounts it has made. */
+  made(): number;
   isAuto(place: Place): boolean;
   /** Takes an authorizer's refresh token from an operator. Rejects with the reason, or when Redis is out of reach. */
   keepRefreshToken(component: string, appId: string, token: string): Promise<void>;
@@ -36,6 +40,8 @@ export interface ComponentsOptions {
   /** null: ACCOUNTS_KEY is not set. */
   seal: Seal | null;
   typings: ComponentTypings;
+  /** @default nobody */
+  observe?: Observe;
   /** Hears what changed for the accounts behind a component. Never throws. */
   told: (component: string, news: News) => void;
   log: Log;
@@ -66,10 +72,11 @@ export function createComponents(options: ComponentsOptions): Components {
       const behind = channel === 'wechat' ? behindOf(account) : null;
       const here = behind && all.get(behind.component);
       if (!here) return null;
-      const served = made.get(account) ?? serve(here, behind.appId, config);
+      const served = made.get(account) ?? make(here, behind.appId, config);
       remember(made, account, served);
       return served;
     },
+    made: () => made.size,
     isAuto: ({ account }) =>
       all.get(behindOf(account)?.component ?? '')?.component.template.afterAck === 'auto',
     keepRefreshToken: async (name, appId, token) => {
@@ -88,7 +95,7 @@ function remember(made: Map<string, Served>, account: string, served: Served): v
 }
 
 function open(component: WechatComponent, options: ComponentsOptions): LiveComponent | { reason: string } {
-  const { clients, clock, cache, log, seal, typings, told } = options;
+  const { clients, clock, cache, log, observe, seal, typings, told } = options;
   const { mode = 'continuous' } = component.template.rules;
   try {
     return createLiveComponent(component, {
@@ -97,6 +104,7 @@ function open(component: WechatComponent, options: ComponentsOptions): LiveCompo
       clock,
       cache,
       log,
+      observe,
       safe: seal && { kept: options.kept, seal },
       modeOf: (appId) => modeOf(typings.of(component.name), appId, mode),
       told: (news) => told(component.name, news),
@@ -106,22 +114,20 @@ function open(component: WechatComponent, options: ComponentsOptions): LiveCompo
   }
 }
 
-function serve(
+function make(
   { component, live }: Live,
   appId: string | null,
-  { botTimeoutMs, botRetry }: Pick<Config, 'botTimeoutMs' | 'botRetry'>,
+  config: Pick<Config, 'botTimeoutMs' | 'botRetry'>,
 ): Served {
   const { apiBase, forwardUrl } = component;
   if (appId === null) {
     // To hear of an authorization twice does no harm; not to hear of it does.
-    const vendor = { mode: 'job', timeoutMs: forwardMs, retry: 'always' } as const;
+    const vendor = { mode: 'job', timeoutMs: forwardMs, retry: 'always', concurrency: null } as const;
     return {
       platform: live.events,
       apiBase,
       bot: forwardUrl === null ? null : { url: forwardUrl, ...vendor },
     };
   }
-  const { botUrl, botMode: mode } = authorizerOf(component, appId);
-  const bot = botUrl === null ? null : { url: botUrl, mode, timeoutMs: botTimeoutMs, retry: botRetry };
-  return { platform: live.authorizer(appId), apiBase, bot };
+  return serve(authorizerOf(component, appId), config, live.authorizer(appId));
 }

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Account, Config } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Seal } from '../core/seal.ts';
 import type { Saw } from '../core/sight.ts';
-import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
+import { createRoster, type ChangingRoster } from '../core/served.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
 import { createDeliveries } from '../queue/delivery.ts';
@@ -26,6 +26,7 @@ import type { Components } from './components.ts';
 import { createClients, createPlatform, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import type { Releases } from './releases.ts';
+import { serve } from './served-account.ts';
 
 export interface RedisPlace {
   url: string;
@@ -101,23 +102,6 @@ export function createParts({ config, redis, log, releases, seal = null }: Parts
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
   const shared = { config, log, connections, clock, clients, redis };
   return { ...shared, roster, components, accounts, saw, observers, observe };
-}
-
-function serve(account: Account, config: Config, platform: Platform): Served {
-  const { apiBase } = account;
-  if (account.botUrl === null) return { platform, apiBase, bot: null };
-  const { botTimeoutMs: timeoutMs, botRetry: retry } = config;
-  return {
-    platform,
-    apiBase,
-    bot: {
-      url: account.botUrl,
-      mode: account.botMode,
-      timeoutMs,
-      retry,
-      concurrency: account.replyConcurrency,
-    },
-  };
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */

@@ -48,6 +48,7 @@ describe('a third-party platform', () => {
           customSend: { kfAccount: null, isAiMessage: false },
           botUrl: null,
           botMode: 'job',
+          replyConcurrency: null,
           afterAck: 'auto',
           starts: {},
           rules: { mode: 'continuous', sendEnds: 'all', cap: 180_000, deadline: 600_000 },
@@ -61,6 +62,7 @@ describe('a third-party platform', () => {
     const template = {
       botUrl: 'http://bot/{appid}',
       botMode: 'pass',
+      replyConcurrency: 5,
       typing: 'once',
       afterAck: 'renew',
       sendEnds: 'oldest',

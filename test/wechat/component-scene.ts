@@ -24,6 +24,7 @@ export const vendor: WechatComponent = {
     typingPath: null,
     botUrl: 'http://127.0.0.1:9/{appid}',
     botMode: 'job',
+    replyConcurrency: null,
     afterAck: 'auto',
     starts: {},
     interim: null,
