@@ -368,6 +368,30 @@ describe('whatever the way to a token', () => {
     expect(component.calls.some(({ path }) => path.endsWith('/business/typing'))).toBe(true);
   });
 
+  test('the bot’s own send through the gateway ends the typing of the account that it names', async () => {
+    const { webs } = await openComponent({ bot: { style: 'silent' }, env: { CONTROL_TOKEN: token } });
+    await authorised();
+    await component.push(shop, { user, text: 'hi' });
+    const phone = component.phone(user);
+    await phone.next(is('typing-on'));
+    const access = component.grants.grant(shop).authorizer_access_token;
+    const path = `wechat/default.${shop}/cgi-bin/message/custom/send`;
+    const sent = await fetch(`${webs[0]?.url}/gateway/${path}?access_token=${access}`, {
+      method: 'POST',
+      body: JSON.stringify({ touser: user, msgtype: 'text', text: { content: 'done' } }),
+    });
+    expect(await sent.json()).toMatchObject({ errcode: 0 });
+    const received = await phone.next(is('received', 'done'));
+    const read = async (): Promise<unknown> =>
+      (
+        await fetch(`${webs[0]?.url}/conversations/wechat/default.${shop}/${user}`, {
+          headers: { Authorization: `Bearer ${token}` },
+        })
+      ).json();
+    await expect.poll(read).toMatchObject({ turns: [], lastEnded: { by: 'gateway' } });
+    expect(phone.ghost(received.at)).toBe(0);
+  });
+
   test('what is not encrypted, for another AppID or for no component is refused', async () => {
     const { webs } = await openComponent();
     const base = `${webs[0]?.url}/webhooks/wechat`;
