@@ -36,7 +36,7 @@ function describe(issue: z.core.$ZodIssue, { label }: Candidate): string {
 
 type WechatFields = z.infer<typeof wechatFields>;
 type NxcloudFields = z.infer<typeof nxcloudFields>;
-type Limits = Pick<Rules, 'cap' | 'deadline'>;
+export type Limits = Pick<Rules, 'cap' | 'deadline'>;
 
 function build(name: string, fields: WechatFields | NxcloudFields, limits: Limits): Account {
   return 'token' in fields ? buildWechat(name, fields, limits) : buildNxcloud(name, fields, limits);
@@ -62,7 +62,7 @@ function buildWechat(name: string, fields: WechatFields, limits: Limits): Wechat
   };
 }
 
-function readInterim(interim: WechatFields['interim']): WechatAccount['interim'] {
+export function readInterim(interim: WechatFields['interim']): WechatAccount['interim'] {
   return interim
     ? { text: interim.text, after: interim.after === undefined ? null : interim.after * 1000 }
     : null;
@@ -82,7 +82,22 @@ function buildNxcloud(name: string, fields: NxcloudFields, limits: Limits): Nxcl
   };
 }
 
-function buildBoth(fields: WechatFields | NxcloudFields, limits: Limits) {
+type Shared = Pick<
+  WechatFields,
+  | 'apiBase'
+  | 'botUrl'
+  | 'botMode'
+  | 'replyConcurrency'
+  | 'typing'
+  | 'afterAck'
+  | 'sendEnds'
+  | 'startDelayMs'
+  | 'starts'
+  | 'rules'
+>;
+
+/** What every account has, of whichever channel. */
+export function buildBoth(fields: Shared, limits: Limits) {
   const startDelay = fields.startDelayMs === undefined ? {} : { startDelay: fields.startDelayMs };
   return {
     apiBase: fields.apiBase.replace(/\/+$/, ''),
@@ -95,6 +110,6 @@ function buildBoth(fields: WechatFields | NxcloudFields, limits: Limits) {
   };
 }
 
-function present(...values: (string | undefined)[]): string[] {
+export function present(...values: (string | undefined)[]): string[] {
   return values.filter((value) => value !== undefined);
 }

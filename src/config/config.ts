@@ -1,10 +1,12 @@
 import type { Channel } from '../core/platform.ts';
+import type { WechatComponent } from '../wechat/component.ts';
 import type { Account } from './accounts.ts';
 import type { Settings } from './settings.ts';
 
 /** Where a plain forwarder sends an account's pushes. */
 export interface Forward {
   channel: Channel;
+  /** `<component>.*`: each account behind that third-party platform; its URL may hold `{appid}`. */
   account: string;
   /** null: its pushes go nowhere; the bot's own calls still pass the gateway. */
   botUrl: string | null;
@@ -48,6 +50,8 @@ export interface Config {
   /** With `BYPASS=1` all there is: no accounts are read. Else null. */
   bypass: readonly Forward[] | null;
   accounts: readonly Account[];
+  /** WeChat's third-party platforms. */
+  components: readonly WechatComponent[];
   /** One sentence each, for the log. */
   warnings: readonly string[];
 }
@@ -70,7 +74,9 @@ function readTraces(settings: Settings): Config['traces'] {
 }
 
 /** The settings under the names that the program uses. */
-export function nameSettings(settings: Settings): Omit<Config, 'demo' | 'bypass' | 'accounts' | 'warnings'> {
+export function nameSettings(
+  settings: Settings,
+): Omit<Config, 'demo' | 'bypass' | 'accounts' | 'components' | 'warnings'> {
   return {
     production: isProduction(settings),
     port: settings.PORT,

@@ -38,10 +38,10 @@ export function environmentCandidates(environment: Environment): Candidate[] {
   });
 }
 
-const NOT_TEXT = /_(RULES|STARTS|START_DELAY_MS|REPLY_CONCURRENCY|INTERIM|CUSTOM_SEND)$/;
+const NOT_TEXT = /_(RULES|STARTS|START_DELAY_MS|REPLY_CONCURRENCY|INTERIM|CUSTOM_SEND|MINIS)$/;
 
 /** What a file holds as a number or an object is JSON in a variable. */
-function readValue(text: string, variable: string, faults: string[]): unknown {
+export function readValue(text: string, variable: string, faults: string[]): unknown {
   if (!NOT_TEXT.test(variable)) return text;
   try {
     return JSON.parse(text);
@@ -51,11 +51,12 @@ function readValue(text: string, variable: string, faults: string[]): unknown {
   }
 }
 
-/** One line for each variable that looks like one of ours and is none. */
-export function unknownVariables(environment: Environment): string[] {
-  const known = new Set(
-    CHANNELS.flatMap((channel) => FIELDS[channel].map((field) => variableOf(channel, field))),
-  );
+/** One line for each variable that looks like one of ours and is none; `others`: what is ours too. */
+export function unknownVariables(environment: Environment, others: readonly string[]): string[] {
+  const known = new Set([
+    ...CHANNELS.flatMap((channel) => FIELDS[channel].map((field) => variableOf(channel, field))),
+    ...others,
+  ]);
   return Object.keys(environment)
     .filter((name) => /^(WECHAT|NXCLOUD)_/.test(name) && !known.has(name))
     .map((name) => `${name} is no setting of keeptyping: it has no effect.`);

@@ -1,14 +1,12 @@
-/** The accounts of `default.json` and `local.json`. */
-import { readFileSync } from 'node:fs';
+/** The accounts and the third-party platforms of `default.json` and `local.json`. */
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Channel } from '../core/platform.ts';
 import type { Candidate, Fields } from './candidate.ts';
+import type { ComponentCandidate } from './components.ts';
 import { fillIn } from './environment.ts';
+import { parseJson, readText, type ReadFile } from './json-file.ts';
 import type { Environment } from './settings.ts';
-
-/** The text of a file; null when there is none. Throws when it cannot be read. */
-export type ReadFile = (path: string) => string | null;
 
 const DEFAULT_FOLDER = 'config';
 /** It stands in URLs and in Redis keys, apart from its neighbours by a slash. */
@@ -26,20 +24,17 @@ const file = z.strictObject(
     accounts: z
       .strictObject({ wechat: accountsByName, nxcloud: accountsByName }, { error: 'must be an object' })
       .default({ wechat: {}, nxcloud: {} }),
+    components: accountsByName,
   },
   { error: 'must hold an object' },
 );
 
-type Accounts = z.infer<typeof file>['accounts'];
+type Written = Record<Channel | 'components', Record<string, Fields>>;
 
-/** What the disk holds. */
-export function readFromDisk(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-    throw error;
-  }
+/** What both files define. */
+export interface FileCandidates {
+  accounts: Candidate[];
+  components: ComponentCandidate[];
 }
 
 /**
@@ -51,7 +46,7 @@ export function fileCandidates(options: {
   environment: Environment;
   readFile: ReadFile;
   faults: string[];
-}): Candidate[] {
+}): FileCandidates {
   const { folder = DEFAULT_FOLDER, environment, faults } = options;
   const read = ['default.json', 'local.json'].map((name) =>
     readAccounts(join(folder, name), options.readFile, faults),
@@ -60,37 +55,49 @@ export function fileCandidates(options: {
     faults.push('CONFIG_DIR names a folder with neither default.json nor local.json: add one, or unset it');
   }
   const [first, second] = read.map((accounts) => (accounts === 'absent' ? undefined : accounts));
-  const channels: readonly Channel[] = ['wechat', 'nxcloud'];
-  return channels.flatMap((channel) => {
-    const merged = merge(first?.[channel] ?? {}, second?.[channel] ?? {});
-    return Object.entries(merged).map(([name, fields]) =>
-      candidateOf({ channel, name, written: isObject(fields) ? fields : {}, environment }),
+  const filled = (section: keyof Written): Filled[] =>
+    Object.entries(merge(first?.[section] ?? {}, second?.[section] ?? {})).map(([name, fields]) =>
+      fill({ name, written: isObject(fields) ? fields : {}, environment }),
     );
-  });
+  const channels: readonly Channel[] = ['wechat', 'nxcloud'];
+  return {
+    accounts: channels.flatMap((channel) =>
+      filled(channel).map((one) => {
+        const label = (field: string): string => `accounts.${channel}.${one.name}.${field}`;
+        return { ...one, channel, label };
+      }),
+    ),
+    components: filled('components').map((one) => {
+      const label = (path: readonly string[]): string => ['components', one.name, ...path].join('.');
+      return { ...one, label };
+    }),
+  };
 }
 
-function candidateOf(options: {
-  channel: Channel;
-  name: string;
-  written: Fields;
-  environment: Environment;
-}): Candidate {
-  const { channel, name } = options;
+type Filled = Pick<Candidate, 'name' | 'from' | 'fields' | 'faults'>;
+
+function fill(options: { name: string; written: Fields; environment: Environment }): Filled {
   const faults: string[] = [];
-  const place = `accounts.${channel}.${name}`;
-  if (!NAME.test(name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
-  const filled = Object.entries(fillIn(options.written, options.environment, faults));
-  const fields = Object.fromEntries(filled.filter(([, value]) => value !== '' && value !== null));
-  return { channel, name, from: 'files', fields, faults, label: (field) => `${place}.${field}` };
+  if (!NAME.test(options.name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
+  const fields = present(fillIn(options.written, options.environment, faults));
+  return { name: options.name, from: 'files', fields, faults };
 }
 
-function readAccounts(path: string, readFile: ReadFile, faults: string[]): Accounts | 'absent' | undefined {
+/** Without the empty ones, also of the template within. */
+function present(fields: Fields): Fields {
+  const there = Object.entries(fields).filter(([, value]) => value !== '' && value !== null);
+  return Object.fromEntries(
+    there.map(([key, value]) => [key, key === 'template' && isObject(value) ? present(value) : value]),
+  );
+}
+
+function readAccounts(path: string, readFile: ReadFile, faults: string[]): Written | 'absent' | undefined {
   const text = readText(path, readFile, faults);
   if (text === null) return 'absent';
   const value = parseJson(text, path, faults);
   if (value === undefined) return undefined;
   const read = file.safeParse(value);
-  if (read.success) return read.data.accounts;
+  if (read.success) return { ...read.data.accounts, components: read.data.components };
   for (const issue of read.error.issues) faults.push(`${path}: ${describe(issue)}`);
   return undefined;
 }
@@ -98,31 +105,9 @@ function readAccounts(path: string, readFile: ReadFile, faults: string[]): Accou
 function describe(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
-    return `${[place, issue.keys.join(', ')].filter(Boolean).join('.')} is unknown: it holds version and accounts, and those wechat and nxcloud`;
+    return `${[place, issue.keys.join(', ')].filter(Boolean).join('.')} is unknown: it holds version, accounts (of wechat and nxcloud) and components`;
   }
   return `${place} ${issue.message}`.trim();
-}
-
-function readText(path: string, readFile: ReadFile, faults: string[]): string | null {
-  try {
-    return readFile(path);
-  } catch {
-    faults.push(`${path}: cannot be read: let this user read it`);
-    return '{"version":1}';
-  }
-}
-
-/** The parser's own words may quote the file, secrets included: only the place is taken from them. */
-function parseJson(text: string, path: string, faults: string[]): unknown {
-  try {
-    return JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (error) {
-    const position = /position (\d+)/.exec(String(error))?.[1];
-    const line =
-      position === undefined ? '' : ` (line ${text.slice(0, Number(position)).split('\n').length})`;
-    faults.push(`${path}: is not JSON${line}: mend it or remove it`);
-    return undefined;
-  }
 }
 
 function merge(under: Fields, over: Fields): Fields {

@@ -11,7 +11,7 @@ const LONGEST_TEXT = 2048;
 
 type NumberRule = { [Name in keyof Rules]: Rules[Name] extends number ? Name : never }[keyof Rules];
 
-const needed = (where: string) =>
+export const needed = (where: string) =>
   z.string({
     error: ({ input }) => (input === undefined ? `is missing: ${where}` : 'must be a text in quotes'),
   });
@@ -35,7 +35,7 @@ const places = z
   .min(1, { error: 'must be a whole number from 1 to 100000' })
   .max(100_000, { error: 'must be a whole number from 1 to 100000' });
 
-const aesKey = text.regex(/^[A-Za-z0-9+/]{43}$/, {
+export const aesKey = text.regex(/^[A-Za-z0-9+/]{43}$/, {
   error: 'must be the 43 letters and digits that the platform shows as EncodingAESKey',
 });
 

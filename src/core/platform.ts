@@ -42,6 +42,8 @@ export type Received =
       marks?: number;
       /** The previous secret has signed or encrypted it: the rotation is not over. */
       byPrevious?: true;
+      /** The platform tests the bot: to it and back at once, in every mode. */
+      straight?: true;
     }
   /** Not ours to process: answered with this status and one sentence. */
   | { is: 'refusal'; status: 400 | 401; error: string }

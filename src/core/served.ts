@@ -24,6 +24,7 @@ export interface Served {
 
 /** The accounts of this process, as they stand now: they can change while it runs. */
 export interface Roster {
+  /** Those that are made on demand are not among them. */
   all(): readonly Served[];
   /** null: no account of that name is served. */
   of(place: Place): Served | null;
@@ -37,7 +38,12 @@ export interface ChangingRoster extends Roster {
 
 const channels: readonly string[] = ['wechat', 'nxcloud'] satisfies Channel[];
 
-export function createRoster(first: readonly Served[]): ChangingRoster {
+export interface RosterOptions {
+  /** Makes an account that nobody configured by itself, such as one behind a third-party platform. @default none */
+  more?: (place: Place) => Served | null;
+}
+
+export function createRoster(first: readonly Served[], { more }: RosterOptions = {}): ChangingRoster {
   let all: readonly Served[] = [];
   let byName: ReadonlyMap<string, Served> = new Map();
   const replace = (next: readonly Served[]): void => {
@@ -45,7 +51,7 @@ export function createRoster(first: readonly Served[]): ChangingRoster {
     byName = new Map(next.map((served) => [idOf(served.platform), served]));
   };
   replace(first);
-  const of = (place: Place): Served | null => byName.get(idOf(place)) ?? null;
+  const of = (place: Place): Served | null => byName.get(idOf(place)) ?? more?.(place) ?? null;
   return {
     replace,
     of,

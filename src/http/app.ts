@@ -7,6 +7,7 @@ import express, {
   type Response,
 } from 'express';
 import type { Log } from '../core/log.ts';
+import { componentPaths, nameComponentAccount } from './component-routes.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';
 
@@ -24,6 +25,8 @@ export interface AppOptions {
   /** Takes a push; `webhooks` or the panic switch's forwarder. */
   receive: (request: Request, response: Response) => Promise<void>;
   handshake: (request: Request, response: Response) => void | Promise<void>;
+  /** The names of the third-party platforms. @default none */
+  components?: readonly string[];
   /** The control API's router. @default null: there is none */
   control?: RequestHandler | null;
   /** What answers `GET /metrics`. @default null: there is nothing */
@@ -43,17 +46,29 @@ export function createApp(options: AppOptions): Express {
   app.set('etag', false);
   app.get('/healthz', (_, response) => void response.json({ status: 'alive' }));
   app.get('/readyz', (request, response) => tellReadiness(options.readiness(), request, response));
-  app
-    .route(webhookPath)
-    .get((request, response) => options.handshake(request, response))
-    .post(refuseWhileStopping(options), rawBody(), (request, response) => options.receive(request, response))
-    .all((_, response) => refuseMethod(response, 'GET, POST'));
+  serveWebhooks(app, options);
   if (options.metrics) app.all('/metrics', options.metrics);
   if (options.control) app.use(options.control);
   if (options.page) app.use(options.page);
   app.use((request, response) => refuse(response, 404, `There is nothing at ${request.path}.`));
   app.use(asSentence(options.log));
   return app;
+}
+
+function serveWebhooks(app: Express, options: AppOptions): void {
+  const components = options.components ?? [];
+  const name = nameComponentAccount(components);
+  const paths = components.length > 0 ? [webhookPath, ...componentPaths] : [webhookPath];
+  for (const path of paths) {
+    const route = app.route(path);
+    if (path !== webhookPath) route.all(name);
+    route
+      .get((request, response) => options.handshake(request, response))
+      .post(refuseWhileStopping(options), rawBody(), (request, response) =>
+        options.receive(request, response),
+      )
+      .all((_, response) => refuseMethod(response, 'GET, POST'));
+  }
 }
 
 /** What is taken now may find nobody here to deal with it: the platform sends it again, to whoever comes next. */

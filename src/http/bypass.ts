@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { behindOf, fillAppId } from '../core/authorizer.ts';
 import { endToEnd, withQuery } from '../core/forward.ts';
 import type { Log } from '../core/log.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
@@ -6,6 +7,7 @@ import { hangUpOf, pushOf, refuse, write } from './respond.ts';
 
 export interface Forward {
   channel: string;
+  /** `<component>.*`: each account behind that third-party platform; its URL may hold `{appid}`. */
   account: string;
   botUrl: string | null;
 }
@@ -19,13 +21,7 @@ export interface BypassDeps {
 
 /** The panic switch: every request goes to the bot and its answer back, nothing checked, queued or typed. */
 export async function bypass(deps: BypassDeps, request: Request, response: Response): Promise<void> {
-  const { channel, account = 'default' } = request.params;
-  const here = deps.forwards.filter(
-    (forward): forward is Forward & { botUrl: string } =>
-      forward.channel === channel && forward.botUrl !== null,
-  );
-  const named = here.find((forward) => forward.account === account);
-  const forward = named ?? (request.params.account === undefined && here.length === 1 ? here[0] : undefined);
+  const forward = forwardOf(deps.forwards, request);
   if (!forward) return refuse(response, 404, `No bot is configured for ${request.path}.`);
   const push = pushOf(request);
   const plain: OutboundRequest = {
@@ -43,4 +39,20 @@ export async function bypass(deps: BypassDeps, request: Request, response: Respo
     deps.log.warn({ bot: forward.account, reason: error.message }, 'The bot did not answer.');
     refuse(response, 502, 'The bot did not answer.');
   }
+}
+
+type WithBot = Forward & { botUrl: string };
+
+function forwardOf(forwards: readonly Forward[], request: Request): WithBot | undefined {
+  const { channel, account } = request.params;
+  const here = forwards.filter(
+    (forward): forward is WithBot => forward.channel === channel && forward.botUrl !== null,
+  );
+  const behind = account === undefined ? null : behindOf(String(account));
+  if (behind !== null && behind.appId !== null) {
+    const template = here.find((forward) => forward.account === `${behind.component}.*`);
+    return template && { ...template, botUrl: fillAppId(template.botUrl, behind.appId) };
+  }
+  const named = here.find((forward) => forward.account === (account ?? 'default'));
+  return named ?? (account === undefined && here.length === 1 ? here[0] : undefined);
 }

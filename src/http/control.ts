@@ -5,7 +5,7 @@ import { readBody, type ReadBody } from './control-body.ts';
 import type { Conversations, Operation, Result } from './control-operation.ts';
 import { operations } from './control-table.ts';
 import type { Guard } from './guard.ts';
-import { describeControl, userPattern } from './openapi.ts';
+import { describeControl, userPattern, type MoreRoutes } from './openapi.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod } from './webhook.ts';
 
@@ -14,6 +14,8 @@ export interface ControlOptions {
   accounts: Roster;
   conversations: Conversations;
   log: Log;
+  /** Described beside these routes. @default none */
+  more?: readonly MoreRoutes[];
 }
 
 /** The routes by which a bot, or a human, says what keeptyping cannot see; and their description. */
@@ -29,7 +31,7 @@ export function createControl(options: ControlOptions): Router {
     const allowed = here.map(({ method }) => method.toUpperCase()).join(', ');
     route.all((_, response) => refuseMethod(response, allowed));
   }
-  const document = describeControl(operations);
+  const document = describeControl(operations, options.more);
   router
     .route('/openapi.json')
     // It holds no secret; but of what is hidden there is no description either.
@@ -39,7 +41,8 @@ export function createControl(options: ControlOptions): Router {
   return router;
 }
 
-function admit(guard: Guard): RequestHandler {
+/** Lets only those through whom the guard admits. */
+export function admit(guard: Guard): RequestHandler {
   return (request, response, next) => {
     const admission = guard(request);
     if (admission === 'hidden') return next('router');

@@ -3,12 +3,18 @@ import { z } from 'zod';
 import type { Operation } from './control-operation.ts';
 import { failure, outage } from './control-schemas.ts';
 
-type Json = { readonly [name: string]: unknown };
+export type Json = { readonly [name: string]: unknown };
 
 /** An openid, a phone number's digits, a business-scoped user id: two letters, a dot and at most 128 characters. */
 export const userPattern = '^[\\w@.=-]{1,131}$';
 
-export function describeControl(operations: readonly Operation[]): Json {
+/** Routes beside the table's, as OpenAPI has them; `parameters`: those of their paths, by name. */
+export interface MoreRoutes {
+  paths: Json;
+  parameters: Json;
+}
+
+export function describeControl(operations: readonly Operation[], more: readonly MoreRoutes[] = []): Json {
   const paths = new Map<string, Json>([['/openapi.json', itself]]);
   for (const operation of operations) {
     const { path, method } = operation;
@@ -20,10 +26,13 @@ export function describeControl(operations: readonly Operation[]): Json {
     info,
     servers: [{ url: '/' }],
     security: [{ controlToken: [] }],
-    paths: Object.fromEntries(paths),
+    paths: Object.fromEntries([...paths, ...more.flatMap((routes) => Object.entries(routes.paths))]),
     components: {
       securitySchemes: { controlToken: { type: 'http', scheme: 'bearer', description: 'CONTROL_TOKEN' } },
-      parameters,
+      parameters: {
+        ...parameters,
+        ...Object.fromEntries(more.flatMap((routes) => Object.entries(routes.parameters))),
+      },
       schemas: { Error: schemaOf(failure), Outage: schemaOf(outage) },
     },
   };
@@ -49,7 +58,7 @@ const parameters = {
 
 const placeParameters = Object.keys(parameters).map((name) => ({ $ref: `#/components/parameters/${name}` }));
 
-function inPath(name: string, schema: Json, description?: string): Json {
+export function inPath(name: string, schema: Json, description?: string): Json {
   const described = description === undefined ? {} : { description };
   return { name, in: 'path', required: true, ...described, schema: { type: 'string', ...schema } };
 }
@@ -94,20 +103,20 @@ function inQuery(name: string, field: z.core.$ZodType): Json {
   return { name, in: 'query', required: false, schema: schemaOf(field) };
 }
 
-function error(description: string, schema: 'Error' | 'Outage' = 'Error'): Json {
+export function error(description: string, schema: 'Error' | 'Outage' = 'Error'): Json {
   return answerOf(description, { $ref: `#/components/schemas/${schema}` });
 }
 
-function answerOf(description: string, schema: Json): Json {
+export function answerOf(description: string, schema: Json): Json {
   return { description, content: json(schema) };
 }
 
-function json(schema: Json): Json {
+export function json(schema: Json): Json {
   return { 'application/json': { schema } };
 }
 
 /** OpenAPI 3.1 speaks JSON Schema 2020-12, as zod does. */
-function schemaOf(schema: z.core.$ZodType): Json {
+export function schemaOf(schema: z.core.$ZodType): Json {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
   return rest;
 }

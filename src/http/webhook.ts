@@ -36,7 +36,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   const { bot } = served;
   if (bot) {
     const task = { served, bot, received, push, response, arrivedAt };
-    return bot.mode === 'pass' ? passOn(deps, task) : takeAsJob(deps, task);
+    return bot.mode === 'pass' || received.straight ? passOn(deps, task) : takeAsJob(deps, task);
   }
   deps.intake
     .tell(served.platform, received.happenings, 'acknowledged')

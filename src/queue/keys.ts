@@ -12,6 +12,8 @@ export const keys = {
   delivery: (push: string) => `${prefix}:delivery:${push}`,
   /** What was learned of each account: a hash of JSON strings. */
   accounts: `${prefix}:accounts`,
+  /** For which accounts behind a third-party platform typing is on: a JSON string. */
+  component: (name: string) => `${prefix}:component:${name}`,
   /** When something was last seen of an account: a hash of times. */
   seen: `${prefix}:seen`,
   /** Exists while a worker is alive. */

@@ -51,6 +51,12 @@ export type { ApiCall } from './api-server.ts';
 export type { Delivery } from './deliver.ts';
 export type { Fault, Faults } from './faults.ts';
 export type { Phone } from './live-phone.ts';
+export {
+  COMPONENT_DEFAULTS,
+  startComponent,
+  type ComponentOptions,
+  type ComponentSimulator,
+} from './component.ts';
 export type { NxcloudMessage, NxcloudStatus } from './nxcloud-envelope.ts';
 export type { NxcloudPushed } from './nxcloud-push.ts';
 export { NXCLOUD_DEFAULTS, type NxcloudOptions, type NxcloudSimulator } from './nxcloud.ts';

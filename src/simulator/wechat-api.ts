@@ -45,6 +45,12 @@ const MESSAGES: Readonly<Record<number, string>> = {
   45080: 'need sending message to user orrecving message from user in the last 30 seconds before typing',
   45081: 'you are already typing',
   47001: 'data format error',
+  61003: 'component is not authorized by this account',
+  61005: 'component ticket is expired',
+  61006: 'component ticket is invalid',
+  61009: 'code is invalid',
+  61010: 'code is expired',
+  61023: 'refresh_token is invalid',
 };
 
 const TYPING_PATHS = {
@@ -60,7 +66,8 @@ export function createWechatApi(options: WechatApiOptions): Api {
   };
 }
 
-function describe(request: Request): Subject {
+/** Whom and what a call is about. */
+export function describe(request: Request): Subject {
   const body = readObject(request.body.toString());
   const user = asText(body?.['touser']);
   if (request.path === '/cgi-bin/message/custom/send') return { user, command: 'send', messageId: null };
@@ -79,17 +86,26 @@ function handle(options: WechatApiOptions, request: Request): Verdict {
     return body === null ? verdict(options, 47001) : token(options, body, () => options.tokens.stable(force));
   }
   const refused = options.tokens.check(request.query.get('access_token'));
-  if (refused !== 0) return verdict(options, refused);
-  if (request.body.length === 0) return verdict(options, 44002);
-  if (body === null) return verdict(options, 47001);
-  if (path === '/cgi-bin/message/custom/send') return verdict(options, send(options, body));
-  if (path === '/cgi-bin/message/custom/typing' || path === '/cgi-bin/message/custom/business/typing') {
-    return verdict(options, TYPING_PATHS[path] === options.kind ? type(options, body) : 40200);
-  }
-  return verdict(options, 40066);
+  return verdict(options, refused === 0 ? carryOut(options, request) : refused);
 }
 
-function verdict(options: WechatApiOptions, code: number): Verdict {
+/** What is called in one account's name, once its token is good: WeChat's code. */
+export function carryOut(
+  account: Pick<WechatApiOptions, 'kind' | 'phones' | 'contacts'>,
+  { path, body: bytes }: Pick<Request, 'path' | 'body'>,
+): number {
+  const body = readObject(bytes.toString());
+  if (bytes.length === 0) return 44002;
+  if (body === null) return 47001;
+  if (path === '/cgi-bin/message/custom/send') return send(account, body);
+  if (path === '/cgi-bin/message/custom/typing' || path === '/cgi-bin/message/custom/business/typing') {
+    return TYPING_PATHS[path] === account.kind ? type(account, body) : 40200;
+  }
+  return 40066;
+}
+
+/** An answer that is only a code. */
+export function verdict(options: Pick<WechatApiOptions, 'random'>, code: number): Verdict {
   const rid = (): string => Array.from({ length: 3 }, () => randomText(options.random, 8)).join('-');
   const errmsg = code === 0 ? 'ok' : `${MESSAGES[code] ?? 'simulated refusal'} rid: ${rid()}`;
   return { code, body: JSON.stringify({ errcode: code, errmsg }) };
@@ -102,7 +118,7 @@ function token(options: WechatApiOptions, asked: JsonObject, create: () => Grant
   return { code: 0, body: JSON.stringify(create()) };
 }
 
-function type({ phones, contacts }: WechatApiOptions, body: JsonObject): number {
+function type({ phones, contacts }: Pick<WechatApiOptions, 'phones' | 'contacts'>, body: JsonObject): number {
   const user = asText(body['touser']);
   if (user === null) return 41009;
   if (body['command'] !== 'Typing' && body['command'] !== 'CancelTyping') return 45072;
@@ -118,7 +134,7 @@ function type({ phones, contacts }: WechatApiOptions, body: JsonObject): number 
   return may;
 }
 
-function send({ phones, contacts }: WechatApiOptions, body: JsonObject): number {
+function send({ phones, contacts }: Pick<WechatApiOptions, 'phones' | 'contacts'>, body: JsonObject): number {
   const user = asText(body['touser']);
   if (user === null) return 41009;
   const kind = asText(body['msgtype']);

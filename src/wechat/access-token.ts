@@ -7,8 +7,8 @@ import type { Clock } from '../core/clock.ts';
 import type { WechatAccount } from './account.ts';
 import type { Reply } from './api.ts';
 import { codeOf } from './codes.ts';
-import { canFetchToken, fetchToken, type TokenDeps, type TokenFault } from './token-source.ts';
-import { createTokenStore, type Token, type TokenStore } from './token-store.ts';
+import { canFetchToken, fetchToken, type Fetched, type TokenDeps, type TokenFault } from './token-source.ts';
+import { createTokenStore, type Lock, type Token, type TokenStore } from './token-store.ts';
 
 export type TokenResult = { is: 'token'; token: string } | TokenFault;
 
@@ -26,71 +26,106 @@ const pollMs = 50;
 const waitMs = 3000;
 
 /** Makes the account's token keeper. One per process and account: concurrent callers share one fetch. */
-export function createAccessTokens(account: WechatAccount, deps: TokenDeps): AccessTokens {
-  const store = createTokenStore(account.appId, deps);
+export function createAccessTokens(account: WechatAccount, deps: TokenDeps): KeptTokens {
+  const { appId, component } = account;
+  const tokens = keepTokens(
+    {
+      name: component === undefined ? appId : `${component}/${appId}`,
+      fetch: () => fetchTold(account.name, () => fetchToken(account, deps), deps),
+    },
+    deps,
+  );
+  const get = async () => (canFetchToken(account) ? tokens.get() : ({ is: 'no-credentials' } as const));
+  return { ...tokens, get };
+}
+
+export interface TokenSource {
+  /** Whose token it is, in the shared cache. */
+  name: string;
+  /** Never throws. */
+  fetch(): Promise<Fetched>;
+  /** Two must never fetch at once: whoever finds the lock taken, or cannot take it, does without. `ms`: a fetch's time. */
+  exclusive?: { ms: number };
+}
+
+export interface KeptTokens extends AccessTokens {
+  /** Whatever token there is counts no more. Never throws. */
+  forget(): Promise<void>;
+}
+
+/** Keeps a token of any source for all processes. */
+export function keepTokens(source: TokenSource, deps: Pick<TokenDeps, 'cache' | 'clock'>): KeptTokens {
+  const store = createTokenStore(source.name, deps);
   let flight: Promise<TokenResult> | null = null;
   return {
     async get() {
-      if (!canFetchToken(account)) return { is: 'no-credentials' };
       const held = store.remembered(memoryMs);
       if (held !== null) return { is: 'token', token: held.token };
-      flight ??= obtain(store, () => fetchTold(account, deps), deps).finally(() => {
+      flight ??= obtain(store, source, deps.clock).finally(() => {
         flight = null;
       });
       return flight;
     },
     drop: (token) => store.drop(token),
+    async forget() {
+      const shared = await store.read();
+      if (shared !== null) await store.drop(shared.token);
+    },
   };
 }
 
-async function fetchTold(account: WechatAccount, deps: TokenDeps): Promise<Fetched> {
-  const fetched = await fetchToken(account, deps);
+/** Fetches, and says of this account what came of it. */
+export async function fetchTold(
+  account: string,
+  fetch: () => Promise<Fetched>,
+  { observe, clock }: Pick<TokenDeps, 'observe' | 'clock'>,
+): Promise<Fetched> {
+  const fetched = await fetch();
   const results = { token: 'renewed', 'token-refused': 'refused', 'token-lost': 'lost' } as const;
   const result = fetched.is === 'no-credentials' ? 'refused' : results[fetched.is];
   const code = fetched.is === 'token-refused' ? fetched.code : 0;
-  const { channel, name } = account;
-  deps.observe?.({ is: 'token', at: deps.clock.now(), channel, account: name, result, code });
+  observe?.({ is: 'token', at: clock.now(), channel: 'wechat', account, result, code });
   return fetched;
 }
 
-type Fetched = ({ is: 'token' } & Token) | TokenFault;
+const alone = {
+  taken: { is: 'token-lost', cause: 'another process is fetching the access token' },
+  down: { is: 'token-lost', cause: 'Redis is out of reach: a token cannot be fetched by one alone' },
+} as const;
 
-async function obtain(
-  store: TokenStore,
-  fetch: () => Promise<Fetched>,
-  deps: TokenDeps,
-): Promise<TokenResult> {
+async function obtain(store: TokenStore, source: TokenSource, clock: Clock): Promise<TokenResult> {
+  const { exclusive } = source;
   const shared = await store.read();
   if (shared !== null) return { is: 'token', token: shared.token };
-  const lock = await store.lock(lockMs);
-  if (lock === 'taken') {
-    const others = await waitForOthers(store, deps.clock);
-    if (others !== null) return { is: 'token', token: others.token };
-  }
+  const lock = await lockOrToken(store, exclusive?.ms ?? lockMs, clock);
+  if (typeof lock === 'object' && 'token' in lock) return { is: 'token', token: lock.token };
+  if (exclusive && typeof lock === 'string') return alone[lock];
   try {
     // Whoever held the lock before may have stored a token between our look and our lock.
     const late = lock === 'taken' ? null : await store.read();
-    return late === null ? await fetchAndStore(store, fetch) : { is: 'token', token: late.token };
+    return late === null ? await fetchAndStore(store, source) : { is: 'token', token: late.token };
   } finally {
     await store.unlock(lock);
   }
 }
 
-async function fetchAndStore(store: TokenStore, fetch: () => Promise<Fetched>): Promise<TokenResult> {
-  const fetched = await fetch();
+async function fetchAndStore(store: TokenStore, source: TokenSource): Promise<TokenResult> {
+  const fetched = await source.fetch();
   if (fetched.is !== 'token') return fetched;
   await store.write(fetched);
   return { is: 'token', token: fetched.token };
 }
 
-async function waitForOthers(store: TokenStore, clock: Clock): Promise<Token | null> {
+/** The lock, or the token that its holder has fetched meanwhile. A holder who got none lets the next one try. */
+async function lockOrToken(store: TokenStore, ms: number, clock: Clock): Promise<Lock | Token> {
   const until = clock.now() + waitMs;
-  while (clock.now() < until) {
+  for (;;) {
+    const lock = await store.lock(ms);
+    if (lock !== 'taken' || clock.now() >= until) return lock;
     await clock.sleep(pollMs);
     const token = await store.read();
     if (token !== null) return token;
   }
-  return null;
 }
 
 /**

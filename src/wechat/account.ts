@@ -12,9 +12,13 @@ export interface WechatAccount {
   tokens: readonly string[];
   /** 43 characters each; during rotation the previous one second; empty in plain mode. */
   encodingAesKeys: readonly string[];
+  /** The AppID of the third-party platform that has the account: its pushes are always encrypted, and for that one. */
+  component?: string;
   kind: 'official' | 'mini';
   /** Answers `{access_token, expires_in}`; used instead of the secret. */
   accessTokenUrl: string | null;
+  /** The `Authorization` header for it. */
+  accessTokenAuthorization?: string;
   apiBase: string;
   /** Overrides the path that follows from `kind`: https://developers.weixin.qq.com moved it for Mini Programs. */
   typingPath: string | null;

@@ -37,6 +37,8 @@ const allowlist = "Add this server's egress IP to the IP allowlist in the WeChat
 const credentials = 'Check WECHAT_APP_ID and WECHAT_APP_SECRET against the WeChat console.';
 const authorise =
   'Let the account authorise the third-party platform again, with customer-service permission.';
+const ticket =
+  'WeChat pushes a new component_verify_ticket every 10 minutes: let the authorization event URL lead here.';
 const staff = 'Check the customer-service accounts in the WeChat console.';
 const restricted = 'WeChat has restricted the account: see the notices in its console.';
 
@@ -84,8 +86,8 @@ const table: readonly (readonly [code: number, name: string, meaning: Meaning, r
   [45071, 'invalid businessid', 'account', 'Check the sub-merchant of the account in the WeChat console.'],
   [61003, 'component is not authorized', 'account', authorise],
   [61004, 'component ip is not registered', 'account', allowlist],
-  [61005, 'component ticket expired', 'account', authorise],
-  [61006, 'component ticket invalid', 'account', authorise],
+  [61005, 'component ticket expired', 'account', ticket],
+  [61006, 'component ticket invalid', 'account', ticket],
   [61007, 'api unauthorized to component', 'account', authorise],
   ...range(61009, 61017).map(
     (code) => [code, 'component authorization error', 'account', authorise] as const,

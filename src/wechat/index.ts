@@ -2,8 +2,9 @@
 import type { Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Answer, Send } from '../core/wire.ts';
-import { createAccessTokens } from './access-token.ts';
+import { createAccessTokens, type AccessTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
+import { acknowledgement } from './acknowledgement.ts';
 import { meaningOf, readPassive } from './answer.ts';
 import { explain } from './explain.ts';
 import { readStarts, turnOf } from './message.ts';
@@ -14,22 +15,18 @@ import type { TokenDeps } from './token-source.ts';
 import { wechatRules } from './rules.ts';
 import { createTyping } from './typing-api.ts';
 
-const acknowledgement: Answer = {
-  status: 200,
-  headers: [['content-type', 'text/plain; charset=utf-8']],
-  body: new TextEncoder().encode('success'),
-};
-
 export interface WechatDeps extends TokenDeps {
   /** For typing calls alone, with a pool of its own; `send` carries messages and tokens. */
   typing: Send;
+  /** Where its tokens come from. @default the account's own secret or token service */
+  tokens?: AccessTokens;
 }
 
 export function createWechat(configured: WechatAccount, deps: WechatDeps): Platform {
   const account = { ...configured, apiBase: configured.apiBase.replace(/\/+$/, '') };
   const rules = rulesOf(account);
   const starts = readStarts(account.starts);
-  const tokens = createAccessTokens(account, deps);
+  const tokens = deps.tokens ?? createAccessTokens(account, deps);
   // Nine tenths: the caller gives a call up at callLimit, and none may begin after that.
   const typing = createTyping(account, { ...deps, tokens }, rules.callLimit * 0.9);
   const customSend = createCustomSend(account, { send: deps.send, tokens });

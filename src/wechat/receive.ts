@@ -5,10 +5,11 @@ import type { WechatAccount } from './account.ts';
 import { decodeText, readFields, textOf, type Fields } from './body.ts';
 import { decrypt } from './cipher.ts';
 import { readMessage } from './message.ts';
+import { isReleaseTest } from './release-test.ts';
 import { isSigned } from './signature.ts';
 
 type Refusal = Extract<Received, { is: 'refusal' }>;
-type Keys = Pick<WechatAccount, 'appId' | 'tokens' | 'encodingAesKeys'>;
+type Keys = Pick<WechatAccount, 'appId' | 'component' | 'tokens' | 'encodingAesKeys'>;
 
 interface Context {
   now: number;
@@ -16,25 +17,36 @@ interface Context {
 }
 
 /** The content of an authentic push, decrypted. */
-type Body = { is: 'body'; text: string; fields: Fields } | Refusal;
+type Body = { is: 'body'; text: string; fields: Fields; byPrevious?: true } | Refusal;
 
 /**
  * Checks and reads one push. Never throws.
  * @param context.now seconds since 1970
  */
 export function receivePush(push: RawPush, account: Keys, context: Context): Received {
-  const received = readPush(push, account, context);
-  const { tokens, encodingAesKeys } = account;
-  if (received.is !== 'push' || (tokens.length < 2 && encodingAesKeys.length < 2)) return received;
-  const current = { ...account, tokens: tokens.slice(0, 1), encodingAesKeys: encodingAesKeys.slice(0, 1) };
-  return readPush(push, current, context).is === 'push' ? received : { ...received, byPrevious: true };
+  const body = openPush(push, account);
+  if (body.is === 'refusal') return body;
+  const reading = readMessage(body.fields, { ...context, text: body.text });
+  const previous = body.byPrevious ? { byPrevious: body.byPrevious } : {};
+  if (account.component === undefined || !isReleaseTest(body.fields, account.appId))
+    return { is: 'push', ...reading, ...previous };
+  return { is: 'push', key: reading.key, happenings: [], straight: true, ...previous };
 }
 
-function readPush(push: RawPush, account: Keys, context: Context): Received {
+/** Checks one push and opens it. Never throws. */
+export function openPush(push: RawPush, account: Keys): Body {
+  const body = readPush(push, account);
+  const { tokens, encodingAesKeys } = account;
+  if (body.is !== 'body' || (tokens.length < 2 && encodingAesKeys.length < 2)) return body;
+  const current = { ...account, tokens: tokens.slice(0, 1), encodingAesKeys: encodingAesKeys.slice(0, 1) };
+  return readPush(push, current).is === 'body' ? body : { ...body, byPrevious: true };
+}
+
+function readPush(push: RawPush, account: Keys): Body {
   const query = new URLSearchParams(push.rawQuery);
-  const body = checkQuery(query, account) ?? readBody(decodeText(push.body), query, account);
-  if (body.is === 'refusal') return body;
-  return { is: 'push', ...readMessage(body.fields, { ...context, text: body.text }) };
+  // `signature` does not cover the body: where each push is encrypted, `msg_signature` says all.
+  const refused = account.component === undefined ? checkQuery(query, account) : null;
+  return refused ?? readBody(decodeText(push.body), query, account);
 }
 
 /** Answers the GET by which WeChat checks the URL. */
@@ -85,6 +97,8 @@ function readBody(text: string, query: URLSearchParams, account: Keys): Body {
   if (fields === null) return unreadable;
   const encrypted = textOf(fields, 'Encrypt');
   const sealed = query.get('encrypt_type') === 'aes' || (encrypted !== null && query.has('msg_signature'));
+  if (!sealed && account.component !== undefined)
+    return refuse(401, 'The push is not encrypted: those of a third-party platform always are.');
   if (!sealed) return { is: 'body', text, fields };
   if (encrypted === null)
     return refuse(
@@ -114,7 +128,8 @@ function isBodySigned(encrypted: string, query: URLSearchParams, account: Keys):
 
 function open(encrypted: string, account: Keys): { is: 'opened'; text: string } | Refusal {
   const opened = account.encodingAesKeys.flatMap((key) => decrypt(encrypted, key) ?? []);
-  const own = opened.find(({ appId }) => appId === account.appId);
+  const addressee = account.component ?? account.appId;
+  const own = opened.find(({ appId }) => appId === addressee);
   if (own !== undefined) return { is: 'opened', text: decodeText(own.message) };
   return opened.length > 0
     ? refuse(401, 'The push was encrypted for another AppID: set WECHAT_APP_ID to the one of this console.')

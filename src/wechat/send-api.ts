@@ -7,7 +7,7 @@ import type { WechatAccount } from './account.ts';
 import { toCustomMessage, type Passive } from './answer.ts';
 import { postJson, type Reply } from './api.ts';
 import { codeOf } from './codes.ts';
-import { tokenRemedy, type TokenFault } from './token-source.ts';
+import { remedyOfFault, type TokenFault } from './token-source.ts';
 
 const timeoutMs = 5000;
 
@@ -86,9 +86,9 @@ function resultOf(reply: Reply | TokenFault): LateSend {
     case 'lost':
       return { is: reply.begun ? 'unknown' : 'not-sent', cause: reply.cause };
     case 'no-credentials':
-      return { is: 'refused', code: 0, reason: tokenRemedy(0), mayNotSend: true };
+      return { is: 'refused', code: 0, reason: remedyOfFault(reply), mayNotSend: true };
     case 'token-refused':
-      return tokenResult(reply.code);
+      return tokenResult(reply);
     case 'token-lost':
       return { is: 'not-sent', cause: reply.cause };
   }
@@ -111,8 +111,8 @@ function statusResult(status: number): LateSend {
   return { is: 'refused', code: status, reason: `${said}: check WECHAT_API_BASE`, mayNotSend: false };
 }
 
-function tokenResult(code: number): LateSend {
-  return codeOf(code).meaning === 'token'
-    ? { is: 'refused', code, reason: tokenRemedy(code), mayNotSend: true }
-    : codeResult(code);
+function tokenResult(fault: Extract<TokenFault, { is: 'token-refused' }>): LateSend {
+  return codeOf(fault.code).meaning === 'token'
+    ? { is: 'refused', code: fault.code, reason: remedyOfFault(fault), mayNotSend: true }
+    : codeResult(fault.code);
 }

@@ -11,9 +11,10 @@ import { codeOf } from './codes.ts';
 import type { Token } from './token-store.ts';
 
 export type TokenFault =
-  | { is: 'no-credentials' }
+  /** There is nothing to ask with. `remedy`: what mends it, where that is not the account's own settings. */
+  | { is: 'no-credentials'; remedy?: string }
   /** The token endpoint's own code. */
-  | { is: 'token-refused'; code: number }
+  | { is: 'token-refused'; code: number; remedy?: string }
   | { is: 'token-lost'; cause: string };
 
 export interface TokenDeps {
@@ -31,40 +32,60 @@ const earlySeconds = 300;
 /** The operator's service may replace its token at any time: https://developers.weixin.qq.com/doc/oplatform/developers/dev/AccessToken.html */
 const foreignSeconds = 60;
 
-const granted = z.object({
-  access_token: z.string().min(1),
-  expires_in: z.coerce.number().positive().catch(foreignSeconds),
-});
+const granted = z
+  .object({
+    access_token: z.string().min(1).optional(),
+    // What the service of a third-party platform's vendor may call it.
+    authorizer_access_token: z.string().min(1).optional(),
+    expires_in: z.coerce.number().positive().catch(foreignSeconds),
+  })
+  .transform(({ access_token, authorizer_access_token, expires_in: seconds }, context) => {
+    const token = access_token ?? authorizer_access_token;
+    if (token !== undefined) return { token, seconds };
+    context.addIssue('there is no token');
+    return z.NEVER;
+  });
 
-type Source = Pick<WechatAccount, 'appId' | 'appSecret' | 'accessTokenUrl' | 'apiBase'>;
+type Source = Pick<
+  WechatAccount,
+  'appId' | 'appSecret' | 'accessTokenUrl' | 'accessTokenAuthorization' | 'apiBase'
+>;
 
 export function canFetchToken({ appSecret, accessTokenUrl }: Source): boolean {
   return appSecret !== null || accessTokenUrl !== null;
 }
 
+export type Fetched = ({ is: 'token' } & Token) | TokenFault;
+
 /** Fetches a token. Never throws, never logs it. */
 export async function fetchToken(
   account: Source,
   { send, clock, log }: Omit<TokenDeps, 'cache'>,
-): Promise<({ is: 'token' } & Token) | TokenFault> {
+): Promise<Fetched> {
   const reply = await exchange(send, requestFor(account), (json) => granted.safeParse(json).success);
   const answer = granted.safeParse(reply.is === 'code' ? reply.json : null);
   if (!answer.success) return faultOf(reply);
-  const seconds = answer.data.expires_in;
+  const { token, seconds } = answer.data;
   const useful = account.accessTokenUrl === null ? usefulSeconds(seconds) : Math.min(foreignSeconds, seconds);
-  const now = clock.now();
   log.debug({ appId: account.appId, seconds, useful }, 'access token fetched');
-  return {
-    is: 'token',
-    token: answer.data.access_token,
-    renewAt: now + useful * 1000,
-    expiresAt: now + seconds * 1000,
-  };
+  return { is: 'token', ...tokenOf(token, { seconds, useful }, clock.now()) };
 }
 
-function requestFor({ appId, appSecret, accessTokenUrl, apiBase }: Source): OutboundRequest {
+/** A token as it is kept. `seconds`: so long it lives. @param life.useful so long it is used; by default as WeChat's own */
+export function tokenOf(
+  token: string,
+  { seconds, useful = usefulSeconds(seconds) }: { seconds: number; useful?: number },
+  now: number,
+): Token {
+  return { token, renewAt: now + useful * 1000, expiresAt: now + seconds * 1000 };
+}
+
+function requestFor(account: Source): OutboundRequest {
+  const { appId, appSecret, accessTokenUrl, accessTokenAuthorization, apiBase } = account;
+  const authorization =
+    accessTokenAuthorization === undefined ? [] : [['Authorization', accessTokenAuthorization] as const];
   if (accessTokenUrl !== null)
-    return { method: 'GET', url: accessTokenUrl, headers: [], body: null, timeoutMs };
+    return { method: 'GET', url: accessTokenUrl, headers: authorization, body: null, timeoutMs };
   return {
     method: 'POST',
     url: `${apiBase}/cgi-bin/stable_token`,
@@ -84,7 +105,8 @@ function usefulSeconds(seconds: number): number {
   return Math.max(seconds - earlySeconds, Math.min(60, seconds / 2));
 }
 
-function faultOf(reply: Reply): TokenFault {
+/** Why there is no token in such a reply. */
+export function faultOf(reply: Reply): TokenFault {
   switch (reply.is) {
     case 'code':
       return reply.code === 0
@@ -99,7 +121,12 @@ function faultOf(reply: Reply): TokenFault {
   }
 }
 
-/** How to mend an account that gets no token; code 0: it has nothing to ask with. */
+/** How to mend an account that gets no token. */
+export function remedyOfFault(fault: Exclude<TokenFault, { is: 'token-lost' }>): string {
+  return fault.remedy ?? tokenRemedy(fault.is === 'no-credentials' ? 0 : fault.code);
+}
+
+/** The same by the endpoint's code; 0: it has nothing to ask with. */
 export function tokenRemedy(code: number): string {
   if (code === 0) return 'Set WECHAT_APP_SECRET or WECHAT_ACCESS_TOKEN_URL.';
   // 40001 from the token endpoint itself is about the secret, not about a token.

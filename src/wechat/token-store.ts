@@ -21,7 +21,7 @@ interface Memory {
 
 /** What the shared cache says; `down` when it cannot be asked. */
 type Look = { value: string; token: Token } | 'none' | 'down';
-type Lock = { id: string } | 'taken' | 'down';
+export type Lock = { id: string } | 'taken' | 'down';
 
 export interface TokenStore {
   /** The token in memory, if it was looked up at most `forMs` ago and need not be renewed. */
@@ -36,11 +36,12 @@ export interface TokenStore {
   unlock(lock: Lock): Promise<void>;
 }
 
+/** @param name whose token it is: an AppID, or the place below a third-party platform */
 export function createTokenStore(
-  appId: string,
+  name: string,
   { cache, clock }: { cache: SharedCache; clock: Clock },
 ): TokenStore {
-  const key = `token/wechat/${appId}`;
+  const key = `token/wechat/${name}`;
   const lockKey = `${key}/lock`;
   let memory: Memory | null = null;
   const usable = () => (memory !== null && clock.now() < memory.token.renewAt ? memory : null);

@@ -9,7 +9,7 @@ import type { WechatAccount } from './account.ts';
 import { postJson, type Reply } from './api.ts';
 import { codeOf } from './codes.ts';
 import { hiddenOutcome, shownOutcome } from './outcomes.ts';
-import { tokenRemedy, type TokenDeps, type TokenFault } from './token-source.ts';
+import { remedyOfFault, type TokenDeps, type TokenFault } from './token-source.ts';
 
 export type Command = 'Typing' | 'CancelTyping';
 
@@ -104,9 +104,9 @@ function outcomeOf(reply: Reply | TokenFault, command: Command): Outcome {
     case 'lost':
       return reply;
     case 'no-credentials':
-      return { is: 'account-off', code: 0, remedy: tokenRemedy(0) };
+      return { is: 'account-off', code: 0, remedy: remedyOfFault(reply) };
     case 'token-refused':
-      return tokenOutcome(reply.code);
+      return tokenOutcome(reply);
     case 'token-lost':
       return { is: 'lost', begun: false, cause: reply.cause };
   }
@@ -119,8 +119,10 @@ function statusOutcome(status: number): Outcome {
   return { is: 'failed', code: status };
 }
 
-function tokenOutcome(code: number): Outcome {
-  return codeOf(code).meaning === 'token'
-    ? { is: 'account-off', code, remedy: tokenRemedy(code) }
+function tokenOutcome(fault: Extract<TokenFault, { is: 'token-refused' }>): Outcome {
+  const { code } = fault;
+  const { meaning } = codeOf(code);
+  return meaning === 'token' || meaning === 'account'
+    ? { is: 'account-off', code, remedy: remedyOfFault(fault) }
     : shownOutcome(code);
 }

@@ -20,8 +20,12 @@ export async function startBypass(
   const { bot, gateway: agents } = createClients({ typing: 1, replies: config.replyConcurrency });
   releases.add('HTTP clients', () => [bot, agents].forEach((client) => client.close()));
   const deps = { forwards, send: bot.send, log, timeoutMs: config.botTimeoutMs };
+  const components = forwards.flatMap(({ account }) =>
+    account.endsWith('.*') ? [account.slice(0, -2)] : [],
+  );
   const app = createApp({
     log,
+    components,
     readiness: () => ({ phase: 'ready', degraded: ['bypass'], skipped: [] }),
     receive: (request, response) => bypass(deps, request, response),
     handshake: (request, response) => bypass(deps, request, response),

@@ -1,5 +1,6 @@
 import type { Router } from 'express';
 import type { Place } from '../core/sight.ts';
+import { componentRoutes, createComponentControl } from '../http/component-control.ts';
 import { createControl } from '../http/control.ts';
 import { createGuard } from '../http/guard.ts';
 import { createConversations } from '../queue/conversations.ts';
@@ -17,15 +18,20 @@ export interface ControlParts {
 
 /** The control API, for whoever has the token; without one for this machine, and in production for nobody. */
 export function openControl(parts: Parts, { events, store }: ControlParts): Router {
-  const { config, accounts, clock, log, saw } = parts;
-  return createControl({
-    guard: createGuard({
-      tokens: config.controlTokens,
-      open: config.production ? 'never' : 'loopback',
-      sawPrevious: () => saw(controlToken, ['previous-secret']),
-    }),
+  const { config, accounts, clock, log, saw, components } = parts;
+  const guard = createGuard({
+    tokens: config.controlTokens,
+    open: config.production ? 'never' : 'loopback',
+    sawPrevious: () => saw(controlToken, ['previous-secret']),
+  });
+  const some = components.names.length > 0;
+  const control = createControl({
+    guard,
     accounts: parts.roster,
     conversations: createConversations({ store, events, accounts, clock }),
     log,
+    more: some ? [componentRoutes] : [],
   });
+  if (some) control.use(createComponentControl({ ...components, components: components.names, guard, log }));
+  return control;
 }

@@ -54,7 +54,7 @@ export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
 async function examine(options: DoctorOptions, wanted: Wanted, show: Show): Promise<Finding[]> {
   const { config, findings } = readConfiguration(options.environment);
   show.findings(findings);
-  if (config === null || config.accounts.length === 0) return findings;
+  if (config === null || config.accounts.length + config.components.length === 0) return findings;
   return [...findings, ...(await examineLive(options, { config, wanted, show }))];
 }
 
@@ -65,7 +65,10 @@ function readConfiguration(environment: DoctorOptions['environment']): {
 } {
   try {
     const { config, skipped } = loadConfig({ ...environment, BYPASS: undefined });
-    const accounts = config.accounts.map(({ channel, name }) => `${channel}/${name}`);
+    const accounts = [
+      ...config.accounts.map(({ channel, name }) => `${channel}/${name}`),
+      ...config.components.map(({ name }) => `component/${name}`),
+    ];
     const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
     return {
       config,

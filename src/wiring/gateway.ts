@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import type { Config } from '../config/index.ts';
+import { behindOf } from '../core/authorizer.ts';
 import type { Log } from '../core/log.ts';
 import type { OwnCalls } from '../core/own-calls.ts';
 import type { Agents } from '../http/agents.ts';
@@ -53,9 +54,11 @@ export function openPlainGateway(config: Config, { agents, log }: { agents: Agen
       { platform: { channel, account, ownCalls: unread }, base },
     ]),
   );
+  const behind = (account: string) => accounts.get(`wechat/${behindOf(account)?.component ?? ''}.*`);
   return createGateway({
     access: gatewayAccess(config),
-    accountOf: ({ channel, account }) => accounts.get(`${channel}/${account}`) ?? null,
+    accountOf: ({ channel, account }) =>
+      accounts.get(`${channel}/${account}`) ?? (channel === 'wechat' ? behind(account) : null) ?? null,
     agentFor: agents.agentFor,
     watch: nobody,
     clock: Date,

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { Account, Config } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Observe } from '../core/notice.ts';
+import type { Seal } from '../core/seal.ts';
 import type { Saw } from '../core/sight.ts';
-import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
+import { createRoster, type ChangingRoster } from '../core/served.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
@@ -19,10 +20,13 @@ import { createConnections, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { openMetrics } from './metrics.ts';
+import { openComponents } from './component-news.ts';
+import type { Components } from './components.ts';
 import { createClients, createPlatform, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import { openQueues } from './queues.ts';
 import type { Releases } from './releases.ts';
+import { serve } from './served-account.ts';
 
 export interface RedisPlace {
   url: string;
@@ -37,6 +41,7 @@ export interface Parts {
   clock: RedisClock;
   clients: Clients;
   roster: ChangingRoster;
+  components: Components;
   accounts: ReturnType<typeof createAccounts>;
   /** Hear of everything that happens. */
   observers: Observers;
@@ -56,6 +61,8 @@ export interface PartsOptions {
   releases: Releases;
   /** @default null: no traces are made */
   tracing?: Tracing | null;
+  /** Closes what may not lie in Redis open. @default null: ACCOUNTS_KEY is not set */
+  seal?: Seal | null;
 }
 
 /** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
@@ -66,7 +73,7 @@ export async function openParts(options: Omit<PartsOptions, 'redis'>): Promise<P
 }
 
 export function createParts(options: PartsOptions): Parts {
-  const { config, redis, log, releases, tracing = null } = options;
+  const { config, redis, log, releases, tracing = null, seal = null } = options;
   const connections = createConnections({
     url: redis.url,
     rejectUnauthorized: config.redisTlsRejectUnauthorized,
@@ -82,40 +89,30 @@ export function createParts(options: PartsOptions): Parts {
   const observers = createObservers(log);
   const { observe } = observers;
   const cache = createSharedCache(connections.fast, randomUUID);
+  const components = openComponents(
+    { config, connections, clients, clock, cache, seal, log, observe },
+    () => accounts,
+  );
   const roster = createRoster(
     config.accounts.map((account) =>
       serve(account, config, createPlatform(account, { clients, clock, cache, log, observe })),
     ),
+    components,
   );
-  const auto = new Set(
-    config.accounts
-      .filter(({ afterAck }) => afterAck === 'auto')
-      .map(({ channel, name }) => `${channel}/${name}`),
-  );
-  const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
+  const isAuto = createIsAuto(config, components);
   const saw = createSightings({ redis: connections.fast, clock, log });
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
-  const known = { config, log, connections, clock, clients, roster, accounts, saw, observers, observe };
-  const metrics = openMetrics({ ...known, redis, releases });
+  const shared = { config, log, connections, clock, clients, roster, accounts, saw, observers, observe };
+  const metrics = openMetrics({ ...shared, redis, releases });
   observers.add(metrics.observe);
-  return { ...known, redis, metrics, tracing };
+  return { ...shared, redis, components, metrics, tracing };
 }
 
-function serve(account: Account, config: Config, platform: Platform): Served {
-  const { apiBase } = account;
-  if (account.botUrl === null) return { platform, apiBase, bot: null };
-  const { botTimeoutMs: timeoutMs, botRetry: retry } = config;
-  return {
-    platform,
-    apiBase,
-    bot: {
-      url: account.botUrl,
-      mode: account.botMode,
-      timeoutMs,
-      retry,
-      concurrency: account.replyConcurrency,
-    },
-  };
+function createIsAuto({ accounts }: Config, components: Components): (platform: Platform) => boolean {
+  const auto = new Set(
+    accounts.filter(({ afterAck }) => afterAck === 'auto').map(({ channel, name }) => `${channel}/${name}`),
+  );
+  return (platform) => auto.has(`${platform.channel}/${platform.account}`) || components.isAuto(platform);
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
@@ -138,7 +135,9 @@ const beatsPerRefresh = 5;
 const beatsPerSync = 30;
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
-export async function learnFromRedis({ connections, clock, accounts }: Parts, beats: number): Promise<void> {
+export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
+  const { connections, clock, accounts, components } = parts;
+  await components.typings.refresh();
   if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
   if (beats % beatsPerRefresh === 0) await accounts.refresh();
 }

@@ -57,7 +57,9 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
     saw: parts.saw,
   };
   const control = openControl(parts, { events, store });
-  const routes = { ...tracedWebhooks(parts, deps), metrics: openMetricsPage(parts), control, page };
+  const { names: components } = parts.components;
+  const pages = { metrics: openMetricsPage(parts), control, page };
+  const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
   const app = createApp({ log, readiness: () => readiness, ...routes });
   return withGateway(openGateway(parts, { events, later: laterEvents }), app);
 }

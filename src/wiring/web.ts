@@ -34,7 +34,8 @@ const directMs = 8_000;
 /** Opens the web process. Resolves with its port when it listens; Redis may come up later. */
 export async function startWeb(parts: Parts, options: WebOptions): Promise<number> {
   const { skipped, releases, standby, page = null, worker } = options;
-  const readiness: Readiness = { phase: 'starting', degraded: [], skipped: [...skipped] };
+  const left = [...skipped, ...parts.components.skipped];
+  const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
   const { clock, log, observe } = parts;
   const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
   const app = createWebApp(parts, { readiness, direct, releases, page });

@@ -33,7 +33,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const botOf = (platform: Platform): Bot | null => parts.roster.of(platform)?.bot ?? null;
   const notify = (holder: string): Promise<number> =>
     connections.jobs.publish(keys.web(processOf(holder)), holder);
-  const served = (): number => parts.roster.all().length;
+  const served = (): number => parts.roster.all().length + parts.components.made();
   const performing = createShares({
     places: typingConcurrency,
     // Ends and messages of the bot are judged whatever the calls do.

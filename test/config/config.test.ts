@@ -74,6 +74,7 @@ describe('settings', () => {
       demo: true,
       bypass: null,
       accounts: [],
+      components: [],
       warnings: [],
     });
     expect(skipped).toEqual([]);

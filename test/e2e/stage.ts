@@ -1,6 +1,7 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
 import { afterEach } from 'vitest';
 import { loadConfig, type Config } from '../../src/config/index.ts';
+import type { Seal } from '../../src/core/seal.ts';
 import {
   startBot,
   startSimulator,
@@ -21,12 +22,16 @@ import { startRedis, type TestRedis } from '../helpers/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;
+  /** More of it, where the bot's address is needed. */
+  envFor?: (bot: Bot) => Record<string, string>;
   wechat?: SimulatorOptions['wechat'];
   nxcloud?: SimulatorOptions['nxcloud'];
   bot?: BotOptions;
   webs?: number;
   workers?: number;
   tracing?: Tracing;
+  /** As ACCOUNTS_KEY would give it. */
+  seal?: Seal;
 }
 
 export interface Process {
@@ -105,11 +110,12 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     ...quickRules,
     ...simulatedEnvironment(simulator, bot),
     ...options.env,
+    ...options.envFor?.(bot),
   };
   const { config } = loadConfig(
     Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')),
   );
-  const place = { config, log, redis, tracing: options.tracing ?? null };
+  const place = { config, log, redis, tracing: options.tracing ?? null, seal: options.seal ?? null };
   const workers: Process[] = [];
   const addWorker = async (): Promise<Process> => {
     const worker = await openWorker(place);
@@ -173,6 +179,7 @@ interface Place {
   log: RecordedLog;
   redis: TestRedis;
   tracing: Tracing | null;
+  seal: Seal | null;
 }
 
 async function openWorker(place: Place): Promise<Process> {

@@ -1,0 +1,56 @@
+/** The fields of a third-party platform, as a file spells them; a message goes on after the field's name. */
+import { z } from 'zod';
+import { appIdPattern } from '../core/authorizer.ts';
+import { aesKey, needed, wechatFields } from './schema.ts';
+
+const { appId, appSecret, token, tokenPrevious, encodingAesKeyPrevious, apiBase, accessTokenUrl } =
+  wechatFields.shape;
+
+/** Every setting of an account but its identity: all its authorizers have it. */
+export const templateFields = wechatFields.pick({
+  kind: true,
+  typingPath: true,
+  interim: true,
+  customSend: true,
+  botUrl: true,
+  botMode: true,
+  replyConcurrency: true,
+  typing: true,
+  afterAck: true,
+  sendEnds: true,
+  startDelayMs: true,
+  starts: true,
+  rules: true,
+});
+
+const forEach = accessTokenUrl.refine((url) => url === undefined || url.includes('{appid}'), {
+  error: 'must hold {appid}: one token is not good for another account',
+});
+
+const headerValue = z
+  .string({ error: 'must be a text in quotes' })
+  .regex(/^[!-~]([ -~]*[!-~])?$/, { error: 'must be what stands behind "Authorization: "' });
+
+const appIds = z.array(z.string().regex(appIdPattern, { error: 'is no AppID' }), {
+  error: 'must be a list of AppIDs',
+});
+
+export const componentFields = z
+  .strictObject({
+    appId,
+    appSecret,
+    token,
+    tokenPrevious,
+    encodingAesKey: needed("copy the message key from the platform's page").pipe(aesKey),
+    encodingAesKeyPrevious,
+    apiBase,
+    authorizerTokenUrl: forEach,
+    authorizerTokenAuthorization: headerValue.optional(),
+    forwardUrl: accessTokenUrl,
+    minis: appIds.default([]),
+    template: templateFields.prefault({}),
+  })
+  .refine((read) => read.appSecret !== undefined || read.authorizerTokenUrl !== undefined, {
+    path: ['appSecret'],
+    error: 'is missing: set it, or authorizerTokenUrl',
+  });

@@ -1,0 +1,83 @@
+/** What was said at run time about typing behind third-party platforms: a record of each in Redis, read by all processes. */
+import { z } from 'zod';
+import { untold, type ComponentTyping } from '../core/component-typing.ts';
+import type { Log } from '../core/log.ts';
+import { keys } from './keys.ts';
+
+export interface ComponentTypingCommands {
+  get(key: string): Promise<string | null>;
+  mget(...keys: string[]): Promise<(string | null)[]>;
+  set(key: string, value: string): Promise<unknown>;
+}
+
+export interface ComponentTypings {
+  /** Reads all records; called every second or so. Rejects when Redis is out of reach: what was known stays. */
+  refresh(): Promise<void>;
+  /** As last known; before the first reading the template's word holds. */
+  of(component: string): ComponentTyping;
+  /** As it stands in Redis. Rejects when Redis is out of reach. */
+  read(component: string): Promise<ComponentTyping>;
+  /** Rejects when Redis is out of reach. */
+  write(component: string, typing: ComponentTyping): Promise<void>;
+}
+
+const record = z.object({
+  v: z.literal(1),
+  typing: z.discriminatedUnion('is', [
+    z.object({ is: z.enum(['template', 'all', 'none']) }),
+    z.object({ is: z.literal('list'), appids: z.array(z.string()) }),
+    z.object({ is: z.literal('share'), percent: z.number() }),
+  ]),
+  accounts: z.record(z.string(), z.enum(['on', 'off'])).default({}),
+});
+
+export interface ComponentTypingsOptions {
+  redis: ComponentTypingCommands;
+  components: readonly string[];
+  log: Log;
+}
+
+export function createComponentTypings({
+  redis,
+  components,
+  log,
+}: ComponentTypingsOptions): ComponentTypings {
+  const known = new Map<string, ComponentTyping>();
+  const unreadable = new Set<string>();
+  const names = components.map((name) => keys.component(name));
+  const of = (name: string): ComponentTyping => known.get(name) ?? untold;
+  const learn = (name: string, text: string | null): ComponentTyping => {
+    const typing = parse(text);
+    if (typing !== null) known.set(name, typing);
+    // A later release's record, or a spoilt one: what was known before is better than nothing. Said once.
+    else if (!unreadable.has(name))
+      log.warn({ component: name }, 'Its record cannot be read: PUT its typing anew.');
+    if (typing === null) unreadable.add(name);
+    else unreadable.delete(name);
+    return of(name);
+  };
+  return {
+    async refresh() {
+      if (names.length === 0) return;
+      const values = await redis.mget(...names);
+      components.forEach((name, index) => learn(name, values[index] ?? null));
+    },
+    of,
+    read: async (name) => learn(name, await redis.get(keys.component(name))),
+    async write(name, typing) {
+      await redis.set(keys.component(name), JSON.stringify({ v: 1, ...typing }));
+      known.set(name, typing);
+    },
+  };
+}
+
+/** null: it cannot be read. */
+function parse(text: string | null): ComponentTyping | null {
+  if (text === null) return untold;
+  try {
+    const { typing, accounts } = record.parse(JSON.parse(text));
+    return { typing, accounts };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,40 @@
+import type { KeptSecrets } from '../core/kept-secrets.ts';
+
+/** The Redis commands that it uses. */
+export interface KeptSecretsCommands {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string): Promise<unknown>;
+  set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
+  del(key: string): Promise<unknown>;
+  eval(script: string, numberOfKeys: number, key: string, from: string, to: string): Promise<unknown>;
+}
+
+const PREFIX = '{keeptyping}:secret:';
+
+/** A command that timed out may have been carried out: said again, it finds its own value and is content. */
+const REPLACE = `
+local stands = redis.call('GET', KEYS[1])
+if stands == ARGV[2] then
+  return 1
+end
+if stands ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+`;
+
+/** Closed secrets in Redis, under `{keeptyping}:secret:`. */
+export function createKeptSecrets(redis: KeptSecretsCommands): KeptSecrets {
+  return {
+    read: (name) => redis.get(PREFIX + name),
+    write: async (name, value, ttlMs) => {
+      if (ttlMs === null) await redis.set(PREFIX + name, value);
+      else await redis.set(PREFIX + name, value, 'PX', Math.max(1, Math.ceil(ttlMs)));
+    },
+    replace: async (name, { from, to }) => (await redis.eval(REPLACE, 1, PREFIX + name, from, to)) === 1,
+    drop: async (name) => {
+      await redis.del(PREFIX + name);
+    },
+  };
+}

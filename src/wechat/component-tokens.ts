@@ -1,0 +1,136 @@
+/**
+ * The tokens of a third-party platform that refreshes by itself: ticket, component_access_token, and each authorizer's
+ * refresh token for its access token. All processes share them, and one at a time fetches.
+ */
+import { authorizerName } from '../core/authorizer.ts';
+import { fetchTold, keepTokens, withToken, type KeptTokens } from './access-token.ts';
+import type { Reply } from './api.ts';
+import {
+  createComponentApi,
+  readExchange,
+  readRenewal,
+  type AuthorizerGrant,
+  type ComponentApi,
+} from './component-api.ts';
+import type { ComponentSecrets, Dated, HeldRefreshToken } from './component-secrets.ts';
+import type { WechatComponent } from './component.ts';
+import { sealedCache } from './sealed-cache.ts';
+import { createUnsaved, type Unsaved } from './unsaved.ts';
+import { faultOf, tokenOf, type Fetched, type TokenDeps, type TokenFault } from './token-source.ts';
+import type { Seal } from '../core/seal.ts';
+
+export interface ComponentTokenDeps extends TokenDeps {
+  secrets: ComponentSecrets;
+  seal: Seal;
+}
+
+export interface ComponentTokens {
+  /** The token keeper of one authorizer: one per process. */
+  of(appId: string): KeptTokens;
+}
+
+/** Four calls of 3 s each at worst, and Redis: no lock may end before its fetch (ms). */
+const exclusive = { ms: 20_000 };
+/** The code is another account's, invalid, expired or used. WeChat will not say otherwise later. */
+const codeIsOver: ReadonlySet<number> = new Set([0, 40029, 61009, 61010]);
+
+const noTicket =
+  "WeChat's component_verify_ticket has not come in the last 12 hours: let the authorization event URL of the platform lead here.";
+const noAuthorization =
+  'The account has not authorised the platform while keeptyping listened: let it authorise again, or bring in its refresh token.';
+
+interface Asking {
+  api: ComponentApi;
+  /** The platform's own token. */
+  component: KeptTokens;
+  deps: ComponentTokenDeps;
+  /** New refresh tokens, each kept before the access token that came with it is used. */
+  unsaved: Unsaved;
+}
+
+export function createComponentTokens(component: WechatComponent, deps: ComponentTokenDeps): ComponentTokens {
+  const api = createComponentApi(component, deps.send);
+  const keep = (name: string, fetch: () => Promise<Fetched>): KeptTokens =>
+    keepTokens(
+      { name: `${component.appId}/${name}`, fetch, exclusive },
+      { clock: deps.clock, cache: sealedCache(deps.cache, deps.seal) },
+    );
+  const own = keep('component', () => fetchOwn(api, deps).catch(unreachable));
+  const asking: Asking = { api, component: own, deps, unsaved: createUnsaved(deps.clock) };
+  const fetch = (appId: string): Promise<Fetched> => fetchFor(asking, appId).catch(unreachable);
+  return {
+    of: (appId) =>
+      keep(appId, () => fetchTold(authorizerName(component.name, appId), () => fetch(appId), deps)),
+  };
+}
+
+async function fetchOwn(api: ComponentApi, { secrets, clock, log }: ComponentTokenDeps): Promise<Fetched> {
+  const ticket = await secrets.ticket();
+  if (ticket === null) return { is: 'no-credentials', remedy: noTicket };
+  const granted = await api.token(ticket);
+  if (granted.is !== 'granted') return granted;
+  log.debug({ seconds: granted.seconds }, 'component access token fetched');
+  return { is: 'token', ...tokenOf(granted.token, granted, clock.now()) };
+}
+
+/** Whoever authorises anew has a code: it comes first. */
+async function fetchFor(asking: Asking, appId: string): Promise<Fetched> {
+  await asking.unsaved.saveLeft(appId);
+  const { secrets } = asking.deps;
+  const [code, held] = [await secrets.code(appId), await secrets.refreshToken(appId)];
+  const exchanged = code && (held === null || held.at < code.at) ? await exchange(asking, appId, code) : null;
+  if (exchanged) return exchanged;
+  return held === null ? { is: 'no-credentials', remedy: noAuthorization } : renew(asking, appId, held);
+}
+
+/** null: the code is good for nothing any more. */
+async function exchange(asking: Asking, appId: string, code: Dated): Promise<Fetched | null> {
+  const { api, component, deps, unsaved } = asking;
+  const { secrets, log } = deps;
+  const reply = await withToken(component, (token) => api.exchangeCode(token, code.secret));
+  const grant = isReply(reply) ? readExchange(reply, appId) : null;
+  if (grant === null) {
+    if (reply.is !== 'code' || !codeIsOver.has(reply.code)) return asFault(reply);
+    log.warn({ appId, code: reply.code }, 'WeChat did not take the authorization code of an account.');
+    await secrets.dropCode(appId);
+    return null;
+  }
+  const { refreshToken: secret } = grant;
+  if (secret !== null) {
+    const token = { secret, at: code.at };
+    await unsaved.save(appId, () => secrets.keepRefreshToken(appId, token));
+  }
+  await secrets.dropCode(appId).catch(() => {});
+  return fetched(deps, appId, grant);
+}
+
+async function renew(asking: Asking, appId: string, held: HeldRefreshToken): Promise<Fetched> {
+  const { api, component, deps, unsaved } = asking;
+  const reply = await withToken(component, (token) => api.renew(token, appId, held.secret));
+  const grant = isReply(reply) ? readRenewal(reply) : null;
+  if (grant === null) return asFault(reply);
+  if (grant.refreshToken !== null && grant.refreshToken !== held.secret) {
+    await unsaved.save(appId, deps.secrets.renewal(appId, held, grant.refreshToken));
+  }
+  return fetched(deps, appId, grant);
+}
+
+function fetched({ clock, log }: ComponentTokenDeps, appId: string, grant: AuthorizerGrant): Fetched {
+  log.debug({ appId, seconds: grant.seconds }, 'authorizer access token fetched');
+  return { is: 'token', ...tokenOf(grant.token, grant, clock.now()) };
+}
+
+function isReply(reply: Reply | TokenFault): reply is Reply {
+  return ['code', 'status', 'unreadable', 'lost'].includes(reply.is);
+}
+
+function asFault(reply: Reply | TokenFault): TokenFault {
+  return isReply(reply) ? faultOf(reply) : reply;
+}
+
+function unreachable(): TokenFault {
+  return {
+    is: 'token-lost',
+    cause: 'Redis is out of reach: the secrets of the third-party platform are there',
+  };
+}

@@ -1,0 +1,78 @@
+/** A third-party platform as a process serves it: its events, and its authorizers, made when they are first named. */
+import type { KeptSecrets } from '../core/kept-secrets.ts';
+import type { Platform } from '../core/platform.ts';
+import type { Rules } from '../core/rules.ts';
+import type { Seal } from '../core/seal.ts';
+import { createAccessTokens, type KeptTokens } from './access-token.ts';
+import type { WechatAccount } from './account.ts';
+import { createComponentEvents } from './component-events.ts';
+import { createListener, type News } from './component-listener.ts';
+import { createComponentSecrets, type ComponentSecrets } from './component-secrets.ts';
+import { createComponentTokens } from './component-tokens.ts';
+import { authorizerOf, isByItself, type WechatComponent } from './component.ts';
+import { createWechat, type WechatDeps } from './index.ts';
+
+export interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
+  /** Where what it needs for refreshing by itself is kept, closed; null where a token service is asked. */
+  safe: { kept: KeptSecrets; seal: Seal } | null;
+  /** The authorizer's mode as it stands now. */
+  modeOf: (appId: string) => Rules['mode'];
+  told: (news: News) => void;
+}
+
+export interface LiveComponent {
+  events: Platform;
+  /** A new platform for the account at each call. */
+  authorizer(appId: string): Platform;
+  /**
+   * Takes a refresh token that somebody else got. Rejects when Redis is out of reach.
+   * @throws Error where tokens come from a token service: it has the refresh tokens
+   */
+  keepRefreshToken(appId: string, token: string): Promise<void>;
+}
+
+/** @throws Error when it is to refresh by itself and has nowhere safe to keep what it needs */
+export function createLiveComponent(component: WechatComponent, deps: LiveComponentDeps): LiveComponent {
+  const { clock, log, modeOf, told, safe } = deps;
+  const own = isByItself(component) ? openSafe(component, safe, deps) : null;
+  const tokensOf = (account: WechatAccount): KeptTokens =>
+    own ? own.tokens.of(account.appId) : createAccessTokens(account, deps);
+  const secrets = own?.secrets ?? null;
+  const hear = createListener({
+    name: component.name,
+    secrets,
+    tokensOf: (appId) => tokensOf(authorizerOf(component, appId)),
+    told,
+    clock,
+    log,
+  });
+  return {
+    events: createComponentEvents(component, { now: clock.now, hear }),
+    authorizer: (appId) => {
+      const account = authorizerOf(component, appId);
+      const platform = createWechat(account, { ...deps, tokens: tokensOf(account) });
+      return {
+        ...platform,
+        get rules() {
+          return { ...platform.rules, mode: modeOf(appId) };
+        },
+      };
+    },
+    keepRefreshToken: async (appId, secret) => {
+      if (!secrets)
+        throw new Error(`The component ${component.name} has a token service: give it the token.`);
+      await secrets.keepRefreshToken(appId, { secret, at: clock.now() });
+      await tokensOf(authorizerOf(component, appId)).forget();
+      told({ is: 'granted', appId });
+    },
+  };
+}
+
+function openSafe(component: WechatComponent, safe: LiveComponentDeps['safe'], deps: LiveComponentDeps) {
+  if (!safe)
+    throw new Error(
+      'it refreshes tokens by itself, and its secrets may not lie in Redis open: set ACCOUNTS_KEY, or authorizerTokenUrl',
+    );
+  const secrets: ComponentSecrets = createComponentSecrets(component.appId, { ...safe, now: deps.clock.now });
+  return { secrets, tokens: createComponentTokens(component, { ...deps, seal: safe.seal, secrets }) };
+}

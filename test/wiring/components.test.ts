@@ -1,0 +1,92 @@
+import { expect, test } from 'vitest';
+import { createComponents } from '../../src/wiring/components.ts';
+import { recordLog } from '../helpers/log.ts';
+import { testSeal } from '../helpers/seal.ts';
+import { fakeKept, vendor } from '../wechat/component-scene.ts';
+import { fakeCache, fakeClock, scriptedSend } from '../wechat/fakes.ts';
+
+function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSeal> | null = testSeal()) {
+  const clock = fakeClock();
+  const client = { send: scriptedSend(), close: () => {} };
+  return createComponents({
+    config: { components: [{ ...vendor, ...over }], botTimeoutMs: 1_000, botRetry: 'safe' },
+    clients: { typing: client, messages: client },
+    clock,
+    cache: fakeCache(clock),
+    kept: fakeKept(),
+    seal,
+    typings: {
+      of: () => ({ typing: { is: 'all' }, accounts: {} }),
+      refresh: async () => {},
+      read: async () => ({ typing: { is: 'all' }, accounts: {} }),
+      write: async () => {},
+    },
+    told: () => {},
+    log: recordLog(),
+  });
+}
+
+const named = (account: string, channel = 'wechat') => ({ channel, account });
+const nth = (n: number): string => `vendor.wx${n.toString(16).padStart(16, '0')}`;
+
+test('an account behind a component is made when it is named, and the same one from then on', () => {
+  const components = open();
+  const more = (place: { channel: string; account: string }) => components.more(place);
+  const served = more(named(nth(1)));
+  expect(served).toMatchObject({
+    apiBase: vendor.apiBase,
+    bot: { url: 'http://127.0.0.1:9/wx0000000000000001', mode: 'job' },
+    platform: { account: nth(1), rules: { mode: 'continuous' } },
+  });
+  expect(more(named(nth(1)))).toBe(served);
+});
+
+test.each([
+  named('vendor'),
+  named('other.wx1111111111111111'),
+  named('vendor.wx1'),
+  named('vendor.WX1111111111111111'),
+  named(nth(1), 'nxcloud'),
+])('$channel/$account is none', (place) => {
+  expect(open().more(place)).toBeNull();
+});
+
+test('whoever makes up AppIDs fills no memory: the one named longest ago is forgotten', () => {
+  const components = open();
+  const more = (place: { channel: string; account: string }) => components.more(place);
+  const [first, second] = [more(named(nth(1))), more(named(nth(2)))];
+  for (let n = 3; n <= 2_000; n += 1) more(named(nth(n)));
+  expect(more(named(nth(1)))).toBe(first);
+  more(named(nth(2_001)));
+  expect(more(named(nth(1)))).toBe(first);
+  expect(more(named(nth(2)))).not.toBe(second);
+});
+
+test('events go to the vendor’s service as jobs; without one nowhere', () => {
+  expect(open().more(named('vendor.events'))?.bot).toBeNull();
+  expect(open({ forwardUrl: 'http://vendor/' }).more(named('vendor.events'))?.bot).toMatchObject({
+    url: 'http://vendor/',
+    mode: 'job',
+  });
+});
+
+test('one that would keep its secrets open is left out with the reason; one with a token service needs no key', () => {
+  const closed = open({}, null);
+  expect([closed.names, closed.skipped]).toEqual([
+    [],
+    [{ account: 'component/vendor', reason: expect.stringContaining('set ACCOUNTS_KEY') as string }],
+  ]);
+  expect(closed.more(named(nth(1)))).toBeNull();
+  expect(open({ authorizerTokenUrl: 'http://tokens/{appid}' }, null).names).toEqual(['vendor']);
+});
+
+test('a refresh token can be brought in only where it is used', async () => {
+  await open().keepRefreshToken('vendor', 'wx1111111111111111', 'R1');
+  await expect(open().keepRefreshToken('other', 'wx1111111111111111', 'R1')).rejects.toThrow(
+    'No component other',
+  );
+  const elsewhere = open({ authorizerTokenUrl: 'http://tokens/{appid}' });
+  await expect(elsewhere.keepRefreshToken('vendor', 'wx1111111111111111', 'R1')).rejects.toThrow(
+    'token service',
+  );
+});
