@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Channel } from '../core/platform.ts';
+import { isAccountName } from '../core/served.ts';
 import type { Candidate, Fields } from './candidate.ts';
 import { fillIn } from './environment.ts';
 import type { Environment } from './settings.ts';
@@ -11,8 +12,6 @@ import type { Environment } from './settings.ts';
 export type ReadFile = (path: string) => string | null;
 
 const DEFAULT_FOLDER = 'config';
-/** It stands in URLs and in Redis keys, apart from its neighbours by a slash. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 const accountsByName = z
   .record(z.string(), z.record(z.string(), z.unknown(), { error: 'must be an object' }), {
@@ -78,7 +77,7 @@ function candidateOf(options: {
   const { channel, name } = options;
   const faults: string[] = [];
   const place = `accounts.${channel}.${name}`;
-  if (!NAME.test(name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
+  if (!isAccountName(name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
   const filled = Object.entries(fillIn(options.written, options.environment, faults));
   const fields = Object.fromEntries(filled.filter(([, value]) => value !== '' && value !== null));
   return { channel, name, from: 'files', fields, faults, label: (field) => `${place}.${field}` };

@@ -8,7 +8,7 @@ import { fileCandidates, readFromDisk, type ReadFile } from './files.ts';
 import { forwardFields } from './schema.ts';
 import { readSettings, type Environment, type Settings } from './settings.ts';
 
-export type { Account } from './accounts.ts';
+export { readAccount, type Account } from './accounts.ts';
 export type { Config, Forward } from './config.ts';
 
 /** An account of a file that could not be loaded; `account` is `channel/name`. */
@@ -50,9 +50,11 @@ export function loadConfig(
     ? { ...readForwards(candidates, faults), accounts: [] }
     : { ...readAccounts(candidates, settings, faults), forwards: null };
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
-  const demo = settings.DEMO ?? (candidates.length === 0 && !bypass && !isProduction(settings));
+  const none = candidates.length === 0 && settings.ACCOUNTS_KEY === undefined;
+  const demo = settings.DEMO ?? (none && !bypass && !isProduction(settings));
+  const fromEnvironment = candidates.filter(({ from }) => from === 'environment').map(idOf);
   return deepFreeze({
-    config: { ...nameSettings(settings), demo, bypass: forwards, accounts, warnings },
+    config: { ...nameSettings(settings), demo, bypass: forwards, accounts, fromEnvironment, warnings },
     skipped,
   });
 }
@@ -71,7 +73,10 @@ function readForBypass(environment: Environment, warnings: string[]): ReturnType
   return readSettings(Object.fromEntries(harmless));
 }
 
-/** A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left. */
+/**
+ * A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left, and
+ * none can come at run time.
+ */
 function readAccounts(
   candidates: readonly Candidate[],
   settings: Settings | null,
@@ -90,12 +95,18 @@ function readAccounts(
     else if (candidate.from === 'environment') faults.push(...read.faults);
     else skipped.push(skip(candidate, read.faults));
   }
-  if (accounts.length === 0) faults.push(...skipped.map(({ account, reason }) => `${account}: ${reason}`));
+  const comeLater = settings?.ACCOUNTS_KEY !== undefined;
+  if (accounts.length === 0 && !comeLater)
+    faults.push(...skipped.map(({ account, reason }) => `${account}: ${reason}`));
   return { accounts, skipped };
 }
 
-function skip({ channel, name }: Candidate, faults: readonly string[]): Skipped {
-  return { account: `${channel}/${name}`, reason: faults.join('; ') };
+function skip(candidate: Candidate, faults: readonly string[]): Skipped {
+  return { account: idOf(candidate), reason: faults.join('; ') };
+}
+
+function idOf({ channel, name }: Pick<Candidate, 'channel' | 'name'>): string {
+  return `${channel}/${name}`;
 }
 
 /** The panic switch must work: what else is wrong with an account is of no interest. */

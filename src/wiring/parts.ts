@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { Account, Config } from '../config/index.ts';
+import type { Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
-import type { Platform } from '../core/platform.ts';
 import type { Observe } from '../core/notice.ts';
+import type { Platform } from '../core/platform.ts';
 import type { Saw } from '../core/sight.ts';
-import { createRoster, type ChangingRoster, type Served } from '../core/served.ts';
+import type { Roster } from '../core/served.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
@@ -18,11 +18,13 @@ import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { createConnections, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { openAccounts, type ServedAccounts } from './accounts.ts';
 import { openMetrics } from './metrics.ts';
-import { createClients, createPlatform, type Clients } from './platforms.ts';
+import { createClients, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import { openQueues } from './queues.ts';
 import type { Releases } from './releases.ts';
+import { closeClients, createServing, type Serving } from './serve.ts';
 
 export interface RedisPlace {
   url: string;
@@ -36,7 +38,11 @@ export interface Parts {
   connections: Connections;
   clock: RedisClock;
   clients: Clients;
-  roster: ChangingRoster;
+  /** The accounts that take pushes. */
+  roster: Roster;
+  /** All that is known of them. */
+  served: ServedAccounts;
+  serving: Serving;
   accounts: ReturnType<typeof createAccounts>;
   /** Hear of everything that happens. */
   observers: Observers;
@@ -74,48 +80,24 @@ export function createParts(options: PartsOptions): Parts {
   });
   releases.add('Redis connections', () => connections.close());
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
-  const { typingConcurrency: typing, replyConcurrency: replies } = config;
-  const clients = createClients({ typing, replies, traced: tracing?.call });
-  releases.add('HTTP clients', () =>
-    Object.values(clients).forEach((client: { close: () => void }) => client.close()),
-  );
+  const traced = tracing?.call;
+  const limits = { typing: config.typingConcurrency, replies: config.replyConcurrency };
+  const clients = createClients({ ...limits, traced });
+  releases.add('HTTP clients', () => closeClients(clients));
   const observers = createObservers(log);
   const { observe } = observers;
   const cache = createSharedCache(connections.fast, randomUUID);
-  const roster = createRoster(
-    config.accounts.map((account) =>
-      serve(account, config, createPlatform(account, { clients, clock, cache, log, observe })),
-    ),
-  );
-  const auto = new Set(
-    config.accounts
-      .filter(({ afterAck }) => afterAck === 'auto')
-      .map(({ channel, name }) => `${channel}/${name}`),
-  );
-  const isAuto = ({ channel, account }: Platform): boolean => auto.has(`${channel}/${account}`);
+  const serving = createServing({ config, clients, clock, cache, log, observe, releases, traced });
+  const served = openAccounts({ config, redis: connections.fast, serving, clock, log });
   const saw = createSightings({ redis: connections.fast, clock, log });
+  const isAuto = (platform: Platform): boolean => serving.isAuto(platform);
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
-  const known = { config, log, connections, clock, clients, roster, accounts, saw, observers, observe };
+  const { roster } = served;
+  const heard = { accounts, saw, observers, observe };
+  const known = { config, log, connections, clock, clients, roster, served, serving, ...heard };
   const metrics = openMetrics({ ...known, redis, releases });
   observers.add(metrics.observe);
   return { ...known, redis, metrics, tracing };
-}
-
-function serve(account: Account, config: Config, platform: Platform): Served {
-  const { apiBase } = account;
-  if (account.botUrl === null) return { platform, apiBase, bot: null };
-  const { botTimeoutMs: timeoutMs, botRetry: retry } = config;
-  return {
-    platform,
-    apiBase,
-    bot: {
-      url: account.botUrl,
-      mode: account.botMode,
-      timeoutMs,
-      retry,
-      concurrency: account.replyConcurrency,
-    },
-  };
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
@@ -138,7 +120,9 @@ const beatsPerRefresh = 5;
 const beatsPerSync = 30;
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
-export async function learnFromRedis({ connections, clock, accounts }: Parts, beats: number): Promise<void> {
+export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
+  const { connections, clock, accounts, served } = parts;
   if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
+  await served.records.follow();
   if (beats % beatsPerRefresh === 0) await accounts.refresh();
 }

@@ -17,7 +17,7 @@ import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { startWorker } from '../../src/wiring/worker.ts';
 import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { startRedis, type TestKind, type TestRedis } from '../helpers/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;
@@ -27,6 +27,8 @@ export interface StageOptions {
   webs?: number;
   workers?: number;
   tracing?: Tracing;
+  /** @default as TEST_REDIS says, else embedded */
+  redis?: TestKind;
 }
 
 export interface Process {
@@ -85,7 +87,8 @@ export const quickRules = {
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const log = recordLog();
-  const redis = await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded');
+  const kind = process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded';
+  const redis = await startRedis(options.redis ?? kind);
   releases.add('redis', () => redis.stop());
   const simulator = await startSimulator({
     wechat: { ...options.wechat, rules: { ...quick.wechat, pushTimeout: 800, ...options.wechat?.rules } },
