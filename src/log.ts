@@ -14,6 +14,7 @@ const SECRETS = [
   'accessToken',
   'accessTokenUrl',
   'access_token',
+  'accountsKeys',
   'appKey',
   'appSecret',
   'authorization',

@@ -6,7 +6,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 export interface Candidate {
   channel: Channel;
   name: string;
-  from: 'environment' | 'files';
+  from: 'environment' | 'files' | 'record';
   /** Without the empty ones. */
   fields: Fields;
   /** What was found wrong on the way here. */

@@ -33,6 +33,10 @@ export interface Config {
   typingConcurrency: number;
   /** Bearers of the control API, the present one first; empty: it answers this machine only, in production nobody. */
   controlTokens: readonly string[];
+  /** What closes the secrets of accounts that are set at run time, in hex, the present one first; empty: none are. */
+  accountsKeys: readonly string[];
+  /** URLs that are set at run time may lead to this machine and its network. */
+  allowPrivateUrls: boolean;
   /** Stands in the gateway's path; null: as above. */
   gatewayKey: string | null;
   /** The bot's own BullMQ queue; `redisUrl` null: on keeptyping's Redis. */
@@ -52,6 +56,8 @@ export interface Config {
   accounts: readonly Account[];
   /** WeChat's third-party platforms. */
   components: readonly WechatComponent[];
+  /** Those of them that plain variables define, as `channel/name`; the others stand in files. */
+  fromEnvironment: readonly string[];
   /** One sentence each, for the log. */
   warnings: readonly string[];
 }
@@ -76,7 +82,7 @@ function readTraces(settings: Settings): Config['traces'] {
 /** The settings under the names that the program uses. */
 export function nameSettings(
   settings: Settings,
-): Omit<Config, 'demo' | 'bypass' | 'accounts' | 'components' | 'warnings'> {
+): Omit<Config, 'demo' | 'bypass' | 'accounts' | 'components' | 'fromEnvironment' | 'warnings'> {
   return {
     production: isProduction(settings),
     port: settings.PORT,
@@ -92,9 +98,9 @@ export function nameSettings(
     typingCapMs: settings.TYPING_CAP_MS,
     replyConcurrency: settings.REPLY_CONCURRENCY,
     typingConcurrency: settings.TYPING_CONCURRENCY,
-    controlTokens: [settings.CONTROL_TOKEN, settings.CONTROL_TOKEN_PREVIOUS].filter(
-      (token) => token !== undefined,
-    ),
+    controlTokens: present(settings.CONTROL_TOKEN, settings.CONTROL_TOKEN_PREVIOUS),
+    accountsKeys: present(settings.ACCOUNTS_KEY, settings.ACCOUNTS_KEY_PREVIOUS),
+    allowPrivateUrls: settings.ALLOW_PRIVATE_URLS,
     gatewayKey: settings.GATEWAY_KEY ?? null,
     botQueue: readBotQueue(settings),
     metricsPort: settings.METRICS_PORT ?? null,
@@ -103,4 +109,8 @@ export function nameSettings(
     dyno: settings.DYNO ?? null,
     dataDir: settings.DATA_DIR,
   };
+}
+
+function present(...values: (string | undefined)[]): string[] {
+  return values.filter((value) => value !== undefined);
 }

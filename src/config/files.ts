@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Channel } from '../core/platform.ts';
+import { isAccountName } from '../core/served.ts';
 import type { Candidate, Fields } from './candidate.ts';
 import type { ComponentCandidate } from './components.ts';
 import { fillIn } from './environment.ts';
@@ -9,8 +10,6 @@ import { parseJson, readText, type ReadFile } from './json-file.ts';
 import type { Environment } from './settings.ts';
 
 const DEFAULT_FOLDER = 'config';
-/** It stands in URLs and in Redis keys, apart from its neighbours by a slash. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 
 const accountsByName = z
   .record(z.string(), z.record(z.string(), z.unknown(), { error: 'must be an object' }), {
@@ -78,7 +77,7 @@ type Filled = Pick<Candidate, 'name' | 'from' | 'fields' | 'faults'>;
 
 function fill(options: { name: string; written: Fields; environment: Environment }): Filled {
   const faults: string[] = [];
-  if (!NAME.test(options.name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
+  if (!isAccountName(options.name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
   const fields = present(fillIn(options.written, options.environment, faults));
   return { name: options.name, from: 'files', fields, faults };
 }

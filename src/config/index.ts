@@ -7,7 +7,7 @@ import { readFromDisk, type ReadFile } from './json-file.ts';
 import { readAll, readForwards, type Skipped } from './read-all.ts';
 import { readSettings, type Environment } from './settings.ts';
 
-export type { Account } from './accounts.ts';
+export { readAccount, type Account } from './accounts.ts';
 export type { Config, Forward } from './config.ts';
 export type { Skipped } from './read-all.ts';
 
@@ -46,10 +46,15 @@ export function loadConfig(
     ? { ...readForwards(candidates, faults), accounts: [], components: [] }
     : { ...readAll(candidates, settings, faults), forwards: null };
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
-  const none = candidates.accounts.length + candidates.components.length === 0;
+  const count = candidates.accounts.length + candidates.components.length;
+  const none = count === 0 && settings.ACCOUNTS_KEY === undefined;
   const demo = settings.DEMO ?? (none && !bypass && !isProduction(settings));
+  const fromEnvironment = candidates.accounts
+    .filter(({ from }) => from === 'environment')
+    .map(({ channel, name }) => `${channel}/${name}`);
+  const here = { accounts, components, fromEnvironment };
   return deepFreeze({
-    config: { ...nameSettings(settings), demo, bypass: forwards, accounts, components, warnings },
+    config: { ...nameSettings(settings), demo, bypass: forwards, ...here, warnings },
     skipped,
   });
 }

@@ -22,7 +22,7 @@ export interface Candidates {
 
 type Served = { accounts: Account[]; components: WechatComponent[]; skipped: Skipped[] };
 
-/** A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left. */
+/** A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left and none can come at run time. */
 export function readAll(candidates: Candidates, settings: Settings | null, faults: string[]): Served {
   const limits = settings ?? { TYPING_CAP_MS: 0, REPLY_DEADLINE_MS: 0 };
   const all: Served = { accounts: [], components: [], skipped: [] };
@@ -39,7 +39,8 @@ export function readAll(candidates: Candidates, settings: Settings | null, fault
     if ('component' in read && !twice) all.components.push(read.component);
     else refuse(candidate, `component/${candidate.name}`, { twice, read, all, faults });
   }
-  if (all.accounts.length + all.components.length === 0)
+  const comeLater = settings?.ACCOUNTS_KEY !== undefined;
+  if (all.accounts.length + all.components.length === 0 && !comeLater)
     faults.push(...all.skipped.map(({ account, reason }) => `${account}: ${reason}`));
   return all;
 }

@@ -36,6 +36,12 @@ const secret = z
   .string()
   .regex(/^\S{16,}$/, { error: 'must be at least 16 characters long, without spaces' });
 
+/** A key of AES-256, as its bytes in hex: one spelling for all. */
+const key = z
+  .string()
+  .refine(isKey, { error: 'must be 32 bytes in base64 or hex, as `openssl rand -base64 32` makes them' })
+  .transform((text) => bytesOf(text).toString('hex'));
+
 const variables = z
   .object({
     PORT: whole(0, 65_535).default(3000),
@@ -53,6 +59,9 @@ const variables = z
     TYPING_CONCURRENCY: whole(1, 100_000).default(200),
     CONTROL_TOKEN: secret.optional(),
     CONTROL_TOKEN_PREVIOUS: secret.optional(),
+    ACCOUNTS_KEY: key.optional(),
+    ACCOUNTS_KEY_PREVIOUS: key.optional(),
+    ALLOW_PRIVATE_URLS: yesOrNo.default(false),
     GATEWAY_KEY: z
       .string()
       .regex(/^[A-Za-z0-9_-]{16,200}$/, { error: 'must be 16 to 200 letters, digits, _ and -' })
@@ -80,6 +89,10 @@ const variables = z
     error: 'must be less than REPLY_DEADLINE_MS, or a turn ends before its bot may',
     when: ({ issues }) =>
       !issues.some(({ path }) => path?.[0] === 'BOT_TIMEOUT_MS' || path?.[0] === 'REPLY_DEADLINE_MS'),
+  })
+  .refine((read) => read.ACCOUNTS_KEY !== undefined || read.ACCOUNTS_KEY_PREVIOUS === undefined, {
+    path: ['ACCOUNTS_KEY_PREVIOUS'],
+    error: 'is set without ACCOUNTS_KEY: set the new key there',
   });
 
 export type Settings = z.infer<typeof variables>;
@@ -94,4 +107,12 @@ export function readSettings(environment: Environment): { settings: Settings } |
 
 function isRedisUrl(value: string): boolean {
   return URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol);
+}
+
+function isKey(text: string): boolean {
+  return /^([0-9a-f]{64}|[\w+/-]{43}=?)$/i.test(text) && bytesOf(text).length === 32;
+}
+
+function bytesOf(text: string): Buffer {
+  return Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
 }

@@ -3,6 +3,7 @@ import type { Channel } from './conversation.ts';
 import type { BotRetry } from './forward.ts';
 import type { Platform } from './platform.ts';
 import type { Place } from './sight.ts';
+import type { Send } from './wire.ts';
 
 export interface ServedBot {
   url: string;
@@ -12,6 +13,8 @@ export interface ServedBot {
   retry: BotRetry;
   /** Calls of it that one process may have under way; null: no limit of its own. */
   concurrency: number | null;
+  /** Makes the calls to it. @default as to any other bot */
+  send?: Send;
 }
 
 /** Without a bot the account is only observed. */
@@ -65,6 +68,16 @@ export function createRoster(first: readonly Served[], { more }: RosterOptions =
       );
     },
   };
+}
+
+/** An account's name stands in URLs and in Redis keys, apart from its neighbours by a slash. */
+export const accountNamePattern = '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$';
+
+/** …and of one behind a third-party platform: `<component>.<its AppID>`. */
+export const servedNamePattern = accountNamePattern.replace(/\$$/, '(\\.(wx[0-9a-f]{16}|events))?$');
+
+export function isAccountName(name: string): boolean {
+  return new RegExp(accountNamePattern).test(name);
 }
 
 function idOf({ channel, account }: Place): string {

@@ -14,6 +14,8 @@ export interface GatewayAccount {
   /** Where its API is: every call goes below this URL. */
   base: string;
   platform: GatewayPlatform;
+  /** The connections to it. @default those that `agentFor` names */
+  agent?: Agent;
 }
 
 export interface GatewayOptions {
@@ -80,8 +82,9 @@ function createBases(options: GatewayOptions): (place: Place) => Served | null {
   };
 }
 
-function serve({ base, platform }: GatewayAccount, { agentFor, idleMs = 120_000 }: GatewayOptions): Served {
-  return { platform, api: createApi(base, { agent: agentFor(base), idleMs }) };
+function serve(account: GatewayAccount, { agentFor, idleMs = 120_000 }: GatewayOptions): Served {
+  const { base, platform, agent = agentFor(base) } = account;
+  return { platform, api: createApi(base, { agent, idleMs }) };
 }
 
 function idOf({ channel, account }: GatewayPlatform): string {

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { HttpsProxyAgent } from 'https-proxy-agent';
+import { confine, confineProxied, type Confinement } from './confine.ts';
 
 export interface AgentsOptions {
   /** Connections at most per host; further requests wait for one. */
@@ -12,6 +13,8 @@ export interface AgentsOptions {
   idleMs: number;
   /** The proxy for a URL, or "" for none. @default never one */
   proxyFor?: (url: string) => string;
+  /** Which addresses may be connected to; the proxies' own always may. @default all */
+  confinement?: Confinement;
 }
 
 /** Pools of connections that stay open, through the proxies that some URLs need. */
@@ -20,12 +23,18 @@ export interface Agents {
   close: () => void;
 }
 
-export function createAgents({ maxSockets, idleMs, proxyFor = () => '' }: AgentsOptions): Agents {
+export function createAgents({
+  maxSockets,
+  idleMs,
+  proxyFor = () => '',
+  confinement,
+}: AgentsOptions): Agents {
   const pool = { keepAlive: true, timeout: idleMs, maxSockets };
   const agents = { http: new HttpAgent(pool), https: new HttpsAgent(pool) };
+  if (confinement) Object.values(agents).forEach((agent) => confine(agent, confinement));
   const proxies = new Map<string, HttpAgent>();
   const proxied = (proxy: string): HttpAgent => {
-    const known = proxies.get(proxy) ?? createProxyAgent(proxy, pool);
+    const known = proxies.get(proxy) ?? createProxyAgent(proxy, pool, confinement);
     proxies.set(proxy, known);
     return known;
   };
@@ -39,9 +48,14 @@ export function createAgents({ maxSockets, idleMs, proxyFor = () => '' }: Agents
   };
 }
 
-function createProxyAgent(proxy: string, pool: AgentOptions & { timeout: number }): HttpAgent {
+function createProxyAgent(
+  proxy: string,
+  pool: AgentOptions & { timeout: number },
+  confinement: Confinement | undefined,
+): HttpAgent {
   const agent = new HttpsProxyAgent(proxy, pool);
   // It drops its options when it is made; node:http reads the idle limit from there.
   agent.options.timeout = pool.timeout;
+  if (confinement) confineProxied(agent, confinement);
   return agent;
 }

@@ -9,7 +9,7 @@ const id = z
   .min(1, 'is empty: name one, or leave it out')
   .max(longestId, `is longer than ${longestId} characters`);
 
-const time = z.int().nonnegative().describe('ms since 1970');
+export const time = z.int().nonnegative().describe('ms since 1970');
 
 /** Of a query that means nothing here nothing is read. */
 export const nothing = z.object({});
@@ -127,7 +127,10 @@ export const conversation = z.object({
   dark: dark.nullable().describe('Why nothing shows; null: it shows.'),
 });
 
-export const failure = z.object({ error: z.string() });
+export const failure = z.object({
+  error: z.string(),
+  faults: z.array(z.string()).optional().describe('All that is wrong, where there may be several.'),
+});
 
 export const outage = z.object({
   error: z.string(),

@@ -1,4 +1,5 @@
 /** The control API: every operation there is. Each may be said twice. */
+import { accountOperations } from './control-accounts.ts';
 import { createOperation, done, type Operation } from './control-operation.ts';
 import {
   conversation,
@@ -92,6 +93,7 @@ export const operations: readonly Operation[] = [
       return done(null);
     },
   }),
+  ...accountOperations,
 ];
 
 function whichOf({ turn, messageId }: { turn: string | undefined; messageId: string | undefined }) {

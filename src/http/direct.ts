@@ -106,7 +106,7 @@ async function callBot(
   for (let attempt = 1; ; attempt += 1) {
     const request = botRequest({ botUrl: bot.url, timeoutMs: bot.timeoutMs, attempt, ...call });
     const from = clock.now();
-    const result = await send(request).catch(asNoAnswer);
+    const result = await (bot.send ?? send)(request).catch(asNoAnswer);
     const verdict = judgeBot(result, bot.retry);
     const at = clock.now();
     const status = result instanceof NoAnswer ? 0 : result.status;

@@ -1,5 +1,6 @@
 import { AxiosError } from 'axios';
 import { NoAnswer } from '../core/wire.ts';
+import { ADDRESS_REFUSED } from './confine.ts';
 import { PROXY_REFUSED } from './transport.ts';
 
 /** Faults before a connection stood: nothing of the request can have arrived. */
@@ -10,6 +11,7 @@ const beforeConnection = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   PROXY_REFUSED,
+  ADDRESS_REFUSED,
 ]);
 
 /** What a request meets that was given to a connection as the other side closed it. */

@@ -1,12 +1,13 @@
 /** The control API described, made of the table that its routes are made of: https://spec.openapis.org/oas/v3.1.1 */
 import { z } from 'zod';
-import type { Operation } from './control-operation.ts';
+import { servedNamePattern } from '../core/served.ts';
+import { userPattern, type Operation } from './control-operation.ts';
 import { failure, outage } from './control-schemas.ts';
 
 export type Json = { readonly [name: string]: unknown };
 
-/** An openid, a phone number's digits, a business-scoped user id: two letters, a dot and at most 128 characters. */
-export const userPattern = '^[\\w@.=-]{1,131}$';
+/** By the operation's id. */
+export type Bodies = Readonly<Record<string, z.ZodType>>;
 
 /** Routes beside the table's, as OpenAPI has them; `parameters`: those of their paths, by name. */
 export interface MoreRoutes {
@@ -14,12 +15,20 @@ export interface MoreRoutes {
   parameters: Json;
 }
 
-export function describeControl(operations: readonly Operation[], more: readonly MoreRoutes[] = []): Json {
+export interface Described {
+  bodies?: Bodies | undefined;
+  more?: readonly MoreRoutes[] | undefined;
+}
+
+export function describeControl(
+  operations: readonly Operation[],
+  { bodies = {}, more = [] }: Described = {},
+): Json {
   const paths = new Map<string, Json>([['/openapi.json', itself]]);
   for (const operation of operations) {
     const { path, method } = operation;
-    const known = paths.get(path) ?? { parameters: placeParameters };
-    paths.set(path, { ...known, [method]: describe(operation) });
+    const known = paths.get(path) ?? parametersOf(path);
+    paths.set(path, { ...known, [method]: describe(operation, bodies[operation.id] ?? operation.takes) });
   }
   return {
     openapi: '3.1.0',
@@ -42,13 +51,17 @@ const info = {
   title: 'keeptyping control API',
   version: '1',
   description:
-    'For what keeptyping cannot see: when a turn begins and ends, and when a human has the conversation. Every operation may be said twice.',
+    'For what keeptyping cannot see: when a turn begins and ends, and when a human has the conversation; and for accounts that come and go. Every operation may be said twice.',
   license: { name: 'MIT', identifier: 'MIT' },
 };
 
 const parameters = {
   channel: inPath('channel', { enum: ['wechat', 'nxcloud'] }),
-  account: inPath('account', {}, 'Its name in the configuration; of plain environment variables: default.'),
+  account: inPath(
+    'account',
+    { pattern: servedNamePattern },
+    'Its name in the configuration; of plain environment variables: default.',
+  ),
   user: inPath(
     'user',
     { pattern: userPattern.replace('^', '^\\+?') },
@@ -56,7 +69,12 @@ const parameters = {
   ),
 };
 
-const placeParameters = Object.keys(parameters).map((name) => ({ $ref: `#/components/parameters/${name}` }));
+function parametersOf(path: string): Json {
+  const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+  return names.length === 0
+    ? {}
+    : { parameters: names.map((name) => ({ $ref: `#/components/parameters/${name}` })) };
+}
 
 export function inPath(name: string, schema: Json, description?: string): Json {
   const described = description === undefined ? {} : { description };
@@ -72,7 +90,12 @@ const itself = {
   },
 };
 
-function describe({ id, summary, description, from, takes, answer, method }: Operation): Json {
+function describe({ statuses, answer, ...operation }: Operation, takes: z.ZodType): Json {
+  const { id, summary, description, from } = operation;
+  const others = Object.entries(statuses).map(([status, what]) => [
+    status,
+    status === '201' && answer ? answerOf(what, schemaOf(answer)) : error(what),
+  ]);
   return {
     operationId: id,
     summary,
@@ -82,19 +105,23 @@ function describe({ id, summary, description, from, takes, answer, method }: Ope
       ...(answer === null
         ? { 204: { description: 'Done, or there was nothing to do' } }
         : { 200: answerOf('Done', schemaOf(answer)) }),
-      400: error('What is asked for cannot be'),
+      ...Object.fromEntries(others),
       401: error('The control token is missing or wrong'),
-      404: error('No such channel or account'),
       ...(from === 'body'
         ? { 413: error('The body is longer than 16 kB'), 415: error('The body is compressed, or no UTF-8') }
         : {}),
-      503: error('Redis is out of reach', method === 'get' ? 'Outage' : 'Error'),
+      503: error('Redis is out of reach', saysDark(operation) ? 'Outage' : 'Error'),
     },
   };
 }
 
-function queryOf({ shape }: z.ZodObject): Json {
-  const fields = Object.entries(shape);
+/** Whether it is asked why nothing shows: an outage is an answer to that. */
+export function saysDark({ method, path }: Pick<Operation, 'method' | 'path'>): boolean {
+  return method === 'get' && path.startsWith('/conversations');
+}
+
+function queryOf(takes: z.ZodType): Json {
+  const fields = takes instanceof z.ZodObject ? Object.entries<z.ZodType>(takes.shape) : [];
   if (fields.length === 0) return {};
   return { parameters: fields.map(([name, field]) => inQuery(name, field)) };
 }

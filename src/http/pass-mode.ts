@@ -22,7 +22,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   const hangUp = hangUpOf(response);
   const call = { botUrl: bot.url, push, key: received.key, attempt: 1, timeoutMs: bot.timeoutMs };
   const from = deps.clock.now();
-  const result = await deps.send({ ...botRequest(call), signal: hangUp }).catch(asNoAnswer);
+  const result = await (bot.send ?? deps.send)({ ...botRequest(call), signal: hangUp }).catch(asNoAnswer);
   if (result instanceof NoAnswer && !hangUp.aborted) {
     deps.log.warn({ push: received.key, reason: result.message }, 'The bot did not answer a delivery.');
   }

@@ -11,6 +11,8 @@ export interface WebhookDeps extends WebDeps, PassDeps {
   accounts: Roster;
   /** Pushes of accounts that are not configured here, each said in the log once. */
   strangers: Set<string>;
+  /** Accounts that were set at run time have not been read yet. @default there are none */
+  mayCome?: () => boolean;
   /** Is told what kinds of push arrive. @default nobody */
   saw?: Saw;
 }
@@ -23,7 +25,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   const arrivedAt = deps.clock.now();
   const push = pushOf(request);
   const read = await readBy(candidates, push);
-  if (!read) return refuse(response, 404, unknownAccount(request));
+  if (!read) return refuseUnknown(deps, request, response);
   const { served, received } = read;
   tellPush(deps, read, arrivedAt);
   if (received.is === 'refusal') return refuse(response, received.status, received.error);
@@ -47,7 +49,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
 /** `GET` on the webhook URL: the platform asks whether it is ours. */
 export function shakeHands(deps: WebhookDeps, request: Request, response: Response): void {
   const candidates = candidatesOf(deps.accounts, request);
-  if (candidates.length === 0) return refuse(response, 404, unknownAccount(request));
+  if (candidates.length === 0) return refuseUnknown(deps, request, response);
   const { rawQuery } = pushOf(request);
   const answers = candidates.flatMap(({ platform }) => platform.handshake?.(rawQuery) ?? []);
   const echo = answers.find((answer) => answer.is === 'echo');
@@ -65,6 +67,12 @@ export function refuseMethod(response: Response, allowed: string): void {
 function candidatesOf(accounts: Roster, request: Request): readonly Served[] {
   const { channel, account } = request.params;
   return accounts.find(String(channel), account === undefined ? undefined : String(account));
+}
+
+function refuseUnknown({ mayCome }: WebhookDeps, request: Request, response: Response): void {
+  if (mayCome?.())
+    return refuse(response, 503, 'Not all accounts are known yet, as Redis is out of reach: send it again.');
+  refuse(response, 404, unknownAccount(request));
 }
 
 function unknownAccount(request: Request): string {

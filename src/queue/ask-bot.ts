@@ -23,7 +23,7 @@ export async function askBot(
     timeoutMs: bot.timeoutMs,
   };
   const from = deps.clock.now();
-  const result = await deps.send({ ...botRequest(call), signal }).catch(asNoAnswer);
+  const result = await (bot.send ?? deps.send)({ ...botRequest(call), signal }).catch(asNoAnswer);
   if (result instanceof NoAnswer) signal.throwIfAborted();
   const verdict = judgeBot(result, bot.retry);
   tellCall(deps, run, { from, result, verdict: verdict === 'again' && run.last ? 'failed' : verdict });

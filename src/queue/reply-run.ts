@@ -19,6 +19,8 @@ export interface Bot {
   retry: BotRetry;
   /** Calls of it that one process may have under way; null: no limit of its own. */
   concurrency: number | null;
+  /** Makes the calls to it. @default as to any other bot */
+  send?: Send;
 }
 
 export interface ReplyDeps {

@@ -10,6 +10,7 @@ import {
 import type { Log } from '../core/log.ts';
 import { prefix } from './keys.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
+import type { Meet } from './meet.ts';
 import { createPerform, type PerformDeps, type TypingRun } from './perform.ts';
 import { Postponed } from './postponed.ts';
 import { reply } from './reply.ts';
@@ -24,6 +25,8 @@ export interface WorkersOptions {
   /** @default null: no traces */
   telemetry?: Telemetry | null;
   log: Log;
+  /** @default every account is known from the start */
+  meet?: Meet;
 }
 
 /** Both queues' workers of one process. */
@@ -41,19 +44,19 @@ export interface Workers {
 const runRetryDelay = 1_000;
 
 export function createWorkers(options: WorkersOptions): Workers {
-  const { connection, telemetry = null, log } = options;
+  const { connection, telemetry = null, log, meet = async () => {} } = options;
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const shared = { connection, prefix, runRetryDelay, ...(telemetry ? { telemetry } : {}) };
   const perform = createPerform(options.perform);
   const typing = new Worker<TypingJob>(
     queueNames.typing,
-    (job, token) => runTyping(perform, job, { token }),
+    (job, token) => runTyping(perform, job, { token, meet }),
     { ...shared, ...lockOptions.typing, concurrency: options.typingConcurrency },
   );
   const replies = new Worker<ReplyJob>(
     queueNames.replies,
-    (job, token) => runReply(options.reply, job, { token, signal: stopping.signal }),
+    (job, token) => runReply(options.reply, job, { token, signal: stopping.signal, meet }),
     { ...shared, ...lockOptions.replies, concurrency: options.replyConcurrency },
   );
   watch(typing, log);
@@ -71,12 +74,18 @@ export function createWorkers(options: WorkersOptions): Workers {
   };
 }
 
+interface Meeting {
+  token: string | undefined;
+  meet: Meet;
+}
+
 async function runTyping(
   perform: (run: TypingRun) => Promise<void>,
   job: Job<TypingJob>,
-  { token }: { token: string | undefined },
+  { token, meet }: Meeting,
 ): Promise<void> {
   try {
+    await meet(job.data.conversation);
     await perform({ id: idOf(job), data: job.data, redelivered: diedBefore(job) });
   } catch (error) {
     if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
@@ -96,10 +105,11 @@ async function later(
 async function runReply(
   deps: ReplyDeps,
   job: Job<ReplyJob>,
-  { token, signal }: { token: string | undefined; signal: AbortSignal },
+  { token, signal, meet }: Meeting & { signal: AbortSignal },
 ): Promise<void> {
   const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
   try {
+    await meet(job.data);
     await reply(deps, { job: idOf(job), data: job.data, attempt: attemptOf(job), last, signal });
   } catch (error) {
     if (signal.aborted && error === signal.reason) {

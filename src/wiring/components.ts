@@ -14,7 +14,7 @@ import { authorizerOf, type WechatComponent } from '../wechat/component.ts';
 import type { News } from '../wechat/component-listener.ts';
 import { createLiveComponent, type LiveComponent } from '../wechat/live-component.ts';
 import type { Clients } from './platforms.ts';
-import { serve } from './served-account.ts';
+import { serveBy } from './serve.ts';
 
 /** The third-party platforms of this process, and the accounts behind them as they are named. */
 export interface Components {
@@ -33,7 +33,7 @@ export interface Components {
 
 export interface ComponentsOptions {
   config: Pick<Config, 'components' | 'botTimeoutMs' | 'botRetry'>;
-  clients: Pick<Clients, 'typing' | 'messages'>;
+  clients: Pick<Clients, 'typing' | 'messages' | 'bot'>;
   clock: Clock;
   cache: SharedCache;
   kept: KeptSecrets;
@@ -72,7 +72,7 @@ export function createComponents(options: ComponentsOptions): Components {
       const behind = channel === 'wechat' ? behindOf(account) : null;
       const here = behind && all.get(behind.component);
       if (!here) return null;
-      const served = made.get(account) ?? make(here, behind.appId, config);
+      const served = made.get(account) ?? make(here, behind.appId, options);
       remember(made, account, served);
       return served;
     },
@@ -117,17 +117,18 @@ function open(component: WechatComponent, options: ComponentsOptions): LiveCompo
 function make(
   { component, live }: Live,
   appId: string | null,
-  config: Pick<Config, 'botTimeoutMs' | 'botRetry'>,
+  { config, clients }: ComponentsOptions,
 ): Served {
+  const { send } = clients.bot;
   const { apiBase, forwardUrl } = component;
   if (appId === null) {
     // To hear of an authorization twice does no harm; not to hear of it does.
-    const vendor = { mode: 'job', timeoutMs: forwardMs, retry: 'always', concurrency: null } as const;
+    const vendor = { mode: 'job', timeoutMs: forwardMs, retry: 'always', concurrency: null, send } as const;
     return {
       platform: live.events,
       apiBase,
       bot: forwardUrl === null ? null : { url: forwardUrl, ...vendor },
     };
   }
-  return serve(authorizerOf(component, appId), config, live.authorizer(appId));
+  return serveBy(authorizerOf(component, appId), config, { platform: live.authorizer(appId), send });
 }

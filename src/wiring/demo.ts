@@ -80,7 +80,7 @@ function withSecrets({ wechat, nxcloud, ...others }: SimulatorOptions = {}): Sim
 
 /** The process's own settings with the simulated accounts alone: a demo never comes near a real one. */
 function configOf(simulator: Simulator, bot: Bot, environment: DemoOptions['environment'] = {}): Config {
-  const real = /^(WECHAT|NXCLOUD|BOT_QUEUE)|^CONFIG_DIR$/;
+  const real = /^(WECHAT|NXCLOUD|BOT_QUEUE|ACCOUNTS_KEY)|^CONFIG_DIR$/;
   const own = Object.entries(process.env).filter(([name]) => !real.test(name));
   const simulated = { ...simulatedEnvironment(simulator, bot), NXCLOUD_VERIFY_CALLBACKS: 'require' };
   return loadConfig({ ...Object.fromEntries(own), ...simulated, ...environment }, () => null).config;

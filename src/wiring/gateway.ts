@@ -23,14 +23,15 @@ export function openGateway(
   parts: Parts,
   { events, later }: { events: Pick<EventQueue, 'tell'>; later: Pick<EventQueue, 'tell'> },
 ): Gateway {
-  const { config, connections, clock, log, clients, roster } = parts;
+  const { config, connections, clock, log, clients, served: accounts, serving } = parts;
   const blocks = createBlocks(connections.fast);
   const reachesRedis = (): boolean => connections.fast.status === 'ready';
   return createGateway({
     access: gatewayAccess(config),
     accountOf: (place) => {
-      const served = roster.of(place);
-      return served && { platform: served.platform, base: served.apiBase };
+      // A bot answers what was taken before its account was removed.
+      const served = accounts.lasting.of(place);
+      return served && { platform: served.platform, base: served.apiBase, agent: serving.agentFor(served) };
     },
     agentFor: clients.gateway.agentFor,
     watch: createWatch({ blocks, events, later, clock, log, reachesRedis }),

@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import type { Log } from '../core/log.ts';
-import type { Platform } from '../core/platform.ts';
 import type { Observe } from '../core/notice.ts';
-import type { Seal } from '../core/seal.ts';
+import type { Platform } from '../core/platform.ts';
 import type { Saw } from '../core/sight.ts';
-import { createRoster, type ChangingRoster } from '../core/served.ts';
+import type { Roster } from '../core/served.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { createAlarm } from '../queue/alarm.ts';
@@ -19,14 +18,15 @@ import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { createConnections, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openMetrics } from './metrics.ts';
 import { openComponents } from './component-news.ts';
 import type { Components } from './components.ts';
-import { createClients, createPlatform, type Clients } from './platforms.ts';
+import { createClients, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import { openQueues } from './queues.ts';
 import type { Releases } from './releases.ts';
-import { serve } from './served-account.ts';
+import { closeClients, createServing, type Serving } from './serve.ts';
 
 export interface RedisPlace {
   url: string;
@@ -40,7 +40,11 @@ export interface Parts {
   connections: Connections;
   clock: RedisClock;
   clients: Clients;
-  roster: ChangingRoster;
+  /** The accounts that take pushes. */
+  roster: Roster;
+  /** All that is known of them. */
+  served: ServedAccounts;
+  serving: Serving;
   components: Components;
   accounts: ReturnType<typeof createAccounts>;
   /** Hear of everything that happens. */
@@ -61,8 +65,6 @@ export interface PartsOptions {
   releases: Releases;
   /** @default null: no traces are made */
   tracing?: Tracing | null;
-  /** Closes what may not lie in Redis open. @default null: ACCOUNTS_KEY is not set */
-  seal?: Seal | null;
 }
 
 /** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
@@ -73,7 +75,7 @@ export async function openParts(options: Omit<PartsOptions, 'redis'>): Promise<P
 }
 
 export function createParts(options: PartsOptions): Parts {
-  const { config, redis, log, releases, tracing = null, seal = null } = options;
+  const { config, redis, log, releases, tracing = null } = options;
   const connections = createConnections({
     url: redis.url,
     rejectUnauthorized: config.redisTlsRejectUnauthorized,
@@ -81,38 +83,27 @@ export function createParts(options: PartsOptions): Parts {
   });
   releases.add('Redis connections', () => connections.close());
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
-  const { typingConcurrency: typing, replyConcurrency: replies } = config;
-  const clients = createClients({ typing, replies, traced: tracing?.call });
-  releases.add('HTTP clients', () =>
-    Object.values(clients).forEach((client: { close: () => void }) => client.close()),
-  );
+  const traced = tracing?.call;
+  const limits = { typing: config.typingConcurrency, replies: config.replyConcurrency };
+  const clients = createClients({ ...limits, traced });
+  releases.add('HTTP clients', () => closeClients(clients));
   const observers = createObservers(log);
   const { observe } = observers;
   const cache = createSharedCache(connections.fast, randomUUID);
-  const components = openComponents(
-    { config, connections, clients, clock, cache, seal, log, observe },
-    () => accounts,
-  );
-  const roster = createRoster(
-    config.accounts.map((account) =>
-      serve(account, config, createPlatform(account, { clients, clock, cache, log, observe })),
-    ),
-    components,
-  );
-  const isAuto = createIsAuto(config, components);
+  const seal = openSeal(config);
+  const calls = { clients, clock, cache, log, observe };
+  const components = openComponents({ ...calls, config, connections, seal }, () => accounts);
+  const serving = createServing({ ...calls, config, releases, traced });
+  const served = openAccounts({ config, redis: connections.fast, serving, components, clock, log });
   const saw = createSightings({ redis: connections.fast, clock, log });
+  const isAuto = (platform: Platform): boolean => serving.isAuto(platform) || components.isAuto(platform);
   const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
-  const shared = { config, log, connections, clock, clients, roster, accounts, saw, observers, observe };
-  const metrics = openMetrics({ ...shared, redis, releases });
+  const { roster } = served;
+  const heard = { accounts, saw, observers, observe };
+  const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };
+  const metrics = openMetrics({ ...known, redis, releases });
   observers.add(metrics.observe);
-  return { ...shared, redis, components, metrics, tracing };
-}
-
-function createIsAuto({ accounts }: Config, components: Components): (platform: Platform) => boolean {
-  const auto = new Set(
-    accounts.filter(({ afterAck }) => afterAck === 'auto').map(({ channel, name }) => `${channel}/${name}`),
-  );
-  return (platform) => auto.has(`${platform.channel}/${platform.account}`) || components.isAuto(platform);
+  return { ...known, redis, metrics, tracing };
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
@@ -136,8 +127,9 @@ const beatsPerSync = 30;
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
 export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
-  const { connections, clock, accounts, components } = parts;
+  const { connections, clock, accounts, served, components } = parts;
   await components.typings.refresh();
   if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
+  await served.records.follow();
   if (beats % beatsPerRefresh === 0) await accounts.refresh();
 }

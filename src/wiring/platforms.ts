@@ -8,6 +8,7 @@ import type { SharedCache } from '../core/shared-cache.ts';
 import type { Send } from '../core/wire.ts';
 import { createAgents, type Agents } from '../http/agents.ts';
 import { createClient, type Client } from '../http/client.ts';
+import type { Confinement } from '../http/confine.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
 import { createWechat } from '../wechat/index.ts';
 
@@ -33,26 +34,31 @@ export interface ClientsOptions {
   replies: number;
   /** Makes calls of the bot part of a trace. @default no traces */
   traced?: ((send: Send) => Send) | undefined;
+  /** Which addresses may be connected to. @default all */
+  confinement?: Confinement;
 }
 
-export function createClients({ typing, replies, traced = (send) => send }: ClientsOptions): Clients {
+export function createClients(options: ClientsOptions): Clients {
+  const { typing, replies, traced = (send) => send, ...confined } = options;
   // Python and Node servers close an idle connection after 2 to 5 s.
-  const bot = createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false });
+  const bot = createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false, ...confined });
   return {
     typing: createClient({
       maxSockets: typing,
       idleMs: 30_000,
       harmlessTwice: true,
       proxyFor: platformProxy,
+      ...confined,
     }),
     messages: createClient({
       maxSockets: 200,
       idleMs: 1_000,
       harmlessTwice: false,
       proxyFor: platformProxy,
+      ...confined,
     }),
     bot: { ...bot, send: traced(bot.send) },
-    gateway: createAgents({ maxSockets: replies, idleMs: 1_000, proxyFor: platformProxy }),
+    gateway: createAgents({ maxSockets: replies, idleMs: 1_000, proxyFor: platformProxy, ...confined }),
   };
 }
 

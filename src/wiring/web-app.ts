@@ -12,6 +12,7 @@ import { createIntake } from '../queue/intake.ts';
 import { storedPushLimit } from '../queue/jobs.ts';
 import { keys } from '../queue/keys.ts';
 import { createMessageIndex } from '../queue/message-index.ts';
+import { faultyRecords } from './account-register.ts';
 import { openControl } from './control.ts';
 import { openGateway, withGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics-page.ts';
@@ -54,14 +55,20 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
     },
     accounts: parts.roster,
     strangers: new Set<string>(),
+    mayCome: () => config.accountsKeys.length > 0 && !parts.served.records.isLoaded(),
     saw: parts.saw,
   };
-  const control = openControl(parts, { events, store });
+  const control = openControl(parts, { events, store, skipped: readiness.skipped });
   const { names: components } = parts.components;
   const pages = { metrics: openMetricsPage(parts), control, page };
   const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
-  const app = createApp({ log, readiness: () => readiness, ...routes });
+  const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
   return withGateway(openGateway(parts, { events, later: laterEvents }), app);
+}
+
+/** Accounts that were set at run time may be faulty too. */
+function withRecords(parts: Parts, readiness: Readiness): Readiness {
+  return { ...readiness, skipped: [...readiness.skipped, ...faultyRecords(parts)] };
 }
 
 function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeof webhooks> {

@@ -39,6 +39,7 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const { clock, log, observe } = parts;
   const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
   const app = createWebApp(parts, { readiness, direct, releases, page });
+  await readAccounts(parts);
   const server = await listen(app, parts.config);
   let stoppingAt = 0;
   releases.add('server', () => {
@@ -55,6 +56,19 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const port = portOf(server);
   parts.log.info({ port }, 'listening');
   return port;
+}
+
+/** Not longer: what is configured is served without Redis too (ms). */
+const firstLookMs = 1_000;
+
+/** A push that comes with the first moment is to find its account. */
+async function readAccounts({ config, connections, served }: Parts): Promise<void> {
+  if (config.accountsKeys.length === 0) return;
+  const read = connections.ready().then(() => served.records.follow());
+  await limited(
+    read.catch(() => {}),
+    firstLookMs,
+  );
 }
 
 /** Looks after Redis and the workers: whether it takes writes, whether they live, what they have learned. */

@@ -9,6 +9,7 @@ import type { PerformDeps } from '../queue/perform.ts';
 import type { Bot, ReplyDeps } from '../queue/reply-run.ts';
 import { beat, createTicker, signOfLife } from '../queue/heartbeat.ts';
 import { keys } from '../queue/keys.ts';
+import { createMeet } from '../queue/meet.ts';
 import { createShares } from '../queue/shares.ts';
 import { createWorkers, type Workers } from '../queue/workers.ts';
 import { startBotQueue } from './bot-queue.ts';
@@ -29,10 +30,10 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const { connections, accounts, clock, log, clients, config, observe } = parts;
   const { typingConcurrency, replyConcurrency } = config;
   const { typing, replies, events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
-  const platformOf = (place: Place): Platform | null => parts.roster.of(place)?.platform ?? null;
-  const botOf = (platform: Platform): Bot | null => parts.roster.of(platform)?.bot ?? null;
-  const notify = (holder: string): Promise<number> =>
-    connections.jobs.publish(keys.web(processOf(holder)), holder);
+  // What an account has taken before it was removed is still done.
+  const { lasting, records } = parts.served;
+  const platformOf = (place: Place): Platform | null => lasting.of(place)?.platform ?? null;
+  const botOf = (platform: Platform): Bot | null => lasting.of(platform)?.bot ?? null;
   const served = (): number => parts.roster.all().length + parts.components.made();
   const performing = createShares({
     places: typingConcurrency,
@@ -49,13 +50,17 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     shares: replying,
     deliveries,
     send: clients.bot.send,
-    notify,
+    notify: (holder) => connections.jobs.publish(keys.web(processOf(holder)), holder),
     makeWay: createWay({ blocks: createBlocks(connections.jobs), clock }),
     botOf,
   };
+  const meet = createMeet({
+    isKnown: (place) => lasting.of(place) !== null,
+    lookAgain: () => records.follow(),
+  });
   const telemetry = parts.tracing?.telemetry ?? null;
   const shared = { connection: connections.jobs, typingConcurrency, replyConcurrency, telemetry, log };
-  const workers = createWorkers({ ...shared, perform, reply });
+  const workers = createWorkers({ ...shared, perform, reply, meet });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   startBotQueue(parts, { events, platformOf }, releases);
   startCleaning([typing, replies], { log, releases });

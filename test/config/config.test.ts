@@ -49,6 +49,9 @@ describe('settings', () => {
   test('with nothing set they are the documented defaults and the demo', () => {
     const { config, skipped } = load();
     expect(config).toEqual({
+      accountsKeys: [],
+      allowPrivateUrls: false,
+      fromEnvironment: [],
       production: false,
       port: 3000,
       host: '0.0.0.0',

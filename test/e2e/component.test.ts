@@ -1,4 +1,5 @@
 /** Accounts behind a third-party platform, from the ticket to the phone. */
+import { randomBytes } from 'node:crypto';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import {
   startComponent,
@@ -8,7 +9,6 @@ import {
 } from '../../src/simulator/index.ts';
 import { startServer, type Reply, type Request } from '../../src/simulator/server.ts';
 import type { Redis } from 'ioredis';
-import { testSeal } from '../helpers/seal.ts';
 import { markIs as is, quick, useStage, wechatRules, type Stage, type StageOptions } from './stage.ts';
 
 const { open } = useStage();
@@ -38,10 +38,10 @@ async function openComponent(scene: Scene = {}): Promise<Stage> {
   const { appId, appSecret, token, encodingAesKey } = component.options;
   const { apiBase } = component;
   const stage = await open({
-    seal: testSeal(),
     ...scene.stage,
     bot: { wechat: { appId, appSecret, token, encodingAesKey, apiBase }, ...scene.bot },
     envFor: ({ url }) => ({
+      ACCOUNTS_KEY: randomBytes(32).toString('base64'),
       WECHAT_COMPONENT_APP_ID: appId,
       WECHAT_COMPONENT_APP_SECRET: appSecret,
       WECHAT_COMPONENT_TOKEN: token,

@@ -1,7 +1,6 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
 import { afterEach } from 'vitest';
 import { loadConfig, type Config } from '../../src/config/index.ts';
-import type { Seal } from '../../src/core/seal.ts';
 import {
   startBot,
   startSimulator,
@@ -18,7 +17,7 @@ import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { startWorker } from '../../src/wiring/worker.ts';
 import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { startRedis, type TestKind, type TestRedis } from '../helpers/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;
@@ -30,8 +29,8 @@ export interface StageOptions {
   webs?: number;
   workers?: number;
   tracing?: Tracing;
-  /** As ACCOUNTS_KEY would give it. */
-  seal?: Seal;
+  /** @default as TEST_REDIS says, else embedded */
+  redis?: TestKind;
 }
 
 export interface Process {
@@ -90,7 +89,8 @@ export const quickRules = {
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const log = recordLog();
-  const redis = await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded');
+  const kind = process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded';
+  const redis = await startRedis(options.redis ?? kind);
   releases.add('redis', () => redis.stop());
   const simulator = await startSimulator({
     wechat: { ...options.wechat, rules: { ...quick.wechat, pushTimeout: 800, ...options.wechat?.rules } },
@@ -115,7 +115,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const { config } = loadConfig(
     Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== '')),
   );
-  const place = { config, log, redis, tracing: options.tracing ?? null, seal: options.seal ?? null };
+  const place = { config, log, redis, tracing: options.tracing ?? null };
   const workers: Process[] = [];
   const addWorker = async (): Promise<Process> => {
     const worker = await openWorker(place);
@@ -179,7 +179,6 @@ interface Place {
   log: RecordedLog;
   redis: TestRedis;
   tracing: Tracing | null;
-  seal: Seal | null;
 }
 
 async function openWorker(place: Place): Promise<Process> {

@@ -109,7 +109,7 @@ const document = z
     paths: z.record(z.string(), schema),
     components: z.object({ parameters: schema, schemas: schema }),
   })
-  .parse(JSON.parse(JSON.stringify(describeControl(operations, [componentRoutes]))));
+  .parse(JSON.parse(JSON.stringify(describeControl(operations, { more: [componentRoutes] }))));
 const here = document.paths['/components/{component}/typing'] ?? {};
 
 describe('the document', () => {

@@ -5,7 +5,9 @@ import { expect } from 'vitest';
 import type { View } from '../../src/core/view.ts';
 import { createApp, type Readiness } from '../../src/http/app.ts';
 import { createControl } from '../../src/http/control.ts';
+import type { AccountRegister } from '../../src/http/account-register.ts';
 import type { Conversations } from '../../src/http/control-operation.ts';
+import type { AccountView } from '../../src/core/account-view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
 import { createRoster } from '../../src/core/served.ts';
 import type { Platform } from '../../src/core/platform.ts';
@@ -29,6 +31,30 @@ export const readable: View = {
   dark: { reason: 'no_permission', until: 1_700_003_600_000, code: 48001, remedy: 'Ask for it.' },
 };
 
+export const shown: AccountView = {
+  channel: 'wechat',
+  account: 'shop',
+  source: 'record',
+  state: 'ok',
+  reason: null,
+  serves: {
+    typing: { is: 'off', reason: 'no_permission', until: 1_700_003_600_000, code: 48001, remedy: 'Ask.' },
+    fields: { appId: 'wx1', botUrl: 'https://bot.example/' },
+    secrets: { token: 'set', appSecret: 'unset' },
+  },
+};
+
+const refused = { is: 'refused', error: 'A file defines it.' } as const;
+
+/** A register in which `shop` stands, set at run time, and another comes; `files` is not to be changed. */
+const oneAccount: AccountRegister = {
+  list: async () => [shown],
+  read: async ({ account }) => (account === 'other' ? null : { ...shown, account }),
+  put: async ({ account }) =>
+    account === 'files' ? refused : { is: account === 'shop' ? 'updated' : 'created' },
+  remove: async ({ account }) => (account === 'files' ? refused : { is: 'removed' }),
+};
+
 const platforms = [
   { ...scriptedPlatform(), account: 'shop' },
   { ...scriptedPlatform({ channel: 'nxcloud' }), account: 'sales' },
@@ -50,13 +76,14 @@ export interface ControlScene {
 const readiness = (): Readiness => ({ phase: 'ready', degraded: [], skipped: [] });
 
 export async function serveControl(
-  over: Partial<Conversations> = {},
+  { register: registered, ...over }: Partial<Conversations> & { register?: Partial<AccountRegister> } = {},
   guarded: GuardOptions = { tokens: [token], open: 'never' },
 ): Promise<ControlScene> {
   const log = recordLog();
   const said: unknown[][] = [];
   const conversations = { ...noting(said), ...over };
-  const control = createControl({ guard: createGuard(guarded), accounts, conversations, log });
+  const register = { ...oneAccount, ...registered };
+  const control = createControl({ guard: createGuard(guarded), accounts, conversations, register, log });
   const app = createApp({ log, readiness, receive: async () => {}, handshake: () => {}, control });
   const url = await listen(createServer(app));
   const ask: ControlScene['ask'] = (method, path) =>

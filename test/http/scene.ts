@@ -155,6 +155,8 @@ export interface SceneOptions {
   reachesRedis?: () => boolean;
   isMute?: (platform: Platform) => boolean | Promise<boolean>;
   readiness?: Partial<Readiness>;
+  /** Not all accounts have been read yet. */
+  mayCome?: () => boolean;
 }
 
 export interface Scene {
@@ -199,7 +201,13 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   };
   const accounts = createRoster(options.accounts ?? [wechat({ journal }), nxcloud()]);
   const readiness: Readiness = { phase: 'ready', degraded: [], skipped: [], ...options.readiness };
-  const handlers = webhooks({ ...deps, send, accounts, strangers: new Set() });
+  const handlers = webhooks({
+    ...deps,
+    send,
+    accounts,
+    strangers: new Set(),
+    mayCome: options.mayCome ?? (() => false),
+  });
   const server = createServer();
   server.on('request', ({ url }, response) => {
     if (!url?.startsWith('/webhooks')) return;

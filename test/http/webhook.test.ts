@@ -86,6 +86,21 @@ describe('a URL', () => {
     '/webhooks/nxcloud/nobody',
     '/webhooks/telegram',
     '/webhooks/__proto__',
+  ])('%s may be somebody’s while not all accounts have been read: 503', async (path) => {
+    let isRead = false;
+    const scene = await openScene({ mayCome: () => !isRead });
+    expectRefusal(await request(scene.url).post(path).send('x'), 503);
+    expectRefusal(await request(scene.url).get(path), 503);
+    isRead = true;
+    expectRefusal(await request(scene.url).post(path).send('x'), 404);
+    expectNothingTaken(scene);
+  });
+
+  test.each([
+    '/webhooks/wechat/nobody',
+    '/webhooks/nxcloud/nobody',
+    '/webhooks/telegram',
+    '/webhooks/__proto__',
   ])('%s is nobody’s: 404', async (path) => {
     const scene = await openScene();
     expectRefusal(await request(scene.url).post(path).send('x'), 404);

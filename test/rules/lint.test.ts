@@ -69,6 +69,11 @@ test.each([
     text: "import { a } from '../http/a.ts';\nexport const b = a;\n",
   },
   {
+    what: 'the accounts that import the configuration',
+    file: 'src/accounts/a.ts',
+    text: "import type { A } from '../config/a.ts';\nexport type B = A;\n",
+  },
+  {
     what: 'the client library that imports a package',
     file: 'src/client/a.ts',
     text: "import axios from 'axios';\nexport const a = axios;\n",

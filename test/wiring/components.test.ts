@@ -10,7 +10,7 @@ function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSea
   const client = { send: scriptedSend(), close: () => {} };
   return createComponents({
     config: { components: [{ ...vendor, ...over }], botTimeoutMs: 1_000, botRetry: 'safe' },
-    clients: { typing: client, messages: client },
+    clients: { typing: client, messages: client, bot: client },
     clock,
     cache: fakeCache(clock),
     kept: fakeKept(),

@@ -1,0 +1,112 @@
+/** The operations of the control API on accounts. */
+import { z } from 'zod';
+import type { AccountView } from '../core/account-view.ts';
+import type { Place } from '../core/sight.ts';
+import { isAccountName } from '../core/served.ts';
+import { accountList, accountView } from './control-account-schemas.ts';
+import { nothing } from './control-schemas.ts';
+import { unknownAccount, type Operation, type Refusal, type Result, type Task } from './control-operation.ts';
+
+const one = '/accounts/{channel}/{account}';
+const noSuch = 'No such channel or account';
+const noName = 'No account can have that name';
+const configured = 'The environment or a file defines it';
+
+export const accountOperations: readonly Operation[] = [
+  {
+    id: 'listAccounts',
+    method: 'get',
+    path: '/accounts',
+    summary: 'All accounts: of the environment, of files, and those that were set at run time',
+    from: 'query',
+    takes: nothing,
+    answer: accountList,
+    statuses: {},
+    at:
+      ({ register }) =>
+      async () => ({ status: 200, body: { accounts: await register.list() } }),
+  },
+  {
+    id: 'readAccount',
+    method: 'get',
+    path: one,
+    summary: 'One account, without its secrets',
+    from: 'query',
+    takes: nothing,
+    answer: accountView,
+    statuses: { 400: noName, 404: noSuch },
+    at: ({ register }, params) => within(params, async (place) => show(await register.read(place), place)),
+  },
+  {
+    id: 'putAccount',
+    method: 'put',
+    path: one,
+    summary: 'Set an account',
+    description:
+      'The fields are those of a configuration file. Secrets that are left out stay as they are, null takes one away; any other field that is left out has its default. In all processes within 2 s.',
+    from: 'body',
+    takes: z.looseObject({}),
+    answer: accountView,
+    statuses: {
+      201: 'It is new',
+      400: 'The name or the fields have faults: all of them are named',
+      404: 'No such channel',
+      409: `${configured}; or secrets cannot be closed, or opened, by ACCOUNTS_KEY; or there are too many`,
+    },
+    at: ({ register }, params) =>
+      within(params, async (place, fields) => {
+        const put = await register.put(place, fields);
+        if (put.is === 'refused') return { status: 409, error: put.error };
+        if (put.is === 'faulty') return { status: 400, ...faulty(put.faults) };
+        const shown = show(await register.read(place), place);
+        return put.is === 'created' && shown.status === 200 ? { ...shown, status: 201 } : shown;
+      }),
+  },
+  {
+    id: 'deleteAccount',
+    method: 'delete',
+    path: one,
+    summary: 'Remove an account that was set at run time',
+    description:
+      'It takes no more pushes; what it has taken is still answered. Also 204 when there was none.',
+    from: 'query',
+    takes: nothing,
+    answer: null,
+    statuses: { 400: noName, 404: 'No such channel', 409: configured },
+    at: ({ register }, params) =>
+      within(params, async (place) => {
+        const removed = await register.remove(place);
+        return removed.is === 'refused' ? { status: 409, error: removed.error } : { status: 204 };
+      }),
+  },
+];
+
+type Work = (place: Place, fields: Readonly<Record<string, unknown>>) => Promise<Result>;
+
+function within(
+  { channel = '', account = '' }: Readonly<Record<string, string>>,
+  work: Work,
+): Task | Refusal {
+  if (!['wechat', 'nxcloud'].includes(channel))
+    return { status: 404, error: `There is no channel "${channel.slice(0, 60)}": name wechat or nxcloud.` };
+  if (!isAccountName(account)) return { status: 400, error: badName };
+  return async (unread) => {
+    const read = z.record(z.string(), z.unknown()).safeParse(unread);
+    return read.success ? work({ channel, account }, read.data) : { status: 400, error: noObject };
+  };
+}
+
+function show(
+  view: AccountView | null,
+  { channel, account }: Place,
+): { status: 200; body: AccountView } | Refusal {
+  return view ? { status: 200, body: view } : { status: 404, error: unknownAccount(channel, account) };
+}
+
+function faulty(faults: readonly string[]): { error: string; faults: readonly string[] } {
+  return { error: `The account has faults: ${faults.join('; ')}.`, faults };
+}
+
+const badName =
+  'This is no name of an account: use at most 64 letters, digits, _ and -, and begin with a letter or a digit.';
+const noObject = 'The body is no object: send the fields of the account.';

@@ -1,0 +1,109 @@
+/** The accounts that this process serves: those of its configuration, and those that are set while it runs. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { createRecords, type Records } from '../accounts/records.ts';
+import { createRecordStore, idOf, type RecordCommands, type RecordStore } from '../accounts/store.ts';
+import { createSeal, type KeySeal } from '../accounts/seal.ts';
+import type { All, Understanding } from '../accounts/understand.ts';
+import { literalFaults } from '../accounts/urls.ts';
+import { readRuntimeAccount, sealedFields } from '../config/runtime.ts';
+import type { Account, Config } from '../config/index.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import { createRoster, type Roster, type Served } from '../core/served.ts';
+import type { Place } from '../core/sight.ts';
+import type { Components } from './components.ts';
+import type { Serving } from './serve.ts';
+
+export interface ServedAccounts {
+  /** Those that take pushes. */
+  roster: Roster;
+  /** Removed ones too, while what they have taken is under way. */
+  lasting: Roster;
+  records: Records<Account>;
+  store: RecordStore;
+  /** How records are read, and written. */
+  understanding: Understanding<Account>;
+  isConfigured: (place: Place) => boolean;
+}
+
+export interface ServedAccountsOptions {
+  config: Config;
+  redis: RecordCommands;
+  serving: Serving;
+  /** Makes the accounts that are served on demand. */
+  components: Pick<Components, 'more'>;
+  clock: Clock;
+  log: Log;
+}
+
+export function openAccounts(options: ServedAccountsOptions): ServedAccounts {
+  const { config, redis, serving, components, clock, log } = options;
+  const configured = new Set(config.accounts.map(({ channel, name }) => `${channel}/${name}`));
+  const isConfigured = (place: Place): boolean => configured.has(idOf(place));
+  const fixed = config.accounts.map((account) => serving.configured(account));
+  const roster = createRoster(fixed, components);
+  const lasting = createRoster(fixed, components);
+  const serveAll = createServeAll(serving);
+  const understanding = createUnderstanding(config, isConfigured);
+  const store = createRecordStore(redis, randomUUID);
+  const records = createRecords({
+    ...understanding,
+    store,
+    clock,
+    log,
+    keepRemovedMs: config.replyDeadlineMs,
+    changed: (known) => {
+      const served = serveAll(known);
+      lasting.replace([...fixed, ...served.map(([, each]) => each)]);
+      const inUse = served.filter(([id]) => known.get(id)?.removedAt === null);
+      roster.replace([...fixed, ...inUse.map(([, each]) => each)]);
+    },
+  });
+  return { roster, lasting, records, store, understanding, isConfigured };
+}
+
+/** Closes secrets in Redis; null without a key. */
+export function openSeal({ accountsKeys }: Pick<Config, 'accountsKeys'>): KeySeal | null {
+  const [present, ...before] = accountsKeys.map((key) => Buffer.from(key, 'hex'));
+  return present ? createSeal({ keys: [present, ...before], random: randomBytes }) : null;
+}
+
+/** An account that stays as it is keeps its platform: tokens in memory, connections, what is under way. */
+function createServeAll(serving: Serving): (known: All<Account>) => [id: string, served: Served][] {
+  let made = new Map<string, { text: string; served: Served }>();
+  return (known) => {
+    const next = new Map<string, { text: string; served: Served }>();
+    for (const [id, { account }] of known) {
+      if (account === null) continue;
+      const text = JSON.stringify(account);
+      const before = made.get(id);
+      next.set(id, before?.text === text ? before : { text, served: serving.confined(account) });
+    }
+    made = next;
+    return [...made].map(([id, { served }]) => [id, served]);
+  };
+}
+
+function createUnderstanding(
+  config: Config,
+  isConfigured: ServedAccounts['isConfigured'],
+): Understanding<Account> {
+  const rules = { allowPrivate: config.allowPrivateUrls };
+  return {
+    seal: openSeal(config),
+    secretsOf: ({ channel }) => (isChannel(channel) ? sealedFields[channel] : []),
+    read: (place, fields) => {
+      const { channel, account: name } = place;
+      if (isConfigured(place))
+        return { faults: ['the environment or a file defines an account of that name'] };
+      if (!isChannel(channel)) return { faults: ['there is no such channel'] };
+      const read = readRuntimeAccount({ channel, name, fields }, config);
+      const found = literalFaults(fields, rules);
+      return found.length === 0 ? read : { faults: [...('faults' in read ? read.faults : []), ...found] };
+    },
+  };
+}
+
+export function isChannel(channel: string): channel is Account['channel'] {
+  return channel === 'wechat' || channel === 'nxcloud';
+}

@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest';
+import { createMeet } from '../../src/queue/meet.ts';
+import { Postponed } from '../../src/queue/postponed.ts';
+
+const place = { channel: 'wechat', account: 'shop' };
+
+test('an account that is known is not looked for', async () => {
+  let looks = 0;
+  const meet = createMeet({
+    isKnown: () => true,
+    lookAgain: async () => {
+      looks += 1;
+    },
+  });
+  await meet(place);
+  expect(looks).toBe(0);
+});
+
+test('one that is not known is looked for before its job begins', async () => {
+  const known = new Set<string>();
+  const meet = createMeet({
+    isKnown: ({ account }) => known.has(account),
+    lookAgain: async () => void known.add('shop'),
+  });
+  await meet(place);
+  expect(known.has('shop')).toBe(true);
+});
+
+test('while Redis does not say, its job waits and does not fail', async () => {
+  const meet = createMeet({ isKnown: () => false, lookAgain: () => Promise.reject(new Error('away')) });
+  await expect(meet(place)).rejects.toBeInstanceOf(Postponed);
+});
