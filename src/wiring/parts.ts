@@ -19,6 +19,7 @@ import { createConnections, type Connections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { openMetrics } from './metrics.ts';
+import { openJournal, withJournal, type OpenJournal } from './journal.ts';
 import { createClients, createPlatform, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import { openQueues } from './queues.ts';
@@ -43,6 +44,8 @@ export interface Parts {
   observe: Observe;
   /** Notes what is seen of the accounts. */
   saw: Saw;
+  /** Records what happens; reads what has. */
+  journal: OpenJournal;
   redis: RedisPlace;
   metrics: Metrics;
   /** null: no traces are made. */
@@ -98,7 +101,9 @@ export function createParts(options: PartsOptions): Parts {
   const known = { config, log, connections, clock, clients, roster, accounts, saw, observers, observe };
   const metrics = openMetrics({ ...known, redis, releases });
   observers.add(metrics.observe);
-  return { ...known, redis, metrics, tracing };
+  const journal = openJournal({ ...known, redis, releases });
+  observers.add(journal.observe);
+  return { ...known, redis, metrics, tracing, journal };
 }
 
 function serve(account: Account, config: Config, platform: Platform): Served {
@@ -128,7 +133,7 @@ export function createQueueParts(parts: Parts, connection: Redis, releases: Rele
     typing,
     replies,
     events: createEventQueue({ queue: typing, alarm, clock: parts.clock }),
-    store: createStore(connection),
+    store: withJournal(createStore(connection), parts.journal),
     deliveries: createDeliveries(connection),
   };
 }
