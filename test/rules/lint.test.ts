@@ -69,6 +69,16 @@ test.each([
     text: "import { a } from '../http/a.ts';\nexport const b = a;\n",
   },
   {
+    what: 'the console that imports the queues',
+    file: 'src/console/a.ts',
+    text: "import { a } from '../queue/a.ts';\nexport const b = a;\n",
+  },
+  {
+    what: 'what serves pages that imports a page’s server',
+    file: 'src/pages/a.ts',
+    text: "import { a } from '../demo/a.ts';\nexport const b = a;\n",
+  },
+  {
     what: 'the client library that imports a package',
     file: 'src/client/a.ts',
     text: "import axios from 'axios';\nexport const a = axios;\n",

@@ -1,6 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PageFile } from './files.ts';
-import type { Stream } from './visitors.ts';
+
+/** Server-sent events to one reader. */
+export interface EventStream {
+  send(event: string, data: object): void;
+  end(): void;
+}
 
 /** Nothing from elsewhere, nothing inline, in nobody's frame. */
 const headers = {
@@ -33,7 +38,7 @@ export function sendJson(response: ServerResponse, status: number, body: object)
 const backlog = 1_048_576;
 
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
-export function openStream(response: ServerResponse): Stream {
+export function openStream(response: ServerResponse): EventStream {
   // A proxy that collects would hold back what happens now.
   const live = {
     'content-type': 'text/event-stream',
