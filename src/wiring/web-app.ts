@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { RequestHandler } from 'express';
+import type { Console } from '../console/console.ts';
 import type { Platform } from '../core/platform.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
@@ -12,6 +13,7 @@ import { createIntake } from '../queue/intake.ts';
 import { storedPushLimit } from '../queue/jobs.ts';
 import { keys } from '../queue/keys.ts';
 import { createMessageIndex } from '../queue/message-index.ts';
+import { openConsole } from './console.ts';
 import { openControl } from './control.ts';
 import { openGateway, withGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics-page.ts';
@@ -23,13 +25,21 @@ export interface WebAppParts {
   direct: Direct;
   releases: Releases;
   page: RequestHandler | null;
+  /** This process runs the queues while no worker lives. */
+  standby: boolean;
+}
+
+export interface WebApp {
+  listener: RequestListener;
+  console: Pick<Console, 'close'>;
 }
 
 /** The web's routes on the connection that fails fast. */
-export function createWebApp(parts: Parts, options: WebAppParts): RequestListener {
-  const { readiness, direct, releases, page } = options;
+export function createWebApp(parts: Parts, options: WebAppParts): WebApp {
+  const { readiness, direct, releases, page, standby } = options;
   const { connections, clock, log, accounts, config } = parts;
-  const { replies, events, store, deliveries } = createQueueParts(parts, connections.fast, releases);
+  const queues = createQueueParts(parts, connections.fast, releases);
+  const { replies, events, store, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const { later, events: laterEvents } = createLater(parts, releases);
   const name = randomUUID();
@@ -57,9 +67,11 @@ export function createWebApp(parts: Parts, options: WebAppParts): RequestListene
     saw: parts.saw,
   };
   const control = openControl(parts, { events, store });
-  const routes = { ...tracedWebhooks(parts, deps), metrics: openMetricsPage(parts), control, page };
-  const app = createApp({ log, readiness: () => readiness, ...routes });
-  return withGateway(openGateway(parts, { events, later: laterEvents }), app);
+  const console = openConsole(parts, { queues, standby });
+  const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
+  const app = createApp({ log, readiness: () => readiness, ...tracedWebhooks(parts, deps), ...pages });
+  const gateway = openGateway(parts, { events, later: laterEvents });
+  return { listener: withGateway(gateway, app), console };
 }
 
 function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeof webhooks> {

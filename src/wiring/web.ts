@@ -37,8 +37,8 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: [...skipped] };
   const { clock, log, observe } = parts;
   const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
-  const app = createWebApp(parts, { readiness, direct, releases, page });
-  const server = await listen(app, parts.config);
+  const app = createWebApp(parts, { readiness, direct, releases, page, standby });
+  const server = await listen(app.listener, parts.config);
   let stoppingAt = 0;
   releases.add('server', () => {
     const left = stoppingAt + gatewayMs - performance.now();
@@ -47,6 +47,8 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   watchRedis(parts, { readiness, releases, standby });
   if (worker) releases.add('worker', () => worker.stop());
   readiness.phase = 'ready';
+  // Its streams would keep the server open, and nothing is waited for on them.
+  releases.add('console', () => app.console.close());
   releases.add('readiness', () => {
     readiness.phase = 'stopping';
     stoppingAt = performance.now();

@@ -1,0 +1,27 @@
+/** What the page may ask, read from the wire. */
+import { z } from 'zod';
+
+const time = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number)
+  .optional();
+
+export const searchQuery = z.object({
+  q: z.string().trim().max(256).optional(),
+  from: time,
+  to: time,
+  before: z
+    .string()
+    .regex(/^\d{1,15}-\d{1,15}$/)
+    .optional(),
+});
+
+export const sessionBody = z.object({ token: z.string().min(1).max(1_000) });
+
+/** As the control API takes it: up to a year. */
+export const pauseBody = z.object({ seconds: z.int().min(1).max(31_536_000).optional() });
+
+export const retryBody = z.object({ unknown: z.boolean().optional() });
+
+export const emptyBody = z.object({});
