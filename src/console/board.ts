@@ -3,7 +3,7 @@
  * reply is run again on the console's own page, which knows of answers that may have reached their user.
  */
 import type { Queue } from 'bullmq';
-import type { ErrorRequestHandler, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import type { Handler } from './ports.ts';
 
 const path = '/console/queues';
@@ -16,6 +16,7 @@ const headers = {
     "frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
 } as const;
 
 const hidden = 'not shown: it may hold a message';
@@ -50,9 +51,11 @@ export async function openBoard(queues: readonly Queue[]): Promise<Handler> {
     serverAdapter: server,
     options: { uiConfig, handlerHooks: { after: (_, result) => ({ ...result, body: bare(result.body) }) } },
   });
+  const board: Express = server.getRouter();
+  board.disable('x-powered-by');
   const app = express();
   app.disable('x-powered-by');
-  app.use(path, onlyReads, withoutFonts, server.getRouter());
+  app.use(path, onlyReads, withoutFonts, board);
   app.use((_, response) => void response.status(404).json({ error: 'There is nothing here.' }));
   app.use(asSentence);
   return (request, response) => void app(request, response);

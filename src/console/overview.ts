@@ -63,7 +63,7 @@ function accountOf(
     turns: count('ended') + rows.reduce((sum, { turns }) => sum + turns.length, 0),
     waitP50: quantile(waits, 0.5),
     waitP95: quantile(waits, 0.95),
-    cover: count('waited') === 0 ? null : count('lit') / count('waited'),
+    cover: count('waited') === 0 ? null : Math.round((count('lit') / count('waited')) * 1_000) / 1_000,
     refusals: under(tally.total, 'refused ').map(([name, times]) => refusalOf(hour, id, { name, times })),
     typing: typingOf(source, served, at),
     breaker: hour.breaker(id, at),
