@@ -2,6 +2,7 @@
  * Both queues' jobs in bull-board, to look at: what a job holds is left out, and nothing can be done to it. A failed
  * reply is run again on the console's own page, which knows of answers that may have reached their user.
  */
+import type { AfterHook } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import type { Handler } from './ports.ts';
@@ -49,7 +50,7 @@ export async function openBoard(queues: readonly Queue[]): Promise<Handler> {
   createBullBoard({
     queues: adapters,
     serverAdapter: server,
-    options: { uiConfig, handlerHooks: { after: (_, result) => ({ ...result, body: bare(result.body) }) } },
+    options: { uiConfig, handlerHooks: { after: hide } },
   });
   const board: Express = server.getRouter();
   board.disable('x-powered-by');
@@ -63,9 +64,7 @@ export async function openBoard(queues: readonly Queue[]): Promise<Handler> {
 
 const onlyReads: RequestHandler = (request, response, next) => {
   response.set(headers);
-  // Logs are written by nobody; should that change, nobody has looked at what they hold.
-  const isRead = request.method === 'GET' || request.method === 'HEAD';
-  if (isRead && !request.path.endsWith('/logs')) return next();
+  if (request.method === 'GET' || request.method === 'HEAD') return next();
   response.set('allow', 'GET').status(405).json({ error: 'Here the queues can only be looked at.' });
 };
 
@@ -79,6 +78,12 @@ const withoutFonts: RequestHandler = (_, response, next) => {
     });
   next();
 };
+
+/** Logs are written by nobody; should that change, nobody has looked at what they hold. */
+const hide: AfterHook = ({ route }, result) => ({
+  ...result,
+  body: route.endsWith('/logs') ? [] : bare(result.body),
+});
 
 /** Traces, and what else of an error may repeat what it failed on. */
 function bare<Body>(body: Body): Body {
