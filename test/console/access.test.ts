@@ -1,6 +1,8 @@
 /** Who may see the console, and by what. */
-import { gunzipSync } from 'node:zlib';
+import { get, type IncomingMessage } from 'node:http';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createGuard } from '../../src/http/guard.ts';
 import type { PageFile } from '../../src/pages/files.ts';
 import { openBrowser } from './scene.ts';
 import { serveConsole, token, type Served } from './served.ts';
@@ -91,7 +93,6 @@ describe('a login', () => {
 
   test('with the token before is taken too, and told', async () => {
     let told = 0;
-    const { createGuard } = await import('../../src/http/guard.ts');
     const tokens = ['the-next-token-456789', token];
     const guard = createGuard({ tokens, open: 'never', sawPrevious: () => (told += 1) });
     const { url } = await start({ tokens, guard });
@@ -204,16 +205,13 @@ describe('without any token', () => {
 });
 
 test('files are sent as small as they can be', async () => {
-  const { gzipSync } = await import('node:zlib');
-  const zipped = () => new Map([['index.html', { ...file('<p>'), gzipped: gzipSync('<p>') }]]);
-  const { url } = await start({ page: zipped });
-  const { request } = await import('node:http');
-  const body = await new Promise<Buffer>((resolve) => {
-    request(`${url}/console`, { headers: { 'accept-encoding': 'gzip' } }, async (response) => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of response) chunks.push(chunk as Buffer);
-      resolve(Buffer.concat(chunks));
-    }).end();
+  const files = new Map([['index.html', { ...file('<p>'), gzipped: gzipSync('<p>') }]]);
+  const { url } = await start({ page: () => files });
+  const response = await new Promise<IncomingMessage>((resolve) => {
+    get(`${url}/console`, { headers: { 'accept-encoding': 'gzip' } }, resolve);
   });
-  expect(gunzipSync(body).toString()).toBe('<p>');
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  expect(response.headers['content-encoding']).toBe('gzip');
+  expect(gunzipSync(Buffer.concat(chunks)).toString()).toBe('<p>');
 });

@@ -40,6 +40,12 @@ async function failOne({ simulator }: Stage, browser: Browser): Promise<FailedJo
   return (await failed(browser))[0] as FailedJob;
 }
 
+function checkStream(watched: Watched): void {
+  watched.overviews.forEach((each) => schemas.overview.parse(each));
+  watched.changes.forEach((each) => schemas.conversations.parse(each));
+  schemas.notices.optional().parse(watched.notices.length === 0 ? undefined : watched.notices);
+}
+
 describe('live events', () => {
   test('show a conversation while it is open, and what it was like afterwards', async () => {
     const { stage, browser } = await start({ ...wideWindow, bot: { thinkMs: 3_000 } });
@@ -99,12 +105,6 @@ describe('live events', () => {
     checkStream(watched);
     watched.close();
   });
-
-  function checkStream(watched: Watched): void {
-    watched.overviews.forEach((each) => schemas.overview.parse(each));
-    watched.changes.forEach((each) => schemas.conversations.parse(each));
-    schemas.notices.optional().parse(watched.notices.length === 0 ? undefined : watched.notices);
-  }
 });
 
 describe('a search', () => {
