@@ -8,7 +8,13 @@ const time = z
   .optional();
 
 export const searchQuery = z.object({
-  q: z.string().trim().max(256).optional(),
+  // A phone number's "+" stands in no push.
+  q: z
+    .string()
+    .trim()
+    .max(256)
+    .transform((q) => q.replace(/^\+/, ''))
+    .optional(),
   from: time,
   to: time,
   before: z
@@ -16,6 +22,9 @@ export const searchQuery = z.object({
     .regex(/^\d{1,15}-\d{1,15}$/)
     .optional(),
 });
+
+/** As the control API takes it. */
+export const userName = /^[\w@.=-]{1,131}$/;
 
 export const sessionBody = z.object({ token: z.string().min(1).max(1_000) });
 

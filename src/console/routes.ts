@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
 import type { Conversations, FailedJobs, Source } from './ports.ts';
-import { emptyBody, pauseBody, retryBody, searchQuery } from './requests.ts';
+import { emptyBody, pauseBody, retryBody, searchQuery, userName } from './requests.ts';
 import type { Watch } from './watch.ts';
 import type { SearchAnswer } from './wire.ts';
 
@@ -116,7 +116,7 @@ async function about(
 ): Promise<Answer> {
   const platform = source.roster.of({ channel, account })?.platform;
   if (!platform) return { status: 404, body: { error: `No account ${channel}/${account} is served.` } };
-  return work(platform, user);
+  return userName.test(user) ? work(platform, user) : unreadable;
 }
 
 /** The route of a path below `/console/api/`, with what its stars stand for; null: there is none. */

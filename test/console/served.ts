@@ -20,7 +20,13 @@ export interface Served {
   clock: HandClock;
   log: RecordedLog;
   /** What the next look finds; null: Redis is away. */
-  world: { look: Look | null; looks: number; account: ReturnType<Source['account']> };
+  world: {
+    look: Look | null;
+    looks: number;
+    account: ReturnType<Source['account']>;
+    /** Happens once, between the two readings of the journal of a look. */
+    between: (() => void) | null;
+  };
   /** Somebody waits, or nobody does any more. */
   open(user: string, changes?: Partial<State>): void;
   tell(...notices: Notice[]): void;
@@ -37,7 +43,7 @@ export async function serveConsole(
   const { guarded = { tokens: [token], open: 'never' } } = options;
   const clock = handClock();
   const log = recordLog();
-  const world: Served['world'] = { look: nothing, looks: 0, account: on };
+  const world: Served['world'] = { look: nothing, looks: 0, account: on, between: null };
   const records: JournalRecord[] = [];
   const reach = <Found>(found: Found): Promise<Found> =>
     world.look ? Promise.resolve(found) : Promise.reject(new Error('Redis is away'));
@@ -53,7 +59,11 @@ export async function serveConsole(
     account: () => world.account,
     view: (of, state) => viewOf(of.rules, state, { at: clock.now(), blockedUntil: 0, off: null }),
     journal: {
-      newest: (count) => reach(records.slice(-count)),
+      newest: (count) => {
+        world.between?.();
+        world.between = null;
+        return reach(records.slice(-count));
+      },
       search: () => reach({ entries: records.toReversed(), before: null }),
       since: (id) => {
         const entries = records.filter((record) => Number.parseFloat(record.id) > Number.parseFloat(id));

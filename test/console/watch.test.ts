@@ -83,6 +83,18 @@ describe('a viewer', () => {
     );
   });
 
+  test('gets what happens during its first look once, too', async () => {
+    const console = await start();
+    console.tell(ghost(0));
+    console.world.between = () => console.tell(ghost(1));
+    const watched = await watchIt(console);
+    await expect.poll(() => watched.notices.length).toBeGreaterThan(1);
+    expect(watched.notices.map(({ notice }) => notice.is === 'ghost' && notice.ms)).toEqual([0, 1]);
+    const { looks } = console.world;
+    await expect.poll(() => console.world.looks).toBeGreaterThan(looks + 1);
+    expect(watched.notices).toHaveLength(2);
+  });
+
   test('of a thousand notices in a second gets the newest hundred', async () => {
     const console = await start();
     const watched = await watchIt(console);
