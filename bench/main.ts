@@ -5,6 +5,7 @@ import { gateway } from './gateway.ts';
 import { accounts } from './accounts.ts';
 import { footprint } from './footprint.ts';
 import { table, type Row } from './measure.ts';
+import { viewers } from './viewers.ts';
 import { startUntouchedRedis, type BenchRedis } from './redis.ts';
 
 const benches: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
@@ -15,6 +16,7 @@ const benches: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   accounts: ({ url, redis }) => accounts(url, () => redis.flushall()),
   gateway: ({ url }) => gateway(url),
   footprint,
+  viewers,
 };
 
 const wanted = process.argv.slice(2);

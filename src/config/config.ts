@@ -48,6 +48,8 @@ export interface Config {
   traces: { url: string; serviceName: string } | null;
   /** Its name, on a Heroku dyno. */
   dyno: string | null;
+  /** Records of what happened, at most; 0: none are kept. */
+  journalLength: number;
   dataDir: string;
   /** Asked for by `DEMO`; without a word of it, when no account is configured outside production. */
   demo: boolean;
@@ -107,6 +109,7 @@ export function nameSettings(
     metricsToken: settings.METRICS_TOKEN ?? null,
     traces: readTraces(settings),
     dyno: settings.DYNO ?? null,
+    journalLength: settings.JOURNAL_LENGTH,
     dataDir: settings.DATA_DIR,
   };
 }

@@ -81,6 +81,7 @@ const variables = z
     OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl.optional(),
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collectorUrl.optional(),
     OTEL_SERVICE_NAME: z.string().default('keeptyping'),
+    JOURNAL_LENGTH: whole(0, 1_000_000).default(20_000),
     NODE_ENV: z.string().optional(),
     DYNO: z.string().optional(),
   })

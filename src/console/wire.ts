@@ -11,7 +11,7 @@
  *   GET    failed                            FailedJob[]
  *   POST   failed/:job/retry {unknown?}      204 | 404 | 409 { error, unknown: true }: ask, then send it again with unknown
  *
- * Whoever is not logged in gets 401 { error }. Everything that changes something is sent as application/json, also when
+ * Whoever is not logged in gets 401 { error }; while Redis is away, 503 { error }. Everything that changes something is sent as application/json, also when
  * there is nothing to say (`{}`).
  */
 import type { Notice } from '../core/notice.ts';
@@ -43,7 +43,7 @@ export interface Distribution {
 export interface AccountRow {
   channel: string;
   account: string;
-  /** Conversations in which somebody waits; those of them in which typing shows. */
+  /** Conversations in which somebody waits, of those that are shown; those of them in which typing shows. */
   open: number;
   lit: number;
   /** Shows and hides of the last full minute. */
@@ -92,7 +92,10 @@ export interface ConversationRow {
   pausedUntil: number | null;
 }
 
-/** `notices`: what has happened since the last of them, oldest first; first the newest fifty. */
+/**
+ * `notices`: what has happened since the last of them, oldest first; first the newest fifty. Of one second the newest
+ * hundred at most.
+ */
 export interface JournalEntry {
   /** Of the stream: sorts by time. */
   id: string;
@@ -102,7 +105,10 @@ export interface JournalEntry {
 export interface SearchAnswer {
   /** Newest first. */
   entries: JournalEntry[];
-  /** Pass it as `before` for the next ones; null: there are none. */
+  /**
+   * Pass it as `before` for the next ones; null: there are none. A request reads 10,000 records at most: there may be
+   * few entries, or none, and more to come.
+   */
   before: string | null;
 }
 

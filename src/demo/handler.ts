@@ -1,9 +1,10 @@
 /** The demo over HTTP: the page at `/` and `/demo`, its files and what it asks below `/demo/`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readJson } from '../pages/body.ts';
+import { readPage, type Page, type PageFile } from '../pages/files.ts';
+import { openStream, sendFile, sendJson } from '../pages/respond.ts';
 import type { Demo, Refusal } from './demo.ts';
-import { readPage, type PageFile } from './files.ts';
-import { messageBody, readJson, troubleBody } from './request.ts';
-import { openStream, sendFile, sendJson } from './respond.ts';
+import { messageBody, troubleBody } from './request.ts';
 
 /** Calls `next` for what is none of the demo's. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
@@ -32,7 +33,7 @@ const routes: Readonly<Record<string, (demo: Demo, asked: Asked) => void | Promi
 };
 
 export function createHandler(demo: Demo): Handler {
-  const files = readPage();
+  const files = readPage(new URL('./page/', import.meta.url));
   // oxlint-disable-next-line max-params -- the form that connect and express know
   return (request, response, next) => {
     const { method = '', url = '' } = request;
@@ -47,7 +48,7 @@ export function createHandler(demo: Demo): Handler {
   };
 }
 
-function fileAt(files: ReadonlyMap<string, PageFile>, path: string): PageFile | undefined {
+function fileAt(files: Page, path: string): PageFile | undefined {
   if (path === '/' || path === '/demo') return files.get('index.html');
   return path.startsWith('/demo/') ? files.get(path.slice('/demo/'.length)) : undefined;
 }

@@ -1,13 +1,11 @@
 /** Who is on the page: each with users of their own on both platforms, so that nobody sees another's conversation. */
 import type { Channel } from '../core/platform.ts';
+import type { EventStream } from '../pages/respond.ts';
 import type { Turn } from './turn.ts';
 import { channels, ways, type User, type Way, type World } from './world.ts';
 
 /** One open page. */
-export interface Stream {
-  send(event: string, data: object): void;
-  end(): void;
-}
+export type Stream = EventStream;
 
 export interface Visitor {
   readonly id: string;

@@ -31,6 +31,8 @@ export interface AppOptions {
   control?: RequestHandler | null;
   /** What answers `GET /metrics`. @default null: there is nothing */
   metrics?: RequestHandler | null;
+  /** The operator's console: calls `next` for what is not its own. @default null: there is none */
+  console?: RequestHandler | null;
   /** A page at the root. @default null: there is none */
   page?: RequestHandler | null;
 }
@@ -49,6 +51,7 @@ export function createApp(options: AppOptions): Express {
   serveWebhooks(app, options);
   if (options.metrics) app.all('/metrics', options.metrics);
   if (options.control) app.use(options.control);
+  if (options.console) app.use(options.console);
   if (options.page) app.use(options.page);
   app.use((request, response) => refuse(response, 404, `There is nothing at ${request.path}.`));
   app.use(asSentence(options.log));

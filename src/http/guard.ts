@@ -5,7 +5,10 @@ import { isFromHere } from './loopback.ts';
 /** `hidden`: there is nothing here for this caller; it is told so as of any path that leads nowhere. */
 export type Admission = 'admitted' | 'refused' | 'hidden';
 
-export type Guard = (request: IncomingMessage) => Admission;
+/** As much of a request as tells who asks. */
+export type Caller = Pick<IncomingMessage, 'headers' | 'httpVersion' | 'socket'>;
+
+export type Guard = (request: Caller) => Admission;
 
 export interface GuardOptions {
   /** Any of them is accepted as `Authorization: Bearer …`: the current one and, during a rotation, the previous. */

@@ -60,20 +60,32 @@ export function createConversations(options: ConversationsOptions): Conversation
 }
 
 async function read(options: ConversationsOptions, platform: Platform, user: string): Promise<View> {
-  const { store, accounts, clock } = options;
+  const { store, accounts } = options;
   const [{ state, blockedUntil }] = await Promise.all([
     store.load(conversationOf(platform, user)),
     accounts.refresh(),
   ]);
-  const looked = { at: clock.now(), blockedUntil, off: offOf(options, platform) };
-  const view = viewOf(accounts.rules(platform), state, looked);
+  const view = viewNow(options, platform, { state, blockedUntil });
   // As the platform calls it: here it may carry more than the id.
   const lastMessageId = view.lastMessageId && platform.refer(user, view.lastMessageId, null).messageId;
   return { ...view, lastMessageId };
 }
 
+/** A state as it is to be understood now, by what was last learned of the account. */
+export function viewNow(
+  options: Pick<ConversationsOptions, 'accounts' | 'clock'>,
+  platform: Platform,
+  { state, blockedUntil }: { state: State; blockedUntil: number },
+): View {
+  const looked = { at: options.clock.now(), blockedUntil, off: offOf(options, platform) };
+  return viewOf(options.accounts.rules(platform), state, looked);
+}
+
 /** Whose typing is off by the configuration has nothing to mend. */
-function offOf({ accounts, clock }: ConversationsOptions, platform: Platform): Looked['off'] {
+function offOf(
+  { accounts, clock }: Pick<ConversationsOptions, 'accounts' | 'clock'>,
+  platform: Platform,
+): Looked['off'] {
   const { offUntil, offCode, remedy } = accounts.of(platform);
   const isOff = clock.now() < offUntil && platform.rules.mode !== 'off';
   return isOff ? { until: offUntil, code: offCode, remedy } : null;

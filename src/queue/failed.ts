@@ -18,16 +18,61 @@ function lineOf({ id, data, finishedOn, failedReason }: Job<ReplyJob>): string {
   return `${id}  ${at}  ${deliveryId(data)}  ${data.user ?? ''}  ${failedReason}`;
 }
 
-/** Runs a failed job again, by hand: also one of whose answer nobody knows whether it reached the user. */
-export async function retryFailed(
-  { replies, deliveries }: { replies: Queue<ReplyJob>; deliveries: Pick<Deliveries, 'reopen'> },
+/** A reply job that failed for good, without its message. */
+export interface FailedJob {
+  job: string;
+  /** ms since 1970. */
+  at: number | null;
+  channel: string;
+  account: string;
+  user: string | null;
+  turn: string;
+  reason: string;
+  /** Whether the user has the answer, nobody knows. */
+  unknown: boolean;
+}
+
+export interface FailedDeps {
+  replies: Queue<ReplyJob>;
+  deliveries: Pick<Deliveries, 'reopen' | 'standing'>;
+}
+
+/** All that are kept, newest first. */
+export async function readFailed({ replies, deliveries }: FailedDeps): Promise<FailedJob[]> {
+  const jobs = await replies.getFailed(0, listed);
+  return Promise.all(
+    jobs.map(async ({ id = '', data, finishedOn = null, failedReason }) => {
+      const { channel, account, user, key: turn } = data;
+      const { state } = await deliveries.standing(deliveryId(data));
+      const unknown = state === 'unknown';
+      return { job: id, at: finishedOn, channel, account, user, turn, reason: failedReason, unknown };
+    }),
+  );
+}
+
+/**
+ * Runs a failed job again, by hand. `unknown`: nobody knows whether its answer reached the user, who may then get it
+ * twice; done only where `evenUnknown` says so.
+ */
+export async function runAgain(
+  { replies, deliveries }: FailedDeps,
   id: string,
-): Promise<string> {
+  { evenUnknown }: { evenUnknown: boolean },
+): Promise<'runs' | 'none' | 'unknown'> {
   const job = await replies.getJob(id);
-  if (!job || !(await job.isFailed()))
-    return `There is no failed reply job ${id}: npm run replies lists them.\n`;
-  await deliveries.reopen(deliveryId(job.data));
+  if (!job || !(await job.isFailed())) return 'none';
+  const delivery = deliveryId(job.data);
+  if (!evenUnknown && (await deliveries.standing(delivery)).state === 'unknown') return 'unknown';
+  await deliveries.reopen(delivery);
   await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + job.attemptsMade });
   await job.retry('failed', { resetAttemptsMade: true });
-  return `The reply job ${id} runs again.\n`;
+  return 'runs';
+}
+
+/** The same for who types the job's id: also one of whose answer nobody knows whether it reached the user. */
+export async function retryFailed(deps: FailedDeps, id: string): Promise<string> {
+  const ran = await runAgain(deps, id, { evenUnknown: true });
+  return ran === 'none'
+    ? `There is no failed reply job ${id}: npm run replies lists them.\n`
+    : `The reply job ${id} runs again.\n`;
 }

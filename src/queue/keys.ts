@@ -16,6 +16,10 @@ export const keys = {
   component: (name: string) => `${prefix}:component:${name}`,
   /** When something was last seen of an account: a hash of times. */
   seen: `${prefix}:seen`,
+  /** What happened in the last day: a capped stream. */
+  journal: `${prefix}:journal`,
+  /** Conversations in which somebody waits, by when the oldest of their messages came (ms): a sorted set. */
+  open: `${prefix}:open`,
   /** Exists while a worker is alive. */
   heartbeat: `${prefix}:worker`,
   /** Written to see whether Redis takes writes. */

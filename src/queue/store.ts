@@ -1,13 +1,15 @@
 import { conversationId, type Conversation } from '../core/platform.ts';
 import { initialState, type State } from '../core/state.ts';
-import { blockedUntil, blocksField, othersBlocks } from './blocks.ts';
+import { blockedUntil, blocksField } from './blocks.ts';
 import { keys } from './keys.ts';
-import { createScript, type ScriptCommands } from './script.ts';
+import type { ScriptCommands } from './script.ts';
+import { lastKept, recordLast, saveIfUnchanged } from './store-scripts.ts';
 
 export interface StoreCommands extends ScriptCommands {
   get(key: string): Promise<string | null>;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
   del(...keys: string[]): Promise<unknown>;
+  zrem(key: string, member: string): Promise<unknown>;
 }
 
 export interface Last {
@@ -52,47 +54,6 @@ export interface Store {
   last(conversation: Conversation): Promise<Last>;
 }
 
-/** A WhatsApp message opens a day; nothing that keeptyping does looks further back. */
-const lastKept = 24 * 60 * 60_000;
-
-const saveIfUnchanged = createScript(`${othersBlocks}
-local now = redis.call('GET', KEYS[1])
--- Sent again after its answer was lost: numbers in a state make it unique.
-local saved = now == ARGV[2]
-if not saved and (now or '') ~= ARGV[1] then return 0 end
-if ARGV[5] == '1' or ARGV[6] ~= '' then
-  local blocks = redis.call('HGET', KEYS[2], '${blocksField}')
-  local standing = others(blocks, ARGV[4], ARGV[6])
-  if ARGV[5] == '1' and not saved and #standing > 0 then return 0 end
-  if ARGV[6] ~= '' and blocks then
-    if #standing == 0 then redis.call('HDEL', KEYS[2], '${blocksField}')
-    else redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end
-  end
-end
-if not saved then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-return 1
-`);
-
-/** The last eight keys are enough to know a repeat by: the platform gives up within seconds or the user writes slower. */
-const recordLast = createScript(`
-local seen = redis.call('HGET', KEYS[1], 'seen') or ''
-if string.find(' ' .. seen .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) then return 0 end
-local kept = ARGV[1]
-local n = 1
-for each in string.gmatch(seen, '%S+') do
-  if n < 8 then kept = kept .. ' ' .. each end
-  n = n + 1
-end
-redis.call('HSET', KEYS[1], 'seen', kept)
-local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
-if tonumber(ARGV[3]) >= at then
-  redis.call('HSET', KEYS[1], 'at', ARGV[3])
-  if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'messageId', ARGV[2]) end
-end
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return 1
-`);
-
 export function createStore(redis: StoreCommands): Store {
   const recorded = async (conversation: Conversation): Promise<Last & { blocks: string | null }> => {
     const key = keys.last(conversationId(conversation));
@@ -115,12 +76,13 @@ export function createStore(redis: StoreCommands): Store {
       const id = conversationId(conversation);
       const { from, to, keepMs, sending } = change;
       const { now = 0, unblocked = false, release = null } = sending ?? {};
-      const args = [from ?? '', JSON.stringify(to), keepMs, Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
-      return (await saveIfUnchanged(redis, [keys.state(id), keys.last(id)], ...args)) === 1;
+      const sent = [Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
+      const args = [from ?? '', JSON.stringify(to), keepMs, ...sent, id, openSince(to)];
+      return (await saveIfUnchanged(redis, [keys.state(id), keys.last(id), keys.open], ...args)) === 1;
     },
     forget: async (conversation) => {
       const id = conversationId(conversation);
-      await redis.del(keys.state(id), keys.last(id));
+      await Promise.all([redis.del(keys.state(id), keys.last(id)), redis.zrem(keys.open, id)]);
     },
     record: async (conversation, { key, messageId, at }) => {
       const args = [key, messageId ?? '', at, lastKept] as const;
@@ -129,8 +91,13 @@ export function createStore(redis: StoreCommands): Store {
   };
 }
 
+/** When the oldest of the open turns was opened; empty: nobody waits. */
+function openSince({ turns }: State): number | '' {
+  return turns.length === 0 ? '' : Math.min(...turns.map(({ openedAt }) => openedAt));
+}
+
 /** A state of a version that this release does not know is forgotten: the conversation begins anew. */
-function parseState(raw: string | null): State {
+export function parseState(raw: string | null): State {
   if (raw === null) return initialState;
   const parsed: { v?: unknown } = JSON.parse(raw);
   return parsed.v === initialState.v ? { ...initialState, ...(parsed as Partial<State>) } : initialState;

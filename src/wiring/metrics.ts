@@ -14,8 +14,6 @@ export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
   roster: Pick<Roster, 'all' | 'of'>;
   accounts: Pick<Accounts, 'of'>;
   clock: Pick<Clock, 'now'>;
-  /** How many conversations wait for an answer. Rejects when Redis is away. @default nobody counts them */
-  conversations?: () => Promise<number>;
 }
 
 /** The process's metrics, and where they look up what is not told. */
@@ -36,12 +34,12 @@ export function openMetrics(deps: MetricsDeps): Metrics {
   return createMetrics({ dyno: config.dyno, isServed: (place) => roster.of(place) !== null, source });
 }
 
-async function stockOf({ connections, conversations }: MetricsDeps, queues: OpenedQueues): Promise<Stock> {
+async function stockOf({ connections }: MetricsDeps, queues: OpenedQueues): Promise<Stock> {
   const [alive, typing, replies, open] = await Promise.all([
     connections.fast.exists(keys.heartbeat),
     sizeOf(queues, 'typing'),
     sizeOf(queues, 'replies'),
-    conversations?.() ?? null,
+    connections.fast.zcard(keys.open),
   ]);
   return { queues: [typing, replies], worker: alive === 1, conversations: open };
 }

@@ -22,6 +22,7 @@ import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openMetrics } from './metrics.ts';
 import { openComponents } from './component-news.ts';
 import type { Components } from './components.ts';
+import { openJournal, withJournal, type OpenJournal } from './journal.ts';
 import { createClients, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import { openQueues } from './queues.ts';
@@ -52,6 +53,8 @@ export interface Parts {
   observe: Observe;
   /** Notes what is seen of the accounts. */
   saw: Saw;
+  /** Records what happens; reads what has. */
+  journal: OpenJournal;
   redis: RedisPlace;
   metrics: Metrics;
   /** null: no traces are made. */
@@ -103,7 +106,9 @@ export function createParts(options: PartsOptions): Parts {
   const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };
   const metrics = openMetrics({ ...known, redis, releases });
   observers.add(metrics.observe);
-  return { ...known, redis, metrics, tracing };
+  const journal = openJournal({ ...known, redis, releases });
+  observers.add(journal.observe);
+  return { ...known, redis, metrics, tracing, journal };
 }
 
 /** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
@@ -116,7 +121,7 @@ export function createQueueParts(parts: Parts, connection: Redis, releases: Rele
     typing,
     replies,
     events: createEventQueue({ queue: typing, alarm, clock: parts.clock }),
-    store: createStore(connection),
+    store: withJournal(createStore(connection), parts.journal),
     deliveries: createDeliveries(connection),
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { RequestHandler } from 'express';
+import type { Console } from '../console/console.ts';
 import type { Platform } from '../core/platform.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
@@ -13,6 +14,7 @@ import { storedPushLimit } from '../queue/jobs.ts';
 import { keys } from '../queue/keys.ts';
 import { createMessageIndex } from '../queue/message-index.ts';
 import { faultyRecords } from './account-register.ts';
+import { openConsole } from './console.ts';
 import { openControl } from './control.ts';
 import { openGateway, withGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics-page.ts';
@@ -24,46 +26,65 @@ export interface WebAppParts {
   direct: Direct;
   releases: Releases;
   page: RequestHandler | null;
+  /** This process runs the queues while no worker lives. */
+  standby: boolean;
+}
+
+export interface WebApp {
+  listener: RequestListener;
+  console: Pick<Console, 'close'>;
 }
 
 /** The web's routes on the connection that fails fast. */
-export function createWebApp(parts: Parts, options: WebAppParts): RequestListener {
-  const { readiness, direct, releases, page } = options;
-  const { connections, clock, log, accounts, config } = parts;
-  const { replies, events, store, deliveries } = createQueueParts(parts, connections.fast, releases);
-  const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
+export function createWebApp(parts: Parts, options: WebAppParts): WebApp {
+  const { readiness, direct, releases, page, standby } = options;
+  const queues = createQueueParts(parts, parts.connections.fast, releases);
   const { later, events: laterEvents } = createLater(parts, releases);
+  const deps = createWebhookDeps(parts, { queues, later, direct });
+  const { log } = parts;
+  const { events, store } = queues;
+  const control = openControl(parts, { events, store, skipped: readiness.skipped });
+  const console = openConsole(parts, { queues, standby });
+  const { names: components } = parts.components;
+  const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
+  const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
+  const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
+  const gateway = openGateway(parts, { events, later: laterEvents });
+  return { listener: withGateway(gateway, app), console };
+}
+
+interface WebhookParts extends Pick<WebDeps, 'later' | 'direct'> {
+  queues: ReturnType<typeof createQueueParts>;
+}
+
+function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): WebhookDeps {
+  const { connections, clock, log, observe, saw, accounts, config, roster, served } = parts;
+  const { replies, events, store, deliveries } = queues;
+  const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const name = randomUUID();
   const holds = createHolds(name, deliveries);
   listenForOffers(parts, name, (holder) => holds.offered(holder));
-  const deps = {
-    intake: createIntake({ replies, events, store, clock, index }),
+  return {
+    ...ways,
     holds,
     deliveries,
-    later,
-    reachesRedis: () => connections.fast.status === 'ready',
-    direct,
     clock,
     log,
-    observe: parts.observe,
+    observe,
+    saw,
     storedPushLimit,
+    intake: createIntake({ replies, events, store, clock, index }),
+    reachesRedis: () => connections.fast.status === 'ready',
     holdMs: config.holdMs,
     send: parts.clients.bot.send,
     isMute: async (platform: Platform) => {
       await accounts.refresh();
       return accounts.isMute(platform);
     },
-    accounts: parts.roster,
+    accounts: roster,
     strangers: new Set<string>(),
-    mayCome: () => config.accountsKeys.length > 0 && !parts.served.records.isLoaded(),
-    saw: parts.saw,
+    mayCome: () => config.accountsKeys.length > 0 && !served.records.isLoaded(),
   };
-  const control = openControl(parts, { events, store, skipped: readiness.skipped });
-  const { names: components } = parts.components;
-  const pages = { metrics: openMetricsPage(parts), control, page };
-  const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
-  const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
-  return withGateway(openGateway(parts, { events, later: laterEvents }), app);
 }
 
 /** Accounts that were set at run time may be faulty too. */

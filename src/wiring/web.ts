@@ -38,9 +38,9 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
   const { clock, log, observe } = parts;
   const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
-  const app = createWebApp(parts, { readiness, direct, releases, page });
+  const app = createWebApp(parts, { readiness, direct, releases, page, standby });
   await readAccounts(parts);
-  const server = await listen(app, parts.config);
+  const server = await listen(app.listener, parts.config);
   let stoppingAt = 0;
   releases.add('server', () => {
     const left = stoppingAt + gatewayMs - performance.now();
@@ -49,6 +49,8 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   watchRedis(parts, { readiness, releases, standby });
   if (worker) releases.add('worker', () => worker.stop());
   readiness.phase = 'ready';
+  // Its streams would keep the server open, and nothing is waited for on them.
+  releases.add('console', () => app.console.close());
   releases.add('readiness', () => {
     readiness.phase = 'stopping';
     stoppingAt = performance.now();

@@ -1,9 +1,9 @@
 import type { Queue } from 'bullmq';
-import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place } from '../core/sight.ts';
 import { processOf } from '../http/holds.ts';
 import { createBlocks } from '../queue/blocks.ts';
+import { createOpenConversations } from '../queue/open.ts';
 import { createWay } from '../queue/way.ts';
 import type { PerformDeps } from '../queue/perform.ts';
 import type { Bot, ReplyDeps } from '../queue/reply-run.ts';
@@ -63,15 +63,17 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const workers = createWorkers({ ...shared, perform, reply, meet });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   startBotQueue(parts, { events, platformOf }, releases);
-  startCleaning([typing, replies], { log, releases });
+  startCleaning([typing, replies], parts, releases);
   return workers;
 }
 
-function startCleaning(queues: Queue[], { log, releases }: { log: Log; releases: Releases }): void {
+function startCleaning(queues: Queue[], { connections, log }: Parts, releases: Releases): void {
+  const open = createOpenConversations(connections.jobs);
   const clean = async (): Promise<void> => {
-    await Promise.all(queues.map((queue) => queue.clean(failedKept, 1_000, 'failed')));
+    const cleaned = queues.map((queue) => queue.clean(failedKept, 1_000, 'failed'));
+    await Promise.all([...cleaned, open.sweep()]);
   };
-  const failed = (error: unknown): void => log.debug({ error }, 'Old failed jobs were not removed.');
+  const failed = (error: unknown): void => log.debug({ error }, 'What is old was not removed.');
   const cleaning = createTicker(cleaningEvery, clean, failed);
   // Not awaited: its commands wait for Redis, which may be away.
   releases.add('cleaning', () => void cleaning.stop());

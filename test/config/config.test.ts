@@ -73,6 +73,7 @@ describe('settings', () => {
       metricsToken: null,
       traces: null,
       dyno: null,
+      journalLength: 20_000,
       dataDir: 'data',
       demo: true,
       bypass: null,
@@ -108,6 +109,7 @@ describe('settings', () => {
       METRICS_TOKEN: 'metrics-token-new',
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector:4318/custom?key=1',
       OTEL_SERVICE_NAME: 'typing',
+      JOURNAL_LENGTH: '5000',
       DATA_DIR: '/var/keeptyping',
       DEMO: '0',
       NODE_ENV: 'production',
@@ -133,6 +135,7 @@ describe('settings', () => {
       metricsPort: 9090,
       metricsToken: 'metrics-token-new',
       traces: { url: 'http://collector:4318/custom?key=1', serviceName: 'typing' },
+      journalLength: 5000,
       dataDir: '/var/keeptyping',
       demo: false,
     });

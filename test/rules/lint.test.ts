@@ -74,6 +74,16 @@ test.each([
     text: "import type { A } from '../config/a.ts';\nexport type B = A;\n",
   },
   {
+    what: 'the console that imports the queues',
+    file: 'src/console/a.ts',
+    text: "import { a } from '../queue/a.ts';\nexport const b = a;\n",
+  },
+  {
+    what: 'what serves pages that imports a page’s server',
+    file: 'src/pages/a.ts',
+    text: "import { a } from '../demo/a.ts';\nexport const b = a;\n",
+  },
+  {
     what: 'the client library that imports a package',
     file: 'src/client/a.ts',
     text: "import axios from 'axios';\nexport const a = axios;\n",

@@ -1,4 +1,4 @@
-/** The page's own files, read once; they are small. */
+/** A page's own files, read once; they are small. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -9,16 +9,16 @@ export interface PageFile {
   gzipped: Buffer;
 }
 
+/** By name. */
+export type Page = ReadonlyMap<string, PageFile>;
+
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
 };
 
-const folder = new URL('./page/', import.meta.url);
-
-/** By name. */
-export function readPage(): ReadonlyMap<string, PageFile> {
+export function readPage(folder: URL): Page {
   const files = readdirSync(folder).flatMap((name) => {
     const type = types[extname(name)];
     if (type === undefined) return [];

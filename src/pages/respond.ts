@@ -1,6 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { PageFile } from './files.ts';
-import type { Stream } from './visitors.ts';
+
+/** Server-sent events to one reader. */
+export interface EventStream {
+  send(event: string, data: object): void;
+  end(): void;
+}
 
 /** Nothing from elsewhere, nothing inline, in nobody's frame. */
 const headers = {
@@ -26,26 +31,34 @@ export function sendFile(request: IncomingMessage, response: ServerResponse, fil
 }
 
 export function sendJson(response: ServerResponse, status: number, body: object): void {
-  response.writeHead(status, { ...headers, 'content-type': 'application/json' }).end(JSON.stringify(body));
+  const fresh = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+  response.writeHead(status, { ...headers, ...fresh }).end(JSON.stringify(body));
 }
 
 /** A reader that takes nothing must not fill the memory (bytes). */
-const backlog = 1_048_576;
+export const backlog = 1_048_576;
+
+/** A proxy that collects would hold back what happens now. */
+export const eventHeaders = {
+  ...headers,
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+} as const;
+
+/** One event as it is written. */
+export function eventText(event: string, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}
 
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
-export function openStream(response: ServerResponse): Stream {
-  // A proxy that collects would hold back what happens now.
-  const live = {
-    'content-type': 'text/event-stream',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
-  };
+export function openStream(response: ServerResponse): EventStream {
   return {
     send(event, data) {
       // The first word opens it: a visitor who is refused gets no stream.
-      if (!response.headersSent) response.writeHead(200, { ...headers, ...live });
+      if (!response.headersSent) response.writeHead(200, eventHeaders);
       if (response.writableLength > backlog) response.destroy();
-      else response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      else response.write(eventText(event, data));
     },
     end: () => void response.end(),
   };

@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { readJson } from '../pages/body.ts';
+import { sendJson } from '../pages/respond.ts';
+import type { Attempts } from './attempts.ts';
+import { foreign, isFromPage } from './origin.ts';
+import type { Caller, Guard } from './ports.ts';
+import { sessionBody } from './requests.ts';
+import type { Sessions } from './session.ts';
+
+export interface LoginParts {
+  guard: Guard;
+  /** Empty: there is nothing to log in with. */
+  tokens: readonly string[];
+  sessions: Sessions;
+  attempts: Attempts;
+}
+
+/** Logs in and out. */
+export async function takeSession(
+  parts: LoginParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { method = '' } = request;
+  if (method !== 'POST' && method !== 'DELETE')
+    return sendJson(response, 404, { error: 'The console does not know this.' });
+  if (!isFromPage(request)) return sendJson(response, 403, { error: foreign });
+  const body = await readJson(request);
+  if (body === undefined) return sendJson(response, 400, { error: 'Send what the page sends.' });
+  if (method === 'POST' && parts.tokens.length > 0) return logIn(parts, { request, response, body });
+  done(response, parts.sessions.end(request));
+}
+
+function logIn(
+  { guard, sessions, attempts }: LoginParts,
+  { request, response, body }: { request: IncomingMessage; response: ServerResponse; body: unknown },
+): void {
+  const wait = attempts.wait();
+  if (wait > 0) {
+    response.setHeader('retry-after', Math.ceil(wait / 1000));
+    return sendJson(response, 429, { error: 'Too many wrong tokens: wait a minute.' });
+  }
+  const read = sessionBody.safeParse(body);
+  if (read.success && guard(bearing(request, read.data.token)) === 'admitted')
+    return done(response, sessions.start(read.data.token, request));
+  attempts.failed();
+  sendJson(response, 401, { error: 'This is not the control token.' });
+}
+
+/** The guard knows a token as a bearer's. Header bytes are latin1. */
+function bearing({ headers, httpVersion, socket }: Caller, token: string): Caller {
+  const authorization = `Bearer ${Buffer.from(token).toString('latin1')}`;
+  return { headers: { ...headers, authorization }, httpVersion, socket };
+}
+
+function done(response: ServerResponse, cookie: string): void {
+  response.writeHead(204, { 'set-cookie': cookie, 'cache-control': 'no-store' }).end();
+}

@@ -1,0 +1,93 @@
+import type { Served } from '../core/served.ts';
+import type { Hour } from './hour.ts';
+import { coverBounds, distributionOf, quantile, waitBounds } from './measures.ts';
+import type { Look, Source } from './ports.ts';
+import type { Rows } from './rows.ts';
+import { under } from './tally.ts';
+import type { AccountRow, ConversationRow, Overview } from './wire.ts';
+
+export interface Seen {
+  hour: Hour;
+  rows: Rows;
+  /** The last one that Redis answered; null: there was none yet. */
+  look: Look | null;
+  redis: Overview['redis'];
+}
+
+export function overviewOf(source: Source, seen: Seen): Overview {
+  const { hour, rows, look } = seen;
+  const at = Math.round(source.clock.now());
+  const byAccount = groupRows(rows);
+  return {
+    at,
+    redis: seen.redis,
+    workers: look?.workerLives ? 'alive' : source.standby ? 'standby' : 'none',
+    accounts: source.roster
+      .all()
+      .map((served) => accountOf(source, hour, { served, rows: byAccount.get(idOf(served)) ?? [], at })),
+    queues: look?.queues ?? [],
+    waits: distributionOf(waitBounds, under(hour.all.total, 'wait ')),
+    covers: distributionOf(coverBounds, under(hour.all.total, 'cover ')),
+    untyped: under(hour.all.total, 'untyped ').map(([reason, count]) => ({ reason, count })),
+    journalFrom: look?.journalFrom ?? null,
+  };
+}
+
+function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {
+  const groups = new Map<string, ConversationRow[]>();
+  for (const { row } of byId.values()) {
+    const id = `${row.channel}/${row.account}`;
+    const group = groups.get(id);
+    if (group) group.push(row);
+    else groups.set(id, [row]);
+  }
+  return groups;
+}
+
+function accountOf(
+  source: Source,
+  hour: Hour,
+  { served, rows, at }: { served: Served; rows: ConversationRow[]; at: number },
+): AccountRow {
+  const { platform, bot } = served;
+  const id = idOf(served);
+  const tally = hour.of(id);
+  const count = (name: string): number => tally.total.get(name) ?? 0;
+  const waits = under(tally.total, 'wait ');
+  return {
+    channel: platform.channel,
+    account: platform.account,
+    open: rows.length,
+    lit: rows.filter(({ indicator }) => indicator.is === 'lit').length,
+    callsPerMinute: tally.lastMinute(at, 'call'),
+    turns: count('ended') + rows.reduce((sum, { turns }) => sum + turns.length, 0),
+    waitP50: quantile(waits, 0.5),
+    waitP95: quantile(waits, 0.95),
+    cover: count('waited') === 0 ? null : Math.round((count('lit') / count('waited')) * 1_000) / 1_000,
+    refusals: under(tally.total, 'refused ').map(([name, times]) => refusalOf(hour, id, { name, times })),
+    typing: typingOf(source, served, at),
+    breaker: hour.breaker(id, at),
+    bot: bot?.mode ?? 'none',
+    ends: under(tally.total, 'end ').map(([by, times]) => ({ by, count: times })),
+  };
+}
+
+function refusalOf(
+  hour: Hour,
+  account: string,
+  { name, times }: { name: string; times: number },
+): AccountRow['refusals'][number] {
+  const [code, outcome = ''] = name.split(' ');
+  return { code: Number(code), outcome, count: times, remedy: hour.remedy(account, Number(code)) };
+}
+
+/** Whose typing is off by the configuration has nothing to mend. */
+function typingOf(source: Source, { platform }: Served, at: number): AccountRow['typing'] {
+  const { offUntil, offCode, remedy } = source.account(platform);
+  if (at >= offUntil || platform.rules.mode === 'off') return { is: 'on' };
+  return { is: 'off', until: Math.round(offUntil), code: offCode, remedy };
+}
+
+function idOf({ platform: { channel, account } }: Served): string {
+  return `${channel}/${account}`;
+}

@@ -1,0 +1,139 @@
+/** What the page asks and tells below `/console/api/`; wire.ts says it whole. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { z } from 'zod';
+import type { Platform } from '../core/platform.ts';
+import type { Conversations, FailedJobs, Source } from './ports.ts';
+import { emptyBody, pauseBody, retryBody, searchQuery, userName } from './requests.ts';
+import type { Watch } from './watch.ts';
+import type { SearchAnswer } from './wire.ts';
+
+export interface RouteParts {
+  source: Source;
+  watch: Watch;
+  conversations: Conversations;
+  failed: FailedJobs;
+}
+
+export interface Asked {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** What stands for each `*` of the path. */
+  names: readonly string[];
+  query: URLSearchParams;
+  /** Read as JSON; undefined where nothing is changed. */
+  body: unknown;
+  /** When the caller's login ends (ms); null: it does not. */
+  until: number | null;
+}
+
+/** null: the response has been taken over. */
+export type Answer = { status: number; body?: object } | null;
+
+/** Rejects when Redis is out of reach. */
+export type Route = (parts: RouteParts, asked: Asked) => Answer | Promise<Answer>;
+
+/** By path and method; those that are no GET change something. */
+export const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+  events: { GET: events },
+  search: { GET: search },
+  'conversations/*/*/*': { GET: read },
+  'conversations/*/*/*/pause': { PUT: pause, DELETE: resume },
+  failed: { GET: async ({ failed }) => ({ status: 200, body: await failed.read() }) },
+  'failed/*/retry': { POST: retry },
+};
+
+const unreadable: Answer = { status: 400, body: { error: 'Send what the page sends.' } };
+const searched = 100;
+
+function events({ watch }: RouteParts, { response, until }: Asked): Answer {
+  const error = 'Too many pages are open here: close one.';
+  return watch.open(response, until) ? null : { status: 503, body: { error } };
+}
+
+async function search({ source }: RouteParts, { query }: Asked): Promise<Answer> {
+  const given = [...query].filter(([, value]) => value !== '');
+  const read = searchQuery.safeParse(Object.fromEntries(given));
+  if (!read.success) return unreadable;
+  const { q = null, from = null, to = null, before = null } = read.data;
+  const found = await source.journal.search({ q, from, to, before, limit: searched });
+  const entries = found.entries.map(({ id, notice }) => ({ id, notice }));
+  return { status: 200, body: { entries, before: found.before } satisfies SearchAnswer };
+}
+
+async function read(parts: RouteParts, { names }: Asked): Promise<Answer> {
+  return about(parts, names, async (platform, user) => ({
+    status: 200,
+    body: await parts.conversations.read(platform, user),
+  }));
+}
+
+async function pause(parts: RouteParts, { names, body }: Asked): Promise<Answer> {
+  return about(parts, names, (platform, user) =>
+    taking(pauseBody, body, async ({ seconds = null }) => ({
+      status: 200,
+      body: await parts.conversations.pause(platform, user, seconds),
+    })),
+  );
+}
+
+async function resume(parts: RouteParts, { names, body }: Asked): Promise<Answer> {
+  return about(parts, names, (platform, user) =>
+    taking(emptyBody, body, async () => {
+      await parts.conversations.resume(platform, user);
+      return { status: 204 };
+    }),
+  );
+}
+
+async function retry({ failed }: RouteParts, { names: [job = ''], body }: Asked): Promise<Answer> {
+  return taking(retryBody, body, async ({ unknown: evenUnknown = false }) => {
+    switch (await failed.runAgain(job, { evenUnknown })) {
+      case 'runs':
+        return { status: 204 };
+      case 'none':
+        return { status: 404, body: { error: 'No such job has failed: it may run again already.' } };
+      case 'unknown': {
+        const error = 'Nobody knows whether the user has this answer: sent again it may come twice.';
+        return { status: 409, body: { error, unknown: true } };
+      }
+    }
+  });
+}
+
+async function taking<Taken>(
+  schema: z.ZodType<Taken>,
+  body: unknown,
+  work: (taken: Taken) => Promise<Answer>,
+): Promise<Answer> {
+  const read = schema.safeParse(body);
+  return read.success ? work(read.data) : unreadable;
+}
+
+async function about(
+  { source }: RouteParts,
+  [channel = '', account = '', user = '']: readonly string[],
+  work: (platform: Platform, user: string) => Promise<Answer>,
+): Promise<Answer> {
+  const platform = source.roster.of({ channel, account })?.platform;
+  if (!platform) return { status: 404, body: { error: `No account ${channel}/${account} is served.` } };
+  return userName.test(user) ? work(platform, user) : unreadable;
+}
+
+/** The route of a path below `/console/api/`, with what its stars stand for; null: there is none. */
+export function routeAt(path: string): { methods: Readonly<Record<string, Route>>; names: string[] } | null {
+  const given = path.split('/').map(decode);
+  for (const [pattern, methods] of Object.entries(routes)) {
+    const parts = pattern.split('/');
+    const fits = parts.length === given.length && parts.every((part, n) => part === '*' || part === given[n]);
+    if (fits) return { methods, names: given.filter((_, n) => parts[n] === '*') };
+  }
+  return null;
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

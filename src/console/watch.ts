@@ -1,0 +1,139 @@
+/** Looks at Redis each second while somebody watches, once for all of them, and tells each what has changed. */
+import type { ServerResponse } from 'node:http';
+import { eventText } from '../pages/respond.ts';
+import { createHour, type Hour } from './hour.ts';
+import { overviewOf } from './overview.ts';
+import type { JournalRecord, Look, Source } from './ports.ts';
+import { allOf, changeOf, noRows, rowsOf, type Rows } from './rows.ts';
+import { createViewers, type Viewers } from './viewers.ts';
+import type { ConversationsChange, JournalEntry, Overview } from './wire.ts';
+
+export interface Watch {
+  /** Tells a page from now on. false: too many watch already, or the process is stopping. */
+  open(response: ServerResponse, until: number | null): boolean;
+  /** Ends all streams at once. */
+  close(): void;
+}
+
+/** So many conversations are shown. */
+const shown = 1_000;
+const every = 1_000;
+const hourMs = 60 * 60_000;
+/** Pages of the journal that one look reads: after an hour without viewers there is much to catch up with. */
+const pagesPerLook = 30;
+const firstNotices = 50;
+/** Nobody reads more in a second. */
+const mostNotices = 100;
+
+/** What is known by the last look. */
+interface Picture {
+  hour: Hour;
+  /** Read up to here. */
+  cursor: string;
+  look: Look | null;
+  rows: Rows;
+  overview: Overview | null;
+}
+
+export function createWatch(source: Source): Watch {
+  const viewers = createViewers();
+  const picture: Picture = { hour: createHour(), cursor: '', look: null, rows: noRows, overview: null };
+  let timer: NodeJS.Timeout | undefined;
+  let running = false;
+  let closed = false;
+  const tick = async (): Promise<void> => {
+    await look(source, picture, viewers);
+    running = viewers.count() > 0 && !closed;
+    if (running) timer = setTimeout(() => void tick(), every);
+  };
+  return {
+    open: (response, until) => {
+      if (closed || !viewers.join(response, until)) return false;
+      if (!running) void tick();
+      running = true;
+      return true;
+    },
+    close: () => {
+      closed = true;
+      clearTimeout(timer);
+      viewers.close();
+    },
+  };
+}
+
+async function look(source: Source, picture: Picture, viewers: Viewers): Promise<void> {
+  try {
+    const [seen, entries] = await Promise.all([source.look(shown), follow(source, picture)]);
+    const newest = viewers.hasNew() ? await source.journal.newest(firstNotices) : [];
+    const rows = rowsOf(source, seen);
+    const change = changeOf(picture.rows, rows);
+    Object.assign(picture, { look: seen, rows });
+    const overview = renew(source, picture, 'ok');
+    // What is newer comes with the next look, to everybody.
+    const known = newest.filter(({ id }) => !isAfter(id, picture.cursor));
+    viewers.tell(textOf({ overview, change, entries: entries.slice(-mostNotices) }), () =>
+      textOf({ overview: picture.overview, change: allOf(rows), entries: known }),
+    );
+  } catch (error) {
+    if (picture.overview?.redis !== 'away') source.log.warn({ error }, 'The console does not reach Redis.');
+    tellOutage(source, picture, viewers);
+  }
+  viewers.sweep(source.clock.now());
+}
+
+/** Who has just come is told what was known, and what has changed meanwhile once Redis is back. */
+function tellOutage(source: Source, picture: Picture, viewers: Viewers): void {
+  const overview = renew(source, picture, 'away');
+  viewers.tell(textOf({ overview, change: null, entries: [] }), () =>
+    textOf({ overview: picture.overview, change: allOf(picture.rows), entries: [] }),
+  );
+}
+
+/** What the journal has got since the last look. */
+async function follow({ journal, clock }: Source, picture: Picture): Promise<JournalRecord[]> {
+  const now = clock.now();
+  const start = `${Math.floor(now - hourMs)}-0`;
+  if (isAfter(start, picture.cursor)) picture.cursor = start;
+  const found: JournalRecord[] = [];
+  for (let pages = 0; pages < pagesPerLook; pages += 1) {
+    const { entries, last, more } = await journal.since(picture.cursor);
+    picture.cursor = last;
+    for (const entry of entries) picture.hour.add(entry);
+    found.push(...entries.slice(-mostNotices));
+    if (!more) break;
+  }
+  picture.hour.forget(now);
+  return found;
+}
+
+/** null: it says the same as the last one. */
+function renew(source: Source, picture: Picture, redis: Overview['redis']): Overview | null {
+  const overview = overviewOf(source, { ...picture, redis });
+  const before = picture.overview;
+  picture.overview = overview;
+  const isSame =
+    before !== null && JSON.stringify({ ...before, at: overview.at }) === JSON.stringify(overview);
+  return isSame ? null : overview;
+}
+
+interface Told {
+  overview: Overview | null;
+  change: ConversationsChange | null;
+  entries: readonly JournalRecord[];
+}
+
+function textOf({ overview, change, entries }: Told): string {
+  const notices: JournalEntry[] = entries.map(({ id, notice }) => ({ id, notice }));
+  return [
+    overview === null ? '' : eventText('overview', overview),
+    change === null ? '' : eventText('conversations', change),
+    notices.length === 0 ? '' : eventText('notices', notices),
+  ].join('');
+}
+
+/** Ids of a stream: a time, and a number within it. */
+function isAfter(id: string, other: string): boolean {
+  const [time = 0, n = 0] = id.split('-').map(Number);
+  const [otherTime = 0, otherN = 0] = other.split('-').map(Number);
+  return time > otherTime || (time === otherTime && n > otherN);
+}

@@ -1,0 +1,102 @@
+/** Reads the journal, in pages: it may hold as much as its cap says. */
+import type { Notice } from '../core/notice.ts';
+import type { Conversation } from '../core/platform.ts';
+import { inJson, recordOf, textOf, type Entry, type JournalRecord } from './journal-entry.ts';
+import { forgetIn } from './journal-forget.ts';
+import { keys } from './keys.ts';
+
+export interface JournalReaderCommands {
+  xrange(key: string, start: string, end: string, count: 'COUNT', most: number): Promise<Entry[]>;
+  xrevrange(key: string, end: string, start: string, count: 'COUNT', most: number): Promise<Entry[]>;
+  xdel(key: string, ...ids: string[]): Promise<unknown>;
+}
+
+export interface JournalSearch {
+  /** A user, a message's id or a turn's; null: any. */
+  q: string | null;
+  /** ms since 1970, both included; null: no limit. */
+  from: number | null;
+  to: number | null;
+  /** Of an earlier answer: goes on where that ended. */
+  before: string | null;
+  limit: number;
+}
+
+/** Every member rejects when Redis is out of reach. */
+export interface JournalReader {
+  /** Newest first. One request reads `workLimit` records at most; `before` is null when there are no more. */
+  search(asked: JournalSearch): Promise<{ entries: JournalRecord[]; before: string | null }>;
+  /** What was written after that id, oldest first, a page at most. `last`: where to go on. */
+  since(id: string): Promise<{ entries: JournalRecord[]; last: string; more: boolean }>;
+  /** Oldest first. */
+  newest(count: number): Promise<JournalRecord[]>;
+  /** The time of the oldest record (ms); null: there is none. */
+  startsAt(): Promise<number | null>;
+  /** Deletes what names the user. */
+  forget(conversation: Conversation): Promise<void>;
+}
+
+/** Of one command. */
+const page = 1_000;
+/** About a third of a full journal. */
+export const workLimit = 10 * page;
+/** A record is written so long after what it tells of, at most, unless Redis was away (ms). */
+const slack = 5_000;
+
+export function createJournalReader(redis: JournalReaderCommands): JournalReader {
+  const { journal } = keys;
+  return {
+    search: (asked) => search(redis, asked),
+    since: async (id) => {
+      const read = await redis.xrange(journal, `(${id}`, '+', 'COUNT', page);
+      return { entries: read.flatMap(recordOf), last: read.at(-1)?.[0] ?? id, more: read.length === page };
+    },
+    newest: async (count) =>
+      (await redis.xrevrange(journal, '+', '-', 'COUNT', count)).flatMap(recordOf).toReversed(),
+    startsAt: async () => {
+      const [first] = await redis.xrange(journal, '-', '+', 'COUNT', 1);
+      return first ? timeOf(first[0]) : null;
+    },
+    forget: (conversation) => forgetIn(redis, conversation),
+  };
+}
+
+async function search(
+  redis: JournalReaderCommands,
+  { q, from, to, before, limit }: JournalSearch,
+): Promise<{ entries: JournalRecord[]; before: string | null }> {
+  const start = from === null ? '-' : String(Math.floor(from));
+  const upTo = to === null ? '+' : String(Math.floor(to + slack));
+  let end = before === null ? upTo : `(${before}`;
+  const entries: JournalRecord[] = [];
+  for (let read = 0; read < workLimit; read += page) {
+    const found = await redis.xrevrange(keys.journal, end, start, 'COUNT', page);
+    for (const entry of found) {
+      end = `(${entry[0]}`;
+      entries.push(...matching(entry, { q, from, to }));
+      if (entries.length === limit) return { entries, before: entry[0] };
+    }
+    if (found.length < page) return { entries, before: null };
+  }
+  return { entries, before: end.slice(1) };
+}
+
+function matching(entry: Entry, { q, from, to }: Pick<JournalSearch, 'q' | 'from' | 'to'>): JournalRecord[] {
+  if (q !== null && !textOf(entry).includes(inJson(q))) return [];
+  return recordOf(entry).filter(
+    ({ notice }) =>
+      notice.at >= (from ?? 0) && notice.at <= (to ?? Infinity) && (q === null || names(notice, q)),
+  );
+}
+
+/** A turn of WeChat's is called by its user and its MsgId; who has only the latter means it too. */
+function names(notice: Notice, q: string): boolean {
+  const user = 'user' in notice ? notice.user : null;
+  const turn = 'turn' in notice ? notice.turn : '';
+  const messageId = 'messageId' in notice ? notice.messageId : null;
+  return user === q || messageId === q || turn === q || turn.endsWith(`-${q}`);
+}
+
+function timeOf(id: string): number {
+  return Number(id.split('-')[0]);
+}

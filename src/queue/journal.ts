@@ -1,0 +1,110 @@
+/** What happened in the last day, for whoever asks why: one stream in Redis, capped. Ids and outcomes, no message. */
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { Observe } from '../core/notice.ts';
+import { createBatches } from './batches.ts';
+import { recordVersion, writeRecord } from './journal-record.ts';
+import { keys } from './keys.ts';
+
+/** As much of a Redis connection as the journal's writer uses. */
+export interface JournalCommands {
+  pipeline(commands: unknown[][]): { exec(): Promise<[error: Error | null, result: unknown][] | null> };
+}
+
+export interface JournalOptions {
+  /** Should fail fast: what it cannot take now is lost. */
+  redis: JournalCommands;
+  clock: Pick<Clock, 'now'>;
+  log: Log;
+  /** Records kept, roughly; 0: none are written. */
+  length: number;
+  /** Names this process in the records of what each process has of its own: breakers. */
+  by: string;
+}
+
+export interface Journal {
+  observe: Observe;
+  /** Resolves when everything so far is written, or lost. Never rejects. */
+  flush(): Promise<void>;
+  /** What is older than a day goes; done by itself, too. Never rejects. */
+  trim(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const kept = 24 * 60 * 60_000;
+const trimEvery = 10 * 60_000;
+
+const none: Journal = {
+  observe: () => {},
+  flush: async () => {},
+  trim: async () => {},
+  close: async () => {},
+};
+
+type Record = (string | number)[];
+
+export function createJournal(options: JournalOptions): Journal {
+  if (options.length === 0) return none;
+  const losses = createLosses(options);
+  const batches = createBatches<Record>(async (records) => losses.add(await write(options, records)));
+  const trimming = setInterval(() => void trim(options), trimEvery).unref();
+  return {
+    flush: () => batches.flush(),
+    trim: () => trim(options),
+    observe: (notice) => {
+      const json = writeRecord(notice);
+      if (json === null) return;
+      const whose = notice.is === 'breaker' ? ['by', options.by] : [];
+      if (!batches.add([recordVersion, json, ...whose])) losses.add(1);
+    },
+    close: async () => {
+      clearInterval(trimming);
+      await batches.flush();
+      losses.tell();
+    },
+  };
+}
+
+/** Resolves with how many were lost. */
+async function write({ redis, length }: JournalOptions, records: readonly Record[]): Promise<number> {
+  const adds = records.map((record, index) => {
+    const cap = index === records.length - 1 ? ['MAXLEN', '~', length] : [];
+    return ['xadd', keys.journal, ...cap, '*', ...record];
+  });
+  // Where nothing is written any more the whole of it goes.
+  const results = await exec(redis, [...adds, ['pexpire', keys.journal, kept]]);
+  return records.length - results.slice(0, records.length).filter(([error]) => error === null).length;
+}
+
+/** In the order of time, so that a quiet journal forgets too. */
+async function trim({ redis, clock }: JournalOptions): Promise<void> {
+  await exec(redis, [['xtrim', keys.journal, 'MINID', Math.floor(clock.now() - kept)]]);
+}
+
+async function exec(redis: JournalCommands, commands: unknown[][]): Promise<[Error | null, unknown][]> {
+  try {
+    return (await redis.pipeline(commands).exec()) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+const minute = 60_000;
+
+function createLosses({ clock, log }: JournalOptions): { add(lost: number): void; tell(): void } {
+  let count = 0;
+  let dueAt = 0;
+  const tell = (): void => {
+    if (count > 0) log.warn({ lost: count }, 'Redis is out of reach: records of the journal are lost.');
+    count = 0;
+  };
+  return {
+    tell,
+    add: (lost) => {
+      count += lost;
+      if (count === 0 || clock.now() < dueAt) return;
+      dueAt = clock.now() + minute;
+      tell();
+    },
+  };
+}
