@@ -14,7 +14,7 @@ const typingNow = z.discriminatedUnion('is', [
 ]);
 
 export const accountView = z.object({
-  channel: z.enum(['wechat', 'nxcloud']),
+  channel: z.enum(['wechat', 'nxcloud', 'component']).describe('component: a third-party platform.'),
   account: z.string(),
   source: z.enum(['environment', 'files', 'record']).describe('record: set at run time.'),
   state: z.enum(['ok', 'faulty']),

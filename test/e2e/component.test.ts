@@ -9,6 +9,7 @@ import {
 } from '../../src/simulator/index.ts';
 import { startServer, type Reply, type Request } from '../../src/simulator/server.ts';
 import type { Redis } from 'ioredis';
+import { accountList } from '../../src/http/control-account-schemas.ts';
 import { markIs as is, quick, useStage, wechatRules, type Stage, type StageOptions } from './stage.ts';
 
 const { open } = useStage();
@@ -223,6 +224,10 @@ describe('by itself', () => {
     expect(await ready.json()).toMatchObject({
       skipped: [{ account: 'component/default', reason: expect.stringContaining('ACCOUNTS_KEY') as string }],
     });
+    const accounts: unknown = await (await fetch(`${webs[0]?.url}/accounts`)).json();
+    expect(accountList.parse(accounts).accounts).toContainEqual(
+      expect.objectContaining({ channel: 'component', account: 'default', state: 'faulty', serves: null }),
+    );
     expect((await component.sendTicket()).status).toBe(404);
     await simulator.wechat.push({ user, text: 'hi' });
     await simulator.wechat.phone(user).next(is('received'));
