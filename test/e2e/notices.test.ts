@@ -28,7 +28,9 @@ const byWechat = { ...ofWechat, user: 'oNotice' };
 
 describe('a message that is answered while WeChat waits', () => {
   test('is told from its push to its answer, with what its wait was like', async () => {
-    const { stage, told } = await watched({ ...wideWindow, bot: { thinkMs: () => 200 } });
+    const patient = { rules: { ...wideWindow.wechat.rules, pushTimeout: 5_000 } };
+    const env = { ...wideWindow.env, HOLD_MS: '4500' };
+    const { stage, told } = await watched({ env, wechat: patient, bot: { thinkMs: () => 200 } });
     await stage.simulator.wechat.push({ user: 'oNotice', text: 'a secret wish' });
     await expectTold(told, 'ended', { ...byWechat, by: 'passive-reply', untyped: null });
     await expectTold(told, 'delivery', { ...byWechat, way: 'inline', job: null });

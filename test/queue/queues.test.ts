@@ -276,7 +276,7 @@ describe('the typing worker', () => {
   test.each(['CN.13491208655302741918:1', 'a/b%2Fc', '{你好} *', '+86-138'])(
     'shows, renews and hides for a user called %s',
     async (user) => {
-      const platform = scriptedPlatform({ rules: { lifetime: 40, renewMargin: 5, hideRetry: 10 } });
+      const platform = scriptedPlatform({ rules: { lifetime: 1_000, renewMargin: 5, hideRetry: 10 } });
       work(
         platform,
         botThat(() => Promise.reject(new Error('no bot'))),
@@ -458,7 +458,7 @@ describe('a job that has to wait', () => {
       const deliveries = createDeliveries(redis);
       const id = `wechat/shop/${received.key}`;
       await deliveries.offer(id, answerOf('<xml>hello</xml>'), time.now());
-      await deliveries.take(id, time.now() - 19_900);
+      await deliveries.take(id, time.now() - 18_500);
       await intakeWith().enqueue(platform, received);
       work(platform, answering(), { clock: time });
       await expect.poll(() => replies.getFailedCount(), { interval: 5, timeout: 4000 }).toBe(1);
