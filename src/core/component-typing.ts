@@ -1,4 +1,5 @@
 /** For which accounts behind a component typing is on: said at run time, decided by every process alike. */
+import { fractionOf } from './fraction.ts';
 import type { Rules } from './rules.ts';
 
 /** What holds for accounts that are not named one by one. */
@@ -42,13 +43,6 @@ function isReached(typing: Reach, appId: string): boolean | null {
     case 'list':
       return typing.appids.includes(appId);
     case 'share':
-      return placeOf(appId) < typing.percent;
+      return fractionOf(appId) * 100 < typing.percent;
   }
-}
-
-/** Where the account stands from 0 up to 100: FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-export function placeOf(appId: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < appId.length; at += 1) hash = Math.imul(hash ^ appId.charCodeAt(at), 0x01000193);
-  return ((hash >>> 0) % 10_000) / 100;
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
 import { conversationId, type Conversation, type Outcome, type Platform } from '../core/platform.ts';
+import { fractionOf } from '../core/fraction.ts';
 import type { Call } from '../core/state.ts';
 import type { Accounts } from './accounts.ts';
 import type { Gates } from './gates.ts';
@@ -33,7 +34,7 @@ export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
   const { platform, call } = calling;
   if (call.kind === 'interim') return sayInterim(deps, calling);
   const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
-  if (wait > 0) return { is: 'account-back-off', code: 0, forMs: wait };
+  if (wait > 0) return { is: 'account-back-off', code: 0, forMs: apart(wait, calling) };
   if (!calling.hasPlace && shares.isCrowded(platform)) return crowded(call);
   const outcome = await inPlace(deps, calling, () =>
     gates.through(platform, () => timed(deps, calling, () => ask(calling))),
@@ -43,6 +44,13 @@ export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
   if (outcome.is === 'done') await learned(deps, accounts.switchOn(platform));
   return outcome;
 }
+
+/** All of an account's conversations wait for the same moment: at once they would take the time of other accounts'. */
+function apart(wait: number, { conversation }: Calling): number {
+  return wait + Math.min(wait, longestApart) * fractionOf(conversation.user);
+}
+
+const longestApart = 1_000;
 
 /** Where the account's calls hang, one more would only take another's place; its own alarm brings it back. */
 function crowded({ kind }: Call): Outcome {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { behindOf, authorizerName, eventsName } from '../../src/core/authorizer.ts';
-import { modeOf, placeOf, type Reach } from '../../src/core/component-typing.ts';
+import { modeOf, type Reach } from '../../src/core/component-typing.ts';
+import { fractionOf } from '../../src/core/fraction.ts';
 
 const appId = 'wx1111111111111111';
 const appIds = fc.stringMatching(/^wx[0-9a-f]{16}$/);
@@ -53,7 +54,7 @@ describe('the mode of an account behind a component', () => {
   test('a share of accounts is about as large as it says, whatever their AppIDs look like', () => {
     const names = Array.from({ length: 2_000 }, (_, n) => like(n)).flat();
     for (const percent of [5, 25, 50, 90]) {
-      const share = (names.filter((name) => placeOf(name) < percent).length / names.length) * 100;
+      const share = (names.filter((name) => fractionOf(name) * 100 < percent).length / names.length) * 100;
       expect(Math.abs(share - percent)).toBeLessThan(2.5);
     }
   });

@@ -446,9 +446,28 @@ describe('a pause that the platform asks for', () => {
     await it.run(inbound());
     await it.run(inbound(), { of: other });
     expect(it.platform.calls).toHaveLength(1);
-    it.clock.set(it.clock.now() + 5000);
+    // No later than a second after it, each at a moment of its own.
+    it.clock.set(it.clock.now() + 6000);
     await it.run(inbound('b'), { of: other });
     expect(it.platform.calls).toHaveLength(2);
+  });
+
+  test('does not end for all of its conversations at one moment', async () => {
+    const it = stage({ show: () => ({ is: 'account-back-off', code: 45011, forMs: 5000 }) });
+    await it.run(inbound());
+    const ends = new Set<number | null | undefined>();
+    for (let n = 0; n < 20; n += 1) {
+      const other = { ...newConversation(), account: it.platform.account };
+      await it.run(inbound(), { of: other });
+      ends.add((await store.load(other)).state.refusal?.until);
+    }
+    expect(it.platform.calls).toHaveLength(1);
+    expect(ends.size).toBeGreaterThan(10);
+    const at = it.clock.now() + 5000;
+    for (const end of ends) {
+      expect(end).toBeGreaterThanOrEqual(at);
+      expect(end).toBeLessThanOrEqual(at + 1000);
+    }
   });
 
   test('is not ended by a call that was in flight when it was asked for', async () => {
