@@ -34,10 +34,11 @@ export function createBatches<Each>(write: (all: Each[]) => Promise<void>): Batc
     if (waiting.length >= batch) start();
     else timer ??= setTimeout(start, batchMs).unref();
   };
+  // One batch takes all that waits: what comes later is not waited for, or under load it would never end.
   const flush = async (): Promise<void> => {
     await running;
     if (!busy && waiting.length > 0) start();
-    if (busy) await flush();
+    await running;
   };
   return {
     flush,
