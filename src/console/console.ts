@@ -7,6 +7,7 @@ import { createAttempts, type Attempts } from './attempts.ts';
 import { foreign, isFromElsewhere, isFromPage } from './origin.ts';
 import type { Conversations, FailedJobs, Guard, Handler, Source } from './ports.ts';
 import { routeAt, type Answer } from './routes.ts';
+import { readSeldom } from './seldom.ts';
 import { createSessions, type Sessions } from './session.ts';
 import { takeSession } from './login.ts';
 import { createWatch, type Watch } from './watch.ts';
@@ -37,16 +38,21 @@ export interface ConsoleParts extends ConsoleOptions {
   watch: Watch;
 }
 
+/** A thousand of them take Redis and this process some 100 ms, and every open page asks whenever one fails. */
+const failedEvery = 1_000;
+
 /** `until`: when the login ends (ms). */
 type Access = { is: 'in'; until: number | null } | { is: 'out' } | { is: 'hidden' };
 
 export function createConsole(options: ConsoleOptions): Console {
-  const { clock } = options.source;
+  const { source, failed } = options;
+  const { clock } = source;
   const parts: ConsoleParts = {
     ...options,
+    failed: { ...failed, read: readSeldom(() => failed.read(), { clock, everyMs: failedEvery }) },
     sessions: createSessions(options.tokens, clock),
     attempts: createAttempts(clock),
-    watch: createWatch(options.source),
+    watch: createWatch(source),
     page: once(options.page ?? (() => readPage(new URL('./page/', import.meta.url)))),
     openQueues: once(options.openQueues),
   };

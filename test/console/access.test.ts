@@ -215,3 +215,17 @@ test('files are sent as small as they can be', async () => {
   expect(response.headers['content-encoding']).toBe('gzip');
   expect(gunzipSync(Buffer.concat(chunks)).toString()).toBe('<p>');
 });
+
+test('the failed replies are read once for all the pages that ask at the same time', async () => {
+  let readings = 0;
+  const read = async (): Promise<never[]> => {
+    readings += 1;
+    return [];
+  };
+  const { url } = await start({ failed: { read, runAgain: async () => 'none' } });
+  const browser = openBrowser(url);
+  await browser.logIn(token);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => browser.ask('GET', 'failed')));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+  expect(readings).toBeLessThanOrEqual(2);
+});

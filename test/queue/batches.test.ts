@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { createBatches } from '../../src/queue/batches.ts';
 
@@ -19,16 +20,15 @@ describe('a flush', () => {
 
   test('takes with it what waits behind a batch that is being written', async () => {
     const written: number[] = [];
-    let go = (): void => {};
-    const going = new Promise<void>((resolve) => (go = resolve));
+    const gate = new EventEmitter();
     const batches = createBatches<number>(async (all) => {
-      await going;
+      if (written.length === 0) await once(gate, 'open');
       written.push(...all);
     });
     for (let n = 0; n < 100; n += 1) batches.add(n);
     batches.add(100);
     const flushed = batches.flush();
-    go();
+    gate.emit('open');
     await flushed;
     expect(written).toHaveLength(101);
   });
