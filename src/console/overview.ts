@@ -83,8 +83,9 @@ function refusalOf(
 
 /** Whose typing is off by the configuration has nothing to mend. */
 function typingOf(source: Source, { platform }: Served, at: number): AccountRow['typing'] {
+  if (platform.rules.mode === 'off') return { is: 'mode_off' };
   const { offUntil, offCode, remedy } = source.account(platform);
-  if (at >= offUntil || platform.rules.mode === 'off') return { is: 'on' };
+  if (at >= offUntil) return { is: 'on' };
   return { is: 'off', until: Math.round(offUntil), code: offCode, remedy };
 }
 

@@ -54,7 +54,11 @@ export interface AccountRow {
   waitP95: number | null;
   cover: number | null;
   refusals: { code: number; outcome: string; count: number; remedy: string | null }[];
-  typing: { is: 'on' } | { is: 'off'; until: number; code: number; remedy: string };
+  /** `off`: the platform has refused the account. `mode_off`: the configuration wants no typing. */
+  typing:
+    | { is: 'on' }
+    | { is: 'mode_off' }
+    | { is: 'off'; until: number; code: number; remedy: string };
   /** `open` when any worker's is. */
   breaker: 'closed' | 'open' | 'probing';
   bot: 'job' | 'pass' | 'none';

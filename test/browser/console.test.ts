@@ -149,6 +149,13 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       expect(await page.locator('#conversations .id').allTextContents()).toEqual(['8613800138000']);
     });
 
+    test('an account whose configuration wants no typing, which is no trouble', async () => {
+      const page = await enter();
+      scene.account({ channel: 'wechat', account: 'shop' }, { typing: { is: 'mode_off' } });
+      await page.locator('.accounts').getByText('off by the configuration').waitFor();
+      expect(await page.locator('#attention li').count()).toBe(0);
+    });
+
     test('an account that is switched off, in words, with the remedy; and that it is on again', async () => {
       const page = await enter();
       const remedy = 'Certify it.';

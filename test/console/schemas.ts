@@ -28,6 +28,7 @@ export const overview = z.strictObject({
       ),
       typing: z.discriminatedUnion('is', [
         z.strictObject({ is: z.literal('on') }),
+        z.strictObject({ is: z.literal('mode_off') }),
         z.strictObject({ is: z.literal('off'), until: time, code: z.int(), remedy: z.string().min(1) }),
       ]),
       breaker: z.enum(['closed', 'open', 'probing']),

@@ -38,9 +38,9 @@ const on = { offUntil: 0, offCode: 0, remedy: '' };
 const nothing: Look = { open: { count: 0, longest: [] }, queues: [], workerLives: true, journalFrom: null };
 
 export async function serveConsole(
-  options: Partial<ConsoleOptions> & { guarded?: Omit<GuardOptions, 'sawPrevious'> } = {},
+  options: Partial<ConsoleOptions> & { guarded?: Omit<GuardOptions, 'sawPrevious'>; mode?: 'off' } = {},
 ): Promise<Served> {
-  const { guarded = { tokens: [token], open: 'never' } } = options;
+  const { mode = platform.rules.mode, guarded = { tokens: [token], open: 'never' } } = options;
   const clock = handClock();
   const log = recordLog();
   const world: Served['world'] = { look: nothing, looks: 0, account: on, between: null };
@@ -50,7 +50,13 @@ export async function serveConsole(
   const source: Source = {
     clock,
     log,
-    roster: createRoster([{ platform, bot: null, apiBase: 'http://127.0.0.1:9' }]),
+    roster: createRoster([
+      {
+        platform: { ...platform, rules: { ...platform.rules, mode } },
+        bot: null,
+        apiBase: 'http://127.0.0.1:9',
+      },
+    ]),
     standby: false,
     look: () => {
       world.looks += 1;

@@ -34,6 +34,7 @@ function createTyping(cell) {
   const mark = createMark(cell);
   return ({ typing }) => {
     if (typing.is === 'on') mark('good', word('typing.on'));
+    else if (typing.is === 'mode_off') mark('off', word('typing.mode_off'));
     else mark('bad', word('typing.off', { until: clock(typing.until) }));
   };
 }

@@ -76,6 +76,7 @@ export const chinese = {
   'breaker.probing': '试探中',
   typing: '正在输入',
   'typing.on': '开启',
+  'typing.mode_off': '按配置关闭',
   'typing.off': '关闭，{until} 再试',
   bot: '机器人模式',
   'bot.job': 'job',

@@ -77,6 +77,7 @@ export const english = {
   'breaker.probing': 'probing',
   typing: 'Typing',
   'typing.on': 'on',
+  'typing.mode_off': 'off by the configuration',
   'typing.off': 'off; tried again at {until}',
   bot: 'Bot mode',
   'bot.job': 'job',
