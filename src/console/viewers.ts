@@ -1,6 +1,6 @@
 /** The open pages. One that takes nothing is dropped: it comes back by itself, and is told everything anew. */
 import type { ServerResponse } from 'node:http';
-import { backlog, eventHeaders } from '../pages/respond.ts';
+import { backlog, eventHeaders, eventText } from '../pages/respond.ts';
 
 export interface Viewers {
   /** false: there are too many. */
@@ -21,14 +21,14 @@ interface Viewer {
 }
 
 export const most = 50;
-/** Proxies end a connection on which nothing comes: Heroku's after 55 s. */
-const heartbeat = 15_000;
+/** Proxies end a connection on which nothing comes: Heroku's after 55 s. The page, which no comment reaches, after 40 s. */
+const heartbeat = { every: 15_000, text: eventText('heartbeat', {}) } as const;
 
 export function createViewers(): Viewers {
   const viewers = new Set<Viewer>();
   const beating = setInterval(() => {
-    for (const { response } of viewers) write(response, ':\n\n');
-  }, heartbeat).unref();
+    for (const { response } of viewers) write(response, heartbeat.text);
+  }, heartbeat.every).unref();
   return {
     count: () => viewers.size,
     hasNew: () => [...viewers].some(({ isNew }) => isNew),

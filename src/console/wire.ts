@@ -3,7 +3,7 @@
  *
  *   POST   session {token}                   204 and the cookie | 401 | 429
  *   DELETE session                           204
- *   GET    events                            server-sent events: `overview`, `conversations`, `notices`
+ *   GET    events                            server-sent events: `overview`, `conversations`, `notices`; `heartbeat` {} each 15 s
  *   GET    search?q=&from=&to=&before=       SearchAnswer; q: a user, a message's id or a turn's
  *   GET    conversations/:channel/:account/:user         View (core/view.ts)
  *   PUT    conversations/:channel/:account/:user/pause {seconds?}    { until }
@@ -55,10 +55,7 @@ export interface AccountRow {
   cover: number | null;
   refusals: { code: number; outcome: string; count: number; remedy: string | null }[];
   /** `off`: the platform has refused the account. `mode_off`: the configuration wants no typing. */
-  typing:
-    | { is: 'on' }
-    | { is: 'mode_off' }
-    | { is: 'off'; until: number; code: number; remedy: string };
+  typing: { is: 'on' } | { is: 'mode_off' } | { is: 'off'; until: number; code: number; remedy: string };
   /** `open` when any worker's is. */
   breaker: 'closed' | 'open' | 'probing';
   bot: 'job' | 'pass' | 'none';

@@ -20,6 +20,17 @@ const phone = { width: 360, height: 740 };
 const ownNote =
   /^error: Failed to load resource: (the server responded with a status of (401|409|429)|net::ERR_)/;
 
+/** In the page: how many heartbeats it has heard. */
+const noteBeats = `
+  window.beats = 0;
+  window.EventSource = class extends EventSource {
+    constructor(url) {
+      super(url);
+      this.addEventListener('heartbeat', () => (window.beats += 1));
+    }
+  };
+`;
+
 describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => {
   let browser: Browser;
   let scene: ConsoleScene;
@@ -452,6 +463,24 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
     expect(await rowOf(page, ann).count()).toBe(0);
     expect(await line.textContent()).toBe('live');
     expect(await lastSaid(page)).toContain('Connected again.');
+  });
+
+  test('stays connected for as long as heartbeats come, and connects anew when none does', async () => {
+    const page = await visit();
+    await page.clock.install();
+    await page.addInitScript({ content: noteBeats });
+    await page.reload();
+    await page.locator('#token').fill(scene.token);
+    await page.keyboard.press('Enter');
+    await page.locator('#line[data-tone=good]').waitFor();
+    for (let beats = 1; beats <= 3; beats += 1) {
+      await page.clock.runFor(30_000);
+      scene.beat();
+      await expect.poll(() => page.evaluate('window.beats')).toBe(beats);
+    }
+    expect(scene.connections()).toBe(1);
+    await page.clock.runFor(41_000);
+    await expect.poll(() => scene.connections()).toBe(2);
   });
 
   test('the keyboard alone is enough', async () => {

@@ -28,6 +28,10 @@ export interface ConsoleScene {
   /** Failed jobs that were run again. */
   retried(): readonly { job: string; unknown: boolean }[];
   searches(): readonly URLSearchParams[];
+  /** How often a page has connected. */
+  connections(): number;
+  /** Each page hears a heartbeat. */
+  beat(): void;
   /** So many rows are told of at most. */
   showAtMost(rows: number): void;
   stop(): Promise<void>;
@@ -64,6 +68,8 @@ export async function openConsoleScene(): Promise<ConsoleScene> {
     isPaused: (conversation) => world.paused.has(conversationId(conversation)),
     retried: () => world.retried,
     searches: () => server.searches,
+    connections: () => server.streams(),
+    beat: () => server.beat(),
     showAtMost: (rows) => {
       world.shown = rows;
     },

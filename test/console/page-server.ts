@@ -18,6 +18,10 @@ export interface PageServer {
   token: string;
   /** Searches that were asked for. */
   searches: URLSearchParams[];
+  /** How often a page has connected. */
+  streams: () => number;
+  /** Each page hears a heartbeat. */
+  beat: () => void;
   /** Every connection is cut, and none is taken until `start`. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -32,6 +36,7 @@ interface Asked {
 export async function startPageServer(world: World): Promise<PageServer> {
   const state = {
     tries: 0,
+    streams: 0,
     token: 'a control token',
     session: 'of-the-operator',
     searches: [] as URLSearchParams[],
@@ -56,7 +61,7 @@ export async function startPageServer(world: World): Promise<PageServer> {
     if (path === '/console/api/session') return void session(state, asked);
     if (request.headers.cookie !== `session=${state.session}`)
       return sendJson(response, 401, { error: 'Log in.' });
-    if (path === '/console/api/events') return openStream(world, streams, response);
+    if (path === '/console/api/events') return openStream({ world, state, streams }, response);
     void answer(world, state, asked);
   };
   let server = createServer(handle);
@@ -72,6 +77,8 @@ export async function startPageServer(world: World): Promise<PageServer> {
     url: `http://127.0.0.1:${port}/console`,
     token: state.token,
     searches: state.searches,
+    streams: () => state.streams,
+    beat: () => streams.forEach((stream) => stream.beat()),
     stop: () =>
       new Promise((resolve) => {
         streams.clear();
@@ -189,9 +196,13 @@ function isAbout({ notice }: JournalEntry, asked: string): boolean {
 
 interface Stream {
   tell(): void;
+  beat(): void;
 }
 
-function openStream(world: World, streams: Set<Stream>, response: ServerResponse): void {
+function openStream(
+  { world, state, streams }: { world: World; state: { streams: number }; streams: Set<Stream> },
+  response: ServerResponse,
+): void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   let told = new Map<string, ConversationRow>();
   let isFirst = true;
@@ -214,7 +225,9 @@ function openStream(world: World, streams: Set<Stream>, response: ServerResponse
       if (events < world.journal.length) send('notices', world.journal.slice(events));
       events = world.journal.length;
     },
+    beat: () => send('heartbeat', {}),
   };
+  state.streams += 1;
   streams.add(stream);
   response.on('close', () => streams.delete(stream));
   stream.tell();

@@ -57,20 +57,20 @@ describe('viewers', () => {
     await expect.poll(() => quick.text().endsWith('still here')).toBe(true);
   });
 
+  test('hear a heartbeat by its name while nothing else happens', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    viewers.close();
+    viewers = createViewers();
+    const one = await look();
+    vi.advanceTimersByTime(15_000);
+    vi.useRealTimers();
+    await expect.poll(one.text).toBe('event: heartbeat\ndata: {}\n\n');
+  });
+
   test('who hangs up is forgotten', async () => {
     const { response } = await look();
     expect(viewers.count()).toBe(1);
     response.destroy();
     await expect.poll(() => viewers.count()).toBe(0);
   });
-});
-
-test('a comment every 15 s keeps proxies from hanging up', async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-  viewers.close();
-  viewers = createViewers();
-  const { text } = await look();
-  vi.advanceTimersByTime(15_000);
-  vi.useRealTimers();
-  await expect.poll(text).toBe(':\n\n');
 });

@@ -2,7 +2,7 @@
 const api = '/console/api/';
 const firstRetryMs = 1_000;
 const longestRetryMs = 10_000;
-/** A connection that was cut without a word says nothing any more: it is made anew after this. */
+/** A connection that was cut without a word says nothing any more, not even its heartbeat of 15 s: it is made anew after this. */
 const silentMs = 40_000;
 
 /** Resolves with `status` 0 when nothing answers, `body` null where it is no JSON, `after`: s to wait, where told. */
@@ -67,6 +67,7 @@ function open(state) {
     state.wait = firstRetryMs;
     listen();
   });
+  source.addEventListener('heartbeat', listen);
   for (const [name, hear] of Object.entries(heard)) {
     source.addEventListener(name, ({ data }) => {
       listen();
