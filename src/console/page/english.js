@@ -196,12 +196,13 @@ export const english = {
   at: 'Failed at',
   why: 'Reason',
   failedNone: 'No reply has failed.',
-  failedHint: 'Kept for a day. To run one again calls the bot with the message, and sends what it answers.',
+  failedHint: 'Kept for a day. To run one again sends the bot’s answer, which is kept; where there is none, the bot is called again.',
   retry: 'Run again',
   retryOf: 'Run job {job} again',
   unknownMark: 'outcome unknown',
   retryTitle: 'Run reply job {job} again?',
-  retryText: 'The bot is called with the message of {user} again, and what it answers is sent.',
+  retryText:
+    'The bot’s answer to {user} is sent again; where it has given none, it is called with the message again.',
   retryTwiceTitle: 'The user may get the answer twice',
   retryTwiceText:
     'Nobody knows whether {user} has the answer of this job already. If so, running it again sends it a second time. Look into the conversation first, if you can.',
