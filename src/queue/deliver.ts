@@ -3,6 +3,7 @@ import type { LateSend, Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import {
   deliveryId,
+  outcomeUnknown,
   ReplyFailed,
   tellDelivery,
   tellTurns,
@@ -108,7 +109,7 @@ function reasonOf(sent: Exclude<LateSend, { is: 'sent' }>): string {
     case 'impossible':
       return `The answer cannot be sent late: ${sent.reason}`;
     case 'unknown':
-      return `outcome unknown: ${sent.cause}`;
+      return `${outcomeUnknown}: ${sent.cause}`;
     case 'not-sent':
       return `The answer was not sent: ${sent.cause}`;
   }

@@ -1,7 +1,7 @@
 import type { Job, Queue } from 'bullmq';
 import type { Deliveries } from './delivery.ts';
 import type { ReplyJob } from './jobs.ts';
-import { deliveryId } from './reply-run.ts';
+import { deliveryId, outcomeUnknown } from './reply-run.ts';
 
 /** How many are shown: all that are kept. */
 const listed = 1_000;
@@ -43,11 +43,19 @@ export async function readFailed({ replies, deliveries }: FailedDeps): Promise<F
   return Promise.all(
     jobs.map(async ({ id = '', data, finishedOn = null, failedReason }) => {
       const { channel, account, user, key: turn } = data;
-      const { state } = await deliveries.standing(deliveryId(data));
-      const unknown = state === 'unknown';
+      const unknown = await isUnknown(deliveries, { data, failedReason });
       return { job: id, at: finishedOn, channel, account, user, turn, reason: failedReason, unknown };
     }),
   );
+}
+
+/** The delivery may be gone, or reopened by somebody who got no further: then what the job failed with tells. */
+async function isUnknown(
+  deliveries: FailedDeps['deliveries'],
+  { data, failedReason }: Pick<Job<ReplyJob>, 'data' | 'failedReason'>,
+): Promise<boolean> {
+  if (failedReason.startsWith(outcomeUnknown)) return true;
+  return (await deliveries.standing(deliveryId(data))).state === 'unknown';
 }
 
 /**
@@ -62,7 +70,7 @@ export async function runAgain(
   const job = await replies.getJob(id);
   if (!job || !(await job.isFailed())) return 'none';
   const delivery = deliveryId(job.data);
-  if (!evenUnknown && (await deliveries.standing(delivery)).state === 'unknown') return 'unknown';
+  if (!evenUnknown && (await isUnknown(deliveries, job))) return 'unknown';
   await deliveries.reopen(delivery);
   await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + job.attemptsMade });
   await job.retry('failed', { resetAttemptsMade: true });

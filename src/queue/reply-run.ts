@@ -69,6 +69,9 @@ export function deliveryId({ channel, account, key }: Pick<ReplyJob, 'channel' |
   return `${channel}/${account}/${key}`;
 }
 
+/** Begins the reason of a job of whose answer nobody knows whether it reached the user. */
+export const outcomeUnknown = 'outcome unknown';
+
 type Outcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'>;
 
 /** What became of the answer, for whoever observes. What did not go out can be run again by its job. */

@@ -5,6 +5,7 @@ import { deliver } from './deliver.ts';
 import { Postponed } from './postponed.ts';
 import {
   deliveryId,
+  outcomeUnknown,
   ReplyFailed,
   type Bot,
   tellDelivery,
@@ -51,7 +52,7 @@ async function carry(
     // It died between the request and the note of its outcome: only a person may send it again.
     await deps.deliveries.settle(id, 'unknown');
     tellDelivery(deps, run, { way: 'unknown', code: 0 });
-    throw new ReplyFailed('outcome unknown: a process died while it sent the answer.');
+    throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`);
   }
   if (standing.state === 'offered' && standing.answer)
     return deliver(deps, run, { platform, answer: standing.answer });

@@ -199,6 +199,19 @@ describe('a failed reply', () => {
   });
 });
 
+describe('what nobody knows of a reply', () => {
+  test('is still not known when its delivery is forgotten before its job', async () => {
+    const { stage, browser } = await start({ bot: { thinkMs: 400 } });
+    stage.simulator.wechat.faults.set(sendPath, { reset: true, carriedOut: true });
+    const job = await failOne(stage, browser);
+    await stage.redis.connect().del(keys.delivery(`wechat/default/${job.turn}`));
+    expect(await failed(browser)).toMatchObject([{ unknown: true }]);
+    expect((await browser.ask('POST', `failed/${job.job}/retry`, {})).status).toBe(409);
+    stage.simulator.wechat.faults.clear();
+    expect((await browser.ask('POST', `failed/${job.job}/retry`, { unknown: true })).status).toBe(204);
+  });
+});
+
 describe('what is shown', () => {
   test('holds no message, no answer and no secret, wherever one looks', async () => {
     const { stage, browser } = await start({ bot: { thinkMs: 400 } });
