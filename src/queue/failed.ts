@@ -73,8 +73,14 @@ export async function runAgain(
   if (!evenUnknown && (await isUnknown(deliveries, job))) return 'unknown';
   await deliveries.reopen(delivery);
   await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + job.attemptsMade });
-  await job.retry('failed', { resetAttemptsMade: true });
-  return 'runs';
+  try {
+    await job.retry('failed', { resetAttemptsMade: true });
+    return 'runs';
+  } catch (error) {
+    // Somebody else was quicker.
+    if (await job.isFailed()) throw error;
+    return 'none';
+  }
 }
 
 /** The same for who types the job's id: also one of whose answer nobody knows whether it reached the user. */

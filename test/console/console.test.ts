@@ -183,6 +183,19 @@ describe('a failed reply', () => {
     expect((await browser.ask('POST', `failed/${job.job}/retry`, {})).status).toBe(404);
   });
 
+  test('that two people run again at the same time runs once, and the second is told so', async () => {
+    const { stage, browser } = await start({ bot: { thinkMs: 400 } });
+    stage.simulator.wechat.faults.set(sendPath, { code: 45047 });
+    const job = await failOne(stage, browser);
+    stage.simulator.wechat.faults.clear();
+    const both = [1, 2].map(() => browser.ask('POST', `failed/${job.job}/retry`, {}));
+    const statuses = (await Promise.all(both)).map(({ status }) => status);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([204, 404]);
+    await stage.simulator.wechat.phone(user).next(received);
+    await expect.poll(() => failed(browser)).toEqual([]);
+    expect(stage.simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
+  });
+
   test('of which nobody knows asks twice', async () => {
     const { stage, browser } = await start({ bot: { thinkMs: 400 } });
     stage.simulator.wechat.faults.set(sendPath, { reset: true, carriedOut: true });
