@@ -22,7 +22,14 @@ type Breaker = { state: AccountRow['breaker']; at: number };
 /** A process that has not said anything for so long is gone, and its breakers with it (ms). */
 const breakerKept = 10 * 60_000;
 /** Ends without an answer. */
-const unanswered: readonly Ended['by'][] = ['deadline', 'left', 'crowded', 'handoff', 'reply-failed'];
+const unanswered: readonly Ended['by'][] = [
+  'deadline',
+  'deliveries',
+  'left',
+  'crowded',
+  'handoff',
+  'reply-failed',
+];
 
 export function createHour(): Hour {
   const all = createTally();
@@ -62,9 +69,11 @@ function countEnd(
 ): void {
   own.add(at, 'ended');
   own.add(at, `end ${by}`);
-  own.add(at, `wait ${binOf(waitMs / 1000)}`);
   if (untyped !== null) all.add(at, `untyped ${untyped}`);
-  if (!unanswered.includes(by)) all.add(at, `wait ${placeOf(waitBounds, waitMs / 1000)}`);
+  if (!unanswered.includes(by)) {
+    own.add(at, `wait ${binOf(waitMs / 1000)}`);
+    all.add(at, `wait ${placeOf(waitBounds, waitMs / 1000)}`);
+  }
   if (waitMs < 1_000) return;
   const lit = Math.min(litMs, waitMs);
   own.add(at, 'waited', waitMs);

@@ -49,7 +49,7 @@ export interface AccountRow {
   /** Shows and hides of the last full minute. */
   callsPerMinute: number;
   turns: number;
-  /** Of those that ended: middle and 95th of 100 waits (s), share with typing on (0…1); null: none ended. */
+  /** Middle and 95th of 100 waits that ended with an answer (s), share of all with typing on (0…1); null: there are none. */
   waitP50: number | null;
   waitP95: number | null;
   cover: number | null;

@@ -138,6 +138,15 @@ describe('an hour', () => {
     expect(hour.all.total.size + total.size).toBe(0);
   });
 
+  test.each(['deadline', 'left', 'crowded', 'handoff', 'reply-failed', 'deliveries'] as const)(
+    'knows of no answer where a wait ended by %s',
+    (by) => {
+      const hour = hourOf(ended(start, { by, waitMs: 2_000 }));
+      expect(under(hour.all.total, 'wait ')).toEqual([]);
+      expect(under(hour.of('wechat/shop').total, 'wait ')).toEqual([]);
+    },
+  );
+
   test('counts calls and refusals, with what mends them', () => {
     const off = { outcome: 'account-off', code: 48001, remedy: 'Ask for it.' } as const;
     const hour = hourOf(

@@ -196,7 +196,8 @@ export const english = {
   at: 'Failed at',
   why: 'Reason',
   failedNone: 'No reply has failed.',
-  failedHint: 'Kept for a day. To run one again sends the bot’s answer, which is kept; where there is none, the bot is called again.',
+  failedHint:
+    'Kept for a day. To run one again sends the bot’s answer, which is kept; where there is none, the bot is called again.',
   retry: 'Run again',
   retryOf: 'Run job {job} again',
   unknownMark: 'outcome unknown',
