@@ -1,5 +1,5 @@
 /** What the last hour was like, kept up to date record by record. No user is in it. */
-import type { Notice } from '../core/notice.ts';
+import { wasWanted, type Notice } from '../core/notice.ts';
 import { binOf, coverBounds, placeOf, waitBounds } from './measures.ts';
 import type { JournalRecord } from './ports.ts';
 import { createTally, type Tally } from './tally.ts';
@@ -74,7 +74,7 @@ function countEnd(
     own.add(at, `wait ${binOf(waitMs / 1000)}`);
     all.add(at, `wait ${placeOf(waitBounds, waitMs / 1000)}`);
   }
-  if (waitMs < 1_000) return;
+  if (waitMs < 1_000 || !wasWanted(untyped)) return;
   const lit = Math.min(litMs, waitMs);
   own.add(at, 'waited', waitMs);
   own.add(at, 'lit', lit);

@@ -35,7 +35,8 @@ function logIn(
   { guard, sessions, attempts }: LoginParts,
   { request, response, body }: { request: IncomingMessage; response: ServerResponse; body: unknown },
 ): void {
-  const wait = attempts.wait();
+  const caller = callerOf(request);
+  const wait = attempts.wait(caller);
   if (wait > 0) {
     response.setHeader('retry-after', Math.ceil(wait / 1000));
     return sendJson(response, 429, { error: 'Too many wrong tokens: wait a minute.' });
@@ -43,8 +44,18 @@ function logIn(
   const read = sessionBody.safeParse(body);
   if (read.success && guard(bearing(request, read.data.token)) === 'admitted')
     return done(response, sessions.start(read.data.token, request));
-  attempts.failed();
+  attempts.failed(caller);
   sendJson(response, 401, { error: 'This is not the control token.' });
+}
+
+/** Behind a proxy the address is the proxy's, and the last one that it has added the caller's. */
+function callerOf({ headers, socket }: IncomingMessage): string {
+  const forwarded =
+    String(headers['x-forwarded-for'] ?? '')
+      .split(',')
+      .at(-1)
+      ?.trim() ?? '';
+  return `${socket.remoteAddress ?? ''} ${forwarded.slice(0, 64)}`;
 }
 
 /** The guard knows a token as a bearer's. Header bytes are latin1. */

@@ -16,6 +16,22 @@ export type Untyped =
   /** It was called for, and the platform accepted none. */
   | 'not_accepted';
 
+/** Waiting without typing is no fault where none was wanted, or where the answer came before it could begin. */
+const unwanted: ReadonlySet<Untyped> = new Set<Untyped>([
+  'answered_first',
+  'bot_cancelled',
+  'event_kind',
+  'mode_off',
+  'nobody_waits',
+  'paused',
+  'start_delay',
+]);
+
+/** Whether typing was to show; `untyped`: why none did. */
+export function wasWanted(untyped: Untyped | null): boolean {
+  return untyped === null || !unwanted.has(untyped);
+}
+
 /** How an answer of the bot reached its user, or did not. */
 export type DeliveryWay =
   /** On the connection that the platform held open. */

@@ -1,4 +1,4 @@
-import type { Notice, Untyped } from '../core/notice.ts';
+import { wasWanted, type Notice } from '../core/notice.ts';
 import type { Instruments } from './instruments.ts';
 import { createLabels, rest, seconds, type Labels, type LabelsOptions } from './labels.ts';
 
@@ -14,17 +14,6 @@ export function createCount({ instruments, isServed }: CountOptions): (notice: N
   const labels = createLabels({ isServed });
   return (notice) => count(instruments, labels, notice);
 }
-
-/** Waiting without typing is no fault where none was wanted, or where the answer came before it could begin. */
-const unwanted: ReadonlySet<Untyped> = new Set<Untyped>([
-  'answered_first',
-  'bot_cancelled',
-  'event_kind',
-  'mode_off',
-  'nobody_waits',
-  'paused',
-  'start_delay',
-]);
 
 function count(on: Instruments, labels: Labels, notice: Notice): void {
   switch (notice.is) {
@@ -111,7 +100,7 @@ function countEnd(on: Instruments, labels: Labels, notice: Of<'ended'>): void {
   on.wait.observe(place, wait);
   if (firstMs !== null) on.first.observe(place, seconds(firstMs));
   if (untyped !== null) on.skipped.inc({ ...place, reason: untyped });
-  if (wait === 0 || (untyped !== null && unwanted.has(untyped))) return;
+  if (wait === 0 || !wasWanted(untyped)) return;
   on.cover.observe(place, lit / wait);
   on.gap.inc(place, wait - lit);
 }

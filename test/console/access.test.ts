@@ -119,6 +119,9 @@ describe('a login', () => {
     const refused = await browser.logIn(token);
     expect(refused.status).toBe(429);
     expect(refused.headers.get('retry-after')).toBe('60');
+    const elsewhere = openBrowser(url);
+    const behindProxy = { 'x-forwarded-for': '10.0.0.1, 203.0.113.7' };
+    expect((await elsewhere.ask('POST', 'session', { token }, behindProxy)).status).toBe(204);
     clock.set(clock.now() + 60_000);
     expect((await browser.logIn(token)).status).toBe(204);
   });

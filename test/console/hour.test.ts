@@ -110,6 +110,15 @@ describe('waits', () => {
 });
 
 describe('an hour', () => {
+  test.each(['mode_off', 'paused', 'answered_first'] as const)(
+    'counts no lack of typing where none was wanted: %s',
+    (untyped) => {
+      const hour = hourOf(ended(start, { litMs: 0, untyped }));
+      expect([...hour.of('wechat/shop').total.keys()]).not.toContain('waited');
+      expect([...hour.all.total.keys()].filter((key) => key.startsWith('cover'))).toEqual([]);
+    },
+  );
+
   test('counts what ended, by what, how long it took and how much typing showed', () => {
     const hour = hourOf(
       ended(start),

@@ -89,19 +89,31 @@ describe('a session’s cookie', () => {
   });
 });
 
-test('after ten wrong tokens in a minute nobody may try', () => {
-  const clock = handClock();
-  const attempts = createAttempts(clock);
-  for (let n = 0; n < 10; n += 1) {
-    expect(attempts.wait()).toBe(0);
-    attempts.failed();
-    clock.set(clock.now() + 1_000);
-  }
-  expect(attempts.wait()).toBe(50_000);
-  clock.set(clock.now() + 50_000);
-  expect(attempts.wait()).toBe(0);
-  attempts.failed();
-  expect(attempts.wait()).toBe(1_000);
+describe('after wrong tokens', () => {
+  test('ten of a minute the caller has to wait, and nobody else', () => {
+    const clock = handClock();
+    const attempts = createAttempts(clock);
+    for (let n = 0; n < 10; n += 1) {
+      expect(attempts.wait('a')).toBe(0);
+      attempts.failed('a');
+      clock.set(clock.now() + 1_000);
+    }
+    expect(attempts.wait('a')).toBe(50_000);
+    expect(attempts.wait('b')).toBe(0);
+    clock.set(clock.now() + 50_000);
+    expect(attempts.wait('a')).toBe(0);
+    attempts.failed('a');
+    expect(attempts.wait('a')).toBe(1_000);
+  });
+
+  test('a hundred of a minute everybody has to, whatever they call themselves', () => {
+    const clock = handClock();
+    const attempts = createAttempts(clock);
+    for (let n = 0; n < 99; n += 1) attempts.failed(`a${n}`);
+    expect(attempts.wait('b')).toBe(0);
+    attempts.failed('a');
+    expect(attempts.wait('b')).toBe(60_000);
+  });
 });
 
 describe('a request that changes something', () => {
