@@ -26,12 +26,13 @@ export interface SharesOptions {
 const least = 8;
 /** Each coming costs Redis some commands; and a wait that was judged too long must not last (ms). */
 const pause = { least: 100, most: 5_000 } as const;
-/** Other processes take some of those that wait, which are never seen here again. */
-const waitingKept = 10_000;
 
 interface Share {
   taken: number;
+  /** Jobs that were turned away since `roundAt`, and in the round before. */
   waiting: Set<string>;
+  before: Set<string>;
+  roundAt: number;
   /** When a place was last left, and how long that usually is after the one before (ms). */
   leftAt: number;
   gap: number;
@@ -44,7 +45,7 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
   let all = 0;
   const of = ({ channel, account }: Place): Share => {
     const id = `${channel}/${account}`;
-    const share = shares.get(id) ?? { taken: 0, waiting: new Set(), leftAt: clock.now(), gap: 0 };
+    const share = shares.get(id) ?? newShare(clock.now());
     shares.set(id, share);
     return share;
   };
@@ -58,6 +59,7 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
       const share = of(place);
       if (share.taken === 0) share.leftAt = clock.now();
       share.waiting.delete(job);
+      share.before.delete(job);
       share.taken += 1;
       all += 1;
     },
@@ -71,10 +73,29 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
     },
     turnAway: (place, job) => {
       const share = of(place);
-      if (share.waiting.size >= waitingKept) share.waiting.clear();
-      share.waiting.add(job);
-      const gap = Math.max(share.gap, clock.now() - share.leftAt);
-      return Math.min(pause.most, Math.max(pause.least, share.waiting.size * gap));
+      noteWaiting(share, job, clock.now());
+      return pauseOf(share, clock.now());
     },
   };
+}
+
+function newShare(now: number): Share {
+  return { taken: 0, waiting: new Set(), before: new Set(), roundAt: now, leftAt: now, gap: 0 };
+}
+
+/** So many before it, each as long as the last ones; or as long as nothing has moved. */
+function pauseOf({ waiting, before, gap, leftAt }: Share, now: number): number {
+  const ahead = (waiting.size + before.size) * Math.max(gap, now - leftAt);
+  return Math.min(pause.most, Math.max(pause.least, ahead));
+}
+
+/** Who has not come again by the end of the next round was taken by another process. */
+function noteWaiting(share: Share, job: string, now: number): void {
+  if (now - share.roundAt > pause.most) {
+    share.before = now - share.roundAt > 2 * pause.most ? new Set() : share.waiting;
+    share.waiting = new Set();
+    share.roundAt = now;
+  }
+  share.before.delete(job);
+  share.waiting.add(job);
 }

@@ -98,6 +98,21 @@ describe('a job that is turned away comes again', () => {
     expect(shares.turnAway(one, 'a')).toBe(5_000);
   });
 
+  test('without those that another process has taken, which never come again here', () => {
+    const { shares, clock } = open();
+    const turnAwayAt = (at: number, job: string): number => {
+      shares.enter(one);
+      clock.set(at);
+      shares.leave(one);
+      return shares.turnAway(one, job);
+    };
+    for (let n = 0; n < 1_000; n += 1) turnAwayAt(n, `job-${n}`);
+    expect(turnAwayAt(5_500, 'a')).toBe(5_000);
+    expect(turnAwayAt(12_000, 'b')).toBe(5_000);
+    for (let at = 12_001; at < 12_030; at += 1) turnAwayAt(at, 'b');
+    expect(turnAwayAt(12_030, 'b')).toBe(100);
+  });
+
   test('soon, when nothing of its account was under way for long', () => {
     const { shares, clock } = open();
     clock.set(60_000);
