@@ -24,8 +24,8 @@ export interface SharesOptions {
 
 /** Whatever the number of accounts, each gets so many. */
 const least = 8;
-/** Each coming costs Redis some commands; and a wait that was judged too long must not last (ms). */
-const pause = { least: 100, most: 5_000 } as const;
+/** Each coming costs Redis some commands, so many come less often; a wait that was judged too long must not last (ms). */
+const pause = { least: 100, most: 5_000, each: 5, longest: 60_000 } as const;
 
 interface Share {
   taken: number;
@@ -85,14 +85,16 @@ function newShare(now: number): Share {
 
 /** So many before it, each as long as the last ones; or as long as nothing has moved. */
 function pauseOf({ waiting, before, gap, leftAt }: Share, now: number): number {
-  const ahead = (waiting.size + before.size) * Math.max(gap, now - leftAt);
-  return Math.min(pause.most, Math.max(pause.least, ahead));
+  const ahead = waiting.size + before.size;
+  const most = Math.min(pause.longest, Math.max(pause.most, ahead * pause.each));
+  return Math.min(most, Math.max(pause.least, ahead * Math.max(gap, now - leftAt)));
 }
 
 /** Who has not come again by the end of the next round was taken by another process. */
 function noteWaiting(share: Share, job: string, now: number): void {
-  if (now - share.roundAt > pause.most) {
-    share.before = now - share.roundAt > 2 * pause.most ? new Set() : share.waiting;
+  const round = Math.max(pause.most, Math.min(pause.longest, share.waiting.size * pause.each));
+  if (now - share.roundAt > round) {
+    share.before = now - share.roundAt > 2 * round ? new Set() : share.waiting;
     share.waiting = new Set();
     share.roundAt = now;
   }

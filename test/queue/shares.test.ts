@@ -106,11 +106,21 @@ describe('a job that is turned away comes again', () => {
       shares.leave(one);
       return shares.turnAway(one, job);
     };
-    for (let n = 0; n < 1_000; n += 1) turnAwayAt(n, `job-${n}`);
+    for (let n = 0; n < 900; n += 1) turnAwayAt(n, `job-${n}`);
     expect(turnAwayAt(5_500, 'a')).toBe(5_000);
     expect(turnAwayAt(12_000, 'b')).toBe(5_000);
     for (let at = 12_001; at < 12_030; at += 1) turnAwayAt(at, 'b');
     expect(turnAwayAt(12_030, 'b')).toBe(100);
+  });
+
+  test('the more there are the later: two hundred a second may come, however many wait', () => {
+    const { shares, clock } = open();
+    shares.enter(one);
+    clock.set(1_000);
+    const last = Array.from({ length: 4_000 }, (_, n) => shares.turnAway(one, `job-${n}`)).at(-1);
+    expect(last).toBe(20_000);
+    const later = Array.from({ length: 30_000 }, (_, n) => shares.turnAway(one, `more-${n}`)).at(-1);
+    expect(later).toBe(60_000);
   });
 
   test('soon, when nothing of its account was under way for long', () => {
