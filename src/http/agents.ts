@@ -4,8 +4,8 @@ import { HttpsProxyAgent } from 'https-proxy-agent';
 import { confine, confineProxied, type Confinement } from './confine.ts';
 
 export interface AgentsOptions {
-  /** Connections at most per host; further requests wait for one. */
-  maxSockets: number;
+  /** Connections at most per host; further requests wait for one. @default no limit */
+  maxSockets?: number;
   /**
    * An idle connection is closed after this (ms). It has to be shorter than the other side's own limit, or a request
    * can meet its closing: nobody knows then whether it was taken up.
@@ -24,7 +24,7 @@ export interface Agents {
 }
 
 export function createAgents({
-  maxSockets,
+  maxSockets = Infinity,
   idleMs,
   proxyFor = () => '',
   confinement,

@@ -17,7 +17,7 @@ export async function startBypass(
   how: { log: Log; releases: Releases },
 ): Promise<void> {
   const { log, releases } = how;
-  const { bot, gateway: agents } = createClients({ typing: 1, replies: config.replyConcurrency });
+  const { bot, gateway: agents } = createClients();
   releases.add('HTTP clients', () => [bot, agents].forEach((client) => client.close()));
   const deps = { forwards, send: bot.send, log, timeoutMs: config.botTimeoutMs };
   const components = forwards.flatMap(({ account }) =>

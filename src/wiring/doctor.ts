@@ -90,7 +90,7 @@ async function examineLive(
   { environment }: DoctorOptions,
   { config, wanted, show }: Live,
 ): Promise<Finding[]> {
-  const clients = createClients({ typing: 10, replies: 10 });
+  const clients = createClients();
   const log = createLog({ level: 'silent', format: 'json' });
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   const { sleep } = clock;

@@ -87,8 +87,7 @@ export function createParts(options: PartsOptions): Parts {
   releases.add('Redis connections', () => connections.close());
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   const traced = tracing?.call;
-  const limits = { typing: config.typingConcurrency, replies: config.replyConcurrency };
-  const clients = createClients({ ...limits, traced });
+  const clients = createClients({ traced });
   releases.add('HTTP clients', () => closeClients(clients));
   const observers = createObservers(log);
   const { observe } = observers;

@@ -29,36 +29,26 @@ export interface Clients {
 }
 
 export interface ClientsOptions {
-  /** Connections to one host at a time, for typing and for the bot. */
-  typing: number;
-  replies: number;
   /** Makes calls of the bot part of a trace. @default no traces */
   traced?: ((send: Send) => Send) | undefined;
   /** Which addresses may be connected to. @default all */
   confinement?: Confinement;
 }
 
-export function createClients(options: ClientsOptions): Clients {
-  const { typing, replies, traced = (send) => send, ...confined } = options;
+/**
+ * No pool has a limit: accounts mostly share a host, and one whose calls hang would make the others wait for a
+ * connection. What may be under way is bounded where calls are begun, by account.
+ */
+export function createClients(options: ClientsOptions = {}): Clients {
+  const { traced = (send) => send, ...confined } = options;
   // Python and Node servers close an idle connection after 2 to 5 s.
-  const bot = createClient({ maxSockets: replies, idleMs: 1_000, harmlessTwice: false, ...confined });
+  const bot = createClient({ idleMs: 1_000, harmlessTwice: false, ...confined });
+  const platform = { proxyFor: platformProxy, ...confined };
   return {
-    typing: createClient({
-      maxSockets: typing,
-      idleMs: 30_000,
-      harmlessTwice: true,
-      proxyFor: platformProxy,
-      ...confined,
-    }),
-    messages: createClient({
-      maxSockets: 200,
-      idleMs: 1_000,
-      harmlessTwice: false,
-      proxyFor: platformProxy,
-      ...confined,
-    }),
+    typing: createClient({ idleMs: 30_000, harmlessTwice: true, ...platform }),
+    messages: createClient({ idleMs: 1_000, harmlessTwice: false, ...platform }),
     bot: { ...bot, send: traced(bot.send) },
-    gateway: createAgents({ maxSockets: replies, idleMs: 1_000, proxyFor: platformProxy, ...confined }),
+    gateway: createAgents({ idleMs: 1_000, ...platform }),
   };
 }
 

@@ -31,9 +31,7 @@ export interface ServingDeps extends PlatformDeps, Pick<ClientsOptions, 'traced'
 
 export function createServing(deps: ServingDeps): Serving {
   const { config, clients, releases, traced } = deps;
-  const limits = { typing: config.typingConcurrency, replies: config.replyConcurrency };
   const confined = createClients({
-    ...limits,
     traced,
     confinement: { allows: allowsAddress(config.allowPrivateUrls) },
   });

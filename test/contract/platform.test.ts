@@ -36,7 +36,7 @@ beforeAll(async () => {
   const url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`;
   simulator.wechat.connect(url);
   simulator.nxcloud.connect(url);
-  clients = createClients({ typing: 10, replies: 10 });
+  clients = createClients();
   const { config } = loadConfig(simulatedEnvironment(simulator, { url: 'http://127.0.0.1:9/' }));
   const deps = { clients, clock, cache: noCache, log: recordLog() };
   platforms = Object.fromEntries(

@@ -10,7 +10,7 @@ import { createClients } from '../../src/wiring/platforms.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { createServing } from '../../src/wiring/serve.ts';
 import { recordLog } from '../helpers/log.ts';
-import { startBot } from '../http/wire.ts';
+import { createGate, startBot } from '../http/wire.ts';
 import { handClock } from '../queue/fakes.ts';
 
 const noCache = {
@@ -23,7 +23,7 @@ const noCache = {
 
 function openServing(environment: Record<string, string> = {}) {
   const { config } = loadConfig({ DEMO: '0', ...environment }, () => null);
-  const clients = createClients({ typing: 10, replies: 10 });
+  const clients = createClients();
   const releases = createReleases(() => {});
   releases.add('clients', () =>
     Object.values(clients).forEach((client: { close(): void }) => client.close()),
@@ -110,4 +110,25 @@ test('an account that files or the environment define reaches this machine: the 
   const answer = await callBot(served, bot.url);
   expect(answer).not.toBeInstanceOf(NoAnswer);
   expect(answer).toBe(200);
+});
+
+test('hundreds of calls of one account that hang do not hold up another account’s to the same host', async () => {
+  const hanging = createGate();
+  const host = await startBot((response, { url }) => {
+    if (url.endsWith('/slow')) void hanging.passed.then(() => response.end('{}'));
+    else response.end('{}');
+  });
+  const clients = createClients();
+  onTestFinished(() => [clients.typing, clients.messages, clients.bot].forEach(({ close }) => close()));
+  const serving = openServing({ ALLOW_PRIVATE_URLS: '1', REPLY_CONCURRENCY: '8', TYPING_CONCURRENCY: '8' });
+  const confined = serving.confined(accountOf(host.url)).bot?.send ?? [];
+  const sends = [clients.typing, clients.messages, clients.bot].map(({ send }) => send).concat(confined);
+  const to = (path: string, timeoutMs: number) =>
+    ({ method: 'POST', url: `${host.url}/${path}`, headers: [], body: '', timeoutMs }) as const;
+  const held = sends.flatMap((send) => Array.from({ length: 250 }, () => send(to('slow', 20_000))));
+  await expect.poll(() => host.asked.length, { timeout: 5_000 }).toBe(held.length);
+  for (const send of sends) expect((await send(to('other', 5_000))).status).toBe(200);
+  expect(clients.gateway.agentFor(host.url).maxSockets).toBe(Infinity);
+  hanging.open();
+  await Promise.all(held);
 });
