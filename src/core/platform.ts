@@ -38,8 +38,6 @@ export type Received =
       /** The whole push's key: equal for repeats, for job deduplication. At most 200 characters. */
       key: string;
       happenings: Happening[];
-      /** So many of the account's own marks (its number, its app) stand in the push: of several accounts the most is meant. */
-      marks?: number;
       /** The previous secret has signed or encrypted it: the rotation is not over. */
       byPrevious?: true;
       /** The platform tests the bot: to it and back at once, in every mode. */
@@ -116,6 +114,12 @@ export interface Platform {
   handshake?(
     rawQuery: string,
   ): { is: 'echo'; body: string } | { is: 'refusal'; status: 400 | 401; error: string };
+
+  /**
+   * How many of the account's own marks (its number, its app) stand in the push, unchecked: of several accounts the one
+   * with most is asked first. null: the push has another one's. Absent where pushes have none. Never throws.
+   */
+  marks?(push: RawPush): number | null;
 
   /** Checks the signature over the raw bytes, then reads them. Never throws on bad input. */
   receive(push: RawPush): Promise<Received>;

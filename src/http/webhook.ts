@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Happening, Received } from '../core/platform.ts';
 import type { Roster, Served } from '../core/served.ts';
 import type { Saw, Sight } from '../core/sight.ts';
+import type { RawPush } from '../core/wire.ts';
 import { takeAsJob } from './job-mode.ts';
 import { passOn, type PassDeps } from './pass-mode.ts';
 import { pushOf, refuse, write } from './respond.ts';
@@ -80,15 +81,24 @@ function unknownAccount(request: Request): string {
 }
 
 /** A URL without an account's name means the one whose signature, and whose number, fits. */
-async function readBy(candidates: readonly Served[], push: ReturnType<typeof pushOf>): Promise<Read | null> {
+async function readBy(candidates: readonly Served[], push: RawPush): Promise<Read | null> {
   const reads: Read[] = [];
-  for (const served of candidates) reads.push({ served, received: await served.platform.receive(push) });
-  const [taken] = reads
-    .filter(({ received }) => received.is === 'push')
-    .toSorted((a, b) => marksOf(b) - marksOf(a));
-  if (taken) return taken;
+  for (const served of mostMarkedFirst(candidates, push)) {
+    const received = await served.platform.receive(push);
+    if (received.is === 'push') return { served, received };
+    reads.push({ served, received });
+  }
   const fits = ({ received }: Read): boolean => !(received.is === 'refusal' && received.status === 401);
   return reads.find(({ received }) => received.is === 'stranger') ?? reads.find(fits) ?? reads[0] ?? null;
+}
+
+function mostMarkedFirst(candidates: readonly Served[], push: RawPush): readonly Served[] {
+  if (candidates.length < 2) return candidates;
+  const marked = candidates.map((served) => {
+    const { marks = () => 0 } = served.platform;
+    return { served, marks: marks(push) ?? -1 };
+  });
+  return marked.toSorted((a, b) => b.marks - a.marks).map(({ served }) => served);
 }
 
 /** Who writes without a signature names what they like: nothing that they name is told. */
@@ -104,10 +114,6 @@ function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: 
     const { user, key: turn, messageId, type, opensTurn } = each;
     observe({ is: 'message', at, channel, account, user, turn, messageId, type, opensTurn });
   }
-}
-
-function marksOf({ received }: Read): number {
-  return received.is === 'push' ? (received.marks ?? 0) : 0;
 }
 
 function isStatus(each: Happening): boolean {

@@ -1,6 +1,7 @@
 /** WhatsApp through NXCloud (牛信云), as a {@link Platform}. */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import { oncePer } from '../core/once-per.ts';
 import type { Platform, Received } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Answer, RawPush, Send } from '../core/wire.ts';
@@ -68,6 +69,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     needsMessageId: true,
     acknowledgement,
     ownCalls,
+    marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
     receive: (push) => Promise.resolve(receive(push, account, reading)),
     show: (target) => show(api, target),
     explain,
@@ -87,16 +89,18 @@ function createStarts(overrides: NxcloudAccount['starts']): (type: string) => bo
   return (type) => starts.get(type.toLowerCase()) ?? false;
 }
 
+/** Every account of a URL without a name looks at the same push. */
+const fieldsOf = oncePer((push: RawPush) => parseFields(push.body));
+
 function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Received {
   const forged = verify(push, account);
   if (forged !== null) return { is: 'refusal', status: 401, error: forged };
-  const body = parseFields(push.body);
+  const body = fieldsOf(push);
   if (body === null) {
     return { is: 'refusal', status: 400, error: 'The body is not a JSON object: send it as NXCloud does.' };
   }
-  const marks = marksOf(body, account);
-  if (marks === null) return { is: 'stranger', who: strangerOf(body) };
-  const read = { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading), marks };
+  if (marksOf(body, account) === null) return { is: 'stranger', who: strangerOf(body) };
+  const read = { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
   return isByPrevious(push, account) ? { is: 'push', ...read, byPrevious: true } : { is: 'push', ...read };
 }
 

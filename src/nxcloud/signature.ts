@@ -3,7 +3,8 @@
  * Of requests: https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention
  * Of callbacks: https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual, type Hash } from 'node:crypto';
+import { oncePer } from '../core/once-per.ts';
 import { headerOf, type HeaderLines, type RawPush } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 
@@ -26,12 +27,37 @@ export function sign(
   body: string | Uint8Array,
   secret: { accessSecret: string; algorithm?: Algorithm },
 ): string {
-  const { accessKey, action, bizType, ts } = common;
-  const digest = createHash(secret.algorithm ?? 'md5');
-  digest.update(`accessKey=${accessKey}&action=${action}&bizType=${bizType}&ts=${ts}`);
-  if (body.length > 0) digest.update('&body=').update(body);
-  return digest.update(`&accessSecret=${secret.accessSecret}`).digest('hex');
+  return finish(begin(common, body, secret.algorithm ?? 'md5'), secret.accessSecret);
 }
+
+/** All but the secret, which comes last. */
+function begin(common: CommonHeaders, body: string | Uint8Array, algorithm: Algorithm): Hash {
+  const { accessKey, action, bizType, ts } = common;
+  const digest = createHash(algorithm);
+  digest.update(`accessKey=${accessKey}&action=${action}&bizType=${bizType}&ts=${ts}`);
+  return body.length > 0 ? digest.update('&body=').update(body) : digest;
+}
+
+function finish(begun: Hash, accessSecret: string): string {
+  return begun.update(`&accessSecret=${accessSecret}`).digest('hex');
+}
+
+interface Claim {
+  signature: string | null;
+  /** A digest of all but the secret; the name of the header that is missing; null without a signature. */
+  begun: Hash | string | null;
+}
+
+/** Every account of a URL without a name checks the same push: its bytes are read once. */
+const claimOf = oncePer((push: RawPush): Claim => {
+  const signature = headerOf(push.headers, 'sign')?.toLowerCase() ?? null;
+  if (signature === null) return { signature, begun: null };
+  const common = commonHeadersOf(push.headers);
+  return {
+    signature,
+    begun: typeof common === 'string' ? common : begin(common, push.body, algorithmOf(push.headers)),
+  };
+});
 
 /**
  * Checks a callback's signature as far as the account asks for it. null: accepted; otherwise one sentence for the 401.
@@ -41,20 +67,18 @@ export function verify(
   push: RawPush,
   account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
 ): string | null {
-  const signature = headerOf(push.headers, 'sign');
   if (account.verifyCallbacks === 'off') return null;
-  if (signature === null) {
+  const { signature, begun } = claimOf(push);
+  if (signature === null || begun === null) {
     return account.verifyCallbacks === 'auto'
       ? null
       : 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
   }
-  const common = commonHeadersOf(push.headers);
-  if (typeof common === 'string') {
-    return `The header "${common}" is missing: a signed push carries accesskey, action, biztype, ts and sign.`;
+  if (typeof begun === 'string') {
+    return `The header "${begun}" is missing: a signed push carries accesskey, action, biztype, ts and sign.`;
   }
-  const algorithm = algorithmOf(push.headers);
   const known = account.accessSecrets.some((accessSecret) =>
-    equal(signature.toLowerCase(), sign(common, push.body, { accessSecret, algorithm })),
+    equal(signature, finish(begun.copy(), accessSecret)),
   );
   return known
     ? null

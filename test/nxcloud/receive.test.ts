@@ -143,3 +143,27 @@ describe('createNxcloud', () => {
     expect(() => createScene([], { accessSecrets: [] })).toThrow(/"sales": accessSecret is missing/);
   });
 });
+
+test('however many accounts look at one push, its bytes are read a few times', async () => {
+  let reads = 0;
+  const { body, ...rest } = pushOf(envelope({ messages: [textMessage()] }), [
+    ['accesskey', 'a'],
+    ['action', 'b'],
+    ['biztype', '1'],
+    ['ts', '1'],
+    ['sign', '0'.repeat(32)],
+  ]);
+  const push = {
+    ...rest,
+    get body() {
+      reads += 1;
+      return body;
+    },
+  };
+  const all = Array.from({ length: 50 }, (_, n) => createScene([], { accessSecrets: [`secret-${n}`] }));
+  for (const { platform } of all) {
+    expect(platform.marks?.(push)).toBe(1);
+    expect(await platform.receive(push)).toMatchObject({ status: 401 });
+  }
+  expect(reads).toBeLessThan(5);
+});

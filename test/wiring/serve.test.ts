@@ -119,7 +119,7 @@ test('hundreds of calls of one account that hang do not hold up another accountâ
     else response.end('{}');
   });
   const clients = createClients();
-  onTestFinished(() => [clients.typing, clients.messages, clients.bot].forEach(({ close }) => close()));
+  onTestFinished(() => [clients.typing, clients.messages, clients.bot].forEach((client) => client.close()));
   const serving = openServing({ ALLOW_PRIVATE_URLS: '1', REPLY_CONCURRENCY: '8', TYPING_CONCURRENCY: '8' });
   const confined = serving.confined(accountOf(host.url)).bot?.send ?? [];
   const sends = [clients.typing, clients.messages, clients.bot].map(({ send }) => send).concat(confined);
