@@ -95,8 +95,9 @@ async function readBy(candidates: readonly Served[], push: RawPush): Promise<Rea
 function mostMarkedFirst(candidates: readonly Served[], push: RawPush): readonly Served[] {
   if (candidates.length < 2) return candidates;
   const marked = candidates.map((served) => {
-    const { marks = () => 0 } = served.platform;
-    return { served, marks: marks(push) ?? -1 };
+    const { platform } = served;
+    // Another one's push comes last: it is only to be said whose.
+    return { served, marks: platform.marks ? (platform.marks(push) ?? -1) : 0 };
   });
   return marked.toSorted((a, b) => b.marks - a.marks).map(({ served }) => served);
 }

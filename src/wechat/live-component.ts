@@ -24,11 +24,8 @@ export interface LiveComponent {
   events: Platform;
   /** A new platform for the account at each call. */
   authorizer(appId: string): Platform;
-  /**
-   * Takes a refresh token that somebody else got. Rejects when Redis is out of reach.
-   * @throws Error where tokens come from a token service: it has the refresh tokens
-   */
-  keepRefreshToken(appId: string, token: string): Promise<void>;
+  /** Takes a refresh token that somebody else got. Rejects when Redis is out of reach. null: a token service has them. */
+  keepRefreshToken: ((appId: string, token: string) => Promise<void>) | null;
 }
 
 /** @throws Error when it is to refresh by itself and has nowhere safe to keep what it needs */
@@ -58,13 +55,13 @@ export function createLiveComponent(component: WechatComponent, deps: LiveCompon
         },
       };
     },
-    keepRefreshToken: async (appId, secret) => {
-      if (!secrets)
-        throw new Error(`The component ${component.name} has a token service: give it the token.`);
-      await secrets.keepRefreshToken(appId, { secret, at: clock.now() });
-      await tokensOf(authorizerOf(component, appId)).forget();
-      told({ is: 'granted', appId });
-    },
+    keepRefreshToken:
+      secrets &&
+      (async (appId, secret) => {
+        await secrets.keepRefreshToken(appId, { secret, at: clock.now() });
+        await tokensOf(authorizerOf(component, appId)).forget();
+        told({ is: 'granted', appId });
+      }),
   };
 }
 

@@ -9,6 +9,7 @@ import type { Seal } from '../core/seal.ts';
 import type { Served } from '../core/served.ts';
 import type { SharedCache } from '../core/shared-cache.ts';
 import type { Place } from '../core/sight.ts';
+import type { KeptToken } from '../http/component-authorizers.ts';
 import type { ComponentTypings } from '../queue/component-typing.ts';
 import { authorizerOf, type WechatComponent } from '../wechat/component.ts';
 import type { News } from '../wechat/component-listener.ts';
@@ -27,8 +28,8 @@ export interface Components {
   /** How many accounts it has made. */
   made(): number;
   isAuto(place: Place): boolean;
-  /** Takes an authorizer's refresh token from an operator. Rejects with the reason, or when Redis is out of reach. */
-  keepRefreshToken(component: string, appId: string, token: string): Promise<void>;
+  /** Takes an authorizer's refresh token from an operator. Rejects when Redis is out of reach. */
+  keepRefreshToken(component: string, appId: string, token: string): Promise<KeptToken>;
 }
 
 export interface ComponentsOptions {
@@ -80,9 +81,14 @@ export function createComponents(options: ComponentsOptions): Components {
     isAuto: ({ account }) =>
       all.get(behindOf(account)?.component ?? '')?.component.template.afterAck === 'auto',
     keepRefreshToken: async (name, appId, token) => {
-      const here = all.get(name);
-      if (!here) throw new Error(`No component ${name} is served: see the configuration.`);
-      await here.live.keepRefreshToken(appId, token);
+      const keep = all.get(name)?.live.keepRefreshToken;
+      if (!keep)
+        return {
+          is: 'refused',
+          error: `The component ${name} does not refresh tokens by itself: its token service has the refresh tokens.`,
+        };
+      await keep(appId, token);
+      return { is: 'kept' };
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { Router } from 'express';
 import { z } from 'zod';
 import type { Place } from '../core/sight.ts';
+import { authorizerRoutes, createAuthorizerControl } from '../http/component-authorizers.ts';
 import { componentRoutes, createComponentControl } from '../http/component-control.ts';
 import { runtimeFields } from '../config/runtime.ts';
 import type { Skipped } from '../config/index.ts';
@@ -38,8 +39,11 @@ export function openControl(parts: Parts, { events, store, skipped }: ControlPar
     register: createAccountRegister(parts, skipped),
     bodies: { putAccount: z.union([runtimeFields.wechat, runtimeFields.nxcloud]) },
     log,
-    more: some ? [componentRoutes] : [],
+    more: some ? [componentRoutes, authorizerRoutes] : [],
   });
-  if (some) control.use(createComponentControl({ ...components, components: components.names, guard, log }));
+  if (some) {
+    const served = { ...components, components: components.names, guard, log };
+    control.use(createComponentControl(served), createAuthorizerControl(served));
+  }
   return control;
 }
