@@ -6,7 +6,9 @@ export interface KeptSecrets {
   read(name: string): Promise<string | null>;
   /** `ttlMs` null: for ever. */
   write(name: string, value: string, ttlMs: number | null): Promise<void>;
-  /** Puts `to` where `from` stands, for ever. Resolves with whether `to` stands now: also where it did already. */
+  /** Puts `to` where `from` stands, for as long as that had left. Resolves with whether `to` stands now: also where it did already. */
   replace(name: string, change: { from: string; to: string }): Promise<boolean>;
   drop(name: string): Promise<void>;
+  /** All that begin so. */
+  names(start: string): Promise<string[]>;
 }

@@ -7,6 +7,13 @@ export interface KeptSecretsCommands {
   set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
   del(key: string): Promise<unknown>;
   eval(script: string, numberOfKeys: number, key: string, from: string, to: string): Promise<unknown>;
+  scan(
+    cursor: string,
+    match: 'MATCH',
+    pattern: string,
+    count: 'COUNT',
+    most: number,
+  ): Promise<[cursor: string, keys: string[]]>;
 }
 
 const PREFIX = '{keeptyping}:secret:';
@@ -20,7 +27,12 @@ end
 if stands ~= ARGV[1] then
   return 0
 end
-redis.call('SET', KEYS[1], ARGV[2])
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', left)
+else
+  redis.call('SET', KEYS[1], ARGV[2])
+end
 return 1
 `;
 
@@ -36,5 +48,18 @@ export function createKeptSecrets(redis: KeptSecretsCommands): KeptSecrets {
     drop: async (name) => {
       await redis.del(PREFIX + name);
     },
+    names: (start) => namesOf(redis, PREFIX + start),
   };
+}
+
+/** A key may be found twice while others come and go. */
+async function namesOf(redis: KeptSecretsCommands, start: string): Promise<string[]> {
+  const found = new Set<string>();
+  let cursor = '0';
+  do {
+    const [next, keys] = await redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', 1_000);
+    for (const key of keys) found.add(key.slice(PREFIX.length));
+    cursor = next;
+  } while (cursor !== '0');
+  return [...found];
 }

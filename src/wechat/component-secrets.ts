@@ -35,6 +35,8 @@ export interface ComponentSecrets {
   code(appId: string): Promise<Dated | null>;
   keepCode(appId: string, code: Dated, ttlMs: number): Promise<void>;
   dropCode(appId: string): Promise<void>;
+  /** Something of the account, or a ticket, lies there that none of our keys opens. */
+  isStuck(of: { appId: string } | 'ticket'): Promise<boolean>;
   /** The account has withdrawn its authorization. False: that was before the one that stands. */
   withdraw(appId: string, at: number): Promise<boolean>;
 }
@@ -48,7 +50,7 @@ export interface SecretsDeps {
 /** @param component its AppID: whatever it is called here, its secrets are found again */
 export function createComponentSecrets(component: string, deps: SecretsDeps): ComponentSecrets {
   const { kept, now } = deps;
-  const { read, write, close } = createBox(deps);
+  const { read, write, renewal, isStuck } = createBox(deps);
   const ticket = `wechat/${component}/ticket`;
   const refresh = (appId: string): string => `wechat/${component}/refresh/${appId}`;
   const code = (appId: string): string => `wechat/${component}/code/${appId}`;
@@ -61,9 +63,10 @@ export function createComponentSecrets(component: string, deps: SecretsDeps): Co
     },
     refreshToken: (appId) => read(refresh(appId)),
     keepRefreshToken: (appId, value) => write(refresh(appId), value, null),
-    renewal: (appId, { at, closed: from }, secret) => {
-      const to = close(refresh(appId), { secret, at });
-      return () => kept.replace(refresh(appId), { from, to });
+    renewal: (appId, held, secret) => renewal(refresh(appId), held, secret),
+    isStuck: async (of) => {
+      const names = of === 'ticket' ? [ticket] : [refresh(of.appId), code(of.appId)];
+      return (await Promise.all(names.map(isStuck))).includes(true);
     },
     code: (appId) => read(code(appId)),
     keepCode: (appId, value, ttlMs) => write(code(appId), value, ttlMs),
@@ -80,14 +83,25 @@ export function createComponentSecrets(component: string, deps: SecretsDeps): Co
 
 function createBox({ kept, seal }: SecretsDeps) {
   const close = (name: string, value: Dated): string => seal.seal(JSON.stringify({ v: 1, ...value }), name);
+  const read = async (name: string): Promise<HeldRefreshToken | null> => {
+    const closed = await kept.read(name);
+    const opened = closed === null ? null : openDated(seal.open(closed, name));
+    return closed === null || opened === null ? null : { ...opened, closed };
+  };
   return {
-    close,
+    read,
     write: (name: string, value: Dated, ttlMs: number | null): Promise<void> =>
       kept.write(name, close(name, value), ttlMs),
-    read: async (name: string): Promise<HeldRefreshToken | null> => {
-      const closed = await kept.read(name);
-      const opened = closed === null ? null : openDated(seal.open(closed, name));
-      return closed === null || opened === null ? null : { ...opened, closed };
+    isStuck: async (name: string) => (await read(name)) === null && (await kept.read(name)) !== null,
+    renewal: (name: string, held: HeldRefreshToken, secret: string) => {
+      const to = close(name, { secret, at: held.at });
+      return async () => {
+        if (await kept.replace(name, { from: held.closed, to })) return true;
+        // The same one may have been closed anew meanwhile.
+        const now = await read(name);
+        const isSame = now !== null && now.secret === held.secret && now.at === held.at;
+        return isSame && kept.replace(name, { from: now.closed, to });
+      };
     },
   };
 }

@@ -39,6 +39,12 @@ const noTicket =
 const noAuthorization =
   'The account has not authorised the platform while keeptyping listened: let it authorise again, or bring in its refresh token.';
 
+/** While the key changes, other processes know one that this one does not: no reason to switch the account off for all. */
+const stuck = {
+  is: 'token-lost',
+  cause: 'the secrets of the third-party platform were closed by another ACCOUNTS_KEY',
+} as const;
+
 interface Asking {
   api: ComponentApi;
   /** The platform's own token. */
@@ -66,7 +72,8 @@ export function createComponentTokens(component: WechatComponent, deps: Componen
 
 async function fetchOwn(api: ComponentApi, { secrets, clock, log }: ComponentTokenDeps): Promise<Fetched> {
   const ticket = await secrets.ticket();
-  if (ticket === null) return { is: 'no-credentials', remedy: noTicket };
+  if (ticket === null)
+    return (await secrets.isStuck('ticket')) ? stuck : { is: 'no-credentials', remedy: noTicket };
   const granted = await api.token(ticket);
   if (granted.is !== 'granted') return granted;
   log.debug({ seconds: granted.seconds }, 'component access token fetched');
@@ -80,7 +87,8 @@ async function fetchFor(asking: Asking, appId: string): Promise<Fetched> {
   const [code, held] = [await secrets.code(appId), await secrets.refreshToken(appId)];
   const exchanged = code && (held === null || held.at < code.at) ? await exchange(asking, appId, code) : null;
   if (exchanged) return exchanged;
-  return held === null ? { is: 'no-credentials', remedy: noAuthorization } : renew(asking, appId, held);
+  if (held !== null) return renew(asking, appId, held);
+  return (await secrets.isStuck({ appId })) ? stuck : { is: 'no-credentials', remedy: noAuthorization };
 }
 
 /** null: the code is good for nothing any more. */

@@ -36,13 +36,22 @@ export interface TokenStore {
   unlock(lock: Lock): Promise<void>;
 }
 
+function keyOf(name: string): string {
+  return `token/wechat/${name}`;
+}
+
+/** The lock that whoever fetches this token holds. */
+export function lockOf(name: string): string {
+  return `${keyOf(name)}/lock`;
+}
+
 /** @param name whose token it is: an AppID, or the place below a third-party platform */
 export function createTokenStore(
   name: string,
   { cache, clock }: { cache: SharedCache; clock: Clock },
 ): TokenStore {
-  const key = `token/wechat/${name}`;
-  const lockKey = `${key}/lock`;
+  const key = keyOf(name);
+  const lockKey = lockOf(name);
   let memory: Memory | null = null;
   const usable = () => (memory !== null && clock.now() < memory.token.renewAt ? memory : null);
   return {

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import type { KeySeal } from '../accounts/seal.ts';
 import type { Config } from '../config/index.ts';
 import { authorizerName, behindOf } from '../core/authorizer.ts';
 import type { Clock } from '../core/clock.ts';
@@ -11,25 +12,34 @@ import { readSwitchedOff } from '../queue/switched-off.ts';
 import type { Connections } from '../redis/connect.ts';
 import { createKeptSecrets } from '../redis/kept-secrets.ts';
 import type { News } from '../wechat/component-listener.ts';
+import { createKeyFollower } from './component-keys.ts';
 import { createComponents, type Components, type ComponentsOptions } from './components.ts';
 
-interface OpenOptions extends Omit<ComponentsOptions, 'kept' | 'typings' | 'told' | 'config'> {
+interface OpenOptions extends Omit<ComponentsOptions, 'kept' | 'seal' | 'typings' | 'told' | 'config'> {
   config: Config;
   connections: Connections;
+  /** null: ACCOUNTS_KEY is not set. */
+  seal: KeySeal | null;
+}
+
+export interface OpenComponents extends Components {
+  /** Called now and then: what they keep closed follows a change of ACCOUNTS_KEY. */
+  followKeys(): void;
 }
 
 /** The third-party platforms on Redis; their events switch `accounts`, which there are a moment later. */
-export function openComponents(options: OpenOptions, accounts: () => Accounts): Components {
+export function openComponents(options: OpenOptions, accounts: () => Accounts): OpenComponents {
   const { config, connections, clock, log } = options;
   const redis = connections.fast;
+  const kept = createKeptSecrets(redis);
   const names = config.components.map(({ name }) => name);
   const typings = createComponentTypings({ redis, components: names, log });
   const platformOf = (place: Place): Platform | null => components.more(place)?.platform ?? null;
   const told = createNews({ accounts, platformOf, redis, clock, log });
-  const components = createComponents({ ...options, kept: createKeptSecrets(redis), typings, told });
+  const components = createComponents({ ...options, kept, typings, told });
   for (const { account, reason } of components.skipped)
     log.error({ account }, `This account is skipped: ${reason}`);
-  return components;
+  return { ...components, followKeys: createKeyFollower({ ...options, kept }) };
 }
 
 interface NewsOptions {

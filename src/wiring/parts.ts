@@ -20,8 +20,7 @@ import { createSharedCache } from '../redis/shared-cache.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openMetrics } from './metrics.ts';
-import { openComponents } from './component-news.ts';
-import type { Components } from './components.ts';
+import { openComponents, type OpenComponents } from './component-news.ts';
 import { openJournal, withJournal, type OpenJournal } from './journal.ts';
 import { createClients, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
@@ -46,7 +45,7 @@ export interface Parts {
   /** All that is known of them. */
   served: ServedAccounts;
   serving: Serving;
-  components: Components;
+  components: OpenComponents;
   accounts: ReturnType<typeof createAccounts>;
   /** Hear of everything that happens. */
   observers: Observers;
@@ -133,7 +132,10 @@ const beatsPerSync = 30;
 export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
   const { connections, clock, accounts, served, components } = parts;
   await components.typings.refresh();
-  if (beats % beatsPerSync === 0) await clock.sync(connections.fast);
+  if (beats % beatsPerSync === 0) {
+    await clock.sync(connections.fast);
+    components.followKeys();
+  }
   await served.records.follow();
   if (beats % beatsPerRefresh === 0) await accounts.refresh();
 }

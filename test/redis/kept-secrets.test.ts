@@ -35,4 +35,20 @@ describe.each(await redisKinds())('kept secrets on the %s Redis', (kind) => {
     expect(await kept.replace('token', { from: 'R2', to: 'R3' })).toBe(false);
     expect(await kept.read('token')).toBeNull();
   });
+
+  test('a replacement stays no longer than what it replaces would have', async () => {
+    const kept = process();
+    await kept.write('ticket', 'T1', 60_000);
+    expect(await kept.replace('ticket', { from: 'T1', to: 'T2' })).toBe(true);
+    const left = await server.connect().pttl('{keeptyping}:secret:ticket');
+    expect([left > 50_000, left <= 60_000]).toEqual([true, true]);
+  });
+
+  test('names are found by their beginning, however many there are', async () => {
+    const kept = process();
+    const names = Array.from({ length: 2_500 }, (_, n) => `list/${n}`);
+    await Promise.all(names.map((name) => kept.write(name, 'x', null)));
+    await kept.write('listed', 'x', null);
+    expect((await kept.names('list/')).toSorted()).toEqual(names.toSorted());
+  });
 });

@@ -55,6 +55,7 @@ export function fakeKept(): KeptSecrets & { entries: Map<string, string>; down: 
         return stands === from || stands === to;
       }),
     drop: async (name: string) => reach(() => void entries.delete(name)),
+    names: async (start: string) => reach(() => [...entries.keys()].filter((name) => name.startsWith(start))),
   };
   function reach<T>(work: () => T): T {
     if (kept.down > 0) {
