@@ -8,15 +8,16 @@ export interface Loaded {
   warnings: readonly string[];
   /** The panic switch is on. */
   bypass: boolean;
+  /** Whether there are accounts that were set at run time. @default none */
+  records?: 'some' | 'none' | 'unknown';
 }
 
 const subject = 'configuration';
 
-export function examineConfiguration({ accounts, skipped, warnings, bypass }: Loaded): Finding[] {
+export function examineConfiguration(loaded: Loaded): Finding[] {
+  const { skipped, warnings, bypass } = loaded;
   return [
-    accounts.length === 0
-      ? fail(subject, { says: 'no account is configured', remedy: firstSteps })
-      : ok(subject, `serves ${accounts.join(', ')}`),
+    servedFinding(loaded),
     ...skipped.map(({ account, reason }) =>
       fail(`${account} configuration`, {
         says: `this account is skipped: ${reason}`,
@@ -26,6 +27,21 @@ export function examineConfiguration({ accounts, skipped, warnings, bypass }: Lo
     ...(bypass ? [warn('BYPASS', { says: 'is set: pushes are only passed on', remedy: 'Unset it.' })] : []),
     ...warnings.map((says) => warn(subject, { says: withoutStop(says), remedy: '' })),
   ];
+}
+
+function servedFinding({ accounts, records = 'none' }: Loaded): Finding {
+  if (accounts.length > 0) return ok(subject, `serves ${accounts.join(', ')}`);
+  switch (records) {
+    case 'some':
+      return ok(subject, 'defines no account: those that were set at run time are served');
+    case 'none':
+      return fail(subject, { says: 'no account is configured', remedy: firstSteps });
+    case 'unknown':
+      return warn(subject, {
+        says: 'defines no account, and whether some were set at run time is not known',
+        remedy: 'Mend Redis.',
+      });
+  }
 }
 
 /** Nothing else can be looked at then. */

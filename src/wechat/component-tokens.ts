@@ -25,6 +25,8 @@ export interface ComponentTokenDeps extends TokenDeps {
 }
 
 export interface ComponentTokens {
+  /** The platform's own token. */
+  own: KeptTokens;
   /** The token keeper of one authorizer: one per process. */
   of(appId: string): KeptTokens;
 }
@@ -65,6 +67,7 @@ export function createComponentTokens(component: WechatComponent, deps: Componen
   const asking: Asking = { api, component: own, deps, unsaved: createUnsaved(deps.clock) };
   const fetch = (appId: string): Promise<Fetched> => fetchFor(asking, appId).catch(unreachable);
   return {
+    own,
     of: (appId) =>
       keep(appId, () => fetchTold(authorizerName(component.name, appId), () => fetch(appId), deps)),
   };

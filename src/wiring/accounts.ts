@@ -84,7 +84,8 @@ function createServeAll(serving: Serving): (known: All<Account>) => [id: string,
   };
 }
 
-function createUnderstanding(
+/** How records are read, and written. */
+export function createUnderstanding(
   config: Config,
   isConfigured: ServedAccounts['isConfigured'],
 ): Understanding<Account> {

@@ -23,6 +23,8 @@ export interface CheckParts {
   config: Config;
   wanted: Wanted;
   clients: Clients;
+  /** Those of accounts that were set at run time: they reach only what such accounts may. */
+  confined: Clients;
   /** Redis's time where there is one. */
   clock: Clock;
   log: Log;
@@ -47,6 +49,11 @@ export function createChecks(parts: CheckParts): Check[] {
   ];
 }
 
+/** Of an account that was set at run time. */
+export function recordChecks(parts: CheckParts, account: Account): Check[] {
+  return accountChecks(parts, account, parts.confined);
+}
+
 function redisChecks({ config }: CheckParts, redis: Redis): Check[] {
   const limitMs = limits.redis;
   const control = async (): Promise<Finding[]> => {
@@ -61,8 +68,8 @@ function redisChecks({ config }: CheckParts, redis: Redis): Check[] {
   ];
 }
 
-function accountChecks(parts: CheckParts, account: Account): Check[] {
-  const { clients, clock, log, redis, config, wanted, webhookBase } = parts;
+function accountChecks(parts: CheckParts, account: Account, clients = parts.clients): Check[] {
+  const { clock, log, redis, config, wanted, webhookBase } = parts;
   const name = `${account.channel}/${account.name}`;
   const platform = { send: clients.messages.send, clock, log };
   const examiner: Examiner =
@@ -86,7 +93,7 @@ function accountChecks(parts: CheckParts, account: Account): Check[] {
   }
   if (webhookBase !== null) {
     const webhook = { base: webhookBase, timeoutMs: limits.webhook, push };
-    const send = clients.messages.send;
+    const send = parts.clients.messages.send;
     const limitMs = limits.webhook * (push ? 2 : 1) + 1_000;
     checks.push(check('webhook', limitMs, () => examineWebhook({ send, now: elapsed }, examiner, webhook)));
   }

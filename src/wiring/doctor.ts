@@ -1,18 +1,22 @@
 /** The doctor: the configuration against the live services. */
 import type { Redis } from 'ioredis';
+import { allowsAddress } from '../accounts/urls.ts';
 import { ConfigError, loadConfig, type Config } from '../config/index.ts';
 import type { Finding } from '../core/finding.ts';
 import { readArguments, usage, type Wanted } from '../doctor/arguments.ts';
 import { runChecks, type Check, type Show } from '../doctor/check.ts';
-import { examineConfiguration, examineFaults } from '../doctor/configuration.ts';
+import { examineConfiguration, examineFaults, type Loaded } from '../doctor/configuration.ts';
 import { createProgress } from '../doctor/progress.ts';
 import { exitCodeOf, jsonOf, lineOf, summaryOf } from '../doctor/report.ts';
 import { createLog } from '../log.ts';
 import { createRedisClock } from '../redis/clock.ts';
 import { closeConnection } from '../redis/connect.ts';
 import { createChecks } from './doctor-checks.ts';
-import { openRedis, openWebhook } from './doctor-opening.ts';
+import { componentChecks } from './doctor-components.ts';
+import { openRedis, openWebhook, type Opening } from './doctor-opening.ts';
+import { examineRecords, mayHoldRecords } from './doctor-records.ts';
 import { createClients } from './platforms.ts';
+import { closeClients } from './serve.ts';
 
 /** For each of what the others stand on (ms). */
 const limitMs = 6_000;
@@ -52,17 +56,30 @@ export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
 }
 
 async function examine(options: DoctorOptions, wanted: Wanted, show: Show): Promise<Finding[]> {
-  const { config, findings } = readConfiguration(options.environment);
-  show.findings(findings);
-  if (config === null || config.accounts.length + config.components.length === 0) return findings;
+  const read = readConfiguration(options.environment);
+  if (!('config' in read)) return shown(show, read.findings);
+  const { config, loaded } = read;
+  const isEmpty = config.accounts.length + config.components.length === 0;
+  const records = isEmpty ? await mayHoldRecords(openingOf(options, config)) : 'none';
+  const findings = shown(show, examineConfiguration({ ...loaded, records }));
+  if (isEmpty && records === 'none') return findings;
   return [...findings, ...(await examineLive(options, { config, wanted, show }))];
 }
 
+function shown(show: Show, findings: Finding[]): Finding[] {
+  show.findings(findings);
+  return findings;
+}
+
+function openingOf({ environment }: DoctorOptions, config: Config): Opening {
+  const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
+  return { config, clock, path: environment['PATH'] ?? '' };
+}
+
 /** With the panic switch set, all that it ignores is read too: it is to be unset again. */
-function readConfiguration(environment: DoctorOptions['environment']): {
-  config: Config | null;
-  findings: Finding[];
-} {
+function readConfiguration(
+  environment: DoctorOptions['environment'],
+): { config: Config; loaded: Loaded } | { findings: Finding[] } {
   try {
     const { config, skipped } = loadConfig({ ...environment, BYPASS: undefined });
     const accounts = [
@@ -70,13 +87,10 @@ function readConfiguration(environment: DoctorOptions['environment']): {
       ...config.components.map(({ name }) => `component/${name}`),
     ];
     const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
-    return {
-      config,
-      findings: examineConfiguration({ accounts, skipped, warnings: config.warnings, bypass }),
-    };
+    return { config, loaded: { accounts, skipped, warnings: config.warnings, bypass } };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return { config: null, findings: examineFaults(error.faults) };
+    return { findings: examineFaults(error.faults) };
   }
 }
 
@@ -86,17 +100,16 @@ interface Live {
   show: Show;
 }
 
-async function examineLive(
-  { environment }: DoctorOptions,
-  { config, wanted, show }: Live,
-): Promise<Finding[]> {
+async function examineLive(options: DoctorOptions, live: Live): Promise<Finding[]> {
+  const { config, wanted, show } = live;
   const clients = createClients();
+  const confined = createClients({ confinement: { allows: allowsAddress(config.allowPrivateUrls) } });
   const log = createLog({ level: 'silent', format: 'json' });
-  const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
+  const opening = openingOf(options, config);
+  const { clock } = opening;
   const { sleep } = clock;
   let redis: Redis | null = null;
   let { webhookBase } = wanted;
-  const opening = { config, clock, path: environment['PATH'] ?? '' };
   const checks: Check[] = [
     { subject: 'Redis', limitMs, run: () => openRedis(opening, (opened) => (redis = opened)) },
     {
@@ -108,10 +121,11 @@ async function examineLive(
   try {
     // The second is not needed where the URL was given.
     const opened = await runChecks(webhookBase === null ? checks : checks.slice(0, 1), { sleep, show });
-    const parts = { config, wanted, clients, clock, log, redis, webhookBase };
-    return [...opened, ...(await runChecks(createChecks(parts), { sleep, show }))];
+    const parts = { config, wanted, clients, confined, clock, log, redis, webhookBase };
+    const found = await runChecks([...createChecks(parts), ...componentChecks(parts)], { sleep, show });
+    return [...opened, ...found, ...(await examineRecords(parts, { sleep, show }))];
   } finally {
-    Object.values(clients).forEach((client: { close: () => void }) => client.close());
+    [clients, confined].forEach(closeClients);
     if (redis) await closeConnection(redis);
   }
 }
