@@ -27,7 +27,8 @@ export function noAnswer(
     how.harmlessTwice && error instanceof AxiosError && reused(error.request) && closing.has(code);
   const message = how.timedOut ? `no answer within ${how.ms} ms` : code;
   const begun = how.timedOut || !(beforeConnection.has(code) || stale);
-  return new NoAnswer(message, { begun, timedOut: how.timedOut });
+  // Its code alone, for whoever says what happened in a sentence of their own.
+  return new NoAnswer(message, { begun, timedOut: how.timedOut, cause: { code } });
 }
 
 function codeOf(error: unknown): string | undefined {
