@@ -1,3 +1,4 @@
+import { behindOf } from '../core/authorizer.ts';
 import { wasWanted, type Notice } from '../core/notice.ts';
 import type { Instruments } from './instruments.ts';
 import { createLabels, rest, seconds, type Labels, type LabelsOptions } from './labels.ts';
@@ -18,9 +19,9 @@ export function createCount({ instruments, isServed }: CountOptions): (notice: N
 function count(on: Instruments, labels: Labels, notice: Notice): void {
   switch (notice.is) {
     case 'push':
-      // Who a stranger says to be is no label.
+      // Who a stranger says to be is no label; nor is an AppID behind a component that nothing proves.
       return on.pushes.inc({
-        ...(notice.result === 'stranger' ? { channel: notice.channel, account: rest } : labels.place(notice)),
+        ...(isProven(notice) ? labels.place(notice) : { channel: notice.channel, account: rest }),
         result: notice.result,
         code: labels.code(notice.status),
       });
@@ -83,6 +84,10 @@ function countAround(on: Instruments, labels: Labels, notice: Around): void {
       return on.switches.inc({ ...place, state: notice.typing, code: labels.code(notice.code) });
     }
   }
+}
+
+function isProven({ result, account }: Of<'push'>): boolean {
+  return result === 'taken' || (result === 'refused' && behindOf(account) === null);
 }
 
 function countCall(on: Instruments, labels: Labels, notice: Of<'call'>): void {

@@ -22,8 +22,8 @@ export interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
 
 export interface LiveComponent {
   events: Platform;
-  /** A new platform for the account at each call. */
-  authorizer(appId: string): Platform;
+  /** A new platform for the account at each call. `proved` is called when WeChat has pushed for it. */
+  authorizer(appId: string, proved?: () => void): Platform;
   /** Takes a refresh token that somebody else got. Rejects when Redis is out of reach. null: a token service has them. */
   keepRefreshToken: ((appId: string, token: string) => Promise<void>) | null;
 }
@@ -45,11 +45,16 @@ export function createLiveComponent(component: WechatComponent, deps: LiveCompon
   });
   return {
     events: createComponentEvents(component, { now: clock.now, hear }),
-    authorizer: (appId) => {
+    authorizer: (appId, proved) => {
       const account = authorizerOf(component, appId);
       const platform = createWechat(account, { ...deps, tokens: tokensOf(account) });
       return {
         ...platform,
+        async receive(push) {
+          const received = await platform.receive(push);
+          if (received.is === 'push') proved?.();
+          return received;
+        },
         get rules() {
           return { ...platform.rules, mode: modeOf(appId) };
         },

@@ -31,7 +31,7 @@ export interface ServedAccountsOptions {
   redis: RecordCommands;
   serving: Serving;
   /** Makes the accounts that are served on demand. */
-  components: Pick<Components, 'more'>;
+  components: Pick<Components, 'more' | 'named'>;
   clock: Clock;
   log: Log;
 }
@@ -41,7 +41,7 @@ export function openAccounts(options: ServedAccountsOptions): ServedAccounts {
   const configured = new Set(config.accounts.map(({ channel, name }) => `${channel}/${name}`));
   const isConfigured = (place: Place): boolean => configured.has(idOf(place));
   const fixed = config.accounts.map((account) => serving.configured(account));
-  const roster = createRoster(fixed, components);
+  const roster = createRoster(fixed, { more: (place) => components.named(place) });
   const lasting = createRoster(fixed, components);
   const serveAll = createServeAll(serving);
   const understanding = createUnderstanding(config, isConfigured);

@@ -121,6 +121,13 @@ describe('values from outside', () => {
     ]);
   });
 
+  test('an AppID behind a component is a label once its pushes are taken, not before', async () => {
+    const account = 'vendor.wx1111111111111111';
+    const refused = { ...where, is: 'push', result: 'refused', status: 401, account } as const;
+    expect(await scraped(refused)).not.toContain('wx1111111111111111');
+    expect(await scraped({ ...refused, result: 'taken', status: 200 })).toContain('wx1111111111111111');
+  });
+
   test('a stranger is counted, and is no label', async () => {
     const text = await scraped(
       { ...where, is: 'push', result: 'stranger', status: 200, account: '8613800138000' },

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { encrypt } from '../../src/wechat/cipher.ts';
+import { sign } from '../../src/wechat/signature.ts';
 import { createComponents } from '../../src/wiring/components.ts';
 import { recordLog } from '../helpers/log.ts';
 import { testSeal } from '../helpers/seal.ts';
@@ -89,4 +91,37 @@ test('a refresh token can be brought in only where it is used', async () => {
     is: 'refused',
     error: expect.stringContaining('token service') as string,
   });
+});
+
+test('an AppID that nothing proves displaces nobody and takes no share', async () => {
+  const components = open();
+  const kept = components.more(named(nth(1)));
+  for (let n = 2; n <= 2_100; n += 1) components.named(named(nth(n)));
+  expect(components.made()).toBe(1);
+  expect(components.more(named(nth(1)))).toBe(kept);
+  const forged = { method: 'POST', rawQuery: '', headers: [], body: Buffer.from('<xml></xml>') };
+  await components.named(named(nth(2)))?.platform.receive(forged);
+  expect(components.made()).toBe(1);
+});
+
+test('an account is kept once WeChat has pushed for it', async () => {
+  const components = open();
+  const [encodingAesKey = ''] = vendor.encodingAesKeys;
+  const text = '<xml><MsgType>text</MsgType><FromUserName>o</FromUserName><MsgId>1</MsgId></xml>';
+  const Encrypt = encrypt(Buffer.from(text), {
+    encodingAesKey,
+    appId: vendor.appId,
+    random: Buffer.alloc(16, 1),
+  });
+  const push = {
+    method: 'POST',
+    rawQuery: `timestamp=1&nonce=2&encrypt_type=aes&msg_signature=${sign(['AAAAA', '1', '2', Encrypt])}`,
+    headers: [],
+    body: Buffer.from(`<xml><Encrypt>${Encrypt}</Encrypt></xml>`),
+  };
+  const first = components.named(named(nth(1)));
+  expect(first?.platform).toMatchObject({ account: nth(1), rules: { mode: 'continuous' } });
+  expect(await first?.platform.receive(push)).toMatchObject({ is: 'push' });
+  expect(components.made()).toBe(1);
+  expect(components.named(named(nth(1)))).toBe(components.more(named(nth(1))));
 });
