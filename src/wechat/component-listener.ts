@@ -68,7 +68,8 @@ async function take({ secrets, told, clock, ...deps }: ListenerDeps, event: Comp
       if (ttlMs <= 0 || (held && held.at > at)) return;
       await secrets?.keepCode(appId, { secret, at }, Math.min(ttlMs, codeMostMs));
       deps.log.info({ component: deps.name, appId }, 'An account has authorised the third-party platform.');
-      void fetchAnew(deps, appId).then(() => told({ is: 'granted', appId }));
+      // A replayed word of it has a code that WeChat refuses.
+      void fetchAnew(deps, appId).then((isRefused) => isRefused || told({ is: 'granted', appId }));
       return;
     }
     case 'unauthorized': {
@@ -84,9 +85,12 @@ async function take({ secrets, told, clock, ...deps }: ListenerDeps, event: Comp
   }
 }
 
-/** At once: a code is short-lived, and it is exchanged when the next token is fetched. Never throws. */
-async function fetchAnew({ tokensOf }: Pick<ListenerDeps, 'tokensOf'>, appId: string): Promise<void> {
+/**
+ * At once: a code is short-lived, and it is exchanged when the next token is fetched. Resolves with whether WeChat gave
+ * none. Never throws.
+ */
+async function fetchAnew({ tokensOf }: Pick<ListenerDeps, 'tokensOf'>, appId: string): Promise<boolean> {
   const tokens = tokensOf(appId);
   await tokens.forget();
-  await tokens.get();
+  return (await tokens.get()).is === 'token-refused';
 }

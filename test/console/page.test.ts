@@ -173,6 +173,8 @@ type Saying = (notice: Notice) => string;
 
 describe('a sentence for every notice', async () => {
   const { sayNotice } = await load<{ sayNotice: Saying }>('say.js');
+  const { learn } = await load<{ learn: (language: string) => Promise<void> }>('words.js');
+  await learn('en');
   const user = { channel: 'wechat', account: 'shop', user: 'u' } as const;
   const at = 0;
   const turn = 't';

@@ -7,7 +7,7 @@ import { fakeClock, fakeLog } from './fakes.ts';
 const at = 1_700_000_000_000;
 const authorised = { is: 'authorized', appId: shop, code: 'CODE', expiresAt: at + 600_000, at } as const;
 
-function scene({ byItself = true } = {}) {
+function scene({ byItself = true, refused = 0 } = {}) {
   const [clock, log, kept] = [fakeClock(at), fakeLog(), fakeKept()];
   const own = createComponentSecrets(vendor.appId, { kept, seal: plainSeal, now: clock.now });
   const [news, tokens]: [News[], string[]] = [[], []];
@@ -17,7 +17,7 @@ function scene({ byItself = true } = {}) {
     tokensOf: (appId) => ({
       get: async () => {
         tokens.push(`get ${appId}`);
-        return { is: 'no-credentials' };
+        return refused === 0 ? { is: 'no-credentials' } : { is: 'token-refused', code: refused };
       },
       forget: async () => void tokens.push(`forget ${appId}`),
     }),
@@ -63,6 +63,14 @@ describe('an authorization', () => {
     expect(await own.code(shop)).toMatchObject({ secret: 'CODE', at });
     await expect.poll(() => news).toEqual([{ is: 'granted', appId: shop }]);
     expect(tokens).toEqual([`forget ${shop}`, `get ${shop}`]);
+  });
+
+  test('whose code WeChat refuses, as it does a replayed one, grants nothing', async () => {
+    const { listen, tokens, news } = scene({ refused: 61023 });
+    await listen(authorised);
+    await expect.poll(() => tokens).toHaveLength(2);
+    await listen({ is: 'ticket', ticket: 'NEXT', at });
+    expect(news).toEqual([{ is: 'ticket' }]);
   });
 
   test.each([

@@ -17,7 +17,7 @@ import { chooseLanguage, preferredLanguage, speak, word } from './words.js';
 const { model } = knowledge;
 const find = (id) => document.getElementById(id);
 
-speak(preferredLanguage());
+await speak(preferredLanguage());
 const conversations = createConversations();
 const search = createSearch();
 const views = {
@@ -35,17 +35,19 @@ listenToSkip();
 listenToLogin(() => void enter({ focus: true }));
 find('logout').addEventListener('click', () => void logout());
 for (const button of document.querySelectorAll('[data-language]')) {
-  button.addEventListener('click', () => {
-    chooseLanguage(button.dataset.language);
-    sayWrongAgain();
-    drawSoon();
-  });
+  button.addEventListener('click', () => void sayIn(button.dataset.language));
 }
 document.addEventListener('toggle', drawSoon, { capture: true });
 window.addEventListener('hashchange', () => goTo({ focus: true }));
 new ResizeObserver(drawSoon).observe(find('main'));
 setInterval(drawSoon, 1_000);
 await enter({ focus: false });
+
+async function sayIn(language) {
+  await chooseLanguage(language);
+  sayWrongAgain();
+  drawSoon();
+}
 
 /** Somebody is logged in, or is asked to. */
 async function enter({ focus }) {

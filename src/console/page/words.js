@@ -1,21 +1,23 @@
-/** What the page says, in two languages. */
-import { chinese } from './chinese.js';
-import { english } from './english.js';
+/** What the page says, in the language that it is asked in: only that one is loaded. */
 
-const languages = { en: english, zh: chinese };
+const languages = {
+  en: async () => (await import('./english.js')).english,
+  zh: async () => (await import('./chinese.js')).chinese,
+};
 const stored = 'keeptyping-language';
 let language = 'en';
+let words = {};
 
 /** The words of that name; `{name}` in them is replaced by the value of that name. */
 export function word(name, values = {}) {
-  const said = languages[language][name] ?? name;
+  const said = words[name] ?? name;
   return said.replace(/\{(\w+)\}/g, (_, key) => String(values[key] ?? ''));
 }
 
 /** The words for something that the server names; what this page does not know yet is shown as it is called. */
 export function named(group, name) {
   const key = `${group}.${name}`;
-  return Object.hasOwn(english, key) ? word(key) : String(name);
+  return Object.hasOwn(words, key) ? word(key) : String(name);
 }
 
 export function locale() {
@@ -28,18 +30,24 @@ export function preferredLanguage() {
   return /^zh/i.test(wished ?? '') ? 'zh' : 'en';
 }
 
-export function chooseLanguage(chosen) {
+export async function chooseLanguage(chosen) {
   try {
     localStorage.setItem(stored, chosen);
   } catch {
     // It holds for as long as the page is open.
   }
-  speak(chosen);
+  await speak(chosen);
+}
+
+/** Loads the words of a language. */
+export async function learn(chosen) {
+  words = await languages[chosen]();
+  language = chosen;
 }
 
 /** Says everything that stands in the page in this language. */
-export function speak(chosen) {
-  language = chosen;
+export async function speak(chosen) {
+  await learn(chosen);
   document.documentElement.lang = locale();
   sayIn(document);
   for (const button of document.querySelectorAll('[data-language]'))
