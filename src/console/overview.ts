@@ -18,19 +18,34 @@ export function overviewOf(source: Source, seen: Seen): Overview {
   const { hour, rows, look } = seen;
   const at = Math.round(source.clock.now());
   const byAccount = groupRows(rows);
+  const all = source
+    .accounts()
+    .map((served) => accountOf(source, hour, { served, rows: byAccount.get(idOf(served)) ?? [], at }));
   return {
     at,
     redis: seen.redis,
     workers: look?.workerLives ? 'alive' : source.standby ? 'standby' : 'none',
-    accounts: source.roster
-      .all()
-      .map((served) => accountOf(source, hour, { served, rows: byAccount.get(idOf(served)) ?? [], at })),
+    accounts: mostWorthSeeing(all),
+    accountsInAll: all.length,
+    skipped: [...source.skipped()],
     queues: look?.queues ?? [],
     waits: distributionOf(waitBounds, under(hour.all.total, 'wait ')),
     covers: distributionOf(coverBounds, under(hour.all.total, 'cover ')),
     untyped: under(hour.all.total, 'untyped ').map(([reason, count]) => ({ reason, count })),
     journalFrom: look?.journalFrom ?? null,
   };
+}
+
+/** Each second all of them go to every page. */
+const mostAccounts = 200;
+
+function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
+  if (rows.length <= mostAccounts) return [...rows];
+  const trouble = ({ typing, breaker }: AccountRow): number =>
+    Number(typing.is === 'off' || breaker !== 'closed');
+  const order = (a: AccountRow, b: AccountRow): number =>
+    trouble(b) - trouble(a) || b.open - a.open || b.turns - a.turns;
+  return rows.toSorted(order).slice(0, mostAccounts);
 }
 
 function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {

@@ -5,7 +5,7 @@ import type { Log } from '../core/log.ts';
 import type { Notice } from '../core/notice.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { Place } from '../core/sight.ts';
-import type { Roster } from '../core/served.ts';
+import type { Roster, Served } from '../core/served.ts';
 import type { State } from '../core/state.ts';
 import type { View } from '../core/view.ts';
 import type { FailedJob, QueueRow } from './wire.ts';
@@ -72,4 +72,8 @@ export interface Source {
   journal: Journal;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
+  /** Those that are served, and those behind third-party platforms that have been written to. */
+  accounts: () => readonly Served[];
+  /** Accounts that could not be loaded. */
+  skipped: () => readonly { account: string; reason: string }[];
 }

@@ -23,7 +23,12 @@ export interface Overview {
   redis: 'ok' | 'away';
   /** A worker lives; `standby`: this web runs the queues. */
   workers: 'alive' | 'standby' | 'none';
+  /** At most 200 of them: those with a trouble, then those in which most waits and has waited. */
   accounts: AccountRow[];
+  /** How many there are. */
+  accountsInAll: number;
+  /** Accounts that could not be loaded, with the reason. */
+  skipped: { account: string; reason: string }[];
   queues: QueueRow[];
   /** How long answers took (s): `counts[i]` up to `bounds[i]`, the last one beyond. */
   waits: Distribution;

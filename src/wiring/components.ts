@@ -21,7 +21,9 @@ export interface Components {
    * displace nobody and take no share.
    */
   named(place: Place): Served | null;
-  /** How many accounts it has made, and kept. */
+  /** Those that it has made, and kept. */
+  all(): readonly Served[];
+  /** How many. */
   made(): number;
   isAuto(place: Place): boolean;
   /** Takes an authorizer's refresh token from an operator. Rejects when Redis is out of reach. */
@@ -55,6 +57,7 @@ export function createComponents(options: ComponentsOptions): Components {
       return served;
     },
     named: find,
+    all: () => [...made.values()],
     made: () => made.size,
     isAuto: ({ account }) =>
       all.get(behindOf(account)?.component ?? '')?.component.template.afterAck === 'auto',

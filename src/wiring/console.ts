@@ -3,6 +3,7 @@ import { openBoard } from '../console/board.ts';
 import { createConsole, type Console } from '../console/console.ts';
 import type { Look, Source } from '../console/ports.ts';
 import type { QueueRow } from '../console/wire.ts';
+import type { Skipped } from '../config/index.ts';
 import { createGuard } from '../http/guard.ts';
 import { createConversations, viewNow } from '../queue/conversations.ts';
 import { readFailed, runAgain } from '../queue/failed.ts';
@@ -15,10 +16,12 @@ export interface ConsoleWiring {
   queues: ReturnType<typeof createQueueParts>;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
+  /** Accounts that could not be loaded. */
+  skipped: () => Skipped[];
 }
 
 /** The operator's console, for whoever has the control token; without one for this machine, in production for nobody. */
-export function openConsole(parts: Parts, { queues, standby }: ConsoleWiring): Console {
+export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): Console {
   const { config, accounts, clock, saw } = parts;
   const { events, store, typing, replies, deliveries } = queues;
   const failed = { replies, deliveries };
@@ -29,21 +32,23 @@ export function openConsole(parts: Parts, { queues, standby }: ConsoleWiring): C
       sawPrevious: () => saw(controlToken, ['previous-secret']),
     }),
     tokens: config.controlTokens,
-    source: openSource(parts, { queues, standby }),
+    source: openSource(parts, { queues, ...known }),
     conversations: createConversations({ store, events, accounts, clock }),
     failed: { read: () => readFailed(failed), runAgain: (job, how) => runAgain(failed, job, how) },
     openQueues: () => openBoard([typing, replies]),
   });
 }
 
-function openSource(parts: Parts, { queues, standby }: ConsoleWiring): Source {
-  const { connections, accounts, clock, log, roster, journal } = parts;
+function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): Source {
+  const { connections, accounts, clock, log, roster, components, journal } = parts;
   const open = createOpenConversations(connections.fast);
   return {
     clock,
     log,
     roster,
     standby,
+    accounts: () => [...roster.all(), ...components.all()],
+    skipped,
     journal: journal.reader,
     account: (place) => accounts.of(place),
     view: (platform, state) => viewNow({ accounts, clock }, platform, { state, blockedUntil: 0 }),

@@ -44,7 +44,11 @@ export function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   const { log } = parts;
   const { events, store } = queues;
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
-  const console = openConsole(parts, { queues, standby });
+  const console = openConsole(parts, {
+    queues,
+    standby,
+    skipped: () => withRecords(parts, readiness).skipped,
+  });
   const { names: components } = parts.components;
   const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
   const routes = { ...tracedWebhooks(parts, deps), ...pages, components };

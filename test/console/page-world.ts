@@ -47,6 +47,8 @@ export function createWorld(): World {
       { name: 'typing', waiting: 0, active: 1, delayed: 12, failed: 0 },
       { name: 'replies', waiting: 0, active: 3, delayed: 0, failed: 0 },
     ],
+    accountsInAll: 0,
+    skipped: [],
     waits: { bounds: waitBounds, counts: [...waitBounds, 0].map(() => 0) },
     covers: { bounds: coverBounds, counts: [...coverBounds, 0].map(() => 0) },
     untyped: [],

@@ -45,6 +45,8 @@ export const overview = z.strictObject({
       failed: count,
     }),
   ),
+  accountsInAll: count,
+  skipped: z.array(z.strictObject({ account: z.string(), reason: z.string() })),
   waits: distribution,
   covers: distribution,
   untyped: z.array(z.strictObject({ reason: z.string(), count })),

@@ -38,7 +38,11 @@ const on = { offUntil: 0, offCode: 0, remedy: '' };
 const nothing: Look = { open: { count: 0, longest: [] }, queues: [], workerLives: true, journalFrom: null };
 
 export async function serveConsole(
-  options: Partial<ConsoleOptions> & { guarded?: Omit<GuardOptions, 'sawPrevious'>; mode?: 'off' } = {},
+  options: Partial<ConsoleOptions> & {
+    guarded?: Omit<GuardOptions, 'sawPrevious'>;
+    mode?: 'off';
+    accounts?: string[];
+  } = {},
 ): Promise<Served> {
   const { mode = platform.rules.mode, guarded = { tokens: [token], open: 'never' } } = options;
   const clock = handClock();
@@ -47,17 +51,19 @@ export async function serveConsole(
   const records: JournalRecord[] = [];
   const reach = <Found>(found: Found): Promise<Found> =>
     world.look ? Promise.resolve(found) : Promise.reject(new Error('Redis is away'));
+  const serve = (account: string) => ({
+    platform: { ...platform, account, rules: { ...platform.rules, mode } },
+    bot: null,
+    apiBase: 'http://127.0.0.1:9',
+  });
+  const roster = createRoster([serve('shop')]);
   const source: Source = {
     clock,
     log,
-    roster: createRoster([
-      {
-        platform: { ...platform, rules: { ...platform.rules, mode } },
-        bot: null,
-        apiBase: 'http://127.0.0.1:9',
-      },
-    ]),
+    roster,
+    accounts: () => options.accounts?.map(serve) ?? roster.all(),
     standby: false,
+    skipped: () => [{ account: 'wechat/broken', reason: 'token is missing' }],
     look: () => {
       world.looks += 1;
       return reach(world.look ?? nothing);

@@ -13,8 +13,8 @@ afterEach(async () => {
   served = null;
 });
 
-async function start(): Promise<Served> {
-  served = await serveConsole();
+async function start(options: Parameters<typeof serveConsole>[0] = {}): Promise<Served> {
+  served = await serveConsole(options);
   return served;
 }
 
@@ -31,6 +31,22 @@ const ghost = (ms: number): Notice => ({ is: 'ghost', at: 1, ...whose, ms });
 const ids = (watched: Watched): string[] => [...shownIn(watched).keys()];
 
 describe('a viewer', () => {
+  test('is told of accounts that could not be loaded, with the reason', async () => {
+    const watched = await watchIt(await start());
+    const skipped = [{ account: 'wechat/broken', reason: 'token is missing' }];
+    await expect.poll(() => watched.overviews.at(-1)?.skipped).toEqual(skipped);
+  });
+
+  test('of more than 200 accounts is told of those in which somebody waits, and how many there are', async () => {
+    const accounts = [...Array.from({ length: 250 }, (_, n) => `a${n}`), 'shop'];
+    const console = await start({ accounts });
+    console.open('a');
+    const watched = await watchIt(console);
+    await expect.poll(() => watched.overviews.at(-1)?.accounts[0]?.account).toBe('shop');
+    expect(watched.overviews.at(-1)?.accounts).toHaveLength(200);
+    expect(watched.overviews.at(-1)?.accountsInAll).toBe(251);
+  });
+
   test('is told all at first, and then what has changed', async () => {
     const console = await start();
     console.open('a');

@@ -336,6 +336,13 @@ describe('handoff', () => {
     const business = simulator.nxcloud.options.businessPhone;
     await simulator.nxcloud.push({ user: phoneNumber, text: 'hi' });
     await phone.next(is('typing-on'));
+    // A human who answers before the bot has acknowledged takes the conversation over.
+    const conversation = `${stage.webs[0]?.url}/conversations/nxcloud/default/${phoneNumber}`;
+    const phase = async (): Promise<unknown> => {
+      const said = (await (await fetch(conversation)).json()) as { turns: { phase: string }[] };
+      return said.turns[0]?.phase;
+    };
+    await expect.poll(phase).toBe('acknowledged');
     const timestamp = String(Math.floor(Date.now() / 1000));
     const echo = { from: business, to: phoneNumber, id: 'wamid.echo', timestamp, type: 'text' };
     await simulator.nxcloud.pushBody(

@@ -55,6 +55,7 @@ export const chinese = {
   'trouble.redis':
     'Redis 连接不上：消息仍会送到机器人，但恢复之前不显示“正在输入”。请检查 REDIS_URL 和 Redis 服务器。',
   'trouble.workers': '没有 worker 在运行：不显示“正在输入”，迟到的回答也不发送。请启动 node dist/worker.js。',
+  'trouble.skipped': '{account} 未能加载：{reason}。',
   'trouble.off': '{account}：“正在输入”已关闭（错误码 {code}），{until} 再试。{remedy}',
   'trouble.breaker': '{account}：平台连续失败，暂停调用。',
   'trouble.probing': '{account}：暂停之后，正用一次调用试探平台是否恢复。',
@@ -63,6 +64,7 @@ export const chinese = {
 
   accounts: '账号',
   accountsNone: '没有配置账号。',
+  accountsMore: '共 {m} 个账号，这里是有问题的和消息最多的 {n} 个。',
   hour: '次数和时长均为最近一小时。',
   account: '账号',
   waitingTyping: '等待 / 正在输入',

@@ -56,6 +56,7 @@ export const english = {
     'Redis is away: messages still reach the bot, but nothing shows typing until it is back. Check REDIS_URL and the Redis server.',
   'trouble.workers':
     'No worker is alive: no typing and no late answers until one runs. Start node dist/worker.js.',
+  'trouble.skipped': '{account} is skipped: {reason}.',
   'trouble.off': '{account}: typing is switched off (code {code}); tried again at {until}. {remedy}',
   'trouble.breaker': '{account}: the platform failed several times in a row; typing calls pause.',
   'trouble.probing': '{account}: after a pause one typing call tries whether the platform works again.',
@@ -64,6 +65,7 @@ export const english = {
 
   accounts: 'Accounts',
   accountsNone: 'No account is configured.',
+  accountsMore: 'The {n} with a trouble or with most messages, of {m}.',
   hour: 'Counts and times are of the last hour.',
   account: 'Account',
   waitingTyping: 'Waiting / typing',

@@ -27,6 +27,9 @@ export function createOverview() {
     drawAttention(troublesOf(overview));
     accounts(overview.accounts);
     setShown(overview.accounts.length === 0, find('accounts-none'));
+    const [n, m] = [overview.accounts.length, overview.accountsInAll];
+    setShown(n < m, find('accounts-more'));
+    setText(find('accounts-more'), word('accountsMore', { n: count(n), m: count(m) }));
     waits(overview.waits);
     covers(overview.covers);
     untyped(overview.untyped);

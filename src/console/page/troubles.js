@@ -4,7 +4,7 @@ import { accountName } from './model.js';
 import { word } from './words.js';
 
 /** Each with an id that stays the same for as long as it lasts. */
-export function troublesOf({ redis, workers, accounts, queues }) {
+export function troublesOf({ redis, workers, accounts, skipped, queues }) {
   const failed = queues.find(({ name }) => name === 'replies')?.failed ?? 0;
   return [
     ...(redis === 'away' ? [{ id: 'redis', grave: true, says: () => word('trouble.redis') }] : []),
@@ -12,6 +12,11 @@ export function troublesOf({ redis, workers, accounts, queues }) {
     ...(workers === 'none' && redis === 'ok'
       ? [{ id: 'workers', grave: true, says: () => word('trouble.workers') }]
       : []),
+    ...skipped.map(({ account, reason }) => ({
+      id: `skipped ${account}`,
+      grave: true,
+      says: () => word('trouble.skipped', { account, reason }),
+    })),
     ...accounts.flatMap(troublesOfAccount),
     ...(failed > 0
       ? [
