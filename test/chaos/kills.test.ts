@@ -90,8 +90,9 @@ describe('kill -9', { timeout: 60_000 }, () => {
 describe('SIGTERM', { timeout: 60_000 }, () => {
   test('lets a worker end its job and exit with 0', async () => {
     const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs: 1_200 } });
-    await site.web();
+    // First: a web that has seen no worker takes the job itself.
     const worker = await site.worker();
+    await site.web();
     const pushed = simulator.wechat.push({ user, text: 'hi' });
     await bot.call(1);
     worker.signal('SIGTERM');
@@ -120,8 +121,9 @@ describe('SIGTERM', { timeout: 60_000 }, () => {
     let calls = 0;
     const thinkMs = (): number => ((calls += 1) === 1 ? 60_000 : 0);
     const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs } });
-    await site.web();
+    // First: a web that has seen no worker takes the job itself.
     const worker = await site.worker();
+    await site.web();
     const pushed = simulator.wechat.push({ user, text: 'hi' });
     await bot.call(1);
     const stoppedAt = Date.now();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { connect, markIs, useStage } from './stage.ts';
+import { connect, markIs, useStage, wideWindow } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -108,7 +108,12 @@ describe('the send API fails', () => {
 
 describe('a fleet: two webs and two workers on one Redis', () => {
   test('every message gets one bot call and one answer, every phone one schedule', async () => {
-    const { simulator, bot, webs } = await open({ webs: 2, workers: 2, bot: { thinkMs: 800 } });
+    const { simulator, bot, webs } = await open({
+      ...wideWindow,
+      webs: 2,
+      workers: 2,
+      bot: { thinkMs: 800 },
+    });
     const users = Array.from({ length: 40 }, (_, index) => `oUser_${index}`);
     const pushes = users.map((each, index) => {
       connect(simulator, webs[index % 2]?.url ?? '');
