@@ -25,7 +25,7 @@ export function overviewOf(source: Source, seen: Seen): Overview {
     at,
     redis: seen.redis,
     workers: look?.workerLives ? 'alive' : source.standby ? 'standby' : 'none',
-    accounts: mostWorthSeeing(all),
+    accounts: all.length > mostAccounts ? mostWorthSeeing(all) : all,
     accountsInAll: all.length,
     skipped: [...source.skipped()],
     queues: look?.queues ?? [],
@@ -40,12 +40,13 @@ export function overviewOf(source: Source, seen: Seen): Overview {
 const mostAccounts = 200;
 
 function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
-  if (rows.length <= mostAccounts) return [...rows];
-  const trouble = ({ typing, breaker }: AccountRow): number =>
-    Number(typing.is === 'off' || breaker !== 'closed');
-  const order = (a: AccountRow, b: AccountRow): number =>
-    trouble(b) - trouble(a) || b.open - a.open || b.turns - a.turns;
-  return rows.toSorted(order).slice(0, mostAccounts);
+  return rows
+    .toSorted((a, b) => troubleOf(b) - troubleOf(a) || b.open - a.open || b.turns - a.turns)
+    .slice(0, mostAccounts);
+}
+
+function troubleOf({ typing, breaker }: AccountRow): number {
+  return Number(typing.is === 'off' || breaker !== 'closed');
 }
 
 function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {

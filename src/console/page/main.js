@@ -29,14 +29,12 @@ const views = {
 let disconnect = null;
 let failedKnown = 0;
 let isDue = false;
-
 listenToDialog();
 listenToSkip();
 listenToLogin(() => void enter({ focus: true }));
 find('logout').addEventListener('click', () => void logout());
-for (const button of document.querySelectorAll('[data-language]')) {
+for (const button of document.querySelectorAll('[data-language]'))
   button.addEventListener('click', () => void sayIn(button.dataset.language));
-}
 document.addEventListener('toggle', drawSoon, { capture: true });
 window.addEventListener('hashchange', () => goTo({ focus: true }));
 new ResizeObserver(drawSoon).observe(find('main'));
