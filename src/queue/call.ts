@@ -68,8 +68,7 @@ async function inPlace<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (hasPlace) return work();
-  shares.enter(platform);
-  return work().finally(() => shares.leave(platform));
+  return work().finally(shares.enter(platform));
 }
 
 /** What is learned of an account is worth nothing against the event that is being judged. */

@@ -45,8 +45,8 @@ export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<vo
     const { shares } = deps;
     if (!mayWait(run.data.event)) return carryThrough(calls, { ...run, platform, hasPlace: false });
     if (shares.isCrowded(platform)) throw new Postponed(shares.turnAway(platform, run.id));
-    shares.enter(platform, run.id);
-    await carryThrough(calls, { ...run, platform, hasPlace: true }).finally(() => shares.leave(platform));
+    const leave = shares.enter(platform, run.id);
+    await carryThrough(calls, { ...run, platform, hasPlace: true }).finally(leave);
   };
 }
 

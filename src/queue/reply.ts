@@ -33,8 +33,8 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   if (deps.shares.isCrowded(platform, bot.concurrency)) {
     throw new Postponed(deps.shares.turnAway(platform, run.job));
   }
-  deps.shares.enter(platform, run.job);
-  await carry(deps, run, { platform, bot }).finally(() => deps.shares.leave(platform));
+  const leave = deps.shares.enter(platform, run.job);
+  await carry(deps, run, { platform, bot }).finally(leave);
 }
 
 async function carry(

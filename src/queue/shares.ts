@@ -2,12 +2,14 @@
 import type { Clock } from '../core/clock.ts';
 import type { Place } from '../core/sight.ts';
 
+/** Called once, when the place is free again. */
+export type Leave = () => void;
+
 export interface Shares {
   /** @param most The account's own limit. @default none */
   isCrowded(place: Place, most?: number | null): boolean;
   /** `job`: the one that was turned away before, if it was. */
-  enter(place: Place, job?: string): void;
-  leave(place: Place): void;
+  enter(place: Place, job?: string): Leave;
   /** The job finds no place. Returns when it should come again (ms): about when its turn comes. */
   turnAway(place: Place, job: string): number;
 }
@@ -33,9 +35,9 @@ interface Share {
   waiting: Set<string>;
   before: Set<string>;
   roundAt: number;
-  /** When a place was last left, and how long that usually is after the one before (ms). */
+  /** When a place was last left, and for how long one is usually taken (ms). */
   leftAt: number;
-  gap: number;
+  usual: number;
 }
 
 /** While half of the places are free an account takes what it needs; then no more than its share. */
@@ -62,14 +64,11 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
       share.before.delete(job);
       share.taken += 1;
       all += 1;
-    },
-    leave: (place) => {
-      const share = of(place);
-      const now = clock.now();
-      share.gap = (share.gap + (now - share.leftAt)) / 2;
-      share.leftAt = now;
-      share.taken -= 1;
-      all -= 1;
+      const from = clock.now();
+      return () => {
+        noteLeaving(share, { from, to: clock.now() });
+        all -= 1;
+      };
     },
     turnAway: (place, job) => {
       const share = of(place);
@@ -80,14 +79,24 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
 }
 
 function newShare(now: number): Share {
-  return { taken: 0, waiting: new Set(), before: new Set(), roundAt: now, leftAt: now, gap: 0 };
+  return { taken: 0, waiting: new Set(), before: new Set(), roundAt: now, leftAt: now, usual: 0 };
 }
 
-/** So many before it, each as long as the last ones; or as long as nothing has moved. */
-function pauseOf({ waiting, before, gap, leftAt }: Share, now: number): number {
+/** One long stay, such as in a moment in which the process stood still, says little of the next. */
+const weight = 1 / 8;
+
+function noteLeaving(share: Share, { from, to }: { from: number; to: number }): void {
+  share.usual += (to - from - share.usual) * weight;
+  share.leftAt = to;
+  share.taken -= 1;
+}
+
+/** So many rounds before it, each as long as usual; or as long as nothing has moved. */
+function pauseOf({ waiting, before, taken, usual, leftAt }: Share, now: number): number {
   const ahead = waiting.size + before.size;
+  const round = Math.max(usual, now - leftAt);
   const most = Math.min(pause.longest, Math.max(pause.most, ahead * pause.each));
-  return Math.min(most, Math.max(pause.least, ahead * Math.max(gap, now - leftAt)));
+  return Math.min(most, Math.max(pause.least, (ahead / Math.max(1, taken)) * round));
 }
 
 /** Who has not come again by the end of the next round was taken by another process. */

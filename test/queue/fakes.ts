@@ -162,7 +162,9 @@ export function atMost(places: number): Shares {
   return {
     isCrowded: (place, most) => of(place) >= Math.min(places, most ?? places),
     turnAway: () => 100,
-    enter: (place) => change(place, 1),
-    leave: (place) => change(place, -1),
+    enter: (place) => {
+      change(place, 1);
+      return () => change(place, -1);
+    },
   };
 }

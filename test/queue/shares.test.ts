@@ -50,8 +50,9 @@ describe('an account gets', () => {
 
   test('a place again when it leaves one', () => {
     const { shares, take } = open({ accounts: () => 1 });
+    const leave = shares.enter(one);
     take(one, 300);
-    shares.leave(one);
+    leave();
     expect(take(one, 300)).toBe(1);
   });
 
@@ -68,25 +69,34 @@ describe('an account gets', () => {
 describe('a job that is turned away comes again', () => {
   test('soon, while places become free quickly', () => {
     const { shares, clock } = open();
-    shares.enter(one);
+    const leave = shares.enter(one);
     clock.set(10);
-    shares.leave(one);
+    leave();
     expect(shares.turnAway(one, 'a')).toBe(100);
   });
 
   test('when its turn may come: so many before it, each as long as the last ones', () => {
     const { shares, clock } = open();
-    for (const at of [1_000, 2_000, 3_000, 4_000]) {
-      shares.enter(one);
-      clock.set(at);
-      shares.leave(one);
+    for (let n = 1; n <= 100; n += 1) {
+      const leave = shares.enter(one);
+      clock.set(n * 1_000);
+      leave();
     }
-    expect(shares.turnAway(one, 'a')).toBe(937.5);
-    expect(shares.turnAway(one, 'b')).toBe(2 * 937.5);
-    expect(shares.turnAway(one, 'a')).toBe(2 * 937.5);
+    expect(shares.turnAway(one, 'a')).toBeCloseTo(1_000, -1);
+    expect(shares.turnAway(one, 'b')).toBeCloseTo(2_000, -1);
+    expect(shares.turnAway(one, 'a')).toBeCloseTo(2_000, -1);
     expect(shares.turnAway(two, 'a')).toBe(100);
     shares.enter(one, 'a');
-    expect(shares.turnAway(one, 'b')).toBe(937.5);
+    expect(shares.turnAway(one, 'b')).toBeCloseTo(1_000, -1);
+  });
+
+  test('the sooner the more places there are', () => {
+    const { shares, clock } = open();
+    const leaves = Array.from({ length: 10 }, () => shares.enter(one));
+    clock.set(2_000);
+    leaves.pop()?.();
+    const last = Array.from({ length: 90 }, (_, n) => shares.turnAway(one, `job-${n}`)).at(-1);
+    expect(last).toBe((90 / 9) * 250);
   });
 
   test('the later the longer nothing has moved, but within 5 s', () => {
@@ -98,19 +108,13 @@ describe('a job that is turned away comes again', () => {
     expect(shares.turnAway(one, 'a')).toBe(5_000);
   });
 
-  test('without those that another process has taken, which never come again here', () => {
+  test('soon after a moment in which nothing moved, as soon as something does', () => {
     const { shares, clock } = open();
-    const turnAwayAt = (at: number, job: string): number => {
-      shares.enter(one);
-      clock.set(at);
-      shares.leave(one);
-      return shares.turnAway(one, job);
-    };
-    for (let n = 0; n < 900; n += 1) turnAwayAt(n, `job-${n}`);
-    expect(turnAwayAt(5_500, 'a')).toBe(5_000);
-    expect(turnAwayAt(12_000, 'b')).toBe(5_000);
-    for (let at = 12_001; at < 12_030; at += 1) turnAwayAt(at, 'b');
-    expect(turnAwayAt(12_030, 'b')).toBe(100);
+    const leaves = Array.from({ length: 50 }, () => shares.enter(one));
+    clock.set(400);
+    for (const leave of leaves.splice(0, 5)) leave();
+    const last = Array.from({ length: 50 }, (_, n) => shares.turnAway(one, `job-${n}`)).at(-1);
+    expect(last).toBeLessThan(250);
   });
 
   test('the more there are the later: two hundred a second may come, however many wait', () => {
@@ -121,6 +125,20 @@ describe('a job that is turned away comes again', () => {
     expect(last).toBe(20_000);
     const later = Array.from({ length: 30_000 }, (_, n) => shares.turnAway(one, `more-${n}`)).at(-1);
     expect(later).toBe(60_000);
+  });
+
+  test('without those that another process has taken, which never come again here', () => {
+    const { shares, clock } = open();
+    shares.enter(one);
+    clock.set(100);
+    for (let n = 0; n < 900; n += 1) shares.turnAway(one, `job-${n}`);
+    for (const at of [5_600, 12_000]) {
+      clock.set(at);
+      expect(shares.turnAway(one, 'b')).toBe(5_000);
+    }
+    shares.enter(one)();
+    clock.set(12_200);
+    expect(shares.turnAway(one, 'b')).toBeLessThan(500);
   });
 
   test('soon, when nothing of its account was under way for long', () => {
