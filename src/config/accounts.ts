@@ -29,9 +29,21 @@ function describe(issue: z.core.$ZodIssue, { label }: Candidate): string {
   const [field, ...rest] = issue.path.map(String);
   if (issue.code !== 'unrecognized_keys')
     return `${[label(field ?? ''), ...rest].join('.')} ${issue.message}`;
-  if (field === undefined) return `${issue.keys.map(label).join(' and ')} is no field of an account`;
+  if (field === undefined) return noFields(issue.keys.map(label), 'an account');
   const names = issue.keys.map((key) => `${label(field)}.${key}`);
-  return `${names.join(' and ')} is no rule that can be set`;
+  return `${names.join(' and ')} ${names.length > 1 ? 'are no rules' : 'is no rule'} that can be set`;
+}
+
+/** What an account lacks that loads all the same: a sentence for the log; null: nothing. */
+export function tokenWarning(account: Account): string | null {
+  const hasToken =
+    account.channel !== 'wechat' || account.appSecret !== null || account.accessTokenUrl !== null;
+  const name = `${account.channel}/${account.name}`;
+  return hasToken ? null : `${name}: appSecret and accessTokenUrl are unset: no typing and no late answers.`;
+}
+
+export function noFields(names: readonly string[], of: string): string {
+  return `${names.join(' and ')} ${names.length > 1 ? 'are no fields' : 'is no field'} of ${of}`;
 }
 
 type WechatFields = z.infer<typeof wechatFields>;

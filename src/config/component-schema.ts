@@ -3,8 +3,7 @@ import { z } from 'zod';
 import { appIdPattern } from '../core/authorizer.ts';
 import { aesKey, needed, wechatFields } from './schema.ts';
 
-const { appId, appSecret, token, tokenPrevious, encodingAesKeyPrevious, apiBase, accessTokenUrl } =
-  wechatFields.shape;
+const { appSecret, tokenPrevious, encodingAesKeyPrevious, apiBase, accessTokenUrl } = wechatFields.shape;
 
 /** Every setting of an account but its identity: all its authorizers have it. */
 export const templateFields = wechatFields.pick({
@@ -35,13 +34,15 @@ const appIds = z.array(z.string().regex(appIdPattern, { error: 'is no AppID' }),
   error: 'must be a list of AppIDs',
 });
 
+const page = "the platform's page at open.weixin.qq.com";
+
 export const componentFields = z
   .strictObject({
-    appId,
+    appId: needed(`copy the AppID from ${page}`),
     appSecret,
-    token,
+    token: needed(`copy the Token from ${page}`),
     tokenPrevious,
-    encodingAesKey: needed("copy the message key from the platform's page").pipe(aesKey),
+    encodingAesKey: needed(`copy the message key from ${page}`).pipe(aesKey),
     encodingAesKeyPrevious,
     apiBase,
     authorizerTokenUrl: forEach,
@@ -53,4 +54,6 @@ export const componentFields = z
   .refine((read) => read.appSecret !== undefined || read.authorizerTokenUrl !== undefined, {
     path: ['appSecret'],
     error: 'is missing: set it, or authorizerTokenUrl',
+    // However much else is wrong: all is said at once.
+    when: ({ value }) => typeof value === 'object' && value !== null,
   });

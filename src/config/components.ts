@@ -1,7 +1,7 @@
 /** Third-party platforms: from what somebody wrote down to what the adapter takes. */
 import type { z } from 'zod';
 import type { WechatComponent } from '../wechat/component.ts';
-import { buildBoth, present, readInterim, type Limits } from './accounts.ts';
+import { buildBoth, noFields, present, readInterim, type Limits } from './accounts.ts';
 import type { Candidate } from './candidate.ts';
 import { componentFields, templateFields } from './component-schema.ts';
 import type { Environment } from './settings.ts';
@@ -26,9 +26,10 @@ export function readComponent(
 
 function describe(issue: z.core.$ZodIssue, { label }: ComponentCandidate): string {
   const path = issue.path.map(String);
-  if (issue.code !== 'unrecognized_keys') return `${label(path)} ${issue.message}`;
+  if (issue.code !== 'unrecognized_keys')
+    return `${label(path)} ${issue.message.replace('authorizerTokenUrl', label(['authorizerTokenUrl']))}`;
   const names = issue.keys.map((key) => label([...path, key]));
-  return `${names.join(' and ')} is no field of a component`;
+  return noFields(names, 'a component');
 }
 
 function build(name: string, fields: z.infer<typeof componentFields>, limits: Limits): WechatComponent {

@@ -77,7 +77,8 @@ type Filled = Pick<Candidate, 'name' | 'from' | 'fields' | 'faults'>;
 
 function fill(options: { name: string; written: Fields; environment: Environment }): Filled {
   const faults: string[] = [];
-  if (!isAccountName(options.name)) faults.push('has a bad name: use at most 64 letters, digits, _ and -');
+  if (!isAccountName(options.name))
+    faults.push('has a bad name: use at most 64 letters, digits, _ and -, the first a letter or a digit');
   const fields = present(fillIn(options.written, options.environment, faults));
   return { name: options.name, from: 'files', fields, faults };
 }

@@ -1,4 +1,5 @@
 /** The configuration: environment and files in, one typed, checked and frozen value out. */
+import { tokenWarning } from './accounts.ts';
 import { componentVariables, environmentComponent } from './components.ts';
 import { isProduction, nameSettings, type Config } from './config.ts';
 import { environmentCandidates, unknownVariables } from './environment.ts';
@@ -7,7 +8,7 @@ import { readFromDisk, type ReadFile } from './json-file.ts';
 import { readAll, readForwards, type Skipped } from './read-all.ts';
 import { readSettings, type Environment } from './settings.ts';
 
-export { readAccount, type Account } from './accounts.ts';
+export { readAccount, tokenWarning, type Account } from './accounts.ts';
 export type { Config, Forward } from './config.ts';
 export type { Skipped } from './read-all.ts';
 
@@ -46,6 +47,7 @@ export function loadConfig(
     ? { ...readForwards(candidates, faults), accounts: [], components: [] }
     : { ...readAll(candidates, settings, faults), forwards: null };
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
+  warnings.push(...accounts.flatMap((account) => tokenWarning(account) ?? []));
   const count = candidates.accounts.length + candidates.components.length;
   const none = count === 0 && settings.ACCOUNTS_KEY === undefined;
   const demo = settings.DEMO ?? (none && !bypass && !isProduction(settings));

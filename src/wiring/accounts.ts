@@ -6,7 +6,7 @@ import { createSeal, type KeySeal } from '../accounts/seal.ts';
 import type { All, Understanding } from '../accounts/understand.ts';
 import { literalFaults } from '../accounts/urls.ts';
 import { readRuntimeAccount, sealedFields } from '../config/runtime.ts';
-import type { Account, Config } from '../config/index.ts';
+import { tokenWarning, type Account, type Config } from '../config/index.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createRoster, type Roster, type Served } from '../core/served.ts';
@@ -43,7 +43,7 @@ export function openAccounts(options: ServedAccountsOptions): ServedAccounts {
   const fixed = config.accounts.map((account) => serving.configured(account));
   const roster = createRoster(fixed, { more: (place) => components.named(place) });
   const lasting = createRoster(fixed, components);
-  const serveAll = createServeAll(serving);
+  const serveAll = createServeAll(serving, log);
   const understanding = createUnderstanding(config, isConfigured);
   const store = createRecordStore(redis, randomUUID);
   const records = createRecords({
@@ -69,14 +69,16 @@ export function openSeal({ accountsKeys }: Pick<Config, 'accountsKeys'>): KeySea
 }
 
 /** An account that stays as it is keeps its platform: tokens in memory, connections, what is under way. */
-function createServeAll(serving: Serving): (known: All<Account>) => [id: string, served: Served][] {
+function createServeAll(serving: Serving, log: Log): (known: All<Account>) => [id: string, served: Served][] {
   let made = new Map<string, { text: string; served: Served }>();
   return (known) => {
     const next = new Map<string, { text: string; served: Served }>();
-    for (const [id, { account }] of known) {
+    for (const [id, { account, removedAt }] of known) {
       if (account === null) continue;
       const text = JSON.stringify(account);
       const before = made.get(id);
+      const warning = before?.text === text || removedAt !== null ? null : tokenWarning(account);
+      if (warning !== null) log.warn({ account: id }, warning);
       next.set(id, before?.text === text ? before : { text, served: serving.confined(account) });
     }
     made = next;

@@ -122,6 +122,16 @@ describe('a third-party platform', () => {
     expect(faults).toEqual([expect.stringContaining(fault)]);
   });
 
+  test('of the environment names all its faults at once, by variables, and the page that shows what is missing', () => {
+    const page = "the platform's page at open.weixin.qq.com";
+    expect(faultsOf({ WECHAT_COMPONENT_BOT_URL: 'http://bot/' })).toEqual([
+      `WECHAT_COMPONENT_APP_ID is missing: copy the AppID from ${page}`,
+      `WECHAT_COMPONENT_TOKEN is missing: copy the Token from ${page}`,
+      `WECHAT_COMPONENT_ENCODING_AES_KEY is missing: copy the message key from ${page}`,
+      'WECHAT_COMPONENT_APP_SECRET is missing: set it, or WECHAT_COMPONENT_AUTHORIZER_TOKEN_URL',
+    ]);
+  });
+
   test('of a file with a fault is skipped with all of them, and the others load', () => {
     const { config, skipped } = load(
       {},

@@ -212,7 +212,13 @@ describe('settings', () => {
   });
 
   test('an unknown variable that looks like one of ours is warned of by name', () => {
-    const { config } = load({ ...wechat, WECHAT_APPID: 'x', NXCLOUD_TYPE: 'y', OTHER: 'z' });
+    const { config } = load({
+      ...wechat,
+      WECHAT_APP_SECRET: 's',
+      WECHAT_APPID: 'x',
+      NXCLOUD_TYPE: 'y',
+      OTHER: 'z',
+    });
     expect(config.warnings).toEqual([
       'WECHAT_APPID is no setting of keeptyping: it has no effect.',
       'NXCLOUD_TYPE is no setting of keeptyping: it has no effect.',
@@ -402,7 +408,7 @@ describe('the account of the environment', () => {
     [{ WECHAT_RULES: '{"lifetime":"15 s"}' }, 'WECHAT_RULES.lifetime must be a whole number from 0'],
     [
       { WECHAT_RULES: '{"lifetme":1,"hides":false}' },
-      'WECHAT_RULES.lifetme and WECHAT_RULES.hides is no rule',
+      'WECHAT_RULES.lifetme and WECHAT_RULES.hides are no rules',
     ],
     [{ WECHAT_STARTS: '{"text":"yes"}' }, 'WECHAT_STARTS.text must be true or false'],
   ])('%j is refused by name', (changes, fault) => {
@@ -502,6 +508,25 @@ describe('the accounts of the files', () => {
           'accounts.wechat.typo.kind must be one of official, mini; accounts.wechat.typo.botURL is no field of an account',
       },
       { account: 'wechat/bad/name', reason: expect.stringContaining('has a bad name') },
+    ]);
+  });
+
+  test('may lack what tokens are got by: a warning says what does not work', () => {
+    const files = accountsFile({
+      wechat: { shop, good: { ...shop, appSecret: 's' }, own: { ...shop, accessTokenUrl: 'http://tokens' } },
+    });
+    expect(load({}, { 'config/default.json': files }).config.warnings).toEqual([
+      'wechat/shop: appSecret and accessTokenUrl are unset: no typing and no late answers.',
+    ]);
+  });
+
+  test('with several unknown fields has one sentence for them', () => {
+    const files = accountsFile({ wechat: { shop, bad: { ...shop, foo: 1, bar: 2 } } });
+    expect(load({}, { 'config/default.json': files }).skipped).toEqual([
+      {
+        account: 'wechat/bad',
+        reason: 'accounts.wechat.bad.foo and accounts.wechat.bad.bar are no fields of an account',
+      },
     ]);
   });
 

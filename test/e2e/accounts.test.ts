@@ -381,6 +381,13 @@ test('a faulty record is named by the log, /readyz?verbose and the API, and stop
     reason,
     serves: null,
   });
+  const refused = await request(webs[0]?.url ?? '')
+    .post('/webhooks/wechat/broken')
+    .send('x');
+  expect([refused.status, refused.body]).toEqual([
+    404,
+    { error: 'The account wechat/broken is skipped: see /readyz?verbose.' },
+  ]);
   expect((await push('nxcloud', 'shop')).taken).toBe(true);
   expect(
     log.lines.filter(({ message }) => message.startsWith('This account is skipped: its record has a version'))
@@ -388,6 +395,19 @@ test('a faulty record is named by the log, /readyz?verbose and the API, and stop
   ).toBe(2);
   await ask('delete', '/accounts/wechat/broken');
   expect(await ready()).toEqual([]);
+});
+
+test('one that can get no token is taken, with a line of the log for each change', async () => {
+  const { log } = await open({ env });
+  const warned = (): number =>
+    log.lines.filter(
+      ({ message }) =>
+        message === 'wechat/shop: appSecret and accessTokenUrl are unset: no typing and no late answers.',
+    ).length;
+  for (const _ of [1, 2]) await ask('put', '/accounts/wechat/shop', { appId: 'wx1', token: 't' });
+  await put('nxcloud', 'shop');
+  // The web, and the worker.
+  await expect.poll(warned, following).toBe(2);
 });
 
 test('no secret is in any answer, line of the log or value in Redis', async () => {
