@@ -25,7 +25,7 @@ function sayFault(
   account: string,
   { former, next }: { former: Shown | undefined; next: Shown },
 ): void {
-  if (next.fault === null || next.fault === former?.fault) return;
+  if (next.removedAt !== null || next.fault === null || next.fault === former?.fault) return;
   if (next.account === null) log.error({ account }, `This account is skipped: ${next.fault}`);
   else log.error({ account }, `This account goes on as it was: ${next.fault}`);
 }

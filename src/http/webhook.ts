@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Happening, Received } from '../core/platform.ts';
 import type { Roster, Served } from '../core/served.ts';
-import type { Saw, Sight } from '../core/sight.ts';
+import type { Place, Saw, Sight } from '../core/sight.ts';
 import type { RawPush } from '../core/wire.ts';
 import { takeAsJob } from './job-mode.ts';
 import { passOn, type PassDeps } from './pass-mode.ts';
@@ -14,6 +14,8 @@ export interface WebhookDeps extends WebDeps, PassDeps {
   strangers: Set<string>;
   /** Accounts that were set at run time have not been read yet. @default there are none */
   mayCome?: () => boolean;
+  /** An account that is configured or set, but cannot be used. @default none is */
+  isSkipped?: (place: Place) => boolean;
   /** Is told what kinds of push arrive. @default nobody */
   saw?: Saw;
 }
@@ -70,10 +72,15 @@ function candidatesOf(accounts: Roster, request: Request): readonly Served[] {
   return accounts.find(String(channel), account === undefined ? undefined : String(account));
 }
 
-function refuseUnknown({ mayCome }: WebhookDeps, request: Request, response: Response): void {
+function refuseUnknown({ mayCome, isSkipped }: WebhookDeps, request: Request, response: Response): void {
   if (mayCome?.())
     return refuse(response, 503, 'Not all accounts are known yet, as Redis is out of reach: send it again.');
-  refuse(response, 404, unknownAccount(request));
+  const { channel, account = 'default' } = request.params;
+  const place = { channel: String(channel), account: String(account) };
+  const error = isSkipped?.(place)
+    ? `The account ${place.channel}/${place.account} is skipped: see /readyz?verbose.`
+    : unknownAccount(request);
+  refuse(response, 404, error);
 }
 
 function unknownAccount(request: Request): string {

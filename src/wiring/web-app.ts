@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Console } from '../console/console.ts';
+import { idOf } from '../accounts/store.ts';
 import type { Platform } from '../core/platform.ts';
+import type { Place } from '../core/sight.ts';
 import { createApp, webhooks, type Readiness } from '../http/app.ts';
 import type { Direct } from '../http/direct.ts';
 import { createHolds } from '../http/holds.ts';
@@ -40,7 +42,9 @@ export function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   const { readiness, direct, releases, page, standby } = options;
   const queues = createQueueParts(parts, parts.connections.fast, releases);
   const { later, events: laterEvents } = createLater(parts, releases);
-  const deps = createWebhookDeps(parts, { queues, later, direct });
+  const isSkipped = (place: Place): boolean =>
+    withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
+  const deps = createWebhookDeps(parts, { queues, later, direct, isSkipped });
   const { log } = parts;
   const { events, store } = queues;
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
@@ -57,7 +61,7 @@ export function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   return { listener: withGateway(gateway, app), console };
 }
 
-interface WebhookParts extends Pick<WebDeps, 'later' | 'direct'> {
+interface WebhookParts extends Pick<WebhookDeps, 'later' | 'direct' | 'isSkipped'> {
   queues: ReturnType<typeof createQueueParts>;
 }
 

@@ -271,6 +271,16 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(right.known()).toEqual({ 'wechat/shop': ok(fields) });
     });
 
+    test('a removed one that cannot be opened is of no interest', async () => {
+      const { directory } = openProcess();
+      await directory.put(shop, fields);
+      await directory.remove(shop);
+      const { records, known, lines } = openProcess({ keys: [second] });
+      await records.follow();
+      expect(known()).toMatchObject({ 'wechat/shop': { fields: null, removed: true } });
+      expect(lines()).toEqual([]);
+    });
+
     test('secrets that cannot be opened are not lost in silence: an update has to name them', async () => {
       await openProcess().directory.put(shop, { ...fields, appSecret: 'x' });
       const { directory, known } = openProcess({ keys: [second] });

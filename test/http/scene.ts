@@ -11,6 +11,7 @@ import { createClient, type Client } from '../../src/http/client.ts';
 import { createDirect, type Direct } from '../../src/http/direct.ts';
 import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
 import { createRoster, type Served, type ServedBot } from '../../src/core/served.ts';
+import type { Place } from '../../src/core/sight.ts';
 import type { Intake, Later, WebDeliveries, WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
@@ -157,6 +158,7 @@ export interface SceneOptions {
   readiness?: Partial<Readiness>;
   /** Not all accounts have been read yet. */
   mayCome?: () => boolean;
+  isSkipped?: (place: Place) => boolean;
 }
 
 export interface Scene {
@@ -207,6 +209,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     accounts,
     strangers: new Set(),
     mayCome: options.mayCome ?? (() => false),
+    ...(options.isSkipped ? { isSkipped: options.isSkipped } : {}),
   });
   const server = createServer();
   server.on('request', ({ url }, response) => {

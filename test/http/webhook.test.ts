@@ -108,6 +108,17 @@ describe('a URL', () => {
     expectNothingTaken(scene);
   });
 
+  test('of a skipped account says where to look: 404', async () => {
+    const scene = await openScene({
+      isSkipped: ({ channel, account }) => channel === 'wechat' && account === 'broken',
+    });
+    const answer = await request(scene.url).post('/webhooks/wechat/broken').send('x');
+    expectRefusal(answer, 404);
+    expect(answer.body).toEqual({ error: 'The account wechat/broken is skipped: see /readyz?verbose.' });
+    const other = await request(scene.url).post('/webhooks/wechat/other').send('x');
+    expect(other.body).toEqual({ error: expect.stringMatching(/^No account is configured/) });
+  });
+
   test.each(['put', 'delete', 'patch', 'options'] as const)('takes no %s: 405', async (method) => {
     const scene = await openScene();
     const answer = await request(scene.url)[method](signedPath());
