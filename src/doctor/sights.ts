@@ -7,6 +7,7 @@ import { agoOf } from './report.ts';
 
 export interface Seen {
   channel: Channel;
+  account: string;
   sights: Sights;
   /** `*_PREVIOUS` is set for one of the secrets. */
   hasPrevious: boolean;
@@ -37,9 +38,10 @@ function switchedOff({ off, now }: Seen): Finding | null {
   });
 }
 
-function messages({ channel, sights, now }: Seen): Finding {
+function messages({ channel, account, sights, now }: Seen): Finding {
   if (sights.message !== undefined) return ok('messages', `last seen ${agoOf(now - sights.message)}`);
-  const remedy = `Put keeptyping's URL, /webhooks/${channel}, into the platform's console, and write to the account.`;
+  const path = account === 'default' ? channel : `${channel}/${account}`;
+  const remedy = `Put keeptyping's URL, /webhooks/${path}, into the platform's console, and write to the account.`;
   return warn('messages', { says: 'never seen', remedy });
 }
 

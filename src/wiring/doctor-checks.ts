@@ -110,7 +110,7 @@ async function examineHistory(
   await accounts.refresh();
   const { offUntil: until, offCode: code, remedy } = accounts.of(place);
   return examineSights({
-    channel: account.channel,
+    ...place,
     sights: sightsOf(await redis.hgetall(keys.seen), place),
     hasPrevious: hasPrevious(account),
     hasBot: account.botUrl !== null,

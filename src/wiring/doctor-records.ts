@@ -31,7 +31,7 @@ async function findRecords(config: Config, redis: Redis): Promise<FoundRecords> 
       ...inUse.flatMap(([id, { fault }]) =>
         fault === null
           ? []
-          : [fail(`${id} record`, { says: `this account is skipped: ${fault}`, remedy: 'Set it anew.' })],
+          : [fail(`${id} record`, { says: `this account is skipped: ${fault}`, remedy: '' })],
       ),
     ],
   };

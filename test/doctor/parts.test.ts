@@ -131,6 +131,7 @@ describe('what was seen', () => {
   const look = (over: Partial<Seen>) =>
     examineSights({
       channel: 'wechat',
+      account: 'default',
       sights: {},
       hasPrevious: false,
       hasBot: true,
@@ -139,6 +140,13 @@ describe('what was seen', () => {
       ...over,
     }).map(lineOf);
   const ago = (ms: number): number => now - ms;
+
+  test.each([
+    ['default', '/webhooks/wechat,'],
+    ['shop', '/webhooks/wechat/shop,'],
+  ])('of %s, to which nobody wrote: its own URL is named', (account, path) => {
+    expect(look({ account })).toEqual([expect.stringContaining(`keeptyping's URL, ${path} into`)]);
+  });
 
   test.each<[string, Sights, RegExp]>([
     [

@@ -38,7 +38,9 @@ describe('accounts that were set at run time', () => {
     expect(text).not.toContain('no account is configured');
     expect(of('configuration')).toEqual([expect.stringMatching(/^ok/)]);
     expect(of('records')).toEqual([expect.stringContaining('wechat/shop')]);
-    expect(of('wechat/broken record')).toEqual([expect.stringMatching(/^FAIL .*token is missing/)]);
+    expect(of('wechat/broken record')).toEqual([
+      expect.stringMatching(/^FAIL .*token is missing: copy .* console\.$/),
+    ]);
     expect(of('wechat/shop typing permission')).toEqual([expect.stringMatching(/^ok/)]);
     expect(text).not.toContain(appSecret);
   });
