@@ -26,6 +26,7 @@ import { createClients, type Clients } from './platforms.ts';
 import { createObservers, type Observers } from './observers.ts';
 import { openQueues } from './queues.ts';
 import type { Releases } from './releases.ts';
+import { StartError } from './run.ts';
 import { closeClients, createServing, type Serving } from './serve.ts';
 
 export interface RedisPlace {
@@ -72,6 +73,10 @@ export interface PartsOptions {
 /** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
 export async function openParts(options: Omit<PartsOptions, 'redis'>): Promise<Parts> {
   const { config, log } = options;
+  if (config.redisUrl === null)
+    throw new StartError(
+      'REDIS_URL is missing: web, worker and replies need it; only npm start brings its own.',
+    );
   const redis = await provideRedis({ ...config, url: config.redisUrl, production: true, path: '', log });
   return createParts({ ...options, redis });
 }

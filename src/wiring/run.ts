@@ -3,6 +3,11 @@ import type { Log } from '../core/log.ts';
 import { createLog } from '../log.ts';
 import { createReleases, type Releases } from './releases.ts';
 
+/** Its sentence says all: where it was thrown is of no use to anybody. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
 export interface Started {
   config: Config;
   skipped: readonly Skipped[];
@@ -37,7 +42,8 @@ export async function run(start: (started: Started) => Promise<void>): Promise<v
   try {
     await start({ config, skipped, log, releases, stop });
   } catch (error) {
-    log.error({ error }, error instanceof Error ? error.message : 'keeptyping could not start.');
+    const fields = error instanceof StartError ? {} : { error };
+    log.error(fields, error instanceof Error ? error.message : 'keeptyping could not start.');
     stop(1);
   }
 }

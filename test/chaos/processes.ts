@@ -26,7 +26,10 @@ export interface Child {
 const dist = new URL('../../dist/', import.meta.url);
 
 /** Starts `dist/<name>.js`: what `npm run build` made, as it is deployed. */
-export function start(name: 'main' | 'web' | 'worker', environment: Record<string, string>): Child {
+export function start(
+  name: 'main' | 'web' | 'worker' | 'replies',
+  environment: Record<string, string>,
+): Child {
   const file = fileURLToPath(new URL(`${name}.js`, dist));
   if (!existsSync(file)) throw new Error(`${name}.js is not built: run npm run build.`);
   const env = { PATH: process.env['PATH'] ?? '', LOG_FORMAT: 'json', ...environment };

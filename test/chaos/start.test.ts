@@ -44,7 +44,7 @@ async function startSlowBot() {
 /** A PATH on which no redis-server is found. */
 const bare = { PATH: '/nowhere' };
 
-function run(name: 'main' | 'web' | 'worker', environment: Record<string, string>): Child {
+function run(name: 'main' | 'web' | 'worker' | 'replies', environment: Record<string, string>): Child {
   child = start(name, { DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', ...environment });
   return child;
 }
@@ -203,6 +203,18 @@ describe('npm start', () => {
     await refused.says('REDIS_URL');
     expect(await refused.exit).toBe(1);
   });
+
+  test.each(['web', 'worker', 'replies'] as const)(
+    '%s without REDIS_URL says so in a sentence',
+    async (name) => {
+      const refused = run(name, { ...bare, WECHAT_APP_ID: 'wx1', WECHAT_APP_SECRET: 's', WECHAT_TOKEN: 't' });
+      expect(await refused.exit).toBe(1);
+      expect(refused.output()).toContain(
+        'REDIS_URL is missing: web, worker and replies need it; only npm start brings its own.',
+      );
+      expect(refused.output()).not.toContain('stack');
+    },
+  );
 
   test('a faulty configuration ends it with every fault by name', async () => {
     const refused = run('web', { PORT: 'many', HOLD_MS: '9000', REDIS_URL: 'http://wrong' });
