@@ -15,13 +15,14 @@ export interface LoginParts {
   attempts: Attempts;
 }
 
-/** Logs in and out. */
+/** Logs in and out, and tells whether there is anything to log in with. */
 export async function takeSession(
   parts: LoginParts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const { method = '' } = request;
+  if (method === 'GET') return sendJson(response, 200, { login: parts.tokens.length > 0 });
   if (method !== 'POST' && method !== 'DELETE')
     return sendJson(response, 404, { error: 'The console does not know this.' });
   if (!isFromPage(request)) return sendJson(response, 403, { error: foreign });

@@ -107,6 +107,16 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       await page.locator('#token').waitFor();
     });
 
+    test('is not ended where there is none', async () => {
+      const page = await enter();
+      const logout = page.locator('#logout');
+      await logout.waitFor();
+      await page.route('**/api/session', (route) => route.fulfill({ json: { login: false } }));
+      await answered(page, '/session', async () => void (await page.reload()));
+      await page.locator('#line[data-tone=good]').waitFor();
+      expect(await logout.isVisible()).toBe(false);
+    });
+
     test('is filled in by password managers', async () => {
       const page = await visit();
       expect(await page.locator('#token').getAttribute('autocomplete')).toBe('current-password');
@@ -204,6 +214,17 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       await page.locator('#attention li', { hasText: 'Redis is away' }).waitFor();
       expect(await page.locator('#state').textContent()).toContain('Redisaway');
       expect(await lastSaid(page)).toContain('Redis is away: messages still reach the bot');
+    });
+
+    test('that nobody has waited, and else that every wait had typing', async () => {
+      const page = await enter();
+      await page.locator('#waited-none').waitFor();
+      expect(await page.locator('#waited-none').textContent()).toBe('No wait has ended in the last hour.');
+      expect(await page.locator('#untyped-none').isVisible()).toBe(false);
+      scene.fill();
+      scene.change({ untyped: [] });
+      await page.locator('#untyped-none').waitFor();
+      expect(await page.locator('#waited-none').isVisible()).toBe(false);
     });
 
     test('the distributions as pictures, and as tables', async () => {

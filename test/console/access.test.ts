@@ -187,6 +187,15 @@ test('a conversation that Redis does not give is a 503', async () => {
   expect((await browser.ask('GET', 'conversations/wechat/nobody/u')).status).toBe(404);
 });
 
+test.each([
+  { tokens: [], login: false },
+  { tokens: [token], login: true },
+])('the page is told whether there is anything to log in with: $login', async ({ tokens, login }) => {
+  const { url } = await start({ guarded: { tokens, open: 'loopback' }, page });
+  const told = await openBrowser(url).ask('GET', 'session');
+  expect([told.status, await told.json()]).toEqual([200, { login }]);
+});
+
 describe('without any token', () => {
   test('this machine needs no login', async () => {
     const { url } = await start({ guarded: { tokens: [], open: 'loopback' }, page });

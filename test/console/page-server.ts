@@ -104,6 +104,7 @@ async function session(
   state: { tries: number; token: string; session: string },
   { request, response }: Asked,
 ): Promise<void> {
+  if (request.method === 'GET') return sendJson(response, 200, { login: true });
   const body = await readJson(request);
   const cookie = `session=${state.session}; HttpOnly; SameSite=Strict; Path=/console`;
   if (request.method === 'DELETE')

@@ -121,6 +121,7 @@ export const english = {
 
   untyped: 'Why there was no typing',
   untypedNone: 'Every wait had typing.',
+  waitedNone: 'No wait has ended in the last hour.',
   reason: 'Reason',
 
   events: 'Last events',

@@ -18,6 +18,7 @@ export function listenToSkip() {
 /** @param name of the view */
 export function drawHead(name) {
   drawLine();
+  markLink(name);
   setText(find('open-count'), model.overview === null ? '' : count(model.open));
   setText(find('failed-count'), failedCount() === 0 ? '' : count(failedCount()));
   const grave = model.overview === null ? [] : troublesOf(model.overview).filter((one) => one.grave);
@@ -33,4 +34,11 @@ function drawLine() {
   const wait = { time: clock(cutSince ?? 0), wait: ticking(Date.now() - (cutSince ?? 0)) };
   const said = isLive ? word('live') : cutSince === null ? word('connecting') : word('cut', wait);
   setText(find('line').querySelector('span'), said);
+}
+
+function markLink(name) {
+  for (const link of document.querySelectorAll('[data-view]')) {
+    if (link.dataset.view === name) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
 }

@@ -18,6 +18,12 @@ export function listenToLogin(entered) {
   });
 }
 
+/** Whether there is anything to log in with, and so to log out of. */
+export async function hasLogin() {
+  const { body } = await ask('GET', 'session');
+  return body?.login !== false;
+}
+
 async function logIn(entered) {
   const answer = await ask('POST', 'session', { token: find('token').value });
   if (!answer.ok) return refuse(() => wrongOf(answer));

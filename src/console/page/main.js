@@ -5,7 +5,7 @@ import { setShown } from './dom.js';
 import { createFailed } from './failed.js';
 import { clock } from './format.js';
 import { drawHead, listenToSkip } from './head.js';
-import { listenToLogin, refuse, sayWrongAgain } from './login.js';
+import { hasLogin, listenToLogin, refuse, sayWrongAgain } from './login.js';
 import * as knowledge from './model.js';
 import { createOverview } from './overview.js';
 import { say } from './said.js';
@@ -60,7 +60,8 @@ async function enter({ focus }) {
     },
     { begin, cut, over: () => leave('sessionOver') },
   );
-  setShown(true, find('sections'), find('logout'), find('line'));
+  setShown(true, find('sections'), find('line'));
+  void hasLogin().then((has) => setShown(has && disconnect !== null, find('logout')));
   setShown(false, find('view-login'));
   goTo({ focus });
 }
@@ -122,10 +123,6 @@ function goTo({ focus }) {
   if (disconnect === null) return;
   const { name, asked } = addressed();
   for (const one of Object.keys(views)) setShown(one === name, find(`view-${one}`));
-  for (const link of document.querySelectorAll('[data-view]')) {
-    if (link.dataset.view === name) link.setAttribute('aria-current', 'page');
-    else link.removeAttribute('aria-current');
-  }
   if (name === 'search') search.go(asked);
   if (asked.has('account')) conversations.choose(asked.get('account'));
   if (focus) find(`${name}-name`).focus();

@@ -33,7 +33,9 @@ export function createOverview() {
     waits(overview.waits);
     covers(overview.covers);
     untyped(overview.untyped);
-    setShown(overview.untyped.length === 0, find('untyped-none'));
+    const waited = overview.waits.counts.some((some) => some > 0);
+    setShown(overview.untyped.length === 0 && waited, find('untyped-none'));
+    setShown(overview.untyped.length === 0 && !waited, find('waited-none'));
     queues(overview.queues);
   };
 }
