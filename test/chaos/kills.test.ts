@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Mark } from '../../src/simulator/index.ts';
-import { openSite, type Site, type SiteOptions } from './processes.ts';
+import { openSite, type Child, type Site, type SiteOptions } from './processes.ts';
 
 let site: Site;
 
@@ -87,14 +87,31 @@ describe('kill -9', { timeout: 60_000 }, () => {
   });
 });
 
+const slowlyToHi = (text: string): number => (text === 'hi' ? 1_200 : 0);
+
+/** A worker beside a web that leaves the queues to it: one that has seen no worker at its start has taken them. */
+async function openBoth(): Promise<Child> {
+  const web = await site.web();
+  const worker = await site.worker();
+  const count = (text: string): number => web.output().split(text).length;
+  for (let n = 0; n < 100; n += 1) {
+    const warm = `oWarm_${n}`;
+    const pushed = site.simulator.wechat.push({ user: warm, text: 'warm' });
+    await site.simulator.wechat.phone(warm).next(received);
+    await pushed;
+    const isLeft = count('runs the queues itself') === count('leaves the queues');
+    if (isLeft && worker.output().includes('turn ended')) return worker;
+  }
+  throw new Error('The web never left the queues to the worker.');
+}
+
 describe('SIGTERM', { timeout: 60_000 }, () => {
   test('lets a worker end its job and exit with 0', async () => {
-    const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs: 1_200 } });
-    // First: a web that has seen no worker takes the job itself.
-    const worker = await site.worker();
-    await site.web();
+    const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs: slowlyToHi } });
+    const worker = await openBoth();
+    const next = bot.calls.length + 1;
     const pushed = simulator.wechat.push({ user, text: 'hi' });
-    await bot.call(1);
+    await bot.call(next);
     worker.signal('SIGTERM');
     expect(await worker.exit).toBe(0);
     expect(simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
@@ -119,18 +136,17 @@ describe('SIGTERM', { timeout: 60_000 }, () => {
 
   test('puts a call of the bot that takes too long back for another worker, and exits with 0 inside 25 s', async () => {
     let calls = 0;
-    const thinkMs = (): number => ((calls += 1) === 1 ? 60_000 : 0);
+    const thinkMs = (text: string): number => (text === 'hi' && (calls += 1) === 1 ? 60_000 : 0);
     const { simulator, bot } = await open({ env, wechat: { rules }, bot: { thinkMs } });
-    // First: a web that has seen no worker takes the job itself.
-    const worker = await site.worker();
-    await site.web();
+    const worker = await openBoth();
+    const next = bot.calls.length + 1;
     const pushed = simulator.wechat.push({ user, text: 'hi' });
-    await bot.call(1);
+    await bot.call(next);
     const stoppedAt = Date.now();
     worker.signal('SIGTERM');
     expect(await worker.exit).toBe(0);
     expect(Date.now() - stoppedAt).toBeLessThan(25_000);
-    expect((await bot.call(2)).attempt).toBe('2');
+    expect((await bot.call(next + 1)).attempt).toBe('2');
     await simulator.wechat.phone(user).next(received);
     await pushed;
     expect(simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
