@@ -20,10 +20,6 @@ const sendLimit = 20_000;
 /** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
 export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   const { data } = run;
-  if (run.attempt === 1 && data.arrivedAt !== undefined) {
-    const at = deps.clock.now();
-    deps.observe?.({ is: 'lag', at, queue: 'replies', ms: Math.max(0, at - data.arrivedAt) });
-  }
   const platform = deps.platformOf(data);
   const bot = platform && deps.botOf(platform);
   if (!platform || !bot)
@@ -43,6 +39,7 @@ async function carry(
   { platform, bot }: { platform: Platform; bot: Bot },
 ): Promise<void> {
   const { data } = run;
+  tellLag(deps, run);
   const id = deliveryId(data);
   const standing = await deps.deliveries.standing(id);
   if (standing.state === 'sending') {
@@ -65,4 +62,11 @@ async function carry(
   const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
   await tellTurns(deps, run, { meaning, rules: platform.rules });
   if (platform.sendLate) await deliver(deps, run, { platform, answer });
+}
+
+/** Once, when a place is found: a job that is turned away comes several times. */
+function tellLag({ clock, observe }: ReplyDeps, { data, attempt }: ReplyRun): void {
+  if (attempt !== 1 || data.arrivedAt === undefined) return;
+  const at = clock.now();
+  observe?.({ is: 'lag', at, queue: 'replies', ms: Math.max(0, at - data.arrivedAt) });
 }

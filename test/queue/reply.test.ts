@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BotRetry } from '../../src/core/forward.ts';
 import type { LateSend } from '../../src/core/platform.ts';
+import type { Notice, Observe } from '../../src/core/notice.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { initialState } from '../../src/core/state.ts';
 import { headerOf, NoAnswer, type Answer, type OutboundRequest } from '../../src/core/wire.ts';
@@ -65,6 +66,7 @@ interface Options extends Scripted {
   /** What blocks shows while the answer is sent. */
   block?: string;
   shares?: Shares;
+  observe?: Observe;
   /** The account's own limit. */
   concurrency?: number;
 }
@@ -105,6 +107,7 @@ async function stage(options: Options = {}): Promise<Stage> {
     clock,
     log: recordLog(),
     shares: options.shares ?? atMost(1_000),
+    observe: options.observe,
     send: async (request) => {
       asked.push(request);
       if (bot instanceof NoAnswer) throw bot;
@@ -547,6 +550,21 @@ describe('an account whose jobs fill its places', () => {
     clock.set(clock.now() + 1_000);
     expect(await failureOf(it.run({ job: 'b' }))).toMatchObject({ name: 'Postponed', waitMs: 2_000 });
     expect(it.asked).toEqual([]);
+  });
+
+  test('is told of a job’s wait once, when it has found its place', async () => {
+    const lags: Notice[] = [];
+    const shares = lone();
+    const observe: Observe = (notice) => notice.is === 'lag' && lags.push(notice);
+    const it = await stage({ shares, concurrency: 1, observe });
+    const data = { ...it.job, arrivedAt: it.clock.now() };
+    const leave = shares.enter(it.job);
+    await failureOf(it.run({ data }));
+    await failureOf(it.run({ data }));
+    leave();
+    it.clock.set(it.clock.now() + 700);
+    await it.run({ data });
+    expect(lags).toMatchObject([{ queue: 'replies', ms: 700 }]);
   });
 
   test('takes the next one when a place is free, whatever became of the one before', async () => {
