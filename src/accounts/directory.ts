@@ -1,10 +1,9 @@
 /** Sets and removes accounts at run time. */
 import type { Clock } from '../core/clock.ts';
-import type { Place } from '../core/sight.ts';
+import { idOf, type Place } from '../core/sight.ts';
 import { readRecord, writeRecord, type Fields } from './record.ts';
 import type { Records } from './records.ts';
 import { configured, refused, tryPut, type Put, type PutOptions, type Refused } from './put.ts';
-import { idOf } from './store.ts';
 
 export type Removed = { is: 'removed' } | Refused;
 

@@ -1,6 +1,6 @@
 /** What is to stand in Redis of an account that somebody sets. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Place } from '../core/sight.ts';
+import { idOf, type Place } from '../core/sight.ts';
 import {
   closeFields,
   openFields,
@@ -9,7 +9,7 @@ import {
   type AccountRecord,
   type Fields,
 } from './record.ts';
-import { idOf, type RecordStore } from './store.ts';
+import type { RecordStore } from './store.ts';
 import type { Understanding } from './understand.ts';
 
 export type Put =

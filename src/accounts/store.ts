@@ -1,5 +1,4 @@
 /** Where the records stand in Redis: a hash of them by name, and a word that is new after each change. */
-import type { Place } from '../core/sight.ts';
 
 /** The Redis commands that it uses. */
 export interface RecordCommands {
@@ -59,8 +58,4 @@ export function createRecordStore(
       return said === 'replaced' || said === 'full' ? said : 'changed';
     },
   };
-}
-
-export function idOf({ channel, account }: Place): string {
-  return `${channel}/${account}`;
 }

@@ -1,4 +1,5 @@
 import type { Served } from '../core/served.ts';
+import { idOf } from '../core/sight.ts';
 import type { Hour } from './hour.ts';
 import { coverBounds, distributionOf, quantile, waitBounds } from './measures.ts';
 import type { Look, Source } from './ports.ts';
@@ -20,7 +21,9 @@ export function overviewOf(source: Source, seen: Seen): Overview {
   const byAccount = groupRows(rows);
   const all = source
     .accounts()
-    .map((served) => accountOf(source, hour, { served, rows: byAccount.get(idOf(served)) ?? [], at }));
+    .map((served) =>
+      accountOf(source, hour, { served, rows: byAccount.get(idOf(served.platform)) ?? [], at }),
+    );
   return {
     at,
     redis: seen.redis,
@@ -66,7 +69,7 @@ function accountOf(
   { served, rows, at }: { served: Served; rows: ConversationRow[]; at: number },
 ): AccountRow {
   const { platform, bot } = served;
-  const id = idOf(served);
+  const id = idOf(served.platform);
   const tally = hour.of(id);
   const count = (name: string): number => tally.total.get(name) ?? 0;
   const waits = under(tally.total, 'wait ');
@@ -103,8 +106,4 @@ function typingOf(source: Source, { platform }: Served, at: number): AccountRow[
   const { offUntil, offCode, remedy } = source.account(platform);
   if (at >= offUntil) return { is: 'on' };
   return { is: 'off', until: Math.round(offUntil), code: offCode, remedy };
-}
-
-function idOf({ platform: { channel, account } }: Served): string {
-  return `${channel}/${account}`;
 }

@@ -2,7 +2,7 @@
 import type { Channel } from './conversation.ts';
 import type { BotRetry } from './forward.ts';
 import type { Platform } from './platform.ts';
-import type { Place } from './sight.ts';
+import { idOf, type Place } from './sight.ts';
 import type { Send } from './wire.ts';
 
 export interface ServedBot {
@@ -78,8 +78,4 @@ export const servedNamePattern = accountNamePattern.replace(/\$$/, '(\\.(wx[0-9a
 
 export function isAccountName(name: string): boolean {
   return new RegExp(accountNamePattern).test(name);
-}
-
-function idOf({ channel, account }: Place): string {
-  return `${channel}/${account}`;
 }

@@ -20,5 +20,10 @@ export interface Place {
   account: string;
 }
 
+/** Its name apart from all others: `channel/account`. */
+export function idOf({ channel, account }: Place): string {
+  return `${channel}/${account}`;
+}
+
 /** Takes a note. Never throws, never waits. */
 export type Saw = (place: Place, sights: readonly Sight[]) => void;

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
-import type { Place } from '../core/sight.ts';
+import { idOf, type Place } from '../core/sight.ts';
 import { exchangeRead } from './calls.ts';
 import { createApi, type Api } from './api.ts';
 import { exchange, type Exchange } from './exchange.ts';
@@ -85,10 +85,6 @@ function createBases(options: GatewayOptions): (place: Place) => Served | null {
 function serve(account: GatewayAccount, { agentFor, idleMs = 120_000 }: GatewayOptions): Served {
   const { base, platform, agent = agentFor(base) } = account;
   return { platform, api: createApi(base, { agent, idleMs }) };
-}
-
-function idOf({ channel, account }: GatewayPlatform): string {
-  return `${channel}/${account}`;
 }
 
 /** An SDK that asks for no status knows a refusal by these: WeChat's `errcode`, NXCloud's `code`. */

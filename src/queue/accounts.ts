@@ -3,7 +3,7 @@ import type { Log } from '../core/log.ts';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
-import type { Place, Saw, Sight } from '../core/sight.ts';
+import { idOf, type Place, type Saw, type Sight } from '../core/sight.ts';
 import type { EndedTurn } from '../core/state.ts';
 import { keys } from './keys.ts';
 import { learn, parseAll, rulesNow, unknown, type Learned } from './learned.ts';
@@ -47,10 +47,10 @@ export interface AccountsOptions {
 export function createAccounts(options: AccountsOptions): Accounts {
   const { redis, clock, isAuto, saw } = options;
   let known: Record<string, Learned> = {};
-  const of = (place: Place): Learned => known[fieldOf(place)] ?? unknown;
+  const of = (place: Place): Learned => known[idOf(place)] ?? unknown;
   // A field of its own for each aspect: two processes that learn at once do not undo each other.
   const change = async (platform: Platform, aspect: Aspect, changes: Partial<Learned>): Promise<void> => {
-    const field = fieldOf(platform);
+    const field = idOf(platform);
     known = { ...known, [field]: { ...of(platform), ...changes } };
     await redis.hset(keys.accounts, `${field}/${aspect}`, JSON.stringify(changes));
   };
@@ -88,10 +88,6 @@ export function createAccounts(options: AccountsOptions): Accounts {
 
 function sightOf({ by }: EndedTurn): Sight {
   return `end-by-${by}`;
-}
-
-function fieldOf({ channel, account }: Place): string {
-  return `${channel}/${account}`;
 }
 
 function tellSwitch(

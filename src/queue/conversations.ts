@@ -4,9 +4,10 @@ import { conversationOf, type Platform } from '../core/platform.ts';
 import type { State } from '../core/state.ts';
 import { endOf } from '../core/turns.ts';
 import { elapse } from '../core/typing.ts';
-import { viewOf, type Looked, type View } from '../core/view.ts';
+import { viewOf, type View } from '../core/view.ts';
 import type { Accounts } from './accounts.ts';
 import type { EventQueue } from './events.ts';
+import { refusalOf } from './learned.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -77,18 +78,10 @@ export function viewNow(
   platform: Platform,
   { state, blockedUntil }: { state: State; blockedUntil: number },
 ): View {
-  const looked = { at: options.clock.now(), blockedUntil, off: offOf(options, platform) };
-  return viewOf(options.accounts.rules(platform), state, looked);
-}
-
-/** Whose typing is off by the configuration has nothing to mend. */
-function offOf(
-  { accounts, clock }: Pick<ConversationsOptions, 'accounts' | 'clock'>,
-  platform: Platform,
-): Looked['off'] {
-  const { offUntil, offCode, remedy } = accounts.of(platform);
-  const isOff = clock.now() < offUntil && platform.rules.mode !== 'off';
-  return isOff ? { until: offUntil, code: offCode, remedy } : null;
+  const { accounts, clock } = options;
+  const at = clock.now();
+  const off = refusalOf(platform, accounts.of(platform), at);
+  return viewOf(accounts.rules(platform), state, { at, blockedUntil, off });
 }
 
 async function start(

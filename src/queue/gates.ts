@@ -11,6 +11,7 @@ import {
 import type { Clock } from '../core/clock.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
+import { idOf } from '../core/sight.ts';
 
 /** What stands between this process's typing calls and each account: its breaker. */
 export interface Gates {
@@ -32,8 +33,8 @@ interface Gate {
 
 export function createGates({ clock, observe }: GatesOptions): Gates {
   const gates = new Map<string, Gate>();
-  const of = ({ channel, account }: Platform): Gate => {
-    const name = `${channel}/${account}`;
+  const of = (platform: Platform): Gate => {
+    const name = idOf(platform);
     const gate = gates.get(name) ?? { breaker: closedBreaker, standing: 'closed' };
     gates.set(name, gate);
     return gate;

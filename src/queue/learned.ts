@@ -65,3 +65,12 @@ export function parseAll(fields: Record<string, string>): Record<string, Learned
   }
   return accounts;
 }
+
+/** What the platform refuses the account, and until when (ms); whose typing is off by the configuration has nothing to mend. */
+export function refusalOf(
+  { rules }: Pick<Platform, 'rules'>,
+  { offUntil, offCode, remedy }: Learned,
+  at: number,
+): { until: number; code: number; remedy: string } | null {
+  return at < offUntil && rules.mode !== 'off' ? { until: offUntil, code: offCode, remedy } : null;
+}

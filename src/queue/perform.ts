@@ -10,6 +10,7 @@ import type { EventQueue } from './events.ts';
 import { createGates } from './gates.ts';
 import type { TypingJob } from './jobs.ts';
 import { isForgotten, keptFor } from './kept.ts';
+import { refusalOf } from './learned.ts';
 import { noticesOf } from './noticed.ts';
 import { Postponed } from './postponed.ts';
 import type { Shares } from './shares.ts';
@@ -136,6 +137,6 @@ function tellNotices(deps: PerformDeps, task: Task, { taken, at }: { taken: Step
   const { accounts, observe } = deps;
   if (!observe) return;
   const { platform, conversation, event } = task;
-  const isOff = at < accounts.of(platform).offUntil && platform.rules.mode !== 'off';
+  const isOff = refusalOf(platform, accounts.of(platform), at) !== null;
   for (const notice of noticesOf({ conversation, event, measures: taken, isOff, at })) observe(notice);
 }

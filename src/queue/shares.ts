@@ -1,6 +1,6 @@
 /** How the accounts share a process's places: one that hangs must not fill those of the others. */
 import type { Clock } from '../core/clock.ts';
-import type { Place } from '../core/sight.ts';
+import { idOf, type Place } from '../core/sight.ts';
 
 /** Called once, when the place is free again. */
 export type Leave = () => void;
@@ -45,8 +45,8 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
   const shares = new Map<string, Share>();
   const limit = Math.max(least, places - reserve);
   let all = 0;
-  const of = ({ channel, account }: Place): Share => {
-    const id = `${channel}/${account}`;
+  const of = (place: Place): Share => {
+    const id = idOf(place);
     const share = shares.get(id) ?? newShare(clock.now());
     shares.set(id, share);
     return share;

@@ -1,7 +1,7 @@
 /** The accounts that this process serves: those of its configuration, and those that are set while it runs. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createRecords, type Records } from '../accounts/records.ts';
-import { createRecordStore, idOf, type RecordCommands, type RecordStore } from '../accounts/store.ts';
+import { createRecordStore, type RecordCommands, type RecordStore } from '../accounts/store.ts';
 import { createSeal, type KeySeal } from '../accounts/seal.ts';
 import type { All, Understanding } from '../accounts/understand.ts';
 import { literalFaults } from '../accounts/urls.ts';
@@ -10,7 +10,7 @@ import { tokenWarning, type Account, type Config } from '../config/index.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createRoster, type Roster, type Served } from '../core/served.ts';
-import type { Place } from '../core/sight.ts';
+import { idOf, type Place } from '../core/sight.ts';
 import type { Components } from './components.ts';
 import type { Serving } from './serve.ts';
 

@@ -1,16 +1,15 @@
-import type { Queue } from 'bullmq';
 import { openBoard } from '../console/board.ts';
 import { createConsole, type Console } from '../console/console.ts';
 import type { Look, Source } from '../console/ports.ts';
 import type { QueueRow } from '../console/wire.ts';
 import type { Skipped } from '../config/index.ts';
-import { createGuard } from '../http/guard.ts';
 import { createConversations, viewNow } from '../queue/conversations.ts';
 import { readFailed, runAgain } from '../queue/failed.ts';
 import { keys } from '../queue/keys.ts';
 import { createOpenConversations } from '../queue/open.ts';
-import { controlToken } from './control.ts';
+import { operatorGuard } from './operator-guard.ts';
 import type { createQueueParts, Parts } from './parts.ts';
+import { countJobs } from './queues.ts';
 
 export interface ConsoleWiring {
   queues: ReturnType<typeof createQueueParts>;
@@ -22,15 +21,11 @@ export interface ConsoleWiring {
 
 /** The operator's console, for whoever has the control token; without one for this machine, in production for nobody. */
 export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): Console {
-  const { config, accounts, clock, saw } = parts;
+  const { config, accounts, clock } = parts;
   const { events, store, typing, replies, deliveries } = queues;
   const failed = { replies, deliveries };
   return createConsole({
-    guard: createGuard({
-      tokens: config.controlTokens,
-      open: config.production ? 'never' : 'loopback',
-      sawPrevious: () => saw(controlToken, ['previous-secret']),
-    }),
+    guard: operatorGuard(parts),
     tokens: config.controlTokens,
     source: openSource(parts, { queues, ...known }),
     conversations: createConversations({ store, events, accounts, clock }),
@@ -55,19 +50,17 @@ function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): 
     look: async (most): Promise<Look> => {
       const [longest, typing, replies, lives, journalFrom] = await Promise.all([
         open.read(most),
-        countOf(queues.typing, 'typing'),
-        countOf(queues.replies, 'replies'),
+        countJobs(queues.typing),
+        countJobs(queues.replies),
         connections.fast.exists(keys.heartbeat),
         journal.reader.startsAt(),
         accounts.refresh(),
       ]);
-      return { open: longest, queues: [typing, replies], workerLives: lives === 1, journalFrom };
+      const sizes: QueueRow[] = [
+        { name: 'typing', ...typing },
+        { name: 'replies', ...replies },
+      ];
+      return { open: longest, queues: sizes, workerLives: lives === 1, journalFrom };
     },
   };
-}
-
-async function countOf(queue: Queue, name: QueueRow['name']): Promise<QueueRow> {
-  const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed');
-  const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
-  return { name, waiting: waiting + prioritized, active, delayed, failed };
 }

@@ -16,7 +16,7 @@ import { createAccounts } from '../queue/accounts.ts';
 import { keys } from '../queue/keys.ts';
 import { sightsOf } from '../queue/sightings.ts';
 import type { Redis } from 'ioredis';
-import { controlToken } from './control.ts';
+import { controlToken } from './operator-guard.ts';
 import type { Clients } from './platforms.ts';
 
 export interface CheckParts {

@@ -1,10 +1,11 @@
 /** What the doctor knows of the accounts that were set at run time. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createRecordStore, idOf } from '../accounts/store.ts';
+import { createRecordStore } from '../accounts/store.ts';
 import { understandAll } from '../accounts/understand.ts';
 import type { Account, Config } from '../config/index.ts';
 import { fail, ok, type Finding } from '../core/finding.ts';
+import { idOf } from '../core/sight.ts';
 import { createUnderstanding } from './accounts.ts';
 import { runChecks } from '../doctor/check.ts';
 import { recordChecks, type CheckParts } from './doctor-checks.ts';

@@ -2,18 +2,15 @@ import type { RequestHandler } from 'express';
 import type { Config } from '../config/index.ts';
 import { anyOf, createGuard, type Guard } from '../http/guard.ts';
 import { createMetricsPage } from '../http/metrics.ts';
-import { controlToken } from './control.ts';
+import { operatorGuard } from './operator-guard.ts';
 import type { Parts } from './parts.ts';
 
 /** `/metrics` of a web process. */
-export function openMetricsPage({ config, saw, metrics }: Parts): RequestHandler {
+export function openMetricsPage(parts: Parts): RequestHandler {
+  const { config, metrics } = parts;
   const tokens = config.metricsToken === null ? [] : [config.metricsToken];
-  const open = config.production || tokens.length > 0 ? 'never' : 'loopback';
-  const sawPrevious = (): void => saw(controlToken, ['previous-secret']);
-  const guard = anyOf(
-    createGuard({ tokens, open: 'never' }),
-    createGuard({ tokens: config.controlTokens, open, sawPrevious }),
-  );
+  const control = operatorGuard(parts, tokens.length > 0 ? { open: 'never' } : {});
+  const guard = anyOf(createGuard({ tokens, open: 'never' }), control);
   return createMetricsPage({ guard, scrape: metrics.scrape });
 }
 

@@ -2,11 +2,11 @@ import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Roster } from '../core/served.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
-import type { QueueSize, Source, Stock } from '../metrics/source.ts';
+import type { Source, Stock } from '../metrics/source.ts';
 import type { Accounts } from '../queue/accounts.ts';
 import { keys } from '../queue/keys.ts';
 import type { Connections } from '../redis/connect.ts';
-import { openQueues, type OpenedQueues, type QueuesDeps } from './queues.ts';
+import { countJobs, openQueues, type OpenedQueues, type QueuesDeps } from './queues.ts';
 
 export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
   config: Pick<Config, 'dyno'>;
@@ -37,15 +37,13 @@ export function openMetrics(deps: MetricsDeps): Metrics {
 async function stockOf({ connections }: MetricsDeps, queues: OpenedQueues): Promise<Stock> {
   const [alive, typing, replies, open] = await Promise.all([
     connections.fast.exists(keys.heartbeat),
-    sizeOf(queues, 'typing'),
-    sizeOf(queues, 'replies'),
+    countJobs(queues.typing),
+    countJobs(queues.replies),
     connections.fast.zcard(keys.open),
   ]);
-  return { queues: [typing, replies], worker: alive === 1, conversations: open };
-}
-
-async function sizeOf(queues: OpenedQueues, queue: QueueSize['queue']): Promise<QueueSize> {
-  const counts = await queues[queue].getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed');
-  const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
-  return { queue, waiting: waiting + prioritized, active, delayed, failed };
+  const sizes = [
+    { queue: 'typing' as const, ...typing },
+    { queue: 'replies' as const, ...replies },
+  ];
+  return { queues: sizes, worker: alive === 1, conversations: open };
 }

@@ -11,6 +11,21 @@ export interface OpenedQueues {
   replies: Queue<ReplyJob>;
 }
 
+/** How many jobs stand where. */
+export interface JobCounts {
+  waiting: number;
+  active: number;
+  delayed: number;
+  failed: number;
+}
+
+/** Rejects when Redis is out of reach. */
+export async function countJobs(queue: Queue): Promise<JobCounts> {
+  const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed');
+  const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
+  return { waiting: waiting + prioritized, active, delayed, failed };
+}
+
 export interface QueuesDeps {
   connections: Pick<Connections, 'fast'>;
   redis: { eventsMaxLen: number };

@@ -3,11 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { AccountRow, JournalEntry, Overview, QueueRow } from '../../src/console/wire.ts';
-import type { DeliveryWay, Notice, Untyped } from '../../src/core/notice.ts';
-import type { Outcome } from '../../src/core/platform.ts';
-import type { Call, Pause } from '../../src/core/state.ts';
-import type { Evidence } from '../../src/core/turn.ts';
+import type { Notice } from '../../src/core/notice.ts';
 import type { View } from '../../src/core/view.ts';
+import { all, evidences, kinds, outcomes, pauses, reasons, ways } from '../helpers/members.ts';
 
 const folder = new URL('../../src/console/page/', import.meta.url);
 const names = readdirSync(folder);
@@ -41,76 +39,10 @@ describe('the files', () => {
   });
 });
 
-/** All that a union holds: one left out, or one too many, does not compile. */
-function all<T extends string>(of: Record<T, true>): string[] {
-  return Object.keys(of);
-}
-
-const reasons = all<Untyped | 'redis_down'>({
-  nobody_waits: true,
-  event_kind: true,
-  paused: true,
-  mode_off: true,
-  no_permission: true,
-  cap: true,
-  bot_cancelled: true,
-  start_delay: true,
-  message_sent: true,
-  acknowledged: true,
-  mode_once: true,
-  window_closed: true,
-  message_refused: true,
-  user_refused: true,
-  platform_limit: true,
-  breaker: true,
-  budget: true,
-  calling: true,
-  answered_first: true,
-  not_accepted: true,
-  redis_down: true,
-});
-const outcomes = all<Outcome['is']>({
-  done: true,
-  already: true,
-  'window-closed': true,
-  'message-refused': true,
-  'user-back-off': true,
-  'account-back-off': true,
-  'account-off': true,
-  failed: true,
-  lost: true,
-});
-const evidence = all<Evidence>({
-  'passive-reply': true,
-  status: true,
-  echo: true,
-  gateway: true,
-  queue: true,
-  control: true,
-  bot: true,
-  'reply-failed': true,
-  deliveries: true,
-  deadline: true,
-  handoff: true,
-  left: true,
-  crowded: true,
-});
-const ways = all<DeliveryWay>({
-  inline: true,
-  sent: true,
-  refused: true,
-  impossible: true,
-  failed: true,
-  unknown: true,
-  passed: true,
-  direct: true,
-});
-const pauses = all<Pause>({ control: true, session: true, transfer: true, echo: true });
-const kinds = all<Call['kind']>({ show: true, hide: true, interim: true });
 const groups: Record<string, string[]> = {
-  reason: reasons,
+  reason: [...reasons, 'redis_down'],
   outcome: outcomes,
-  evidence,
+  evidence: evidences,
   delivery: ways,
   by: pauses,
   kind: kinds,
