@@ -8,10 +8,10 @@ export interface Shown {
   removedAt: number | null;
 }
 
-type All = ReadonlyMap<string, Shown>;
+type Listing = ReadonlyMap<string, Shown>;
 
 /** @param before null: they are read for the first time, and only what is wrong is worth a line. */
-export function sayChanges(log: Log, before: All | null, now: All): void {
+export function sayChanges(log: Log, before: Listing | null, now: Listing): void {
   for (const [account, next] of now) sayFault(log, account, { former: before?.get(account), next });
   if (before === null) return;
   for (const account of new Set([...before.keys(), ...now.keys()])) {

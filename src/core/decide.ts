@@ -2,7 +2,7 @@ import { interimDue, withInterim } from './interim.ts';
 import type { Rules } from './rules.ts';
 import type { Call, State } from './state.ts';
 import { turnEnd } from './turns.ts';
-import { showDue, showsFrom, wishAt } from './wish.ts';
+import { minute, showDue, showsFrom, wishAt } from './wish.ts';
 
 export interface Decision {
   state: State;
@@ -36,8 +36,6 @@ function spend(state: State, { kind, at }: Call): State {
   const { since, shows } = state.spent;
   return { ...state, spent: at >= since + minute ? { since: at, shows: 1 } : { since, shows: shows + 1 } };
 }
-
-const minute = 60_000;
 
 function callFor(rules: Rules, state: State, moment: Moment): Call['kind'] | null {
   const { indicator } = state;

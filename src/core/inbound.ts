@@ -15,7 +15,7 @@ export function inbound(rules: Rules, state: State, event: Inbound): State {
   if (end) return markSeen(known, event.turn);
   if (!event.opensTurn) return { ...known, skipped: { why: 'event_kind', at: event.at } };
   if (event.at < state.pausedUntil) return { ...known, skipped: { why: 'paused', at: event.at } };
-  return catchUp(rules, openTurn(known, turnOf(event)), event);
+  return catchUp(rules, openTurn(known, inboundTurn(event)), event);
 }
 
 function repeated(state: State, event: Inbound): State {
@@ -37,7 +37,7 @@ function noted(state: State, event: Inbound): State {
   return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
 }
 
-function turnOf({ turn, at, sentAt, phase }: Inbound): Turn {
+function inboundTurn({ turn, at, sentAt, phase }: Inbound): Turn {
   return newTurn({
     id: turn,
     openedAt: at,

@@ -18,7 +18,7 @@ export function started(rules: Rules, state: State, event: Started): State {
   if (isOpen(noted, turn))
     return changeTurn(noted, turn, (each) => ({ ...each, renews: true, hushed: false }));
   const others = noted.ended.filter(({ id }) => id !== turn);
-  return catchUp(rules, openTurn({ ...noted, ended: others }, turnOf(event)), event);
+  return catchUp(rules, openTurn({ ...noted, ended: others }, startedTurn(event)), event);
 }
 
 /** Who names a message that no push has brought says that it has come; and so does who starts where nothing is known. */
@@ -31,6 +31,6 @@ function note(state: State, { messageId, at }: Started, isNew: boolean): State {
   return { ...met, messageId, messageAt: at, refusal };
 }
 
-function turnOf({ turn, at }: Started): Turn {
+function startedTurn({ turn, at }: Started): Turn {
   return newTurn({ id: turn, openedAt: at, sentAt: 0, phase: 'acknowledged', renews: true });
 }

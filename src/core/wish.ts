@@ -41,7 +41,7 @@ export function showDue(
   return due < windowEnd(rules, state) ? due : Infinity;
 }
 
-const minute = 60_000;
+export const minute = 60_000;
 
 /** When the conversation may have its next call of this minute's; 0: now. */
 export function budgetFrom(rules: Rules, { spent }: State): number {

@@ -25,7 +25,6 @@ export async function examineBot(
   return [reached, answerFinding(said, examiner)];
 }
 
-const subject = 'bot';
 const sameSecret = 'Set the same secrets in the bot as here: it checks the signature itself.';
 
 function reachFinding({ result, tookMs }: Called, knock: Knock): Finding {
@@ -33,19 +32,19 @@ function reachFinding({ result, tookMs }: Called, knock: Knock): Finding {
   const { status } = result;
   const took = tookOf(tookMs);
   if ([502, 503, 504].includes(status))
-    return fail(subject, { says: `a proxy answers for it with HTTP ${status}`, remedy: 'Start the bot.' });
+    return fail('bot', { says: `a proxy answers for it with HTTP ${status}`, remedy: 'Start the bot.' });
   if (isSuccess(result) && (knock.expects === null || isEcho(result, knock.expects)))
-    return ok(subject, `reached, answers in ${took}`);
+    return ok('bot', `reached, answers in ${took}`);
   if (status === 401 || status === 403) {
     const level = knock.method === 'POST' ? fail : warn;
-    return level(subject, { says: `reached, but refuses with HTTP ${status}`, remedy: sameSecret });
+    return level('bot', { says: `reached, but refuses with HTTP ${status}`, remedy: sameSecret });
   }
   // A message comes by POST: where a bot takes only that, GET leads nowhere.
   if (knock.method === 'POST' && [404, 405, 410].includes(status))
-    return fail(subject, { says: `HTTP ${status} at its URL`, remedy: "Check the path of the bot's URL." });
+    return fail('bot', { says: `HTTP ${status} at its URL`, remedy: "Check the path of the bot's URL." });
   const says = knock.expects === null ? `reached, but answers HTTP ${status}` : oddEcho(result);
   const remedy = knock.expects === null ? 'Look into its log.' : `It may do without; else: ${sameSecret}`;
-  return warn(subject, { says, remedy });
+  return warn('bot', { says, remedy });
 }
 
 function oddEcho(answer: Answer): string {
@@ -54,7 +53,7 @@ function oddEcho(answer: Answer): string {
 
 function unreachable({ message }: NoAnswer): Finding {
   const remedy = 'Start the bot, check its URL (botUrl), and that this machine reaches it.';
-  return fail(subject, { says: `not reached (${message})`, remedy });
+  return fail('bot', { says: `not reached (${message})`, remedy });
 }
 
 function answerFinding({ result, tookMs }: Called, examiner: Examiner): Finding {

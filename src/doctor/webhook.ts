@@ -13,8 +13,6 @@ export interface Webhook {
   push: boolean;
 }
 
-const subject = 'webhook';
-
 export async function examineWebhook(
   deps: CallDeps,
   examiner: Examiner,
@@ -26,9 +24,9 @@ export async function examineWebhook(
   for (const [index, knock] of knocks.entries()) {
     const { result, tookMs } = await call(deps, knock, { url, timeoutMs });
     const fault = faultOf(result, knock);
-    if (fault) return [...findings, fail(subject, fault)];
+    if (fault) return [...findings, fail('webhook', fault)];
     const what = index === 0 ? 'takes a signed request' : 'takes a signed message';
-    findings.push(ok(subject, `${url} ${what}, in ${tookOf(tookMs)}`));
+    findings.push(ok('webhook', `${url} ${what}, in ${tookOf(tookMs)}`));
   }
   return findings;
 }

@@ -68,16 +68,16 @@ function createCopy(answer: IncomingMessage, told: Told) {
 /** https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1; "deflate" is often sent without its zlib wrapper. */
 const decoders = new Map<string, (body: Buffer) => Buffer>([
   ['identity', (body) => body],
-  ['gzip', (body) => gunzipSync(body, bounded)],
-  ['x-gzip', (body) => gunzipSync(body, bounded)],
-  ['br', (body) => brotliDecompressSync(body, bounded)],
+  ['gzip', (body) => gunzipSync(body, decodeOptions)],
+  ['x-gzip', (body) => gunzipSync(body, decodeOptions)],
+  ['br', (body) => brotliDecompressSync(body, decodeOptions)],
   ['deflate', inflate],
 ]);
-const bounded = { maxOutputLength: decodedLimit };
+const decodeOptions = { maxOutputLength: decodedLimit };
 
 function inflate(body: Buffer): Buffer {
   // The wrapper's first byte: https://www.rfc-editor.org/rfc/rfc1950#section-2.2
-  return ((body[0] ?? 0) & 0x0f) === 8 ? inflateSync(body, bounded) : inflateRawSync(body, bounded);
+  return ((body[0] ?? 0) & 0x0f) === 8 ? inflateSync(body, decodeOptions) : inflateRawSync(body, decodeOptions);
 }
 
 /** null when the body is not what its header says, too long, or encoded in a way that Node does not know. */

@@ -23,12 +23,12 @@ export function createApi(base: string, { agent, idleMs }: { agent: Agent; idleM
     start: ({ method, target, headers }) => {
       const path = `${basePath}${target}`;
       const slash = path.startsWith('/') ? '' : '/';
-      return bounded(request({ ...connection, method, path: `${slash}${path}`, headers }));
+      return withLimits(request({ ...connection, method, path: `${slash}${path}`, headers }));
     },
   };
 }
 
-function bounded(outgoing: ClientRequest): ClientRequest {
+function withLimits(outgoing: ClientRequest): ClientRequest {
   return outgoing
     .once('timeout', () => outgoing.destroy(coded('ETIMEDOUT')))
     .once('proxyConnect', ({ statusCode }: { statusCode: number }) => {

@@ -22,7 +22,7 @@ export interface AuthorizerControlOptions {
   log: Log;
 }
 
-const path = '/components/{component}/authorizers/{appid}';
+const authorizerPath = '/components/{component}/authorizers/{appid}';
 const textNeeded = 'must be a text of 1 to 1024 characters';
 
 const authorizer = z.strictObject({
@@ -37,7 +37,7 @@ export function createAuthorizerControl(options: AuthorizerControlOptions): Rout
   const router = Router();
   router.use('/components', admit(options.guard));
   router
-    .route(path.replaceAll(/\{(\w+)\}/g, ':$1'))
+    .route(authorizerPath.replaceAll(/\{(\w+)\}/g, ':$1'))
     .put((request, response) => put(options, request, response))
     .all((_, response) => refuseMethod(response, 'PUT'));
   return router;
@@ -74,7 +74,7 @@ export const authorizerRoutes: MoreRoutes = {
     appid: inPath('appid', { pattern: appIdPattern.source }, 'The AppID of an account behind the component.'),
   },
   paths: {
-    [path]: {
+    [authorizerPath]: {
       parameters: ['component', 'appid'].map((name) => ({ $ref: `#/components/parameters/${name}` })),
       put: {
         operationId: 'bringInAuthorizer',

@@ -25,15 +25,15 @@ export interface ComponentControlOptions {
   log: Log;
 }
 
-const path = '/components/{component}/typing';
+const typingPath = '/components/{component}/typing';
 /** A list of 2,500 accounts (bytes). */
-const readBody = createBodyReader(64);
+const readTypingBody = createBodyReader(64);
 
 export function createComponentControl(options: ComponentControlOptions): Router {
   const router = Router();
   router.use('/components', admit(options.guard));
   router
-    .route(path.replace('{component}', ':component'))
+    .route(typingPath.replace('{component}', ':component'))
     .get((request, response) => take(options, { request, response }, read))
     .put((request, response) => take(options, { request, response }, change))
     .all((_, response) => refuseMethod(response, 'GET, PUT'));
@@ -63,7 +63,7 @@ const read: Carried = async (typings, component, { response }) =>
   void response.json(await typings.read(component));
 
 const change: Carried = async (typings, component, { request, response }) => {
-  const body = await readBody(request, response);
+  const body = await readTypingBody(request, response);
   if (body.is === 'refusal') return refuse(response, body.status, body.error);
   const asked = componentTyping.safeParse(body.body);
   if (!asked.success) return refuse(response, 400, faultOf('body', asked.error));
@@ -89,7 +89,7 @@ export const componentRoutes: MoreRoutes = {
     ),
   },
   paths: {
-    [path]: {
+    [typingPath]: {
       parameters: [{ $ref: '#/components/parameters/component' }],
       get: {
         operationId: 'readComponentTyping',

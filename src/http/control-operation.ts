@@ -29,7 +29,7 @@ export interface Subjects {
   register: AccountRegister;
 }
 
-export interface Place {
+export interface PlatformUser {
   platform: Platform;
   user: string;
 }
@@ -75,7 +75,7 @@ interface Definition<Takes extends z.ZodObject, Answer extends z.ZodType | null>
   answer: Answer;
   run: (
     conversations: Conversations,
-    place: Place,
+    place: PlatformUser,
     taken: z.output<Takes>,
   ) => Promise<Answered<Answer extends z.ZodType ? z.input<Answer> : null>>;
 }
@@ -110,7 +110,7 @@ export function done<T>(body: T): { is: 'done'; body: T } {
 /** An openid, a phone number's digits, a business-scoped user id: two letters, a dot and at most 128 characters. */
 export const userPattern = '^[\\w@.=-]{1,131}$';
 
-function placeOf(accounts: Roster, params: Readonly<Record<string, string>>): Place | Refusal {
+function placeOf(accounts: Roster, params: Readonly<Record<string, string>>): PlatformUser | Refusal {
   const { channel = '', account = '', user: written = '' } = params;
   const served = accounts.of({ channel, account });
   if (!served) return { status: 404, error: unknownAccount(channel, account) };

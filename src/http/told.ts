@@ -4,15 +4,15 @@ import type { DeliveryWay } from '../core/notice.ts';
 import { NoAnswer, type Answer } from '../core/wire.ts';
 import { userOf, type Task, type WebDeps } from './task.ts';
 
-type Telling = Pick<WebDeps, 'clock' | 'observe'>;
+type Observing = Pick<WebDeps, 'clock' | 'observe'>;
 
-export function tellDelivery({ clock, observe }: Telling, task: Task, way: DeliveryWay): void {
+export function tellDelivery({ clock, observe }: Observing, task: Task, way: DeliveryWay): void {
   observe?.({ is: 'delivery', at: clock.now(), ...placeOf(task), way, code: 0, job: null });
 }
 
 /** The bot was called from `from` on; nothing calls it again for this delivery. */
 export function tellCall(
-  { clock, observe }: Telling,
+  { clock, observe }: Observing,
   task: Task,
   { from, result }: { from: number; result: Answer | NoAnswer },
 ): void {

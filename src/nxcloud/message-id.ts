@@ -28,6 +28,6 @@ export function splitMessageId(messageId: string): { id: string; phone: string |
   return id && phone ? { id, phone } : { id: messageId, phone: null };
 }
 
-function sha256(data: string): string {
+export function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex');
 }

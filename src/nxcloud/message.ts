@@ -3,9 +3,8 @@
  * body, several of each; accounts and templates report as `{field, value}`, calls as `calls[]`.
  * https://github.com/nxtele/http-api-document/wiki/WhatsApp-API-webhook
  */
-import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
-import { joinMessageId, keyOf } from './message-id.ts';
+import { joinMessageId, keyOf, sha256 } from './message-id.ts';
 import { fieldsOf, idOf, listOf, phoneOf, secondsOf, userOf, type Fields } from './fields.ts';
 
 export interface Reading {
@@ -131,8 +130,4 @@ function namesOf(list: unknown, ...parts: ((entry: Fields) => unknown)[]): strin
   if (!Array.isArray(list)) return [];
   const names = list.map((entry) => parts.map((part) => idOf(part(fieldsOf(entry)))));
   return names.flat().includes(null) ? null : names.map((name) => name.join(' '));
-}
-
-function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }

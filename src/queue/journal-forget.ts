@@ -7,7 +7,8 @@ export interface JournalForgetCommands {
   xdel(key: string, ...ids: string[]): Promise<unknown>;
 }
 
-const page = 1_000;
+/** Records of one command. */
+export const page = 1_000;
 
 /** Deletes every record that names the user. The whole journal is read for it. */
 export async function forgetIn(redis: JournalForgetCommands, conversation: Conversation): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Notice } from '../core/notice.ts';
 import type { Conversation } from '../core/platform.ts';
 import { inJson, recordOf, textOf, type Entry, type JournalRecord } from './journal-entry.ts';
-import { forgetIn } from './journal-forget.ts';
+import { forgetIn, page } from './journal-forget.ts';
 import { keys } from './keys.ts';
 
 export interface JournalReaderCommands {
@@ -36,8 +36,6 @@ export interface JournalReader {
   forget(conversation: Conversation): Promise<void>;
 }
 
-/** Of one command. */
-const page = 1_000;
 /** About a third of a full journal. */
 export const workLimit = 10 * page;
 /** A record is written so long after what it tells of, at most, unless Redis was away (ms). */

@@ -8,7 +8,7 @@ export interface SightingsCommands {
   hset(key: string, field: string, value: string): Promise<unknown>;
 }
 
-const hour = 60 * 60_000;
+const noteEvery = 60 * 60_000;
 /** A fault of Redis must not make a write of every push. */
 const minute = 60_000;
 
@@ -25,7 +25,7 @@ export function createSightings({
   const note = (field: string): void => {
     const now = clock.now();
     if (now < (due.get(field) ?? 0)) return;
-    due.set(field, now + hour);
+    due.set(field, now + noteEvery);
     redis.hset(keys.seen, field, String(now)).catch((error: unknown) => {
       due.set(field, now + minute);
       log.debug({ field, error }, 'What was seen of an account was not noted.');

@@ -16,7 +16,7 @@ export interface KeptSecretsCommands {
   ): Promise<[cursor: string, keys: string[]]>;
 }
 
-const PREFIX = '{keeptyping}:secret:';
+const secretPrefix = '{keeptyping}:secret:';
 
 /** A command that timed out may have been carried out: said again, it finds its own value and is content. */
 const REPLACE = `
@@ -39,16 +39,16 @@ return 1
 /** Closed secrets in Redis, under `{keeptyping}:secret:`. */
 export function createKeptSecrets(redis: KeptSecretsCommands): KeptSecrets {
   return {
-    read: (name) => redis.get(PREFIX + name),
+    read: (name) => redis.get(secretPrefix + name),
     write: async (name, value, ttlMs) => {
-      if (ttlMs === null) await redis.set(PREFIX + name, value);
-      else await redis.set(PREFIX + name, value, 'PX', Math.max(1, Math.ceil(ttlMs)));
+      if (ttlMs === null) await redis.set(secretPrefix + name, value);
+      else await redis.set(secretPrefix + name, value, 'PX', Math.max(1, Math.ceil(ttlMs)));
     },
-    replace: async (name, { from, to }) => (await redis.eval(REPLACE, 1, PREFIX + name, from, to)) === 1,
+    replace: async (name, { from, to }) => (await redis.eval(REPLACE, 1, secretPrefix + name, from, to)) === 1,
     drop: async (name) => {
-      await redis.del(PREFIX + name);
+      await redis.del(secretPrefix + name);
     },
-    names: (start) => namesOf(redis, PREFIX + start),
+    names: (start) => namesOf(redis, secretPrefix + start),
   };
 }
 
@@ -58,7 +58,7 @@ async function namesOf(redis: KeptSecretsCommands, start: string): Promise<strin
   let cursor = '0';
   do {
     const [next, keys] = await redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', 1_000);
-    for (const key of keys) found.add(key.slice(PREFIX.length));
+    for (const key of keys) found.add(key.slice(secretPrefix.length));
     cursor = next;
   } while (cursor !== '0');
   return [...found];

@@ -8,7 +8,7 @@ export interface CacheCommands {
   eval(script: string, numberOfKeys: number, key: string, value: string): Promise<unknown>;
 }
 
-const PREFIX = '{keeptyping}:cache:';
+const cachePrefix = '{keeptyping}:cache:';
 
 const DELETE_IF_EQUAL = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -23,12 +23,12 @@ return 0
  */
 export function createSharedCache(redis: CacheCommands, random: () => string): SharedCache {
   const dropIfEqual = async (key: string, value: string): Promise<void> => {
-    await redis.eval(DELETE_IF_EQUAL, 1, PREFIX + key, value);
+    await redis.eval(DELETE_IF_EQUAL, 1, cachePrefix + key, value);
   };
   return {
-    get: (key) => redis.get(PREFIX + key),
+    get: (key) => redis.get(cachePrefix + key),
     set: async (key, value, ttlMs) => {
-      await redis.set(PREFIX + key, value, 'PX', ttlMs);
+      await redis.set(cachePrefix + key, value, 'PX', ttlMs);
     },
     drop: dropIfEqual,
     lock: async (key, ttlMs) => {
@@ -44,5 +44,5 @@ export function createSharedCache(redis: CacheCommands, random: () => string): S
 
 /** Apart from the values, so that a lock may bear the name of what it protects. */
 function lockKey(key: string): string {
-  return `${PREFIX}lock:${key}`;
+  return `${cachePrefix}lock:${key}`;
 }
