@@ -1,30 +1,31 @@
 /** What is to stand in Redis of an account that somebody sets. */
 import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../core/clock.ts';
 import { idOf, type Place } from '../core/sight.ts';
 import {
+  type AccountRecord,
   closeFields,
+  type Fields,
   openFields,
   readRecord,
+  type Understanding,
   writeRecord,
-  type AccountRecord,
-  type Fields,
 } from './record.ts';
-import type { RecordStore } from './store.ts';
-import type { Understanding } from './understand.ts';
+import type { Records, RecordStore } from './records.ts';
 
-export type Put =
+type Put =
   | { is: 'created' | 'updated' }
   /** A sentence each, by the field's name, without any value. */
   | { is: 'faulty'; faults: readonly string[] }
   | Refused;
 
 /** It cannot be done, whatever the fields: why, and what mends it. */
-export interface Refused {
+interface Refused {
   is: 'refused';
   error: string;
 }
 
-export interface PutOptions<Account> extends Understanding<Account> {
+interface PutOptions<Account> extends Understanding<Account> {
   store: RecordStore;
   /** Fields that an update need not repeat. */
   keptOf: (place: Place) => readonly string[];
@@ -35,7 +36,7 @@ export interface PutOptions<Account> extends Understanding<Account> {
 }
 
 /** `changed`: somebody else was faster, and nothing was done. */
-export async function tryPut<Account>(
+async function tryPut<Account>(
   options: PutOptions<Account>,
   place: Place,
   given: Fields,
@@ -95,7 +96,7 @@ const noKey =
   'ACCOUNTS_KEY is not set, and without it no secret may lie in Redis: set it to 32 bytes in base64, the same in all processes.';
 const full = 'There is no room for another account: remove one, or use a second installation.';
 
-export function configured(place: Place): string {
+function configured(place: Place): string {
   return `${idOf(place)} is defined by the environment or by a file, which win: change it there.`;
 }
 
@@ -103,6 +104,64 @@ function stuck(names: readonly string[]): string {
   return `What is stored of ${names.join(', ')} was closed by another key: send them too, or put that key into ACCOUNTS_KEY_PREVIOUS.`;
 }
 
-export function refused(error: string): Refused {
+function refused(error: string): Refused {
   return { is: 'refused', error };
+}
+
+/** Sets and removes accounts at run time. */
+
+export type Removed = { is: 'removed' } | Refused;
+
+export interface DirectoryOptions<Account> extends PutOptions<Account> {
+  records: Pick<Records<Account>, 'follow'>;
+  clock: Pick<Clock, 'now'>;
+}
+
+/** Every member rejects when Redis is out of reach. */
+export interface Directory {
+  /**
+   * Sets an account. Secrets that are left out stay as they are, null takes one away; all else is as the fields say. What
+   * is set already changes nothing.
+   */
+  put(place: Place, fields: Fields): Promise<Put>;
+  /** Also where there is none. */
+  remove(place: Place): Promise<Removed>;
+}
+
+export function createDirectory<Account>(options: DirectoryOptions<Account>): Directory {
+  const { records } = options;
+  return {
+    put: async (place, given) => {
+      const put = await again(() => tryPut(options, place, given));
+      await records.follow();
+      return put;
+    },
+    remove: async (place) => {
+      const removed = await again(() => tryRemove(options, place));
+      await records.follow();
+      return removed;
+    },
+  };
+}
+
+/** Somebody else has changed it meanwhile: judged anew. */
+async function again<Done>(work: () => Promise<Done | 'changed'>): Promise<Done> {
+  for (;;) {
+    const done = await work();
+    if (done !== 'changed') return done;
+  }
+}
+
+async function tryRemove<Account>(
+  { store, clock, isConfigured }: DirectoryOptions<Account>,
+  place: Place,
+): Promise<Removed | 'changed'> {
+  const from = await store.of(idOf(place));
+  const record = from === null ? null : readRecord(from);
+  if (record === null || ('removedAt' in record && record.removedAt !== null))
+    return isConfigured(place) ? refused(configured(place)) : { is: 'removed' };
+  // What it has taken is still to be done: until that is over the record stays, marked.
+  const to = 'fault' in record ? null : writeRecord({ ...record, removedAt: clock.now() });
+  const said = await store.replace(idOf(place), { from, to });
+  return said === 'changed' ? said : { is: 'removed' };
 }

@@ -4,10 +4,16 @@
  */
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
-import { sayChanges } from './changes.ts';
-import { closeFields, openFields, readRecord, writeRecord } from './record.ts';
-import type { RecordStore } from './store.ts';
-import { understandAll, type All, type Known, type Understanding } from './understand.ts';
+import {
+  type All,
+  closeFields,
+  type Known,
+  openFields,
+  readRecord,
+  understandAll,
+  type Understanding,
+  writeRecord,
+} from './record.ts';
 
 export interface Records<Account> {
   /** Looks whether something has changed. One look at a time. Rejects when Redis is out of reach. */
@@ -112,4 +118,111 @@ async function sealAnew<Account>(
     if (said === 'replaced')
       log.info({ account: id }, 'Its secrets are closed by the present ACCOUNTS_KEY now.');
   }
+}
+
+/** What becomes of the accounts that are set at run time, in the log: once for each change. */
+
+/** One account, as far as the log is concerned. */
+export interface Shown {
+  account: unknown;
+  fault: string | null;
+  removedAt: number | null;
+}
+
+type Listing = ReadonlyMap<string, Shown>;
+
+/** @param before null: they are read for the first time, and only what is wrong is worth a line. */
+function sayChanges(log: Log, before: Listing | null, now: Listing): void {
+  for (const [account, next] of now) sayFault(log, account, { former: before?.get(account), next });
+  if (before === null) return;
+  for (const account of new Set([...before.keys(), ...now.keys()])) {
+    const line = lineOf(inUse(before.get(account)), inUse(now.get(account)));
+    if (line !== null) log.info({ account }, line);
+  }
+}
+
+function sayFault(
+  log: Log,
+  account: string,
+  { former, next }: { former: Shown | undefined; next: Shown },
+): void {
+  if (next.removedAt !== null || next.fault === null || next.fault === former?.fault) return;
+  if (next.account === null) log.error({ account }, `This account is skipped: ${next.fault}`);
+  else log.error({ account }, `This account goes on as it was: ${next.fault}`);
+}
+
+/** null: it takes no pushes. */
+function inUse(shown: Shown | undefined): string | null {
+  if (!shown || shown.account === null || shown.removedAt !== null) return null;
+  return JSON.stringify(shown.account);
+}
+
+function lineOf(before: string | null, now: string | null): string | null {
+  if (before === now) return null;
+  if (before === null) return 'This account has been added at run time.';
+  return now === null
+    ? 'This account has been removed: it takes no more pushes.'
+    : 'This account has been changed at run time.';
+}
+
+/** Where the records stand in Redis: a hash of them by name, and a word that is new after each change. */
+
+/** The Redis commands that it uses. */
+export interface RecordCommands {
+  get(key: string): Promise<string | null>;
+  hget(key: string, field: string): Promise<string | null>;
+  hgetall(key: string): Promise<Record<string, string>>;
+  eval(script: string, numberOfKeys: number, ...args: string[]): Promise<unknown>;
+}
+
+/** `id` is `channel/name`. Every member rejects when Redis is out of reach. */
+export interface RecordStore {
+  /** Another one after each change; null: nothing was ever written. */
+  revision(): Promise<string | null>;
+  all(): Promise<Readonly<Record<string, string>>>;
+  of(id: string): Promise<string | null>;
+  /** Replaces what is expected to stand there; null: nothing. `full`: there is no room for one more. */
+  replace(id: string, change: { from: string | null; to: string | null }): Promise<Replaced>;
+}
+
+export type Replaced = 'replaced' | 'changed' | 'full';
+
+const recordsKey = '{keeptyping}:account-records';
+const revisionKey = '{keeptyping}:account-records:revision';
+
+/** Each process holds all accounts; more belong on several installations. */
+const mostRecords = 2_000;
+
+const REPLACE = `
+local now = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if now ~= ARGV[2] then return 'changed' end
+if ARGV[3] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+else
+  if now == '' and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return 'full' end
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+end
+redis.call('SET', KEYS[2], ARGV[4])
+return 'replaced'
+`;
+
+/**
+ * @param random A word that is never said twice: a counter would count to the same number again in a Redis that has lost
+ * its data.
+ */
+export function createRecordStore(
+  redis: RecordCommands,
+  random: () => string,
+  most: number = mostRecords,
+): RecordStore {
+  return {
+    revision: () => redis.get(revisionKey),
+    all: () => redis.hgetall(recordsKey),
+    of: (id) => redis.hget(recordsKey, id),
+    replace: async (id, { from, to }) => {
+      const change = [id, from ?? '', to ?? '', random(), String(most)];
+      const said = await redis.eval(REPLACE, 2, recordsKey, revisionKey, ...change);
+      return said === 'replaced' || said === 'full' ? said : 'changed';
+    },
+  };
 }

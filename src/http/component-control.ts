@@ -1,13 +1,13 @@
 /** The part of the control API by which typing is switched for the accounts behind a third-party platform. */
-import { Router, type Request, type Response } from 'express';
-import type { ComponentTyping } from '../core/component-typing.ts';
+import { type Request, type Response, Router } from 'express';
+import type { ComponentTyping } from '../accounts/component-typing.ts';
 import type { Log } from '../core/log.ts';
 import { componentTyping } from './component-schemas.ts';
 import { createBodyReader } from './control-body.ts';
 import { faultOf } from './control-fault.ts';
 import { admit } from './control.ts';
 import type { Guard } from './guard.ts';
-import { answerOf, error, inPath, json, schemaOf, type MoreRoutes } from './openapi.ts';
+import { answerOf, error, inPath, json, type MoreRoutes, schemaOf } from './openapi.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod } from './webhook.ts';
 

@@ -1,10 +1,10 @@
 /** Every account as the control API shows it, and the way to set one. */
 import { lookup } from 'node:dns/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createDirectory } from '../accounts/directory.ts';
+import { createDirectory } from '../accounts/put.ts';
 import { urlFaults } from '../accounts/urls.ts';
-import { describeAccount, secretFields } from '../config/runtime.ts';
 import type { Account, Skipped } from '../config/index.ts';
+import { describeAccount, secretFields } from '../config/runtime.ts';
 import type { AccountServes, AccountView, TypingNow } from '../core/account-view.ts';
 import type { Place } from '../core/sight.ts';
 import type { AccountRegister } from '../http/account-register.ts';

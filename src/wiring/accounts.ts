@@ -1,12 +1,16 @@
 /** The accounts that this process serves: those of its configuration, and those that are set while it runs. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { createRecords, type Records } from '../accounts/records.ts';
-import { createRecordStore, type RecordCommands, type RecordStore } from '../accounts/store.ts';
-import { createSeal, type KeySeal } from '../accounts/seal.ts';
-import type { All, Understanding } from '../accounts/understand.ts';
+import { type All, createSeal, type KeySeal, type Understanding } from '../accounts/record.ts';
+import {
+  createRecords,
+  createRecordStore,
+  type RecordCommands,
+  type Records,
+  type RecordStore,
+} from '../accounts/records.ts';
 import { literalFaults } from '../accounts/urls.ts';
+import { type Account, type Config, tokenWarning } from '../config/index.ts';
 import { readRuntimeAccount, sealedFields } from '../config/runtime.ts';
-import { tokenWarning, type Account, type Config } from '../config/index.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { createRoster, type Roster, type Served } from '../core/served.ts';

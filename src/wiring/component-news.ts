@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
-import type { KeySeal } from '../accounts/seal.ts';
+import { createComponentTypings } from '../accounts/component-typing.ts';
+import type { KeySeal } from '../accounts/record.ts';
 import type { Config } from '../config/index.ts';
 import { authorizerName, behindOf } from '../core/authorizer.ts';
 import type { Clock } from '../core/clock.ts';
@@ -7,13 +8,13 @@ import type { Log } from '../core/log.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place } from '../core/sight.ts';
 import type { Accounts } from '../queue/accounts.ts';
-import { createComponentTypings } from '../queue/component-typing.ts';
 import { readSwitchedOff } from '../queue/switched-off.ts';
 import type { Connections } from '../redis/connect.ts';
 import { createKeptSecrets } from '../redis/kept-secrets.ts';
 import type { News } from '../wechat/component-listener.ts';
 import { createKeyFollower } from './component-keys.ts';
-import { createComponents, type Components, type ComponentsOptions } from './components.ts';
+import type { ComponentsOptions } from './component-live.ts';
+import { type Components, createComponents } from './components.ts';
 
 interface OpenOptions extends Omit<ComponentsOptions, 'kept' | 'seal' | 'typings' | 'told' | 'config'> {
   config: Config;

@@ -1,11 +1,10 @@
+import type { ComponentTypings } from '../accounts/component-typing.ts';
 import type { Skipped } from '../config/index.ts';
 import { behindOf } from '../core/authorizer.ts';
 import type { Served } from '../core/served.ts';
 import type { Place } from '../core/sight.ts';
 import type { KeptToken } from '../http/component-authorizers.ts';
-import type { ComponentTypings } from '../queue/component-typing.ts';
-import { make, open, type ComponentsOptions, type Live } from './component-live.ts';
-
+import { type ComponentsOptions, type Live, make, open } from './component-live.ts';
 export type { ComponentsOptions } from './component-live.ts';
 
 /** The third-party platforms of this process, and the accounts behind them as they are named. */

@@ -1,16 +1,16 @@
 /** What the doctor knows of the accounts that were set at run time. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { createRecordStore } from '../accounts/store.ts';
-import { understandAll } from '../accounts/understand.ts';
+import { understandAll } from '../accounts/record.ts';
+import { createRecordStore } from '../accounts/records.ts';
 import type { Account, Config } from '../config/index.ts';
-import { fail, ok, type Finding } from '../core/finding.ts';
+import { fail, type Finding, ok } from '../core/finding.ts';
 import { idOf } from '../core/sight.ts';
-import { createUnderstanding } from './accounts.ts';
 import { runChecks } from '../doctor/check.ts';
-import { recordChecks, type CheckParts } from './doctor-checks.ts';
-import { openRedis, type Opening } from './doctor-opening.ts';
 import { closeConnection } from '../redis/connect.ts';
+import { createUnderstanding } from './accounts.ts';
+import { type CheckParts, recordChecks } from './doctor-checks.ts';
+import { type Opening, openRedis } from './doctor-opening.ts';
 
 interface FoundRecords {
   accounts: Account[];

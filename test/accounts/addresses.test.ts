@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { reachOf, type Reach } from '../../src/accounts/addresses.ts';
+import { type Reach, reachOf } from '../../src/accounts/urls.ts';
 
 const known: Record<Reach, string[]> = {
   never: [

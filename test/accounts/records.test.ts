@@ -2,15 +2,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createDirectory } from '../../src/accounts/directory.ts';
-import type { Fields } from '../../src/accounts/record.ts';
-import { createRecords } from '../../src/accounts/records.ts';
-import { createSeal } from '../../src/accounts/seal.ts';
-import { createRecordStore } from '../../src/accounts/store.ts';
-import type { All } from '../../src/accounts/understand.ts';
 import { recordLog } from '../helpers/log.ts';
 import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
 import { handClock } from '../queue/fakes.ts';
+import { createDirectory } from '../../src/accounts/put.ts';
+import { type All, createSeal, type Fields } from '../../src/accounts/record.ts';
+import { createRecords, createRecordStore } from '../../src/accounts/records.ts';
 
 interface Account {
   fields: Fields;

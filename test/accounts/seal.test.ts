@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createSeal } from '../../src/accounts/seal.ts';
+import { createSeal } from '../../src/accounts/record.ts';
 
 const key = (byte: number): Buffer => Buffer.alloc(32, byte);
 const [first, second] = [key(1), key(2)];

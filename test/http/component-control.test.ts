@@ -3,13 +3,13 @@ import { createServer } from 'node:http';
 import request, { type Test } from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { ComponentTyping } from '../../src/core/component-typing.ts';
+import { recordLog } from '../helpers/log.ts';
+import type { ComponentTyping } from '../../src/accounts/component-typing.ts';
 import { createApp } from '../../src/http/app.ts';
 import { componentRoutes, createComponentControl } from '../../src/http/component-control.ts';
 import { operations } from '../../src/http/control-table.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
 import { describeControl } from '../../src/http/openapi.ts';
-import { recordLog } from '../helpers/log.ts';
 import { error, token } from './control-scene.ts';
 import { listen } from './wire.ts';
 

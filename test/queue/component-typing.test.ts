@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createComponentTypings } from '../../src/queue/component-typing.ts';
-import { readSwitchedOff } from '../../src/queue/switched-off.ts';
 import { recordLog } from '../helpers/log.ts';
+import { createComponentTypings } from '../../src/accounts/component-typing.ts';
+import { readSwitchedOff } from '../../src/queue/switched-off.ts';
 
 const key = '{keeptyping}:component:vendor';
 

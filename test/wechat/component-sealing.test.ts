@@ -1,11 +1,11 @@
 /** A change of ACCOUNTS_KEY, as a third-party platform's secrets live through it. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createSeal } from '../../src/accounts/seal.ts';
+import { recordLog } from '../helpers/log.ts';
+import { createSeal } from '../../src/accounts/record.ts';
 import { sealComponentAnew } from '../../src/wechat/component-sealing.ts';
 import { createComponentSecrets } from '../../src/wechat/component-secrets.ts';
 import { createComponentTokens } from '../../src/wechat/component-tokens.ts';
-import { recordLog } from '../helpers/log.ts';
 import { fakeKept, shop, vendor } from './component-scene.ts';
 import { fakeCache, fakeClock, fakeLog, scriptedSend } from './fakes.ts';
 

@@ -1,8 +1,8 @@
 /** What was said at run time about typing behind third-party platforms: a record of each in Redis, read by all processes. */
 import { z } from 'zod';
-import { untold, type ComponentTyping } from '../core/component-typing.ts';
 import type { Log } from '../core/log.ts';
-import { keys } from './keys.ts';
+import type { Rules } from '../core/rules.ts';
+import { keys } from '../queue/keys.ts';
 
 export interface ComponentTypingCommands {
   get(key: string): Promise<string | null>;
@@ -80,4 +80,58 @@ function parse(text: string | null): ComponentTyping | null {
   } catch {
     return null;
   }
+}
+
+/** For which accounts behind a component typing is on: said at run time, decided by every process alike. */
+
+/** What holds for accounts that are not named one by one. */
+export type Reach =
+  /** As the component's template says. */
+  | { is: 'template' }
+  | { is: 'all' }
+  | { is: 'none' }
+  | { is: 'list'; appids: readonly string[] }
+  /** So many of a hundred, always the same ones: a higher share keeps those that a lower one had. */
+  | { is: 'share'; percent: number };
+
+export interface ComponentTyping {
+  typing: Reach;
+  /** By AppID; wins over `typing`. */
+  accounts: Readonly<Record<string, 'on' | 'off'>>;
+}
+
+const untold: ComponentTyping = { typing: { is: 'template' }, accounts: {} };
+
+type Mode = Rules['mode'];
+
+/** The account's mode. What is switched on where the template is off types continuously. */
+export function modeOf({ typing, accounts }: ComponentTyping, appId: string, template: Mode): Mode {
+  const own = Object.hasOwn(accounts, appId) ? accounts[appId] : undefined;
+  const on = own === undefined ? isReached(typing, appId) : own === 'on';
+  if (on === null) return template;
+  if (!on) return 'off';
+  return template === 'off' ? 'continuous' : template;
+}
+
+/** null: the template says. */
+function isReached(typing: Reach, appId: string): boolean | null {
+  switch (typing.is) {
+    case 'template':
+      return null;
+    case 'all':
+      return true;
+    case 'none':
+      return false;
+    case 'list':
+      return typing.appids.includes(appId);
+    case 'share':
+      return fractionOf(appId) * 100 < typing.percent;
+  }
+}
+
+/** Where a name stands from 0 up to 1, always the same: FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
+export function fractionOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < name.length; at += 1) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
+  return ((hash >>> 0) % 10_000) / 10_000;
 }
