@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { createBotTurns } from '../bot-queue/ends.ts';
+import { createBotQueueWatch } from '../bot-queue/follow.ts';
 import type { Platform } from '../core/platform.ts';
-import { createBotQueueWatch } from '../queue/bot-queue.ts';
-import { createBotTurns } from '../queue/bot-turns.ts';
 import type { EventQueue } from '../queue/events.ts';
 import { keys } from '../queue/keys.ts';
 import { createLeader } from '../queue/leader.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { merge, namesSomething, parseNamed, targetsOf } from '../../src/queue/bot-queue-target.ts';
+import { merge, namesSomething, parseNamed, targetsOf } from '../../src/bot-queue/target.ts';
 
 describe('what a job names', () => {
   test.each([

@@ -1,17 +1,15 @@
 /** A real bot's queue and workers, and the watch on them. */
 import { EventEmitter, once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { DelayedError, Queue, Worker, type Job, type JobsOptions, type Processor } from 'bullmq';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { DelayedError, type Job, type JobsOptions, type Processor, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Ended } from '../../src/queue/bot-queue-ends.ts';
-import type { BotJobTarget } from '../../src/queue/bot-queue-target.ts';
-import { createProgress, type MemoryCommands } from '../../src/queue/bot-queue-memory.ts';
-import { createBotQueueWatch, type BotQueueOptions } from '../../src/queue/bot-queue.ts';
-import { createOutage } from '../../src/queue/bot-queue-outage.ts';
-import { keys } from '../../src/queue/keys.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
 import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
+import type { Ended } from '../../src/bot-queue/ends.ts';
+import { type BotQueueOptions, createBotQueueWatch, createOutage } from '../../src/bot-queue/follow.ts';
+import { type BotJobTarget, createProgress, type MemoryCommands } from '../../src/bot-queue/target.ts';
+import { keys } from '../../src/queue/keys.ts';
 import { deferred } from './fakes.ts';
 
 const kinds = await redisKinds();

@@ -12,16 +12,16 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Log } from '../core/log.ts';
-import { handleEnd, type Ended, type EndsOptions } from './bot-queue-ends.ts';
+import { type Ended, type EndsOptions, handleEnd } from './ends.ts';
+import { beginOf, type BotEvent, readEvents, readWait, type StreamCommands } from './stream.ts';
 import {
   createBotQueueMemory,
   createProgress,
   type MemoryCommands,
+  namesSomething,
+  parseNamed,
   type Progress,
-} from './bot-queue-memory.ts';
-import { beginOf, readEvents, readWait, type BotEvent, type StreamCommands } from './bot-queue-stream.ts';
-import { createOutage, type Outage } from './bot-queue-outage.ts';
-import { namesSomething, parseNamed } from './bot-queue-target.ts';
+} from './target.ts';
 
 export interface BotQueueOptions {
   /** The bot's queue. */
@@ -138,4 +138,43 @@ async function learn(
     if (namesSomething(named)) await memory.learn(jobId, named);
   };
   await Promise.all([...running].map(each));
+}
+
+/** The time in which the queue cannot be followed. */
+interface Outage {
+  /** It is going on. */
+  now(): boolean;
+  seen(error: unknown): void;
+  over(): void;
+}
+
+interface ConnectionEvents {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  on(event: 'ready', listener: () => void): unknown;
+}
+
+/** One line when it begins, one when it is over; ioredis reports every single retry. */
+export function createOutage(redis: ConnectionEvents, { queue, log }: { queue: string; log: Log }): Outage {
+  let now = false;
+  // Why a command fails is told by the connection: the command itself says only that it was given up.
+  let cause: string | null = null;
+  redis.on('error', (error: Error) => (cause = causeOf(error)));
+  redis.on('ready', () => (cause = null));
+  return {
+    now: () => now,
+    seen: (error) => {
+      if (now) return;
+      now = true;
+      log.warn({ cause: cause ?? causeOf(error) }, `The bot's queue ${queue} is out of reach; trying again.`);
+    },
+    over: () => {
+      if (now) log.info({}, `The bot's queue ${queue} is followed again.`);
+      now = false;
+    },
+  };
+}
+
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }
