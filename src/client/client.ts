@@ -1,7 +1,6 @@
 import type { Connection } from './connection.ts';
-import type { Conversations, Step } from './conversations.ts';
-import { TypingError, type OrderName } from './error.ts';
-import { carryOut, type Order, type Outcome } from './order.ts';
+import { carryOut, type Order, type OrderName, type Outcome, TypingError } from './orders.ts';
+import type { Held } from './turns.ts';
 
 /** What the methods of one client share. */
 export interface Client {
@@ -60,4 +59,52 @@ async function tell(
   } catch {
     // There is nobody left to tell.
   }
+}
+
+/** One step at a time for each conversation, so that a stop never overtakes its start. */
+interface Conversations {
+  /** Runs a step after the earlier ones of that conversation. It must never throw. */
+  queue(path: string, step: Step): void;
+  /** How many steps of that conversation have not ended. */
+  waiting(path: string): number;
+  /** Resolves when no step waits any more. */
+  idle(): Promise<void>;
+}
+
+export type Step = (held: Held) => Promise<void>;
+
+interface Line extends Held {
+  waiting: number;
+  last: Promise<void>;
+}
+
+export function createConversations(): Conversations {
+  const lines = new Map<string, Line>();
+  return {
+    queue: (path, step) => {
+      const line = lines.get(path) ?? {
+        holders: new Set(),
+        unsure: false,
+        waiting: 0,
+        last: Promise.resolve(),
+      };
+      lines.set(path, line);
+      line.waiting += 1;
+      line.last = follow(line, step).then(() => {
+        // A quiet conversation leaves nothing behind.
+        if (line.waiting === 0 && line.holders.size === 0) lines.delete(path);
+        return;
+      });
+    },
+    waiting: (path) => lines.get(path)?.waiting ?? 0,
+    idle: async () => {
+      await Promise.all([...lines.values()].map((line) => line.last));
+    },
+  };
+}
+
+async function follow(line: Line, step: Step): Promise<void> {
+  await line.last;
+  await step(line);
+  line.waiting -= 1;
 }

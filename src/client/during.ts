@@ -1,10 +1,15 @@
-import { guard, queue, send, type Client } from './client.ts';
-import { pathOf, type Message } from './conversation.ts';
-import type { Step } from './conversations.ts';
-import { TypingError } from './error.ts';
-import { textOf, type Order, type Outcome } from './order.ts';
-import { startOf, stopOf } from './orders.ts';
-import { letGo, type Holder } from './turns.ts';
+import { type Client, guard, queue, send, type Step } from './client.ts';
+import {
+  type Message,
+  type Order,
+  type Outcome,
+  pathOf,
+  startOf,
+  stopOf,
+  textOf,
+  TypingError,
+} from './orders.ts';
+import { type Holder, letGo } from './turns.ts';
 
 /** Starts typing without waiting for it, and gives back what ends it. Neither throws. */
 export function hold(client: Client, message: Message): () => void {

@@ -1,3 +1,3 @@
-export type { Conversation, Message, PauseOptions } from './conversation.ts';
-export { TypingError, type OrderName } from './error.ts';
+export type { Conversation, Message, PauseOptions } from './orders.ts';
+export { TypingError, type OrderName } from './orders.ts';
 export { createTyping, type Typing, type TypingOptions } from './typing.ts';

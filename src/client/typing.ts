@@ -1,12 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createReport, guard, queue, send, type Client } from './client.ts';
+import { type Client, createConversations, createReport, guard, queue, send } from './client.ts';
 import { createConnection } from './connection.ts';
-import { pathOf, type Conversation, type Message, type PauseOptions } from './conversation.ts';
-import { createConversations } from './conversations.ts';
 import { hold } from './during.ts';
-import type { OrderName, TypingError } from './error.ts';
-import type { Order } from './order.ts';
-import { pauseOf, resumeOf, startOf, stopOf } from './orders.ts';
+import {
+  type Conversation,
+  type Message,
+  type Order,
+  type OrderName,
+  pathOf,
+  pauseOf,
+  type PauseOptions,
+  resumeOf,
+  startOf,
+  stopOf,
+  type TypingError,
+} from './orders.ts';
 
 export interface TypingOptions {
   /** Address of keeptyping, such as `http://127.0.0.1:3000`; a path in front of the control API may follow. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createConversations } from '../../src/client/conversations.ts';
+import { createConversations } from '../../src/client/client.ts';
 import type { Held } from '../../src/client/turns.ts';
 
 test('a conversation is remembered while a function of it runs, and forgotten when nothing is left', async () => {
