@@ -3,9 +3,8 @@ import type { z } from 'zod';
 import type { Rules } from '../core/rules.ts';
 import type { NxcloudAccount } from '../nxcloud/account.ts';
 import type { WechatAccount } from '../wechat/account.ts';
-import type { Candidate } from './candidate.ts';
 import { nxcloudFields, wechatFields } from './schema.ts';
-import type { Settings } from './settings.ts';
+import type { Candidate, Settings } from './settings.ts';
 
 export type Account = WechatAccount | NxcloudAccount;
 

@@ -1,11 +1,68 @@
 /** Third-party platforms: from what somebody wrote down to what the adapter takes. */
-import type { z } from 'zod';
+import { z } from 'zod';
+import { appIdPattern } from '../core/authorizer.ts';
 import type { WechatComponent } from '../wechat/component.ts';
-import { buildBoth, noFields, present, readInterim, type Limits } from './accounts.ts';
-import type { Candidate } from './candidate.ts';
-import { componentFields, templateFields } from './component-schema.ts';
-import type { Environment } from './settings.ts';
+import { buildBoth, type Limits, noFields, present, readInterim } from './accounts.ts';
 import { readValue } from './environment.ts';
+import { aesKey, needed, wechatFields } from './schema.ts';
+import type { Candidate, Environment } from './settings.ts';
+
+/** The fields of a third-party platform, as a file spells them; a message goes on after the field's name. */
+
+const { appSecret, tokenPrevious, encodingAesKeyPrevious, apiBase, accessTokenUrl } = wechatFields.shape;
+
+/** Every setting of an account but its identity: all its authorizers have it. */
+const templateFields = wechatFields.pick({
+  kind: true,
+  typingPath: true,
+  interim: true,
+  customSend: true,
+  botUrl: true,
+  botMode: true,
+  replyConcurrency: true,
+  typing: true,
+  afterAck: true,
+  sendEnds: true,
+  startDelayMs: true,
+  starts: true,
+  rules: true,
+});
+
+const forEach = accessTokenUrl.refine((url) => url === undefined || url.includes('{appid}'), {
+  error: 'must hold {appid}: one token is not good for another account',
+});
+
+const headerValue = z
+  .string({ error: 'must be a text in quotes' })
+  .regex(/^[!-~]([ -~]*[!-~])?$/, { error: 'must be what stands behind "Authorization: "' });
+
+const appIds = z.array(z.string().regex(appIdPattern, { error: 'is no AppID' }), {
+  error: 'must be a list of AppIDs',
+});
+
+const page = "the platform's page at open.weixin.qq.com";
+
+const componentFields = z
+  .strictObject({
+    appId: needed(`copy the AppID from ${page}`),
+    appSecret,
+    token: needed(`copy the Token from ${page}`),
+    tokenPrevious,
+    encodingAesKey: needed(`copy the message key from ${page}`).pipe(aesKey),
+    encodingAesKeyPrevious,
+    apiBase,
+    authorizerTokenUrl: forEach,
+    authorizerTokenAuthorization: headerValue.optional(),
+    forwardUrl: accessTokenUrl,
+    minis: appIds.default([]),
+    template: templateFields.prefault({}),
+  })
+  .refine((read) => read.appSecret !== undefined || read.authorizerTokenUrl !== undefined, {
+    path: ['appSecret'],
+    error: 'is missing: set it, or authorizerTokenUrl',
+    // However much else is wrong: all is said at once.
+    when: ({ value }) => typeof value === 'object' && value !== null,
+  });
 
 /** A component as somebody wrote it down, not yet checked; `label` takes a field's whole path. */
 export interface ComponentCandidate extends Pick<Candidate, 'name' | 'from' | 'fields' | 'faults'> {

@@ -1,8 +1,7 @@
 /** The account that the environment defines by plain variables, `default`, and `${NAME}` in files. */
-import type { Channel } from '../core/platform.ts';
-import type { Candidate, Fields } from './candidate.ts';
+import type { Channel } from '../core/conversation.ts';
 import { nxcloudFields, wechatFields } from './schema.ts';
-import type { Environment } from './settings.ts';
+import type { Candidate, Environment, Fields } from './settings.ts';
 
 /** Fields whose presence says that there is to be an account; the others only shape it. */
 const DEFINING: Record<Channel, readonly string[]> = {

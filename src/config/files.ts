@@ -1,13 +1,12 @@
 /** The accounts and the third-party platforms of `default.json` and `local.json`. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Channel } from '../core/platform.ts';
+import type { Channel } from '../core/conversation.ts';
 import { isAccountName } from '../core/served.ts';
-import type { Candidate, Fields } from './candidate.ts';
 import type { ComponentCandidate } from './components.ts';
 import { fillIn } from './environment.ts';
-import { parseJson, readText, type ReadFile } from './json-file.ts';
-import type { Environment } from './settings.ts';
+import type { Candidate, Environment, Fields } from './settings.ts';
 
 const DEFAULT_FOLDER = 'config';
 
@@ -121,4 +120,42 @@ function merge(under: Fields, over: Fields): Fields {
 
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** One file of the configuration, as far as it is JSON. */
+
+/** The text of a file; null when there is none. Throws when it cannot be read. */
+export type ReadFile = (path: string) => string | null;
+
+/** What the disk holds. */
+export function readFromDisk(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The file's text; null when there is none. A fault when it cannot be read. */
+function readText(path: string, readFile: ReadFile, faults: string[]): string | null {
+  try {
+    return readFile(path);
+  } catch {
+    faults.push(`${path}: cannot be read: let this user read it`);
+    return '{"version":1}';
+  }
+}
+
+/** The parser's own words may quote the file, secrets included: only the place is taken from them. */
+function parseJson(text: string, path: string, faults: string[]): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    const position = /position (\d+)/.exec(String(error))?.[1];
+    const line =
+      position === undefined ? '' : ` (line ${text.slice(0, Number(position)).split('\n').length})`;
+    faults.push(`${path}: is not JSON${line}: mend it or remove it`);
+    return undefined;
+  }
 }

@@ -1,10 +1,9 @@
 /** Accounts that are set while keeptyping runs: the same fields as in a file, and what may be said of them. */
 import { z } from 'zod';
-import type { Channel } from '../core/platform.ts';
-import { readAccount, type Account } from './accounts.ts';
-import type { Fields } from './candidate.ts';
+import type { Channel } from '../core/conversation.ts';
+import { type Account, readAccount } from './accounts.ts';
 import { nxcloudFields, wechatFields } from './schema.ts';
-import type { Settings } from './settings.ts';
+import type { Fields, Settings } from './settings.ts';
 
 /** Nobody is told these again, and an update need not repeat them. */
 export const secretFields: Record<Channel, readonly string[]> = {

@@ -1,5 +1,6 @@
 /** The settings of a process that are not an account's, from the environment. */
 import { z } from 'zod';
+import type { Channel } from '../core/conversation.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -116,4 +117,19 @@ function isKey(text: string): boolean {
 
 function bytesOf(text: string): Buffer {
   return Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
+}
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** An account as somebody wrote it down, not yet checked. */
+export interface Candidate {
+  channel: Channel;
+  name: string;
+  from: 'environment' | 'files' | 'record';
+  /** Without the empty ones. */
+  fields: Fields;
+  /** What was found wrong on the way here. */
+  faults: readonly string[];
+  /** What a fault calls a field: the variable's name, or the place in the files. */
+  label: (field: string) => string;
 }
