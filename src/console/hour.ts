@@ -1,9 +1,6 @@
 /** What the last hour was like, kept up to date record by record. No user is in it. */
-import { wasWanted, type Notice } from '../core/notice.ts';
-import { binOf, coverBounds, placeOf, waitBounds } from './measures.ts';
-import type { JournalRecord } from './ports.ts';
-import { createTally, type Tally } from './tally.ts';
-import type { AccountRow } from './wire.ts';
+import { type Notice, wasWanted } from '../core/notice.ts';
+import type { AccountRow, Distribution, JournalRecord } from './wire.ts';
 
 export interface Hour {
   add(record: JournalRecord): void;
@@ -91,4 +88,105 @@ function worstOf(breakers: ReadonlyMap<string, Breaker> | undefined, now: number
     .filter(({ at }) => at > now - breakerKept)
     .map(({ state }) => state);
   return (['open', 'probing'] as const).find((state) => states.includes(state)) ?? 'closed';
+}
+
+/** Waits and covers as counts, so that an hour of them can be added up and taken apart again. */
+
+/** In s. */
+export const waitBounds = [1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600];
+export const coverBounds = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
+
+/** Neighbouring bins differ by so much: what is read off them is right within 3 %. */
+const ratio = 1.06;
+const least = 0.01;
+
+/** The bin of a wait of so many seconds. */
+export function binOf(seconds: number): number {
+  return Math.round(Math.log(Math.max(seconds, least) / least) / Math.log(ratio));
+}
+
+/** The p-quantile (0…1) in s of what is counted by bin; null of nothing. */
+export function quantile(bins: readonly [bin: string, count: number][], p: number): number | null {
+  const sorted = bins.map(([bin, count]) => [Number(bin), count] as const).toSorted(([a], [b]) => a - b);
+  const all = sorted.reduce((sum, [, count]) => sum + count, 0);
+  let left = Math.ceil(p * all);
+  for (const [bin, count] of sorted) {
+    left -= count;
+    if (left <= 0) return Number((least * ratio ** bin).toPrecision(3));
+  }
+  return null;
+}
+
+/** Which of the counts a value belongs to. */
+export function placeOf(bounds: readonly number[], value: number): number {
+  const place = bounds.findIndex((bound) => value <= bound);
+  return place < 0 ? bounds.length : place;
+}
+
+export function distributionOf(
+  bounds: readonly number[],
+  places: readonly [place: string, count: number][],
+): Distribution {
+  const counts = [...bounds, 0].map(() => 0);
+  for (const [place, count] of places) counts[Number(place)] = count;
+  return { bounds: [...bounds], counts };
+}
+
+/** Counts by name, of a moving hour: each minute is added as it comes and taken back as it goes. */
+
+export type Counts = Map<string, number>;
+
+interface Tally {
+  add(at: number, name: string, count?: number): void;
+  /** Takes back what is older than an hour. */
+  forget(now: number): void;
+  /** Of the hour. */
+  readonly total: ReadonlyMap<string, number>;
+  /** Of the last full minute. */
+  lastMinute(now: number, name: string): number;
+}
+
+const minute = 60_000;
+const kept = 60;
+
+export function createTally(): Tally {
+  const total: Counts = new Map();
+  const minutes = new Map<number, Counts>();
+  return {
+    total,
+    add: (at, name, count = 1) => {
+      const slot = slotOf(at);
+      const counts: Counts = minutes.get(slot) ?? new Map();
+      minutes.set(slot, counts);
+      bump(counts, name, count);
+      bump(total, name, count);
+    },
+    forget: (now) => {
+      for (const [slot, counts] of minutes) {
+        if (slot > slotOf(now) - kept) continue;
+        for (const [name, count] of counts) bump(total, name, -count);
+        minutes.delete(slot);
+      }
+    },
+    lastMinute: (now, name) => minutes.get(slotOf(now) - 1)?.get(name) ?? 0,
+  };
+}
+
+/** What `names` count whose name begins so, by the rest of it; most first. */
+export function under(counts: ReadonlyMap<string, number>, start: string): [rest: string, count: number][] {
+  return [...counts]
+    .flatMap(([name, count]): [string, number][] =>
+      name.startsWith(start) ? [[name.slice(start.length), count]] : [],
+    )
+    .toSorted(([, a], [, b]) => b - a);
+}
+
+function bump(counts: Counts, name: string, by: number): void {
+  const count = (counts.get(name) ?? 0) + by;
+  if (count === 0) counts.delete(name);
+  else counts.set(name, count);
+}
+
+function slotOf(at: number): number {
+  return Math.floor(at / minute);
 }

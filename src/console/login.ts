@@ -1,11 +1,9 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readJson } from '../pages/body.ts';
 import { sendJson } from '../pages/respond.ts';
-import type { Attempts } from './attempts.ts';
-import { foreign, isFromPage } from './origin.ts';
-import type { Caller, Guard } from './ports.ts';
-import { sessionBody } from './requests.ts';
-import type { Sessions } from './session.ts';
+import { sessionBody } from './routes.ts';
+import type { Caller, Guard } from './wire.ts';
 
 export interface LoginParts {
   guard: Guard;
@@ -67,4 +65,120 @@ function bearing({ headers, httpVersion, socket }: Caller, token: string): Calle
 
 function done(response: ServerResponse, cookie: string): void {
   response.writeHead(204, { 'set-cookie': cookie, 'cache-control': 'no-store' }).end();
+}
+
+/** Failed logins of the last minute. */
+export interface Attempts {
+  /** How long this caller may not try (ms); 0: now. */
+  wait(caller: string): number;
+  failed(caller: string): void;
+}
+
+/** Somebody who guesses must not lock the others out… */
+const own = 10;
+/** …nor go on under ever new names. */
+const everybody = 100;
+const minute = 60_000;
+
+export function createAttempts(clock: { now: () => number }): Attempts {
+  let failures: { caller: string; at: number }[] = [];
+  const left = (of: readonly { at: number }[], limit: number): number => {
+    const oldest = of.at(-limit);
+    return oldest === undefined ? 0 : oldest.at + minute - clock.now();
+  };
+  return {
+    wait: (caller) => {
+      failures = failures.filter(({ at }) => at > clock.now() - minute);
+      const theirs = failures.filter((failure) => failure.caller === caller);
+      return Math.max(left(theirs, own), left(failures, everybody));
+    },
+    failed: (caller) => {
+      failures.push({ caller, at: clock.now() });
+    },
+  };
+}
+
+export const foreign = 'Only the console’s own page may ask this.';
+
+type Asked = Pick<IncomingMessage, 'headers'>;
+
+/**
+ * Whether our own page asks, for what changes something. Every browser says so by one of the two headers, and a page
+ * of another site can set neither: https://developer.mozilla.org/docs/Web/HTTP/Headers/Sec-Fetch-Site
+ */
+export function isFromPage({ headers }: Asked): boolean {
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined) return site === 'same-origin';
+  const { origin = '' } = headers;
+  return URL.canParse(origin) && new URL(origin).host === headers.host;
+}
+
+/** For what is only read: nobody's page but ours, or a person who has typed the address, or a program. */
+export function isFromElsewhere({ headers }: Asked): boolean {
+  return !['same-origin', 'none', undefined].includes(headers['sec-fetch-site']);
+}
+
+/**
+ * Who is logged in: a cookie that says until when, signed with a key that is made of the control token. Every web
+ * process knows it by that alone, and it is worth nothing as soon as the token is another.
+ */
+
+export interface Sessions {
+  /** The `Set-Cookie` header for who has shown this token. */
+  start(token: string, caller: Caller): string;
+  /** The one that takes it back. */
+  end(caller: Caller): string;
+  /** Until when the caller is logged in (ms); null: not at all. */
+  check(caller: Caller): number | null;
+}
+
+const name = 'keeptyping_console';
+const lasts = 12 * 60 * 60_000;
+
+export function createSessions(tokens: readonly string[], clock: { now: () => number }): Sessions {
+  const keys = tokens.map(keyOf);
+  return {
+    start: (token, caller) => {
+      const until = String(Math.floor(clock.now()) + lasts);
+      return header(`${until}.${sign(keyOf(token), until).toString('base64url')}`, lasts / 1000, caller);
+    },
+    end: (caller) => header('', 0, caller),
+    check: ({ headers }) => {
+      const good = cookiesOf(headers.cookie).filter((value) => isSigned(keys, value));
+      const until = Math.max(0, ...good.map((value) => Number.parseInt(value, 10)));
+      return until > clock.now() ? until : null;
+    },
+  };
+}
+
+function header(value: string, seconds: number, caller: Caller): string {
+  const secure = cameByHttps(caller) ? '; Secure' : '';
+  return `${name}=${value}; Path=/console; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`;
+}
+
+function keyOf(token: string): Buffer {
+  return createHmac('sha256', token).update('keeptyping console session').digest();
+}
+
+function sign(key: Buffer, until: string): Buffer {
+  return createHmac('sha256', key).update(until).digest();
+}
+
+function isSigned(keys: readonly Buffer[], value: string): boolean {
+  const [, until = '', signature = ''] = /^(\d{1,15})\.([\w-]{43})$/.exec(value) ?? [];
+  if (until === '') return false;
+  const given = Buffer.from(signature, 'base64url');
+  return keys.map((key) => timingSafeEqual(sign(key, until), given)).includes(true);
+}
+
+/** A browser may send several of one name, from other places than ours. */
+function cookiesOf(header = ''): string[] {
+  const pairs = header.split(';').map((pair) => pair.trim());
+  return pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
+}
+
+/** Heroku's router, and most others, speak HTTP with us and say what was spoken with them. */
+function cameByHttps({ headers, socket }: Caller): boolean {
+  const told = String(headers['x-forwarded-proto'] ?? '').split(',');
+  return 'encrypted' in socket || told[0]?.trim() === 'https';
 }

@@ -1,11 +1,45 @@
 /** What the page asks and tells below `/console/api/`; wire.ts says it whole. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
-import type { Conversations, FailedJobs, Source } from './ports.ts';
-import { emptyBody, pauseBody, retryBody, searchQuery, userName } from './requests.ts';
 import type { Watch } from './watch.ts';
-import type { SearchAnswer } from './wire.ts';
+import type { Conversations, FailedJobs, SearchAnswer, Source } from './wire.ts';
+
+/** What the page may ask, read from the wire. */
+
+const time = z
+  .string()
+  .regex(/^\d{1,15}$/)
+  .transform(Number)
+  .optional();
+
+const searchQuery = z.object({
+  // A phone number's "+" stands in no push.
+  q: z
+    .string()
+    .trim()
+    .max(256)
+    .transform((q) => q.replace(/^\+/, ''))
+    .optional(),
+  from: time,
+  to: time,
+  before: z
+    .string()
+    .regex(/^\d{1,15}-\d{1,15}$/)
+    .optional(),
+});
+
+/** As the control API takes it. */
+const userName = /^[\w@.=-]{1,131}$/;
+
+export const sessionBody = z.object({ token: z.string().min(1).max(1_000) });
+
+/** As the control API takes it: up to a year. */
+const pauseBody = z.object({ seconds: z.int().min(1).max(31_536_000).optional() });
+
+const retryBody = z.object({ unknown: z.boolean().optional() });
+
+const emptyBody = z.object({});
 
 export interface RouteParts {
   source: Source;

@@ -1,8 +1,6 @@
-import { openBoard } from '../console/board.ts';
-import { createConsole, type Console } from '../console/console.ts';
-import type { Look, Source } from '../console/ports.ts';
-import type { QueueRow } from '../console/wire.ts';
 import type { Skipped } from '../config/index.ts';
+import { type Console, createConsole, openBoard } from '../console/console.ts';
+import type { Look, QueueRow, Source } from '../console/wire.ts';
 import { createConversations, viewNow } from '../queue/conversations.ts';
 import { readFailed, runAgain } from '../queue/failed.ts';
 import { keys } from '../queue/keys.ts';

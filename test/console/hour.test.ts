@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { createHour, type Hour } from '../../src/console/hour.ts';
 import {
   binOf,
   coverBounds,
+  createHour,
+  createTally,
   distributionOf,
+  type Hour,
   placeOf,
   quantile,
+  under,
   waitBounds,
-} from '../../src/console/measures.ts';
-import { createTally, under } from '../../src/console/tally.ts';
+} from '../../src/console/hour.ts';
 import type { Notice } from '../../src/core/notice.ts';
 
 const minute = 60_000;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readSeldom } from '../../src/console/seldom.ts';
+import { readSeldom } from '../../src/console/console.ts';
 
 function counted(everyMs: number, fails = 0) {
   let readings = 0;

@@ -1,15 +1,15 @@
 /** The console on a real server, over a source that a test moves by hand. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createConsole, type Console, type ConsoleOptions } from '../../src/console/console.ts';
-import type { JournalRecord, Look, Source } from '../../src/console/ports.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { handClock, type HandClock, scriptedPlatform } from '../queue/fakes.ts';
+import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
+import type { JournalRecord, Look, Source } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
 import { createRoster } from '../../src/core/served.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { viewOf } from '../../src/core/view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { handClock, scriptedPlatform, type HandClock } from '../queue/fakes.ts';
 
 export const token = 'control-token-0123456789';
 

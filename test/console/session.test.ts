@@ -1,10 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { createAttempts } from '../../src/console/attempts.ts';
-import { isFromElsewhere, isFromPage } from '../../src/console/origin.ts';
-import type { Caller } from '../../src/console/ports.ts';
-import { createSessions } from '../../src/console/session.ts';
 import { handClock } from '../queue/fakes.ts';
+import { createAttempts, createSessions, isFromElsewhere, isFromPage } from '../../src/console/login.ts';
+import type { Caller } from '../../src/console/wire.ts';
 
 const token = 'control-token-0123456789';
 const hour = 60 * 60_000;

@@ -1,7 +1,7 @@
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createViewers, type Viewers } from '../../src/console/viewers.ts';
+import { createViewers, type Viewers } from '../../src/console/watch.ts';
 
 let viewers: Viewers;
 let server: Server;
