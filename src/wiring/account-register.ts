@@ -5,9 +5,8 @@ import { createDirectory } from '../accounts/put.ts';
 import { urlFaults } from '../accounts/urls.ts';
 import type { Account, Skipped } from '../config/index.ts';
 import { describeAccount, secretFields } from '../config/runtime.ts';
-import type { AccountServes, AccountView, TypingNow } from '../core/account-view.ts';
+import type { AccountRegister, AccountServes, AccountView, TypingNow } from '../control/operation.ts';
 import type { Place } from '../core/sight.ts';
-import type { AccountRegister } from '../http/account-register.ts';
 import { isChannel } from './accounts.ts';
 import type { Parts } from './parts.ts';
 

@@ -1,10 +1,14 @@
 import type { Router } from 'express';
 import { z } from 'zod';
-import { authorizerRoutes, createAuthorizerControl } from '../http/component-authorizers.ts';
-import { componentRoutes, createComponentControl } from '../http/component-control.ts';
-import { runtimeFields } from '../config/runtime.ts';
 import type { Skipped } from '../config/index.ts';
-import { createControl } from '../http/control.ts';
+import { runtimeFields } from '../config/runtime.ts';
+import {
+  authorizerRoutes,
+  componentRoutes,
+  createAuthorizerControl,
+  createComponentControl,
+} from '../control/components.ts';
+import { createControl } from '../control/control.ts';
 import { createConversations } from '../queue/conversations.ts';
 import type { EventQueue } from '../queue/events.ts';
 import type { Store } from '../queue/store.ts';

@@ -1,16 +1,16 @@
 /** Accounts behind a third-party platform, from the ticket to the phone. */
 import { randomBytes } from 'node:crypto';
+import type { Redis } from 'ioredis';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { accountList } from '../../src/control/schemas.ts';
 import {
-  startComponent,
   type BotOptions,
   type ComponentOptions,
   type ComponentSimulator,
+  startComponent,
 } from '../../src/simulator/index.ts';
-import { startServer, type Reply, type Request } from '../../src/simulator/server.ts';
-import type { Redis } from 'ioredis';
-import { accountList } from '../../src/http/control-account-schemas.ts';
-import { markIs as is, quick, useStage, wechatRules, type Stage, type StageOptions } from './stage.ts';
+import { type Reply, type Request, startServer } from '../../src/simulator/server.ts';
+import { markIs as is, quick, type Stage, type StageOptions, useStage, wechatRules } from './stage.ts';
 
 const { open } = useStage();
 

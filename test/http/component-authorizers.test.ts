@@ -3,17 +3,17 @@ import { createServer } from 'node:http';
 import request, { type Test } from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { createApp } from '../../src/http/app.ts';
+import { recordLog } from '../helpers/log.ts';
 import {
   authorizerRoutes,
+  componentRoutes,
   createAuthorizerControl,
   type KeptToken,
-} from '../../src/http/component-authorizers.ts';
-import { componentRoutes } from '../../src/http/component-control.ts';
-import { operations } from '../../src/http/control-table.ts';
+} from '../../src/control/components.ts';
+import { describeControl } from '../../src/control/control.ts';
+import { operations } from '../../src/control/operations.ts';
+import { createApp } from '../../src/http/app.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
-import { describeControl } from '../../src/http/openapi.ts';
-import { recordLog } from '../helpers/log.ts';
 import { error, token } from './control-scene.ts';
 import { listen } from './wire.ts';
 

@@ -5,11 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { recordLog } from '../helpers/log.ts';
 import type { ComponentTyping } from '../../src/accounts/component-typing.ts';
+import { componentRoutes, createComponentControl } from '../../src/control/components.ts';
+import { describeControl } from '../../src/control/control.ts';
+import { operations } from '../../src/control/operations.ts';
 import { createApp } from '../../src/http/app.ts';
-import { componentRoutes, createComponentControl } from '../../src/http/component-control.ts';
-import { operations } from '../../src/http/control-table.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
-import { describeControl } from '../../src/http/openapi.ts';
 import { error, token } from './control-scene.ts';
 import { listen } from './wire.ts';
 

@@ -2,17 +2,15 @@
 import { createServer } from 'node:http';
 import request, { type Test } from 'supertest';
 import { expect } from 'vitest';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { scriptedPlatform } from '../queue/fakes.ts';
+import { createControl } from '../../src/control/control.ts';
+import type { AccountRegister, AccountView, Conversations } from '../../src/control/operation.ts';
+import type { Platform } from '../../src/core/platform.ts';
+import { createRoster } from '../../src/core/served.ts';
 import type { View } from '../../src/core/view.ts';
 import { createApp, type Readiness } from '../../src/http/app.ts';
-import { createControl } from '../../src/http/control.ts';
-import type { AccountRegister } from '../../src/http/account-register.ts';
-import type { Conversations } from '../../src/http/control-operation.ts';
-import type { AccountView } from '../../src/core/account-view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
-import { createRoster } from '../../src/core/served.ts';
-import type { Platform } from '../../src/core/platform.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { scriptedPlatform } from '../queue/fakes.ts';
 import { listen } from './wire.ts';
 
 export const token = 'control-token';

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { operations } from '../../src/http/control-table.ts';
-import { reasons } from '../../src/http/control-schemas.ts';
-import { describeControl } from '../../src/http/openapi.ts';
-import { serveControl, type ControlScene } from './control-scene.ts';
+import { describeControl } from '../../src/control/control.ts';
+import { operations } from '../../src/control/operations.ts';
+import { reasons } from '../../src/control/schemas.ts';
+import { type ControlScene, serveControl } from './control-scene.ts';
 
 const field = z.looseObject({ name: z.string(), in: z.enum(['path', 'query']), required: z.boolean() });
 const schema = z.record(z.string(), z.unknown());

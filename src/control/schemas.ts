@@ -1,5 +1,6 @@
 /** What the control API takes and answers, as schemas: requests are read by them, the document is made of them. */
 import { z } from 'zod';
+import { appIdPattern } from '../core/authorizer.ts';
 
 /** No platform's ids are longer. */
 const longestId = 512;
@@ -9,7 +10,7 @@ const id = z
   .min(1, 'is empty: name one, or leave it out')
   .max(longestId, `is longer than ${longestId} characters`);
 
-export const time = z.int().nonnegative().describe('ms since 1970');
+const time = z.int().nonnegative().describe('ms since 1970');
 
 /** Of a query that means nothing here nothing is read. */
 export const nothing = z.object({});
@@ -136,3 +137,74 @@ export const outage = z.object({
   error: z.string(),
   dark: z.object({ reason: z.literal('redis_down') }),
 });
+
+/** What is said and asked about typing behind a third-party platform, as schemas. */
+
+const appId = z
+  .string({ error: 'must be an AppID' })
+  .regex(appIdPattern, { error: 'must be an AppID: wx and 16 digits or letters from a to f' });
+
+const percentRange = 'must be a number from 0 to 100';
+
+const kinds = 'must name in "is" one of template, all, none, list, share';
+
+export const reach = z
+  .discriminatedUnion(
+    'is',
+    [
+      z.strictObject({ is: z.enum(['template', 'all', 'none']) }),
+      z.strictObject({
+        is: z.literal('list'),
+        appids: z.array(appId, { error: 'must be a list of AppIDs' }),
+      }),
+      z.strictObject({
+        is: z.literal('share'),
+        percent: z.number({ error: percentRange }).min(0, percentRange).max(100, percentRange),
+      }),
+    ],
+    { error: kinds },
+  )
+  .describe(
+    "For which accounts typing is on: as the template says, all, none, those listed, or so many of a hundred, always the same ones. On: in the template's mode, where that is off continuously.",
+  );
+
+export const componentTyping = z.strictObject({
+  typing: reach,
+  accounts: z
+    .record(appId, z.enum(['on', 'off'], { error: 'must be on or off' }), {
+      error: 'must be an object of AppIDs, each on or off',
+    })
+    .default({})
+    .describe('By AppID; wins over typing.'),
+});
+
+/** What the control API answers of accounts. */
+
+const typingNow = z.discriminatedUnion('is', [
+  z.object({ is: z.literal('on') }),
+  z.object({
+    is: z.literal('off'),
+    reason: z.enum(['mode_off', 'no_permission']),
+    until: time.nullable(),
+    code: z.int().nullable(),
+    remedy: z.string().nullable(),
+  }),
+]);
+
+export const accountView = z.object({
+  channel: z.enum(['wechat', 'nxcloud', 'component']).describe('component: a third-party platform.'),
+  account: z.string(),
+  source: z.enum(['environment', 'files', 'record']).describe('record: set at run time.'),
+  state: z.enum(['ok', 'faulty']),
+  reason: z.string().nullable().describe('What is wrong with it.'),
+  serves: z
+    .object({
+      typing: typingNow,
+      fields: z.record(z.string(), z.unknown()).describe('URLs without user, password and query.'),
+      secrets: z.record(z.string(), z.enum(['set', 'unset'])),
+    })
+    .nullable()
+    .describe('null: it is not served. A faulty one that is goes on as it was before.'),
+});
+
+export const accountList = z.object({ accounts: z.array(accountView) });

@@ -1,10 +1,11 @@
 /** One operation of the control API: what the router carries out and the document describes. */
+import bodyParser from 'body-parser';
+import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
 import type { Roster } from '../core/served.ts';
+import type { Place } from '../core/sight.ts';
 import type { View } from '../core/view.ts';
-import type { AccountRegister } from './account-register.ts';
-import { faultOf } from './control-fault.ts';
 
 type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };
 
@@ -126,3 +127,99 @@ export function unknownAccount(channel: string, account: string): string {
 
 const noUser =
   'The URL names no user: write the openid, the phone number in digits, or the business-scoped user id.';
+
+/** One account as an operator sees it. Never a secret, nor anything of one. */
+export interface AccountView {
+  channel: string;
+  account: string;
+  /** `record`: set at run time. */
+  source: 'environment' | 'files' | 'record';
+  /** `faulty`: what is written there cannot be used. */
+  state: 'ok' | 'faulty';
+  /** Why it is faulty; null: it is not. */
+  reason: string | null;
+  /** null: nothing of it is served. */
+  serves: AccountServes | null;
+}
+
+export interface AccountServes {
+  typing: TypingNow;
+  /** As a configuration file spells them; URLs without what may be a secret. */
+  fields: Readonly<Record<string, unknown>>;
+  secrets: Readonly<Record<string, 'set' | 'unset'>>;
+}
+
+/** `until`: ms since 1970, null: until somebody changes it. `code`, `remedy`: the platform's, and what mends it. */
+export type TypingNow =
+  | { is: 'on' }
+  | {
+      is: 'off';
+      reason: 'mode_off' | 'no_permission';
+      until: number | null;
+      code: number | null;
+      remedy: string | null;
+    };
+
+/** Every account there is, and the way to set one. Every member rejects when Redis is out of reach. */
+export interface AccountRegister {
+  list(): Promise<AccountView[]>;
+  /** null: there is none of that name. */
+  read(place: Place): Promise<AccountView | null>;
+  put(
+    place: Place,
+    fields: Readonly<Record<string, unknown>>,
+  ): Promise<
+    | { is: 'created' | 'updated' }
+    | { is: 'faulty'; faults: readonly string[] }
+    | { is: 'refused'; error: string }
+  >;
+  remove(place: Place): Promise<{ is: 'removed' } | { is: 'refused'; error: string }>;
+}
+
+export type ReadBody =
+  { is: 'body'; body: unknown } | { is: 'refusal'; status: 400 | 413 | 415; error: string };
+
+export type BodyReader = (request: Request, response: Response) => Promise<ReadBody>;
+
+/** Reads a body of JSON of so many kB at most; none is {}. */
+export function createBodyReader(kilobytes: number): BodyReader {
+  // Whatever the content type: there is nothing but JSON to be sent here.
+  const limit = kilobytes * 1024;
+  const parse = bodyParser.json({ limit, strict: true, inflate: false, type: () => true });
+  return (request, response) =>
+    new Promise((resolve) => {
+      parse(request, response, (fault?: unknown) => {
+        const body: unknown = request.body ?? {};
+        resolve(fault === undefined ? { is: 'body', body } : refusalOf(fault, kilobytes));
+      });
+    });
+}
+
+/** The same with 16 kB. */
+export const readBody = createBodyReader(16);
+
+function refusalOf(fault: unknown, kilobytes: number): ReadBody {
+  const status = typeof fault === 'object' && fault !== null && 'status' in fault ? fault.status : 400;
+  if (status === 413) return refusal(413, `The body is longer than ${kilobytes} kB.`);
+  if (status === 415) return refusal(415, 'The body is compressed, or no UTF-8: send it as it is.');
+  return refusal(
+    400,
+    'The body is no JSON object: send {} or one of the shape that /openapi.json describes.',
+  );
+}
+
+function refusal(status: 400 | 413 | 415, error: string): ReadBody {
+  return { is: 'refusal', status, error };
+}
+
+/** One sentence for what a schema did not take: the first fault, with the name of what it is about. */
+export function faultOf(where: 'body' | 'query', { issues }: z.ZodError): string {
+  const [issue] = issues;
+  if (issue?.code === 'unrecognized_keys') {
+    const name = JSON.stringify(String(issue.keys[0]).slice(0, 60));
+    return `The ${where} holds ${name}, which means nothing here: see /openapi.json for what it takes.`;
+  }
+  if (issue === undefined || issue.path.length === 0)
+    return `The ${where} is no object: send {} or one of the shape that /openapi.json describes.`;
+  return `${issue.path.join('.')} ${issue.message}.`;
+}
