@@ -1,14 +1,14 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { conversationOf, type Conversation } from '../src/core/platform.ts';
+import { type Conversation, conversationOf } from '../src/core/platform.ts';
 import { initialState, type State } from '../src/core/state.ts';
-import { step } from '../src/core/typing.ts';
+import { step } from '../src/core/step.ts';
 import { createJournal } from '../src/queue/journal.ts';
 import { createStore } from '../src/queue/store.ts';
 import { wechatRules } from '../src/wechat/rules.ts';
 import { recordLog } from '../test/helpers/log.ts';
-import { wait, type Row } from './measure.ts';
+import { type Row, wait } from './measure.ts';
 import type { BenchRedis } from './redis.ts';
 
 const open = 1_000;

@@ -1,6 +1,6 @@
-import { pino, type DestinationStream, type LoggerOptions } from 'pino';
+import { type DestinationStream, type LoggerOptions, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import type { Log } from './core/log.ts';
+import type { Log } from './core/ports.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFormat = 'pretty' | 'json' | 'auto';

@@ -1,6 +1,6 @@
 /** What was said at run time about typing behind third-party platforms: a record of each in Redis, read by all processes. */
 import { z } from 'zod';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { keys } from '../queue/keys.ts';
 

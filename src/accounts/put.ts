@@ -1,7 +1,7 @@
 /** What is to stand in Redis of an account that somebody sets. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Clock } from '../core/clock.ts';
-import { idOf, type Place } from '../core/sight.ts';
+import type { Clock } from '../core/ports.ts';
+import { idOf, type Place } from '../core/roster.ts';
 import {
   type AccountRecord,
   closeFields,

@@ -1,8 +1,8 @@
 /** An account as it stands in Redis: JSON, its secrets closed one by one. */
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { z } from 'zod';
-import type { Seal } from '../core/seal.ts';
-import type { Place } from '../core/sight.ts';
+import type { Seal } from '../core/ports.ts';
+import type { Place } from '../core/roster.ts';
 
 /** As a configuration file spells them. */
 export type Fields = Readonly<Record<string, unknown>>;

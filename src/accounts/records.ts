@@ -2,8 +2,7 @@
  * The accounts that were set at run time, as this process knows them: read anew whenever one has changed, and kept in
  * memory while Redis is away.
  */
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import {
   type All,
   closeFields,

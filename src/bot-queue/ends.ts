@@ -1,9 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock } from '../core/clock.ts';
-import type { Conversation } from '../core/conversation.ts';
-import type { Event } from '../core/event.ts';
-import type { Log } from '../core/log.ts';
-import type { Platform } from '../core/platform.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Event } from '../core/state.ts';
 import type { EventQueue } from '../queue/events.ts';
 import type { MessageIndex } from '../queue/message-index.ts';
 import { type BotEvent, timeOf } from './stream.ts';

@@ -11,7 +11,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import { type Ended, type EndsOptions, handleEnd } from './ends.ts';
 import { beginOf, type BotEvent, readEvents, readWait, type StreamCommands } from './stream.ts';
 import {

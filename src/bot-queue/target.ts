@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Channel } from '../core/conversation.ts';
+import type { Channel } from '../core/platform.ts';
 import { keys } from '../queue/keys.ts';
 
 /** The commands on keeptyping's own Redis. */

@@ -1,6 +1,6 @@
 /** Third-party platforms: from what somebody wrote down to what the adapter takes. */
 import { z } from 'zod';
-import { appIdPattern } from '../core/authorizer.ts';
+import { appIdPattern } from '../core/roster.ts';
 import type { WechatComponent } from '../wechat/component.ts';
 import { buildBoth, type Limits, noFields, present, readInterim } from './accounts.ts';
 import { readValue } from './environment.ts';

@@ -1,5 +1,5 @@
 /** The account that the environment defines by plain variables, `default`, and `${NAME}` in files. */
-import type { Channel } from '../core/conversation.ts';
+import type { Channel } from '../core/platform.ts';
 import { nxcloudFields, wechatFields } from './schema.ts';
 import type { Candidate, Environment, Fields } from './settings.ts';
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Channel } from '../core/conversation.ts';
-import { isAccountName } from '../core/served.ts';
+import type { Channel } from '../core/platform.ts';
+import { isAccountName } from '../core/roster.ts';
 import type { ComponentCandidate } from './components.ts';
 import { fillIn } from './environment.ts';
 import type { Candidate, Environment, Fields } from './settings.ts';

@@ -1,6 +1,6 @@
 /** Accounts that are set while keeptyping runs: the same fields as in a file, and what may be said of them. */
 import { z } from 'zod';
-import type { Channel } from '../core/conversation.ts';
+import type { Channel } from '../core/platform.ts';
 import { type Account, readAccount } from './accounts.ts';
 import { nxcloudFields, wechatFields } from './schema.ts';
 import type { Fields, Settings } from './settings.ts';

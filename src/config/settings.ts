@@ -1,6 +1,6 @@
 /** The settings of a process that are not an account's, from the environment. */
 import { z } from 'zod';
-import type { Channel } from '../core/conversation.ts';
+import type { Channel } from '../core/platform.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,6 +1,5 @@
-import { type Conversation, conversationId } from '../core/conversation.ts';
-import type { Served } from '../core/served.ts';
-import { idOf } from '../core/sight.ts';
+import { type Conversation, conversationId } from '../core/platform.ts';
+import { idOf, type Served } from '../core/roster.ts';
 import type { View } from '../core/view.ts';
 import { coverBounds, distributionOf, type Hour, quantile, under, waitBounds } from './hour.ts';
 import type { AccountRow, ConversationRow, ConversationsChange, Look, Overview, Source } from './wire.ts';

@@ -15,13 +15,10 @@
  * there is nothing to say (`{}`).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../core/clock.ts';
-import type { Conversation } from '../core/conversation.ts';
-import type { Log } from '../core/log.ts';
 import type { Notice } from '../core/notice.ts';
-import type { Platform } from '../core/platform.ts';
-import type { Roster, Served } from '../core/served.ts';
-import type { Place } from '../core/sight.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Place, Roster, Served } from '../core/roster.ts';
 import type { State } from '../core/state.ts';
 import type { View } from '../core/view.ts';
 

@@ -2,8 +2,8 @@
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
 import type { ComponentTyping } from '../accounts/component-typing.ts';
-import { appIdPattern } from '../core/authorizer.ts';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
+import { appIdPattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
 import { refuse } from '../http/respond.ts';
 import { refuseMethod } from '../http/webhook.ts';

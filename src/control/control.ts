@@ -1,8 +1,8 @@
 /** The control API described, made of the table that its routes are made of: https://spec.openapis.org/oas/v3.1.1 */
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { Log } from '../core/log.ts';
-import { servedNamePattern } from '../core/served.ts';
+import type { Log } from '../core/ports.ts';
+import { servedNamePattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
 import { refuse } from '../http/respond.ts';
 import { refuseMethod } from '../http/webhook.ts';

@@ -3,8 +3,7 @@ import bodyParser from 'body-parser';
 import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
-import type { Roster } from '../core/served.ts';
-import type { Place } from '../core/sight.ts';
+import type { Place, Roster } from '../core/roster.ts';
 import type { View } from '../core/view.ts';
 
 type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };

@@ -1,7 +1,6 @@
 /** The operations of the control API on accounts. */
 import { z } from 'zod';
-import { isAccountName } from '../core/served.ts';
-import type { Place } from '../core/sight.ts';
+import { isAccountName, type Place } from '../core/roster.ts';
 import {
   type AccountView,
   createOperation,

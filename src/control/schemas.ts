@@ -1,6 +1,6 @@
 /** What the control API takes and answers, as schemas: requests are read by them, the document is made of them. */
 import { z } from 'zod';
-import { appIdPattern } from '../core/authorizer.ts';
+import { appIdPattern } from '../core/roster.ts';
 
 /** No platform's ids are longer. */
 const longestId = 512;

@@ -1,8 +1,6 @@
-import { interimDue, withInterim } from './interim.ts';
 import type { Rules } from './rules.ts';
-import type { Call, State } from './state.ts';
+import type { Call, State, Turn } from './state.ts';
 import { turnEnd } from './turns.ts';
-import { minute, showDue, showsFrom, wishAt } from './wish.ts';
 
 export interface Decision {
   state: State;
@@ -72,4 +70,183 @@ function alarm(state: State, due: number): Omit<Decision, 'call'> {
   if (timer && timer.at <= due) return { state, arm: null, disarm: null };
   const arm = { n: state.n + 1, at: due };
   return { state: { ...state, n: arm.n, timer: arm }, arm, disarm: null };
+}
+
+/** The text for whoever waits long: once per turn, and never where the answer may have gone out unseen. */
+
+/** Two must remain: this one, and the answer. */
+const sendsNeeded = 2;
+
+/** When the next interim text is due; Infinity: none. */
+function interimDue(rules: Rules, state: State, at: number): number {
+  const { interim, sendsPerMessage } = rules;
+  if (!interim || rules.mode === 'off' || state.lastInteractionAt === null) return Infinity;
+  if (sendsPerMessage > 0 && sendsPerMessage - state.sends < sendsNeeded) return Infinity;
+  return Math.min(...state.turns.map((turn) => dueFor(rules, state, { turn, at })), Infinity);
+}
+
+function dueFor(rules: Rules, state: State, { turn, at }: { turn: Turn; at: number }): number {
+  if (turn.interim || turn.hushed || turn.replied !== null || isUnheard(rules, turn)) return Infinity;
+  const after = rules.interim?.after ?? null;
+  if (after !== null) return turn.openedAt + after;
+  if (state.refusal?.why === 'window') return at;
+  // Without one, the window's end counts where a show would be wanted and can no more be had.
+  return wishOf(rules, turn, at) === 'show' ? Math.max(state.showAt, windowEnd(rules, state)) : Infinity;
+}
+
+/** One text serves all who wait now. */
+function withInterim(state: State): State {
+  return { ...state, turns: state.turns.map((turn) => ({ ...turn, interim: true })) };
+}
+
+/** Why the phone shows nothing, for whoever asks: the same conditions as the decisions themselves. */
+
+export type Reason =
+  /** Nobody waits for an answer. */
+  | 'nobody_waits'
+  /** The last thing that the user did is of a kind that starts nothing. */
+  | 'event_kind'
+  /** A human has the conversation. */
+  | 'paused'
+  | 'mode_off'
+  /** The platform has refused the account. */
+  | 'no_permission'
+  /** The longest time that a message shows typing is over. */
+  | 'cap'
+  /** The bot has switched its own indicator off. */
+  | 'bot_cancelled'
+  /** The first show of a message waits for a while. */
+  | 'start_delay'
+  /** A message went out just now, or is about to. */
+  | 'message_sent'
+  /** The bot has acknowledged; whether it has answered since is not seen. */
+  | 'acknowledged'
+  /** One indicator per message, and that was it. */
+  | 'mode_once'
+  /** The last message in either direction is too long ago. */
+  | 'window_closed'
+  /** The platform refuses this message's id, this user, the account for a while. */
+  | 'message_refused'
+  | 'user_refused'
+  | 'platform_limit'
+  /** The platform failed several times: calls pause. */
+  | 'breaker'
+  /** As many calls as one conversation may have in a minute. */
+  | 'budget'
+  /** A call is under way, or due in a moment. */
+  | 'calling';
+
+export interface Dark {
+  reason: Reason;
+  /** When this ends by itself (ms); null: not by itself, or not known. */
+  until: number | null;
+  /** The platform's code behind it. */
+  code: number | null;
+}
+
+/** null: the indicator shows, as far as is known. */
+export function whyDark(
+  rules: Rules,
+  state: State,
+  { at, blockedUntil }: { at: number; blockedUntil: number },
+): Dark | null {
+  const { indicator, turns, pausedUntil } = state;
+  if ((indicator.is === 'lit' || indicator.is === 'maybe') && indicator.until > at) return null;
+  if (turns.length === 0) return at < pausedUntil ? dark('paused', pausedUntil) : idle(state);
+  if (rules.mode === 'off') return dark('mode_off');
+  if (wishAt(rules, state, at) !== 'show') return unwished(rules, state, at);
+  const { refusal } = state;
+  if (refusal && (refusal.until ?? Infinity) > at) return refused(refusal);
+  const window = windowEnd(rules, state);
+  if (Math.max(at, state.showAt) >= window) return dark('window_closed');
+  if (blockedUntil > at) return dark('message_sent', blockedUntil);
+  const budget = budgetFrom(rules, state);
+  return budget > at ? dark('budget', budget) : dark('calling', Math.max(at, state.showAt));
+}
+
+function idle({ skipped, ended }: State): Dark {
+  const last = ended.at(-1)?.at ?? 0;
+  return dark(skipped && skipped.at >= last && skipped.why === 'event_kind' ? 'event_kind' : 'nobody_waits');
+}
+
+/** Of several turns the newest speaks for all. */
+function unwished(rules: Rules, { turns }: State, at: number): Dark {
+  const turn = turns.at(-1);
+  if (!turn) return dark('nobody_waits');
+  if (at >= turn.openedAt + rules.cap) return dark('cap');
+  if (turn.hushed) return dark('bot_cancelled');
+  const from = showsFrom(rules, turn);
+  if (at < from) return dark(at < turn.darkUntil ? 'message_sent' : 'start_delay', from);
+  return onceOnly(rules, turn);
+}
+
+function onceOnly(rules: Rules, turn: Turn): Dark {
+  return dark(isUnheard(rules, turn) ? 'acknowledged' : 'mode_once');
+}
+
+function refused({ why, code, until }: NonNullable<State['refusal']>): Dark {
+  const reasons = {
+    window: 'window_closed',
+    message: 'message_refused',
+    user: 'user_refused',
+    // Code 0 is our own: no call went out.
+    account: code === 0 ? 'breaker' : 'platform_limit',
+  } as const;
+  return { reason: reasons[why], until, code: code === 0 ? null : code };
+}
+
+function dark(reason: Reason, until: number | null = null): Dark {
+  return { reason, until: until === Infinity ? null : until, code: null };
+}
+
+/** What the open turns want to be shown, and from when it may be. */
+
+export type Wish = 'none' | 'keep' | 'show';
+
+/** The strongest wish of the open turns: show it, keep what is lit, or nothing. */
+export function wishAt(rules: Rules, state: State, at: number): Wish {
+  const wishes = state.turns.map((turn) => wishOf(rules, turn, at));
+  return wishes.includes('show') ? 'show' : wishes.includes('keep') ? 'keep' : 'none';
+}
+
+function wishOf(rules: Rules, turn: Turn, at: number): Wish {
+  if (rules.mode === 'off' || turn.hushed) return 'none';
+  if (at < showsFrom(rules, turn) || at >= turn.openedAt + rules.cap) return 'none';
+  return isOnceOnly(rules, turn) && turn.shown ? 'keep' : 'show';
+}
+
+/** After a bare acknowledgement nobody may ever say that the answer is out. */
+export function isOnceOnly(rules: Rules, turn: Turn): boolean {
+  return rules.mode === 'once' || isUnheard(rules, turn);
+}
+
+function isUnheard(rules: Rules, turn: Turn): boolean {
+  return turn.phase === 'acknowledged' && rules.afterAck === 'keep' && !turn.renews;
+}
+
+function showsFrom(rules: Rules, turn: Turn): number {
+  return Math.max(turn.openedAt + (turn.shown ? 0 : rules.startDelay), turn.darkUntil);
+}
+
+/** The earliest moment for the next show; Infinity when none is allowed before something else happens. */
+function showDue(
+  rules: Rules,
+  state: State,
+  { at, blockedUntil }: { at: number; blockedUntil: number },
+): number {
+  const { refusal } = state;
+  if (refusal && refusal.until === null) return Infinity;
+  const due = Math.max(at, state.showAt, refusal?.until ?? 0, budgetFrom(rules, state), blockedUntil);
+  return due < windowEnd(rules, state) ? due : Infinity;
+}
+
+const minute = 60_000;
+
+/** When the conversation may have its next call of this minute's; 0: now. */
+function budgetFrom(rules: Rules, { spent }: State): number {
+  return spent.shows >= rules.showsPerMinute ? spent.since + minute : 0;
+}
+
+export function windowEnd(rules: Rules, { lastInteractionAt }: State): number {
+  return lastInteractionAt === null ? 0 : lastInteractionAt + rules.window - rules.windowMargin;
 }

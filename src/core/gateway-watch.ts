@@ -1,5 +1,4 @@
-import type { GatewayPlatform } from './platform.ts';
-import type { Verdict } from './own-calls.ts';
+import type { GatewayPlatform, Verdict } from './platform.ts';
 
 /** A message of the bot that is on its way to the user. */
 export interface Sending {

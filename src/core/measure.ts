@@ -1,11 +1,9 @@
 /** How long the indicator ran for whoever waited, as far as the platform's answers tell: counted as time passes. */
-import type { Event } from './event.ts';
+import { whyDark, windowEnd } from './decide.ts';
 import type { Untyped } from './notice.ts';
 import type { Rules } from './rules.ts';
-import type { EndedTurn, State, Turn } from './state.ts';
+import type { EndedTurn, Event, State, Turn } from './state.ts';
 import { endOf, isOpen } from './turns.ts';
-import { whyDark } from './why.ts';
-import { windowEnd } from './wish.ts';
 
 /** A turn that is over, and what it was like for its user; where its message is not `seen`, nobody has waited. In ms. */
 export interface Measured extends EndedTurn {

@@ -2,11 +2,9 @@
  * What happened, told as it happens to whoever counts (the metrics) or keeps a record (the journal). Ids, codes and
  * durations; never a message, never a secret. Durations are whole or fractional ms.
  */
-import type { Channel } from './conversation.ts';
-import type { Outcome } from './platform.ts';
-import type { Call, Pause } from './state.ts';
-import type { Evidence } from './turn.ts';
-import type { Reason } from './why.ts';
+import type { Reason } from './decide.ts';
+import type { Channel, Outcome } from './platform.ts';
+import type { Call, Evidence, Pause } from './state.ts';
 
 /** What a turn, or a message, without typing is put down to. */
 export type Untyped =

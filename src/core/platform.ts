@@ -2,12 +2,8 @@
  * The port: what keeptyping needs of a messaging platform. One folder per platform implements it, with the same
  * file names. What a platform cannot do is a missing member: NXCloud has no `hide` and no `sendLate`.
  */
-import type { Answer, RawPush } from './wire.ts';
-import type { OwnCalls } from './own-calls.ts';
 import type { Rules } from './rules.ts';
-import type { Channel } from './conversation.ts';
-
-export { conversationId, conversationOf, type Channel, type Conversation } from './conversation.ts';
+import type { Answer, RawPush } from './wire.ts';
 
 /** One thing that a push says. Times of the platform are whole seconds since 1970, as it sends them. */
 export type Happening =
@@ -141,4 +137,113 @@ export interface Platform {
   sendLate?(user: string, answer: Answer): Promise<LateSend>;
   /** Sends the account's text for whoever waits long. Absent where none is configured, or can be sent. Never throws. */
   sendInterim?(user: string): Promise<Outcome>;
+}
+
+/** Who writes with whom. */
+
+export type Channel = 'wechat' | 'nxcloud';
+
+/** One user of one account of one channel. `user` is an openid, a phone number or a BSUID. */
+export interface Conversation {
+  channel: Channel;
+  account: string;
+  user: string;
+}
+
+/** A user's conversation with this account. */
+export function conversationOf(
+  { channel, account }: Pick<Conversation, 'channel' | 'account'>,
+  user: string,
+): Conversation {
+  return { channel, account, user };
+}
+
+/** The one spelling of a conversation in keys and job data. */
+export function conversationId({ channel, account, user }: Conversation): string {
+  return `${channel}/${account}/${user}`;
+}
+
+/** An account as it is examined against the live platform: what only the adapter knows. */
+
+/** A request as the platform makes it on a webhook URL, signed. */
+export interface Knock {
+  method: 'GET' | 'POST';
+  /** Without the leading "?". */
+  rawQuery: string;
+  headers: readonly (readonly [name: string, value: string])[];
+  body: string | null;
+  /** The text that must come back; null: any 2xx will do. */
+  expects: string | null;
+}
+
+/** No member throws. */
+export interface Examiner {
+  readonly channel: Channel;
+  readonly account: string;
+  /** Asks the platform's API what it makes of the account. Nobody's phone shows anything of it. */
+  ask(): Promise<Finding[]>;
+  /** What no bot answers: it asks whether somebody is there who knows the secret. */
+  knock(): Knock;
+  /** A text message of a user who does not exist. */
+  message(): Knock;
+  /** What the bot's answer to that message means. */
+  readAnswer(answer: Answer): BotAnswer;
+}
+
+/** One thing that was looked at, and how it stands. Nothing in it is a secret. */
+export interface Finding {
+  /** `warn`: works, but not as well as it could. `fail`: the indicator or the messages suffer. */
+  level: 'ok' | 'warn' | 'fail';
+  /** What was looked at: `Redis memory`, `wechat/shop access token`. */
+  subject: string;
+  /** How it stands, in one sentence. */
+  says: string;
+  /** How to mend it, in one sentence; empty where there is nothing to mend. */
+  remedy: string;
+}
+
+/** What somebody should mend. */
+export type Fault = Pick<Finding, 'says' | 'remedy'>;
+
+export function ok(subject: string, says: string): Finding {
+  return { level: 'ok', subject, says, remedy: '' };
+}
+
+export function warn(subject: string, fault: Fault): Finding {
+  return { level: 'warn', subject, ...fault };
+}
+
+export function fail(subject: string, fault: Fault): Finding {
+  return { level: 'fail', subject, ...fault };
+}
+
+/** The bot's own calls to the platform's API, read as they pass: what they say about the user's wait. */
+
+export type OwnCall =
+  /** A message to the user. */
+  | { is: 'send'; user: string }
+  /** The bot's own indicator, switched on or off. */
+  | { is: 'typing'; user: string; on: boolean };
+
+/** What the platform said to it. */
+export type Verdict =
+  /** `messageId`: what the platform's later statuses call the message, where it names one. */
+  | { is: 'accepted'; messageId: string | null }
+  /** `name`: the code's name in the platform's documentation. */
+  | { is: 'refused'; code: number; name: string }
+  /** No answer, or one that cannot be read: it may have been carried out. */
+  | { is: 'unknown' };
+
+/** How an adapter reads them. Nothing here throws, whatever the bytes. */
+export interface OwnCalls {
+  /** Whether a call is worth reading. `path`: below the API's base, without query. */
+  reads(method: string, path: string): boolean;
+  /** null: it says nothing of a user. */
+  read(path: string, body: Uint8Array): OwnCall | null;
+  verdict(answer: Answer): Verdict;
+}
+
+/** A base that ends in a slash makes two of them; the platforms mind neither those nor one at the end. */
+export function tidyPath(path: string): string {
+  return path.replace(/\/+/g, '/').replace(/\/$/, '');
 }

@@ -1,7 +1,5 @@
 /** What keeptyping knows of one conversation: JSON-safe, replaced whole, kept in Redis by the queue. */
-import type { EndedTurn, Evidence, Turn } from './turn.ts';
-
-export type { EndedTurn, Evidence, Turn };
+import type { Outcome } from './platform.ts';
 
 /** What the phone shows, as far as the platform's answers tell. `until`: the latest moment that it could show. */
 export type Indicator =
@@ -113,3 +111,120 @@ export const initialState: State = {
   countedAt: 0,
   forgotten: false,
 };
+
+/** Everything that can happen to a conversation. `at`: ms on the clock that all processes share. */
+export type Event = { at: number } & (
+  | {
+      is: 'inbound';
+      turn: string;
+      sentAt: number;
+      messageId: string | null;
+      opensTurn: boolean;
+      interaction: boolean;
+      /** `acknowledged` when there is no bot to call; `passed` when each delivery is handed to the bot. */
+      phase: 'working' | 'acknowledged' | 'passed';
+    }
+  /** Somebody who knows asks for typing: opens the turn, or renews it although the bot has acknowledged. */
+  | { is: 'started'; turn: string; messageId: string | null }
+  /** The bot has taken the message and will answer some other way, or not. `renew`: it asks for typing until then. */
+  | { is: 'acknowledged'; turn: string; renew?: boolean }
+  /** Pass mode: a delivery ended without an answer. */
+  | { is: 'missed'; turn: string }
+  /** The turn is over. `message`: by a message to the user, which goes out now (`true`) or may be `out` already. */
+  | { is: 'ended'; turn: string; by: Evidence; message: boolean | 'out' }
+  /** Somebody says that the user waits no more; whether a message went out is not known. */
+  | { is: 'over'; by: Evidence; turns: 'all' | 'acknowledged' }
+  /** That message did not go out after all. */
+  | { is: 'undelivered' }
+  /**
+   * A message to the user was seen; to which turn it belongs is not known. `sentAt`: platform seconds, 0 unknown.
+   * `id`: what the platform calls it; the same message is often seen in two ways.
+   */
+  | { is: 'message'; by: Evidence; sentAt: number; id: string | null }
+  /** A message of ours reached the user. `sent`: it counts among those that may be sent. */
+  | { is: 'interaction'; sent: boolean }
+  /** The bot has switched its own indicator on or off, and the platform has accepted it. */
+  | { is: 'typed'; on: boolean }
+  /** A message that was about to go out did not, or nobody knows (`doubt`): nothing keeps the indicator dark any more. */
+  | { is: 'unblocked'; doubt: boolean }
+  | { is: 'paused'; until: number; by: Pause }
+  /** By whoever had it paused; a person may end any pause, and nobody else a person's. */
+  | { is: 'resumed'; by: Pause }
+  | { is: 'left' }
+  /** Nothing is to be remembered of the user. */
+  | { is: 'forgotten' }
+  | { is: 'wake'; timer: number }
+  | { is: 'outcome'; call: number; outcome: Outcome }
+  /** The job found that an earlier try of itself died somewhere on its way. */
+  | { is: 'recovered'; by: string }
+);
+
+/** One message that waits for its answer, and how that can end. */
+
+/** What ended a turn. The first that fires wins. */
+export type Evidence =
+  /** The bot's webhook answer held a message. */
+  | 'passive-reply'
+  /** The platform said that a message to the user went out (NXCloud `sent`). */
+  | 'status'
+  /** A human answered from the phone app (`smb_message_echoes`). */
+  | 'echo'
+  /** A message to the user passed the gateway, and the platform accepted it. */
+  | 'gateway'
+  /** The job of the bot's own queue ended. */
+  | 'queue'
+  /** Somebody said so by the control API. */
+  | 'control'
+  /** The bot said, with its webhook answer, that no answer will come, or that it is out. */
+  | 'bot'
+  /** The reply job failed for good. */
+  | 'reply-failed'
+  /** Pass mode: the platform's last delivery ended without an answer, or no further one came. */
+  | 'deliveries'
+  /** Nobody ever said how it ended. */
+  | 'deadline'
+  /** A human took over, or the user left. */
+  | 'handoff'
+  | 'left'
+  /** More open turns than one conversation may hold. */
+  | 'crowded';
+
+/** One inbound message that waits for its answer. */
+export interface Turn {
+  id: string;
+  openedAt: number;
+  /** The platform's time of the message, whole seconds; 0 when it named none. */
+  sentAt: number;
+  /** `working`: the bot is being called; `acknowledged`: it has taken the message and answers some other way. */
+  phase: 'working' | 'acknowledged';
+  /** An indicator has run in this turn. */
+  shown: boolean;
+  /** Renewed after an acknowledgement whatever the rules say: somebody who knows has asked for it. */
+  renews: boolean;
+  /** The bot has switched its own indicator off: none of ours until it switches one on. */
+  hushed: boolean;
+  /** The interim text has been sent, or tried. */
+  interim: boolean;
+  /** A message to the user was seen while the bot's call still ran: the turn ends when the call returns. */
+  replied: Evidence | null;
+  /** Dark until then, after such a message. */
+  darkUntil: number;
+  /** Deliveries of the push so far, in pass mode. */
+  deliveries: number;
+  /** The turn ends then, unless another delivery comes. */
+  lapsesAt: number | null;
+  /** When the platform had first accepted an indicator, and for how long one has run since (ms). */
+  litFrom: number | null;
+  litMs: number;
+}
+
+export interface EndedTurn {
+  id: string;
+  /** Its message has been seen; false while only its end is known, which can be faster. */
+  seen: boolean;
+  by: Evidence;
+  /** Typing was asked for by hand until then, whatever acknowledgements mean. */
+  asked: boolean;
+  openedAt: number;
+  at: number;
+}

@@ -1,5 +1,6 @@
+import { interacted } from './outcome.ts';
 import type { Rules } from './rules.ts';
-import type { EndedTurn, Evidence, State, Turn } from './state.ts';
+import type { Early, EndedTurn, Event, Evidence, State, Turn } from './state.ts';
 
 /** A user who sends more than this without one answer loses the oldest turns, so that a state stays small. */
 const openKept = 32;
@@ -53,7 +54,7 @@ export function newTurn(opening: Opening): Turn {
   };
 }
 
-export function openTurn(state: State, turn: Turn): State {
+function openTurn(state: State, turn: Turn): State {
   // Messages can be judged in another order than they were written.
   const turns = [...state.turns, turn].toSorted((a, b) => a.openedAt - b.openedAt);
   const crowded = turns.length - openKept;
@@ -63,7 +64,7 @@ export function openTurn(state: State, turn: Turn): State {
     : next;
 }
 
-export function changeTurn(state: State, id: string, change: (turn: Turn) => Turn): State {
+function changeTurn(state: State, id: string, change: (turn: Turn) => Turn): State {
   return { ...state, turns: state.turns.map((turn) => (turn.id === id ? change(turn) : turn)) };
 }
 
@@ -76,11 +77,182 @@ export function endOf(state: State, id: string): EndedTurn | null {
 }
 
 /** The message of a turn whose end was known before it. */
-export function markSeen(state: State, id: string): State {
+function markSeen(state: State, id: string): State {
   return { ...state, ended: state.ended.map((turn) => (turn.id === id ? { ...turn, seen: true } : turn)) };
 }
 
 /** When a turn ends by itself. */
 export function turnEnd(rules: Rules, turn: Turn): number {
   return Math.min(turn.openedAt + rules.deadline, turn.lapsesAt ?? Infinity);
+}
+
+type Inbound = Extract<Event, { is: 'inbound' }>;
+
+/** A message or an act of the user; its repeats move nothing but the count of deliveries. */
+export function inbound(rules: Rules, state: State, event: Inbound): State {
+  const end = endOf(state, event.turn);
+  if (isOpen(state, event.turn) || end?.seen) return repeated(state, event);
+  const known = noted(state, event);
+  if (end) return markSeen(known, event.turn);
+  if (!event.opensTurn) return { ...known, skipped: { why: 'event_kind', at: event.at } };
+  if (event.at < state.pausedUntil) return { ...known, skipped: { why: 'paused', at: event.at } };
+  return catchUp(rules, openTurn(known, inboundTurn(event)), event);
+}
+
+function repeated(state: State, event: Inbound): State {
+  if (event.phase !== 'passed') return state;
+  return changeTurn(state, event.turn, (turn) => ({
+    ...turn,
+    deliveries: turn.deliveries + 1,
+    lapsesAt: null,
+  }));
+}
+
+/** Events can be judged in another order than they happened: what is newest goes by their own time. */
+function noted(state: State, event: Inbound): State {
+  const newest = event.at >= (state.lastInteractionAt ?? 0);
+  const fresh = { ...state, forgotten: false, sends: newest && event.interaction ? 0 : state.sends };
+  const met = event.interaction ? interacted(fresh, event.at) : fresh;
+  if (event.messageId === null || event.at < state.messageAt) return met;
+  const refusal = met.refusal?.why === 'message' ? null : met.refusal;
+  return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
+}
+
+function inboundTurn({ turn, at, sentAt, phase }: Inbound): Turn {
+  return newTurn({
+    id: turn,
+    openedAt: at,
+    sentAt,
+    phase: phase === 'acknowledged' ? 'acknowledged' : 'working',
+    deliveries: phase === 'passed' ? 1 : 0,
+  });
+}
+
+/** What was heard of the turn before its message was judged. A message counts only if it came after the user's. */
+function catchUp(rules: Rules, opened: State, event: { turn: string; at: number }): State {
+  const heard = opened.early
+    .filter((each) => (each.is === 'message' ? each.at >= event.at : each.turn === event.turn))
+    .toSorted((a, b) => a.at - b.at);
+  return heard.reduce((state, early) => hear(rules, state, { turn: event.turn, early }), opened);
+}
+
+/** Of the other turns a message has ended its own. */
+function hear(rules: Rules, state: State, { turn, early }: { turn: string; early: Early }): State {
+  if (early.is === 'message' && early.all) return endTurn(state, { turn, by: early.by, at: early.at });
+  const rest = { ...state, early: state.early.filter((each) => each !== early) };
+  if (early.is !== 'message') return progress(rules, rest, early);
+  const isOwn = ({ id }: Turn): boolean => id === turn;
+  const next = seen(rules, { ...rest, turns: rest.turns.filter(isOwn) }, early);
+  return { ...next, turns: rest.turns.flatMap((each) => (isOwn(each) ? next.turns : [each])) };
+}
+
+type OfTurn = Extract<Early, { turn: string }>;
+type Message = Extract<Early, { is: 'message' }>;
+
+/** More than a burst can bring out of order; older ones belong to turns that are long over. */
+const earlyKept = 16;
+
+/** How a turn moves on short of its end; an event that overtook its turn's message is kept for it. */
+export function progress(rules: Rules, state: State, event: Early): State {
+  if (event.is === 'message') return seen(rules, state, event);
+  if (isOpen(state, event.turn))
+    return event.is === 'acknowledged' ? acknowledged(rules, state, event) : missed(rules, state, event);
+  return endOf(state, event.turn) ? state : { ...state, early: remember(state, event) };
+}
+
+export function remember(state: State, event: Early): Early[] {
+  const others = state.early.filter((each) => !isCovered(each, event));
+  return [...others, event].slice(-earlyKept);
+}
+
+/** A message to the user answers whatever an earlier one has answered; one with a time only what that time allows. */
+function isCovered(each: Early, event: Early): boolean {
+  if (each.is !== 'message' || event.is !== 'message' || each.all !== event.all) return false;
+  if (each.at > event.at) return false;
+  return event.sentAt === 0 || (each.sentAt > 0 && each.sentAt <= event.sentAt);
+}
+
+function acknowledged(rules: Rules, state: State, event: OfTurn): State {
+  const turn = state.turns.find(({ id }) => id === event.turn);
+  const renews = event.is === 'acknowledged' && event.renew === true;
+  // A message that went out before the bot asked for typing was not yet the answer.
+  const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
+  if (turn?.replied && !isFirst) return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
+  return changeTurn(state, event.turn, (each) => ({
+    ...each,
+    phase: 'acknowledged',
+    renews: each.renews || renews,
+    replied: renews ? null : each.replied,
+    lapsesAt: null,
+  }));
+}
+
+function missed(rules: Rules, state: State, event: OfTurn): State {
+  const turn = state.turns.find(({ id }) => id === event.turn);
+  if (turn && turn.deliveries >= rules.deliveries) {
+    return endTurn(state, { turn: turn.id, by: turn.replied ?? 'deliveries', at: event.at });
+  }
+  return changeTurn(state, event.turn, (each) => ({ ...each, lapsesAt: event.at + rules.lapse }));
+}
+
+/** Evidence with only a user: which turn it answers is not known. */
+export function seen(rules: Rules, state: State, event: Message): State {
+  const meant = meantBy(rules, state, event);
+  // One that has answered what it may answer has nothing to say to a message that is judged after it.
+  const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
+  const early = isSpent ? state.early : remember(state, event);
+  const over = (turn: Turn): Evidence | null =>
+    turn.phase === 'acknowledged' && meant.includes(turn) ? event.by : null;
+  const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
+  const dark = event.at + rules.darkAfterMessage;
+  const answered = (turn: Turn): Turn => ({
+    ...turn,
+    replied: event.by,
+    darkUntil: Math.max(turn.darkUntil, dark),
+  });
+  return { ...rest, turns: turns.map((turn) => (meant.includes(turn) ? answered(turn) : turn)) };
+}
+
+/** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
+function meantBy({ sendEnds }: Rules, { turns }: State, event: Message): Turn[] {
+  const before = turns.filter((turn) => openedBefore(turn, event));
+  if (sendEnds === 'all') return before;
+  const oldest =
+    before.find(({ phase }) => phase === 'acknowledged') ?? before.find(({ replied }) => replied === null);
+  return oldest ? [oldest] : [];
+}
+
+/** In whole seconds of the platform where both are known: a message of the same second counts as an answer. */
+function openedBefore(turn: Turn, event: Message): boolean {
+  return turn.sentAt > 0 && event.sentAt > 0 ? event.sentAt >= turn.sentAt : event.at >= turn.openedAt;
+}
+
+type Started = Extract<Event, { is: 'started' }>;
+
+/** Typing is asked for by hand. It opens the turn, again if it has ended before, and goes on until it is told to stop. */
+export function started(rules: Rules, state: State, event: Started): State {
+  const { turn, at } = event;
+  if (at < state.pausedUntil) return { ...state, skipped: { why: 'paused', at } };
+  const end = endOf(state, turn);
+  // The order to stop has overtaken it.
+  if (end && end.at >= at) return end.seen ? state : markSeen(note(state, event, true), turn);
+  const noted = note(state, event, !end && !isOpen(state, turn));
+  if (isOpen(noted, turn))
+    return changeTurn(noted, turn, (each) => ({ ...each, renews: true, hushed: false }));
+  const others = noted.ended.filter(({ id }) => id !== turn);
+  return catchUp(rules, openTurn({ ...noted, ended: others }, startedTurn(event)), event);
+}
+
+/** Who names a message that no push has brought says that it has come; and so does who starts where nothing is known. */
+function note(state: State, { messageId, at }: Started, isNew: boolean): State {
+  const came = isNew && (messageId !== null || state.lastInteractionAt === null);
+  const fresh = { ...state, forgotten: false };
+  const met = came ? interacted({ ...fresh, sends: 0 }, at) : fresh;
+  if (messageId === null || !isNew || at < state.messageAt) return met;
+  const refusal = met.refusal?.why === 'message' ? null : met.refusal;
+  return { ...met, messageId, messageAt: at, refusal };
+}
+
+function startedTurn({ turn, at }: Started): Turn {
+  return newTurn({ id: turn, openedAt: at, sentAt: 0, phase: 'acknowledged', renews: true });
 }

@@ -1,8 +1,8 @@
 /** One conversation as it is explained to whoever asks: who waits, what shows, what ended the last turn, why it is dark. */
+import { type Dark, whyDark } from './decide.ts';
 import type { Rules } from './rules.ts';
 import type { Evidence, Indicator, Pause, State, Turn } from './state.ts';
-import { elapse } from './typing.ts';
-import { whyDark, type Dark } from './why.ts';
+import { elapse } from './step.ts';
 
 /** Times are whole ms since 1970. */
 export interface View {

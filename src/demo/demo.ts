@@ -5,8 +5,8 @@ import { answered, isOver, wrote } from './turn.ts';
 import {
   createVisitors,
   LIMITS,
-  mayAsk,
   type Limits,
+  mayAsk,
   type Stream,
   type Visitor,
   type Visitors,

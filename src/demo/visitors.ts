@@ -2,7 +2,7 @@
 import type { Channel } from '../core/platform.ts';
 import type { EventStream } from '../pages/respond.ts';
 import type { Turn } from './turn.ts';
-import { channels, ways, type User, type Way, type World } from './world.ts';
+import { channels, type User, type Way, ways, type World } from './world.ts';
 
 /** One open page. */
 export type Stream = EventStream;

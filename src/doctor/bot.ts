@@ -1,8 +1,7 @@
 /** Whether a bot is there, how long it takes, and what its answer is. */
-import type { Examiner, Knock } from '../core/examiner.ts';
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
-import { NoAnswer, type Answer } from '../core/wire.ts';
-import { call, isEcho, isSuccess, type CallDeps, type Called } from './call.ts';
+import { type Examiner, fail, type Finding, type Knock, ok, warn } from '../core/platform.ts';
+import { type Answer, NoAnswer } from '../core/wire.ts';
+import { call, type CallDeps, type Called, isEcho, isSuccess } from './call.ts';
 import { tookOf } from './report.ts';
 
 export interface Bot {

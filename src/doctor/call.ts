@@ -1,7 +1,7 @@
 /** One request to a bot or a webhook, as a value. */
-import type { Knock } from '../core/examiner.ts';
-import { withQuery } from '../core/forward.ts';
-import { asNoAnswer, type Answer, type NoAnswer, type Send } from '../core/wire.ts';
+import { withQuery } from '../core/bot.ts';
+import type { Knock } from '../core/platform.ts';
+import { type Answer, asNoAnswer, type NoAnswer, type Send } from '../core/wire.ts';
 
 export interface CallDeps {
   send: Send;

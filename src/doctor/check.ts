@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.ts';
-import { fail, type Finding } from '../core/finding.ts';
+import { fail, type Finding } from '../core/platform.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** One thing to look at, on its own: whatever becomes of it, the others are looked at too. */
 export interface Check {

@@ -1,4 +1,4 @@
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import { fail, type Finding, ok, warn } from '../core/platform.ts';
 
 /** The configuration as its loader describes it. */
 export interface Loaded {

@@ -1,5 +1,5 @@
 /** What Redis says of itself: https://redis.io/docs/latest/commands/info/ */
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import { fail, type Finding, ok, warn } from '../core/platform.ts';
 
 /** Named values of INFO; what a managed Redis does not tell is missing. */
 export type Info = ReadonlyMap<string, string>;

@@ -1,6 +1,6 @@
 /** The checks of a Redis that is connected. */
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
-import { infoFindings, parseInfo, type Info } from './redis-info.ts';
+import { fail, type Finding, ok, warn } from '../core/platform.ts';
+import { type Info, infoFindings, parseInfo } from './redis-info.ts';
 
 /** The commands that the doctor uses: it writes nothing. */
 export interface RedisCommands {

@@ -1,4 +1,4 @@
-import type { Finding } from '../core/finding.ts';
+import type { Finding } from '../core/platform.ts';
 
 const words = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
 

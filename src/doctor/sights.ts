@@ -1,8 +1,7 @@
 /** What has been seen of an account while keeptyping ran, and what follows from it. */
-import { ok, warn, type Finding } from '../core/finding.ts';
-import type { Channel } from '../core/platform.ts';
-import type { Sight, Sights } from '../core/sight.ts';
-import type { Evidence } from '../core/turn.ts';
+import { type Channel, type Finding, ok, warn } from '../core/platform.ts';
+import type { Sight, Sights } from '../core/roster.ts';
+import type { Evidence } from '../core/state.ts';
 import { agoOf } from './report.ts';
 
 export interface Seen {

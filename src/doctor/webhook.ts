@@ -1,8 +1,7 @@
 /** Whether a push finds its way to keeptyping, as the platform makes it. */
-import type { Examiner, Knock } from '../core/examiner.ts';
-import { fail, ok, type Fault, type Finding } from '../core/finding.ts';
-import { asNoAnswer, NoAnswer, type Answer, type Send } from '../core/wire.ts';
-import { call, isEcho, isSuccess, type CallDeps } from './call.ts';
+import { type Examiner, fail, type Fault, type Finding, type Knock, ok } from '../core/platform.ts';
+import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
+import { call, type CallDeps, isEcho, isSuccess } from './call.ts';
 import { tookOf } from './report.ts';
 
 export interface Webhook {

@@ -1,13 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
+import type { GatewayWatch, Sending } from '../core/gateway-watch.ts';
 import type { Observe } from '../core/notice.ts';
-import type { OwnCall, Verdict } from '../core/own-calls.ts';
-import type { GatewayPlatform } from '../core/platform.ts';
+import type { GatewayPlatform, OwnCall, Verdict } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { Answer } from '../core/wire.ts';
 import type { Told } from './answer.ts';
 import { exchange, type Exchange } from './exchange.ts';
-import type { GatewayWatch, Sending } from '../core/gateway-watch.ts';
 
 export interface Reading {
   platform: GatewayPlatform;

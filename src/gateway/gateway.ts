@@ -1,14 +1,13 @@
-import { STATUS_CODES, type Agent, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
+import { type Agent, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { GatewayWatch } from '../core/gateway-watch.ts';
 import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
-import { idOf, type Place } from '../core/sight.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { idOf, type Place } from '../core/roster.ts';
+import { type Api, createApi } from './api.ts';
 import { exchangeRead } from './calls.ts';
-import { createApi, type Api } from './api.ts';
 import { exchange, type Exchange } from './exchange.ts';
-import { routeOf, type GatewayAccess } from './route.ts';
-import type { GatewayWatch } from '../core/gateway-watch.ts';
+import { type GatewayAccess, routeOf } from './route.ts';
 
 export interface GatewayAccount {
   /** Where its API is: every call goes below this URL. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { endToEnd } from '../core/forward.ts';
-import { pairs, type HeaderLines } from '../core/wire.ts';
+import { endToEnd } from '../core/bot.ts';
+import { type HeaderLines, pairs } from '../core/wire.ts';
 
 /** Methods whose requests have no body unless they say so; others without a body say a length of 0. */
 const mostlyBare = ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'];

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { Place } from '../core/sight.ts';
+import type { Place } from '../core/roster.ts';
 import { pathFault } from './path.ts';
 
 /** Who may use the gateway. `keys`: any of them stands in the URL's path. */

@@ -6,7 +6,7 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import { componentPaths, nameComponentAccount } from './component-routes.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
-import { behindOf, fillAppId } from '../core/authorizer.ts';
-import { endToEnd, withQuery } from '../core/forward.ts';
-import type { Log } from '../core/log.ts';
+import { endToEnd, withQuery } from '../core/bot.ts';
+import type { Log } from '../core/ports.ts';
+import { behindOf, fillAppId } from '../core/roster.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
 import { hangUpOf, pushOf, refuse, write } from './respond.ts';
 

@@ -1,6 +1,6 @@
 /** The URLs that a WeChat third-party platform has in its console, beside those of accounts. */
 import type { RequestHandler } from 'express';
-import { authorizerName, eventsName } from '../core/authorizer.ts';
+import { authorizerName, eventsName } from '../core/roster.ts';
 import { refuse } from './respond.ts';
 
 const base = '/webhooks/wechat/component{/:component}';

@@ -1,9 +1,8 @@
-import { holdsMessage, notTaken, type Meaning } from '../core/bot-answer.ts';
-import { badGateway } from '../core/forward.ts';
+import { badGateway, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
 import type { Answer } from '../core/wire.ts';
 import type { Asked } from './direct.ts';
 import { hangUpOf, write } from './respond.ts';
-import { holdLeft, userOf, type Task, type WebDeps } from './task.ts';
+import { holdLeft, type Task, userOf, type WebDeps } from './task.ts';
 import { tellDelivery } from './told.ts';
 import { meaningOf, tellEnd, tellReached } from './turn-end.ts';
 

@@ -1,9 +1,8 @@
-import type { Clock } from '../core/clock.ts';
-import { botAttempts, botPause, botRequest, judgeBot } from '../core/forward.ts';
-import type { Log } from '../core/log.ts';
+import { botAttempts, botPause, botRequest, judgeBot } from '../core/bot.ts';
 import type { AccountNotice, Observe } from '../core/notice.ts';
-import { asNoAnswer, NoAnswer, type Answer, type RawPush, type Send } from '../core/wire.ts';
-import type { Served, ServedBot } from '../core/served.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Served, ServedBot } from '../core/roster.ts';
+import { type Answer, asNoAnswer, NoAnswer, type RawPush, type Send } from '../core/wire.ts';
 
 /**
  * The way without Redis: the web calls the bot itself, and sends a late answer from memory. Typing has to wait; the

@@ -1,8 +1,7 @@
-import { holdsMessage, notTaken } from '../core/bot-answer.ts';
-import { badGateway, botRequest } from '../core/forward.ts';
-import { asNoAnswer, NoAnswer, type Answer, type Send } from '../core/wire.ts';
+import { badGateway, botRequest, holdsMessage, notTaken } from '../core/bot.ts';
+import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
 import { hangUpOf, write } from './respond.ts';
-import { warn, type Task, type WebDeps } from './task.ts';
+import { type Task, warn, type WebDeps } from './task.ts';
 import { tellCall, tellDelivery } from './told.ts';
 import { meaningOf, tellEnd, tellReached } from './turn-end.ts';
 

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
-import { endToEnd } from '../core/forward.ts';
-import { pairs, type Answer, type RawPush } from '../core/wire.ts';
+import { endToEnd } from '../core/bot.ts';
+import { type Answer, pairs, type RawPush } from '../core/wire.ts';
 
 /** The request as it arrived; the raw body parser has put its bytes into `body`. */
 export function pushOf(request: Request): RawPush {

@@ -1,10 +1,9 @@
 import type { Response } from 'express';
-import type { Clock } from '../core/clock.ts';
-import type { Event } from '../core/event.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Happening, Platform, Received } from '../core/platform.ts';
-import type { Served, ServedBot } from '../core/served.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Served, ServedBot } from '../core/roster.ts';
+import type { Event } from '../core/state.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
 import type { Direct } from './direct.ts';
 import type { Holds } from './holds.ts';

@@ -1,8 +1,8 @@
 /** What the web does for a push itself, told to whoever observes. */
-import { judgeBot } from '../core/forward.ts';
+import { judgeBot } from '../core/bot.ts';
 import type { DeliveryWay } from '../core/notice.ts';
-import { NoAnswer, type Answer } from '../core/wire.ts';
-import { userOf, type Task, type WebDeps } from './task.ts';
+import { type Answer, NoAnswer } from '../core/wire.ts';
+import { type Task, userOf, type WebDeps } from './task.ts';
 
 type Observing = Pick<WebDeps, 'clock' | 'observe'>;
 

@@ -1,8 +1,8 @@
-import { eventOf, meaningOf as meaningOfAnswer, type Meaning } from '../core/bot-answer.ts';
-import type { Event } from '../core/event.ts';
+import { eventOf, type Meaning, meaningOf as meaningOfAnswer } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
+import type { Event } from '../core/state.ts';
 import type { Answer } from '../core/wire.ts';
-import { warn, type Task, type WebDeps } from './task.ts';
+import { type Task, warn, type WebDeps } from './task.ts';
 
 /** `otherwise`: what it means that the bot gave no answer. */
 export async function meaningOf(

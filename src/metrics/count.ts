@@ -1,7 +1,7 @@
-import { behindOf } from '../core/authorizer.ts';
-import { wasWanted, type Notice } from '../core/notice.ts';
+import { type Notice, wasWanted } from '../core/notice.ts';
+import { behindOf } from '../core/roster.ts';
 import type { Instruments } from './instruments.ts';
-import { createLabels, rest, seconds, type Labels, type LabelsOptions } from './labels.ts';
+import { createLabels, type Labels, type LabelsOptions, rest, seconds } from './labels.ts';
 
 type Of<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
 

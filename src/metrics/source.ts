@@ -1,5 +1,5 @@
 /** What is not told as it happens, but looked up when somebody scrapes. */
-import type { Channel } from '../core/conversation.ts';
+import type { Channel } from '../core/platform.ts';
 
 export interface QueueSize {
   queue: 'typing' | 'replies';

@@ -1,8 +1,6 @@
 /** What NXCloud makes of an account: our signature, our clock, the app and its number. */
 import { randomBytes } from 'node:crypto';
-import type { Examiner } from '../core/examiner.ts';
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
-import type { Outcome } from '../core/platform.ts';
+import { type Examiner, fail, type Finding, ok, type Outcome, warn } from '../core/platform.ts';
 import { headerOf, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { metaCodes, platformCodes, setClock } from './codes.ts';

@@ -1,18 +1,16 @@
 /** WhatsApp through NXCloud (牛信云), as a {@link Platform}. */
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
-import { oncePer } from '../core/once-per.ts';
 import type { Platform, Received } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
-import type { Answer, RawPush, Send } from '../core/wire.ts';
+import { type Answer, oncePer, type RawPush, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { explain } from './explain.ts';
-import { parseFields, phoneOf, type Fields } from './fields.ts';
+import { type Fields, parseFields, phoneOf } from './fields.ts';
 import { refer } from './message-id.ts';
 import { appIdOf, businessPhoneOf, happeningsOf, pushKeyOf, type Reading } from './message.ts';
 import { ownCalls } from './own-calls.ts';
-import { verify } from './signature.ts';
 import { nxcloudRules } from './rules.ts';
+import { verify } from './signature.ts';
 import { show } from './typing-api.ts';
 
 /** Types that a bot answers. Not `reaction`, `system`, `unsupported`: "only … if you are going to respond" (Meta). */

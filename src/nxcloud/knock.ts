@@ -1,5 +1,5 @@
 /** Requests as NXCloud makes them on a webhook, made by ourselves to see who answers. */
-import type { Knock } from '../core/examiner.ts';
+import type { Knock } from '../core/platform.ts';
 import type { NxcloudAccount } from './account.ts';
 import { sign } from './signature.ts';
 

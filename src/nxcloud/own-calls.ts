@@ -1,5 +1,5 @@
 /** The bot's own calls: https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-mt */
-import { tidyPath, type OwnCall, type OwnCalls, type Verdict } from '../core/own-calls.ts';
+import { type OwnCall, type OwnCalls, tidyPath, type Verdict } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import { fieldsOf, idOf, listOf, parseFields, phoneOf, userOf } from './fields.ts';
 import { verdictOf } from './verdict.ts';

@@ -3,9 +3,8 @@
  * Of requests: https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention
  * Of callbacks: https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify
  */
-import { createHash, timingSafeEqual, type Hash } from 'node:crypto';
-import { oncePer } from '../core/once-per.ts';
-import { headerOf, type HeaderLines, type RawPush } from '../core/wire.ts';
+import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
+import { type HeaderLines, headerOf, oncePer, type RawPush } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 
 export type Algorithm = 'md5' | 'sha256';

@@ -2,15 +2,14 @@
  * The typing call: marks a user's message read and shows "typing…" for up to 25 s. Nothing takes it back.
  * https://github.com/nxtele/nxcloud-doc-en/wiki/Typing-Indicator
  */
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
 import type { Outcome, Target } from '../core/platform.ts';
-import { headerOf, NoAnswer, type Answer, type HeaderLines, type Send } from '../core/wire.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { type Answer, type HeaderLines, headerOf, NoAnswer, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { setClock } from './codes.ts';
 import { splitMessageId } from './message-id.ts';
 import { sign } from './signature.ts';
-import { verdictOf, type Verdict } from './verdict.ts';
+import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface TypingApi {
   account: NxcloudAccount;

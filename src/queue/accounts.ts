@@ -1,12 +1,11 @@
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { idOf, type Place, type Saw, type Sight } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
-import { idOf, type Place, type Saw, type Sight } from '../core/sight.ts';
 import type { EndedTurn } from '../core/state.ts';
 import { keys } from './keys.ts';
-import { learn, parseAll, rulesNow, unknown, type Learned } from './learned.ts';
+import { learn, type Learned, parseAll, rulesNow, unknown } from './learned.ts';
 
 export interface AccountsCommands {
   hgetall(key: string): Promise<Record<string, string>>;

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** Makes Redis look at its delayed jobs in time. */
 export interface Alarm {

@@ -1,9 +1,9 @@
-import { badGateway, botRequest, judgeBot, type BotVerdict } from '../core/forward.ts';
+import { badGateway, botRequest, type BotVerdict, judgeBot } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
-import { asNoAnswer, NoAnswer, type Answer } from '../core/wire.ts';
+import { type Answer, asNoAnswer, NoAnswer } from '../core/wire.ts';
 import { handToHolder } from './deliver.ts';
 import { restorePush } from './jobs.ts';
-import { deliveryId, ReplyFailed, tellTurns, type Bot, type ReplyDeps, type ReplyRun } from './reply-run.ts';
+import { type Bot, deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun, tellTurns } from './reply-run.ts';
 
 /**
  * Calls the bot with the push.

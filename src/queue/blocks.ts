@@ -2,7 +2,7 @@
  * While a message to the user is being sent, no show may begin: it could land after the message. Whoever sends puts a
  * block beside the conversation's state; it ends with the event that tells what became of the message, or by itself.
  */
-import { conversationId, type Conversation } from '../core/platform.ts';
+import { type Conversation, conversationId } from '../core/platform.ts';
 import { keys } from './keys.ts';
 import { createScript, type ScriptCommands } from './script.ts';
 

@@ -1,10 +1,8 @@
 /** One typing call, or the interim text: made through the account's gate, told to whoever observes. */
 import { fractionOf } from '../accounts/component-typing.ts';
-import type { Clock } from '../core/clock.ts';
-import { type Conversation, conversationId } from '../core/conversation.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
-import type { Outcome, Platform } from '../core/platform.ts';
+import { type Conversation, conversationId, type Outcome, type Platform } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { Call } from '../core/state.ts';
 import type { Accounts } from './accounts.ts';
 import type { Gates } from './gates.ts';

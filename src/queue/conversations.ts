@@ -1,10 +1,9 @@
-import type { Clock } from '../core/clock.ts';
-import type { Event } from '../core/event.ts';
 import { conversationOf, type Platform } from '../core/platform.ts';
-import type { State } from '../core/state.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Event, State } from '../core/state.ts';
+import { elapse } from '../core/step.ts';
 import { endOf } from '../core/turns.ts';
-import { elapse } from '../core/typing.ts';
-import { viewOf, type View } from '../core/view.ts';
+import { type View, viewOf } from '../core/view.ts';
 import type { Accounts } from './accounts.ts';
 import type { EventQueue } from './events.ts';
 import { refusalOf } from './learned.ts';

@@ -1,14 +1,14 @@
-import { holdsMessage, meaningOf, notTaken, type Meaning } from '../core/bot-answer.ts';
+import { holdsMessage, type Meaning, meaningOf, notTaken } from '../core/bot.ts';
 import type { LateSend, Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import {
   deliveryId,
   outcomeUnknown,
+  type ReplyDeps,
   ReplyFailed,
+  type ReplyRun,
   tellDelivery,
   tellTurns,
-  type ReplyDeps,
-  type ReplyRun,
 } from './reply-run.ts';
 
 /** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { JobsOptions, Queue } from 'bullmq';
-import type { Clock } from '../core/clock.ts';
-import type { Event } from '../core/event.ts';
-import { conversationId, type Conversation } from '../core/platform.ts';
+import { type Conversation, conversationId } from '../core/platform.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Event } from '../core/state.ts';
 import type { Alarm } from './alarm.ts';
 import { leaveNoTrace, type TypingJob } from './jobs.ts';
 

@@ -1,4 +1,5 @@
 import {
+  type Breaker,
   closedBreaker,
   failed,
   going,
@@ -6,12 +7,11 @@ import {
   standingOf,
   succeeded,
   waitOf,
-  type Breaker,
 } from '../core/breaker.ts';
-import type { Clock } from '../core/clock.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
-import { idOf } from '../core/sight.ts';
+import type { Clock } from '../core/ports.ts';
+import { idOf } from '../core/roster.ts';
 
 /** What stands between this process's typing calls and each account: its breaker. */
 export interface Gates {

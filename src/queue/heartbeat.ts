@@ -1,4 +1,4 @@
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import { keys } from './keys.ts';
 
 export interface HeartbeatCommands {

@@ -1,13 +1,13 @@
 import type { Queue } from 'bullmq';
-import type { Clock } from '../core/clock.ts';
-import type { Event } from '../core/event.ts';
-import { botAttempts, botPause } from '../core/forward.ts';
+import { botAttempts, botPause } from '../core/bot.ts';
 import { conversationOf, type Happening, type Platform } from '../core/platform.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Event } from '../core/state.ts';
 import type { RawPush } from '../core/wire.ts';
 import type { EventQueue } from './events.ts';
-import { leaveNoTrace, storePush, type ReplyJob } from './jobs.ts';
-import { deliveryId } from './reply-run.ts';
+import { leaveNoTrace, type ReplyJob, storePush } from './jobs.ts';
 import type { MessageIndex } from './message-index.ts';
+import { deliveryId } from './reply-run.ts';
 import type { Store } from './store.ts';
 
 export type Phase = Extract<Event, { is: 'inbound' }>['phase'];

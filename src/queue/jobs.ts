@@ -1,6 +1,6 @@
 /** The jobs of both queues: what stands in Redis, as JSON. */
-import type { Event } from '../core/event.ts';
 import type { Conversation } from '../core/platform.ts';
+import type { Event } from '../core/state.ts';
 import type { HeaderLines, RawPush } from '../core/wire.ts';
 
 /** Every event is a job of its own: an event that is added while another is at work is never lost. */

@@ -1,5 +1,5 @@
 import type { Conversation } from '../core/platform.ts';
-import { inJson, recordOf, textOf, type Entry } from './journal-entry.ts';
+import { type Entry, inJson, recordOf, textOf } from './journal-entry.ts';
 import { keys } from './keys.ts';
 
 export interface JournalForgetCommands {

@@ -1,7 +1,7 @@
 /** Reads the journal, in pages: it may hold as much as its cap says. */
 import type { Notice } from '../core/notice.ts';
 import type { Conversation } from '../core/platform.ts';
-import { inJson, recordOf, textOf, type Entry, type JournalRecord } from './journal-entry.ts';
+import { type Entry, inJson, type JournalRecord, recordOf, textOf } from './journal-entry.ts';
 import { forgetIn, page } from './journal-forget.ts';
 import { keys } from './keys.ts';
 

@@ -1,7 +1,6 @@
 /** What happened in the last day, for whoever asks why: one stream in Redis, capped. Ids and outcomes, no message. */
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import { createBatches } from './batches.ts';
 import { recordVersion, writeRecord } from './journal-record.ts';
 import { keys } from './keys.ts';

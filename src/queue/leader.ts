@@ -1,4 +1,4 @@
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import { createTicker } from './heartbeat.ts';
 import { createScript, type ScriptCommands } from './script.ts';
 

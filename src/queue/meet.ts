@@ -1,4 +1,4 @@
-import type { Place } from '../core/sight.ts';
+import type { Place } from '../core/roster.ts';
 import { Postponed } from './postponed.ts';
 
 /** Resolves when the account of a job is known here, if there is one. */

@@ -1,8 +1,8 @@
 /** What the judging of an event says to whoever observes. */
-import type { Event } from '../core/event.ts';
 import type { Measured, Measures } from '../core/measure.ts';
 import type { Notice, Untyped } from '../core/notice.ts';
 import type { Conversation } from '../core/platform.ts';
+import type { Event } from '../core/state.ts';
 
 export interface Judged {
   conversation: Conversation;

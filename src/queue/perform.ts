@@ -1,11 +1,10 @@
-import type { Clock } from '../core/clock.ts';
-import type { Event } from '../core/event.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
-import { conversationId, type Conversation, type Platform } from '../core/platform.ts';
-import { step, type Step } from '../core/typing.ts';
+import { type Conversation, conversationId, type Platform } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Event } from '../core/state.ts';
+import { step, type Step } from '../core/step.ts';
 import type { Accounts } from './accounts.ts';
-import { learned, make, type CallDeps } from './call.ts';
+import { type CallDeps, learned, make } from './call.ts';
 import type { EventQueue } from './events.ts';
 import { createGates } from './gates.ts';
 import type { TypingJob } from './jobs.ts';

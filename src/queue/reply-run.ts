@@ -1,9 +1,7 @@
-import { eventOf, type Meaning } from '../core/bot-answer.ts';
-import type { Clock } from '../core/clock.ts';
-import type { BotRetry } from '../core/forward.ts';
-import type { Log } from '../core/log.ts';
+import { type BotRetry, eventOf, type Meaning } from '../core/bot.ts';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
 import type { Accounts } from './accounts.ts';

@@ -1,17 +1,17 @@
+import { meaningOf } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
-import { meaningOf } from '../core/bot-answer.ts';
 import { askBot } from './ask-bot.ts';
 import { deliver } from './deliver.ts';
 import { Postponed } from './postponed.ts';
 import {
+  type Bot,
   deliveryId,
   outcomeUnknown,
+  type ReplyDeps,
   ReplyFailed,
-  type Bot,
+  type ReplyRun,
   tellDelivery,
   tellTurns,
-  type ReplyDeps,
-  type ReplyRun,
 } from './reply-run.ts';
 
 /** A send takes no longer than this: a token, a retry and the request (ms). */

@@ -1,6 +1,6 @@
 /** How the accounts share a process's places: one that hangs must not fill those of the others. */
-import type { Clock } from '../core/clock.ts';
-import { idOf, type Place } from '../core/sight.ts';
+import type { Clock } from '../core/ports.ts';
+import { idOf, type Place } from '../core/roster.ts';
 
 /** Called once, when the place is free again. */
 export type Leave = () => void;

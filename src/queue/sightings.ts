@@ -1,7 +1,6 @@
 /** When something was last seen of an account: a hash of times, written at most hourly per process. */
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
-import type { Place, Saw, Sight, Sights } from '../core/sight.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Place, Saw, Sight, Sights } from '../core/roster.ts';
 import { keys } from './keys.ts';
 
 export interface SightingsCommands {

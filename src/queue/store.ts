@@ -1,4 +1,4 @@
-import { conversationId, type Conversation } from '../core/platform.ts';
+import { type Conversation, conversationId } from '../core/platform.ts';
 import { initialState, type State } from '../core/state.ts';
 import { blockedUntil, blocksField } from './blocks.ts';
 import { keys } from './keys.ts';

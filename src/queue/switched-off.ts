@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Place } from '../core/sight.ts';
+import type { Place } from '../core/roster.ts';
 import { keys } from './keys.ts';
 
 const permission = z.object({ offUntil: z.number(), offCode: z.number() });

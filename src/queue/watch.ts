@@ -1,14 +1,12 @@
 /** What the gateway sees of the bot's own calls, told to the typing. Nothing here throws, or waits for a Redis that is away. */
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
-import type { Event } from '../core/event.ts';
 import type { GatewayWatch } from '../core/gateway-watch.ts';
-import type { Log } from '../core/log.ts';
-import type { Verdict } from '../core/own-calls.ts';
-import { conversationOf, type Conversation } from '../core/platform.ts';
+import { type Conversation, conversationOf, type Verdict } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import type { Event } from '../core/state.ts';
 import type { Blocks } from './blocks.ts';
-import { makeWay, type Way } from './way.ts';
 import type { EventQueue } from './events.ts';
+import { makeWay, type Way } from './way.ts';
 
 export interface WatchOptions {
   blocks: Blocks;

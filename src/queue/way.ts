@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock } from '../core/clock.ts';
 import type { Conversation } from '../core/platform.ts';
+import type { Clock } from '../core/ports.ts';
 import type { Blocks } from './blocks.ts';
 
 /** A message waits no longer for anything of ours (ms)… */

@@ -1,20 +1,20 @@
 import { setMaxListeners } from 'node:events';
 import {
   DelayedError,
-  UnrecoverableError,
-  Worker,
   type Job,
   type Telemetry,
+  UnrecoverableError,
+  Worker,
   type WorkerOptions,
 } from 'bullmq';
-import type { Log } from '../core/log.ts';
-import { prefix } from './keys.ts';
+import type { Log } from '../core/ports.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
+import { prefix } from './keys.ts';
 import type { Meet } from './meet.ts';
 import { createPerform, type PerformDeps, type TypingRun } from './perform.ts';
 import { Postponed } from './postponed.ts';
+import { type ReplyDeps, ReplyFailed } from './reply-run.ts';
 import { reply } from './reply.ts';
-import { ReplyFailed, type ReplyDeps } from './reply-run.ts';
 
 export interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;

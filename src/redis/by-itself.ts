@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import type { BundledServer } from './bundled-server.ts';
 import { startPrivateServer } from './private-server.ts';
 

@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** The Redis command that the clock uses; it answers seconds and microseconds. */
 export interface TimeCommand {

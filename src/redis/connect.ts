@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
 export interface Connections {

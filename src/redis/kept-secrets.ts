@@ -1,4 +1,4 @@
-import type { KeptSecrets } from '../core/kept-secrets.ts';
+import type { KeptSecrets } from '../core/ports.ts';
 
 /** The Redis commands that it uses. */
 export interface KeptSecretsCommands {
@@ -44,7 +44,8 @@ export function createKeptSecrets(redis: KeptSecretsCommands): KeptSecrets {
       if (ttlMs === null) await redis.set(secretPrefix + name, value);
       else await redis.set(secretPrefix + name, value, 'PX', Math.max(1, Math.ceil(ttlMs)));
     },
-    replace: async (name, { from, to }) => (await redis.eval(REPLACE, 1, secretPrefix + name, from, to)) === 1,
+    replace: async (name, { from, to }) =>
+      (await redis.eval(REPLACE, 1, secretPrefix + name, from, to)) === 1,
     drop: async (name) => {
       await redis.del(secretPrefix + name);
     },

@@ -1,11 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import type { BundledServer } from './bundled-server.ts';
 import { closeConnection } from './connect.ts';
 import { endLeftover, renderConfiguration } from './private-configuration.ts';

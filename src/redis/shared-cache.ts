@@ -1,4 +1,4 @@
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { SharedCache } from '../core/ports.ts';
 
 /** The Redis commands that the cache uses. */
 export interface CacheCommands {

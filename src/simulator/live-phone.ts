@@ -1,6 +1,6 @@
 /** A phone that runs: marks as they happen, listeners, and the end of an indicator that nobody takes away. */
 import type { Channel } from '../core/platform.ts';
-import { coverOf, litIntervals, litWithin, type Interval, type Mark, type What } from './phone.ts';
+import { coverOf, type Interval, litIntervals, litWithin, type Mark, type What } from './phone.ts';
 
 /** What a test, the demo or the bench may ask of a phone. Times in ms since 1970. */
 export interface Phone {

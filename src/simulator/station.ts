@@ -1,7 +1,7 @@
 /** What both simulated platforms are made of beside their own rules. */
 import { setMaxListeners } from 'node:events';
 import type { Channel } from '../core/platform.ts';
-import { startApi, type Api, type ApiCall } from './api-server.ts';
+import { type Api, type ApiCall, startApi } from './api-server.ts';
 import { createFaults, type Faults } from './faults.ts';
 import type { Phone } from './live-phone.ts';
 import { createPhones, type Listener, type Phones } from './phones.ts';

@@ -1,5 +1,5 @@
 import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 
 /** The same exporter; one line when the collector takes no spans any more, one when it does again. */
 export function sayOutages(exporter: SpanExporter, log: Log): SpanExporter {

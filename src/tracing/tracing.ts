@@ -10,12 +10,12 @@ import {
 } from '@opentelemetry/resources';
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import type { Telemetry } from 'bullmq';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import type { Send } from '../core/wire.ts';
 import { traceCalls } from './call.ts';
 import { createTelemetry } from './jobs.ts';
-import { tracePushes } from './push.ts';
 import { sayOutages } from './outage.ts';
+import { tracePushes } from './push.ts';
 
 export interface Tracing {
   /** For BullMQ's queues and workers. */

@@ -3,11 +3,11 @@
  * never invalidate one that the bot got from `/cgi-bin/token`. Never with force_refresh: it would kill the bot's.
  * https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken
  */
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/ports.ts';
 import type { WechatAccount } from './account.ts';
 import type { Reply } from './api.ts';
 import { codeOf } from './codes.ts';
-import { canFetchToken, fetchToken, type Fetched, type TokenDeps, type TokenFault } from './token-source.ts';
+import { canFetchToken, type Fetched, fetchToken, type TokenDeps, type TokenFault } from './token-source.ts';
 import { createTokenStore, type Lock, type Token, type TokenStore } from './token-store.ts';
 
 export type TokenResult = { is: 'token'; token: string } | TokenFault;

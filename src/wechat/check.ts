@@ -1,13 +1,11 @@
 /** What WeChat makes of an account: its credentials, this machine's address, its permission to type. */
 import { randomBytes } from 'node:crypto';
-import type { Examiner } from '../core/examiner.ts';
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
-import type { Outcome } from '../core/platform.ts';
+import { type Examiner, fail, type Finding, ok, type Outcome, warn } from '../core/platform.ts';
 import type { WechatAccount } from './account.ts';
 import { meaningOf, readPassive } from './answer.ts';
 import { codeOf } from './codes.ts';
 import { knock, message, nobody, type Sealing } from './knock.ts';
-import { canFetchToken, fetchToken, tokenRemedy, type TokenDeps, type TokenFault } from './token-source.ts';
+import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token-source.ts';
 import { createTyping } from './typing-api.ts';
 
 export type CheckDeps = Omit<TokenDeps, 'cache'>;

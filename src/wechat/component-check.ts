@@ -1,5 +1,5 @@
 /** What WeChat, or the vendor's token service, makes of a third-party platform. */
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import type { KeptTokens } from './access-token.ts';
 import { codeOf } from './codes.ts';
 import { authorizerOf, type WechatComponent } from './component.ts';

@@ -3,13 +3,12 @@
  * https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/authorize_event.html
  */
 import { createHash } from 'node:crypto';
-import { appIdPattern, eventsName } from '../core/authorizer.ts';
-import type { OwnCalls } from '../core/own-calls.ts';
-import type { Platform, Received } from '../core/platform.ts';
+import type { OwnCalls, Platform, Received } from '../core/platform.ts';
+import { appIdPattern, eventsName } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
-import { textOf, type Fields } from './body.ts';
-import type { WechatComponent } from './component.ts';
 import { acknowledgement } from './acknowledgement.ts';
+import { type Fields, textOf } from './body.ts';
+import type { WechatComponent } from './component.ts';
 import { explain } from './explain.ts';
 import { openPush, shakeHands } from './receive.ts';
 import { wechatRules } from './rules.ts';

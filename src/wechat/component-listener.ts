@@ -1,6 +1,5 @@
 /** What follows from an authorization event. */
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { KeptTokens } from './access-token.ts';
 import type { ComponentEvent } from './component-events.ts';
 import type { ComponentSecrets } from './component-secrets.ts';

@@ -1,8 +1,5 @@
 /** What a third-party platform keeps closed follows the operator's key: after that the former key is not needed. */
-import type { KeptSecrets } from '../core/kept-secrets.ts';
-import type { Log } from '../core/log.ts';
-import type { Seal } from '../core/seal.ts';
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { KeptSecrets, Log, Seal, SharedCache } from '../core/ports.ts';
 import { lockOf } from './token-store.ts';
 
 export interface SealingDeps {

@@ -1,7 +1,6 @@
 /** The ticket, the refresh tokens and the authorization codes of a third-party platform, closed, for all processes. */
 import { z } from 'zod';
-import type { KeptSecrets } from '../core/kept-secrets.ts';
-import type { Seal } from '../core/seal.ts';
+import type { KeptSecrets, Seal } from '../core/ports.ts';
 
 /** A ticket is good for 12 h: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/component_verify_ticket.html */
 const ticketMs = 12 * 60 * 60_000;

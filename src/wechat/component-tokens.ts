@@ -2,22 +2,22 @@
  * The tokens of a third-party platform that refreshes by itself: ticket, component_access_token, and each authorizer's
  * refresh token for its access token. All processes share them, and one at a time fetches.
  */
-import { authorizerName } from '../core/authorizer.ts';
-import { fetchTold, keepTokens, withToken, type KeptTokens } from './access-token.ts';
+import type { Seal } from '../core/ports.ts';
+import { authorizerName } from '../core/roster.ts';
+import { fetchTold, keepTokens, type KeptTokens, withToken } from './access-token.ts';
 import type { Reply } from './api.ts';
 import {
+  type AuthorizerGrant,
+  type ComponentApi,
   createComponentApi,
   readExchange,
   readRenewal,
-  type AuthorizerGrant,
-  type ComponentApi,
 } from './component-api.ts';
 import type { ComponentSecrets, Dated, HeldRefreshToken } from './component-secrets.ts';
 import type { WechatComponent } from './component.ts';
 import { sealedCache } from './sealed-cache.ts';
+import { faultOf, type Fetched, type TokenDeps, type TokenFault, tokenOf } from './token-source.ts';
 import { createUnsaved, type Unsaved } from './unsaved.ts';
-import { faultOf, tokenOf, type Fetched, type TokenDeps, type TokenFault } from './token-source.ts';
-import type { Seal } from '../core/seal.ts';
 
 export interface ComponentTokenDeps extends TokenDeps {
   secrets: ComponentSecrets;

@@ -1,5 +1,5 @@
 /** Requests as WeChat makes them on the server URL, made by ourselves to see who answers. */
-import type { Knock } from '../core/examiner.ts';
+import type { Knock } from '../core/platform.ts';
 import type { WechatAccount } from './account.ts';
 import { encrypt } from './cipher.ts';
 import { sign } from './signature.ts';

@@ -1,13 +1,12 @@
 /** A third-party platform as a process serves it: its events, and its authorizers, made when they are first named. */
-import type { KeptSecrets } from '../core/kept-secrets.ts';
 import type { Platform } from '../core/platform.ts';
+import type { KeptSecrets, Seal } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
-import type { Seal } from '../core/seal.ts';
 import { createAccessTokens, type KeptTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
 import { createComponentEvents } from './component-events.ts';
 import { createListener, type News } from './component-listener.ts';
-import { createComponentSecrets, type ComponentSecrets } from './component-secrets.ts';
+import { type ComponentSecrets, createComponentSecrets } from './component-secrets.ts';
 import { createComponentTokens } from './component-tokens.ts';
 import { authorizerOf, isByItself, type WechatComponent } from './component.ts';
 import { createWechat, type WechatDeps } from './index.ts';

@@ -3,7 +3,7 @@
  * and https://developers.weixin.qq.com/doc/service/api/customer/message/api_typing
  */
 import { z } from 'zod';
-import { tidyPath, type OwnCall, type OwnCalls, type Verdict } from '../core/own-calls.ts';
+import { type OwnCall, type OwnCalls, tidyPath, type Verdict } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { jsonOf } from './body.ts';

@@ -1,5 +1,4 @@
-import type { Seal } from '../core/seal.ts';
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { Seal, SharedCache } from '../core/ports.ts';
 
 /** The shared cache for one value that may not lie there open. What cannot be opened is not there. */
 export function sealedCache(cache: SharedCache, seal: Seal): SharedCache {

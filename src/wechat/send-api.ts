@@ -1,10 +1,10 @@
 /** Sends a late answer: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage */
-import type { Log } from '../core/log.ts';
 import type { LateSend, Outcome } from '../core/platform.ts';
+import type { Log } from '../core/ports.ts';
 import type { Send } from '../core/wire.ts';
-import { withToken, type AccessTokens } from './access-token.ts';
+import { type AccessTokens, withToken } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
-import { toCustomMessage, type Passive } from './answer.ts';
+import { type Passive, toCustomMessage } from './answer.ts';
 import { postJson, type Reply } from './api.ts';
 import { codeOf } from './codes.ts';
 import { remedyOfFault, type TokenFault } from './token-source.ts';

@@ -1,9 +1,7 @@
 /** Where an access token comes from: WeChat's `stable_token`, or the operator's own token service. */
 import { z } from 'zod';
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { Clock, Log, SharedCache } from '../core/ports.ts';
 import type { OutboundRequest, Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { exchange, type Reply } from './api.ts';

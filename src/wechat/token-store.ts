@@ -1,7 +1,6 @@
 /** Keeps a token in the shared cache, and in memory for when that is out of reach. No member throws. */
 import { z } from 'zod';
-import type { Clock } from '../core/clock.ts';
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { Clock, SharedCache } from '../core/ports.ts';
 
 /** Times in ms since 1970. */
 export interface Token {

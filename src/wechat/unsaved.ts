@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/ports.ts';
 
 /** What came in place of something used up, until it is kept: no other copy is left. */
 export interface Unsaved {

@@ -6,7 +6,7 @@ import { urlFaults } from '../accounts/urls.ts';
 import type { Account, Skipped } from '../config/index.ts';
 import { describeAccount, secretFields } from '../config/runtime.ts';
 import type { AccountRegister, AccountServes, AccountView, TypingNow } from '../control/operation.ts';
-import type { Place } from '../core/sight.ts';
+import type { Place } from '../core/roster.ts';
 import { isChannel } from './accounts.ts';
 import type { Parts } from './parts.ts';
 

@@ -11,10 +11,8 @@ import {
 import { literalFaults } from '../accounts/urls.ts';
 import { type Account, type Config, tokenWarning } from '../config/index.ts';
 import { readRuntimeAccount, sealedFields } from '../config/runtime.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
-import { createRoster, type Roster, type Served } from '../core/served.ts';
-import { idOf, type Place } from '../core/sight.ts';
+import type { Clock, Log } from '../core/ports.ts';
+import { createRoster, idOf, type Place, type Roster, type Served } from '../core/roster.ts';
 import type { Components } from './components.ts';
 import type { Serving } from './serve.ts';
 

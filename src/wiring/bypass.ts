@@ -1,5 +1,5 @@
 import type { Config, Forward } from '../config/index.ts';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
 import { openPlainGateway, withGateway } from './gateway.ts';

@@ -1,6 +1,6 @@
 import type { KeySeal } from '../accounts/record.ts';
 import type { Config } from '../config/index.ts';
-import type { Clock } from '../core/clock.ts';
+import type { Clock } from '../core/ports.ts';
 import { sealComponentAnew, type SealingDeps } from '../wechat/component-sealing.ts';
 import { isByItself } from '../wechat/component.ts';
 

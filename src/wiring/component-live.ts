@@ -1,13 +1,9 @@
 /** From a configured third-party platform to what a process serves of it. */
 import { type ComponentTypings, modeOf } from '../accounts/component-typing.ts';
 import type { Config } from '../config/index.ts';
-import type { Clock } from '../core/clock.ts';
-import type { KeptSecrets } from '../core/kept-secrets.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
-import type { Seal } from '../core/seal.ts';
-import type { Served } from '../core/served.ts';
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { Clock, KeptSecrets, Log, Seal, SharedCache } from '../core/ports.ts';
+import type { Served } from '../core/roster.ts';
 import type { News } from '../wechat/component-listener.ts';
 import { authorizerOf, type WechatComponent } from '../wechat/component.ts';
 import { createLiveComponent, type LiveComponent } from '../wechat/live-component.ts';

@@ -1,9 +1,7 @@
 import type { ComponentTypings } from '../accounts/component-typing.ts';
 import type { Skipped } from '../config/index.ts';
 import type { KeptToken } from '../control/components.ts';
-import { behindOf } from '../core/authorizer.ts';
-import type { Served } from '../core/served.ts';
-import type { Place } from '../core/sight.ts';
+import { behindOf, type Place, type Served } from '../core/roster.ts';
 import { type ComponentsOptions, type Live, make, open } from './component-live.ts';
 export type { ComponentsOptions } from './component-live.ts';
 

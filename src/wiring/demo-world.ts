@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Channel } from '../core/platform.ts';
 import type { Trouble, User, Way, World } from '../demo/world.ts';
-import { startBot, type Bot, type BotOptions, type Simulator } from '../simulator/index.ts';
+import { type Bot, type BotOptions, type Simulator, startBot } from '../simulator/index.ts';
 
 export interface DemoWorld {
   world: World;

@@ -1,11 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { loadConfig, type Config } from '../config/index.ts';
-import type { Log } from '../core/log.ts';
+import { type Config, loadConfig } from '../config/index.ts';
+import type { Log } from '../core/ports.ts';
 import { createDemo } from '../demo/demo.ts';
 import { createHandler, type Handler } from '../demo/handler.ts';
 import type { Limits } from '../demo/visitors.ts';
 import { createLog } from '../log.ts';
-import { startSimulator, type Bot, type Simulator, type SimulatorOptions } from '../simulator/index.ts';
+import { type Bot, type Simulator, type SimulatorOptions, startSimulator } from '../simulator/index.ts';
 import { played, playScript, type Script } from './demo-script.ts';
 import { openDemoWorld } from './demo-world.ts';
 import type { OwnWorker } from './own-worker.ts';

@@ -1,21 +1,19 @@
 /** What the doctor looks at, of this configuration. */
-import { createWechatExaminer } from '../wechat/check.ts';
-import { createNxcloudExaminer } from '../nxcloud/check.ts';
+import type { Redis } from 'ioredis';
 import type { Account, Config } from '../config/index.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Examiner } from '../core/examiner.ts';
-import type { Finding } from '../core/finding.ts';
-import type { Log } from '../core/log.ts';
+import type { Examiner, Finding } from '../core/platform.ts';
+import type { Clock, Log } from '../core/ports.ts';
 import type { Wanted } from '../doctor/arguments.ts';
 import { examineBot } from '../doctor/bot.ts';
 import type { Check } from '../doctor/check.ts';
 import { examineClock, examineInfo, examineWorker } from '../doctor/redis.ts';
 import { examineSights, previousFinding } from '../doctor/sights.ts';
 import { examineWebhook } from '../doctor/webhook.ts';
+import { createNxcloudExaminer } from '../nxcloud/check.ts';
 import { createAccounts } from '../queue/accounts.ts';
 import { keys } from '../queue/keys.ts';
 import { sightsOf } from '../queue/sightings.ts';
-import type { Redis } from 'ioredis';
+import { createWechatExaminer } from '../wechat/check.ts';
 import { controlToken } from './operator-guard.ts';
 import type { Clients } from './platforms.ts';
 

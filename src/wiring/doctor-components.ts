@@ -1,13 +1,13 @@
 /** What the doctor looks at, of third-party platforms. */
 import { randomUUID } from 'node:crypto';
-import { fail, type Finding } from '../core/finding.ts';
+import { fail, type Finding } from '../core/platform.ts';
 import type { Check } from '../doctor/check.ts';
 import { createKeptSecrets } from '../redis/kept-secrets.ts';
 import { createSharedCache } from '../redis/shared-cache.ts';
 import { askByItself, askService } from '../wechat/component-check.ts';
-import { isByItself, type WechatComponent } from '../wechat/component.ts';
 import { createComponentSecrets } from '../wechat/component-secrets.ts';
 import { createComponentTokens } from '../wechat/component-tokens.ts';
+import { isByItself, type WechatComponent } from '../wechat/component.ts';
 import { openSeal } from './accounts.ts';
 import type { CheckParts } from './doctor-checks.ts';
 

@@ -1,7 +1,7 @@
 /** What the other checks stand on: a connection to Redis, and where pushes arrive. */
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
-import { fail, ok, warn, type Finding } from '../core/finding.ts';
+import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import type { Send } from '../core/wire.ts';
 import { errorWord } from '../doctor/redis.ts';
 import { tookOf } from '../doctor/report.ts';

@@ -1,10 +1,10 @@
 /** The doctor: the configuration against the live services. */
 import type { Redis } from 'ioredis';
 import { allowsAddress } from '../accounts/urls.ts';
-import { ConfigError, loadConfig, type Config } from '../config/index.ts';
-import type { Finding } from '../core/finding.ts';
+import { type Config, ConfigError, loadConfig } from '../config/index.ts';
+import type { Finding } from '../core/platform.ts';
 import { readArguments, usage, type Wanted } from '../doctor/arguments.ts';
-import { runChecks, type Check, type Show } from '../doctor/check.ts';
+import { type Check, runChecks, type Show } from '../doctor/check.ts';
 import { examineConfiguration, examineFaults, type Loaded } from '../doctor/configuration.ts';
 import { createProgress } from '../doctor/progress.ts';
 import { exitCodeOf, jsonOf, lineOf, summaryOf } from '../doctor/report.ts';
@@ -13,7 +13,7 @@ import { createRedisClock } from '../redis/clock.ts';
 import { closeConnection } from '../redis/connect.ts';
 import { createChecks } from './doctor-checks.ts';
 import { componentChecks } from './doctor-components.ts';
-import { openRedis, openWebhook, type Opening } from './doctor-opening.ts';
+import { type Opening, openRedis, openWebhook } from './doctor-opening.ts';
 import { examineRecords, mayHoldRecords } from './doctor-records.ts';
 import { createClients } from './platforms.ts';
 import { closeClients } from './serve.ts';

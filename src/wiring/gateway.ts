@@ -1,11 +1,11 @@
 import type { RequestListener } from 'node:http';
 import type { Config } from '../config/index.ts';
-import { behindOf } from '../core/authorizer.ts';
-import type { Log } from '../core/log.ts';
-import type { OwnCalls } from '../core/own-calls.ts';
-import type { Agents } from '../http/agents.ts';
 import type { GatewayWatch } from '../core/gateway-watch.ts';
-import { createGateway, isForGateway, type Gateway } from '../gateway/gateway.ts';
+import type { OwnCalls } from '../core/platform.ts';
+import type { Log } from '../core/ports.ts';
+import { behindOf } from '../core/roster.ts';
+import { createGateway, type Gateway, isForGateway } from '../gateway/gateway.ts';
+import type { Agents } from '../http/agents.ts';
 import { isFromHere } from '../http/loopback.ts';
 import { createBlocks } from '../queue/blocks.ts';
 import type { EventQueue } from '../queue/events.ts';

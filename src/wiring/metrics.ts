@@ -1,12 +1,12 @@
 import type { Config } from '../config/index.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Roster } from '../core/served.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Roster } from '../core/roster.ts';
 import { createMetrics, type Metrics } from '../metrics/metrics.ts';
 import type { Source, Stock } from '../metrics/source.ts';
 import type { Accounts } from '../queue/accounts.ts';
 import { keys } from '../queue/keys.ts';
 import type { Connections } from '../redis/connect.ts';
-import { countJobs, openQueues, type OpenedQueues, type QueuesDeps } from './queues.ts';
+import { countJobs, type OpenedQueues, openQueues, type QueuesDeps } from './queues.ts';
 
 export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
   config: Pick<Config, 'dyno'>;

@@ -1,5 +1,5 @@
-import type { Log } from '../core/log.ts';
 import type { Notice, Observe } from '../core/notice.ts';
+import type { Log } from '../core/ports.ts';
 
 /** Whoever hears of what happens: the metrics, the journal. */
 export interface Observers {

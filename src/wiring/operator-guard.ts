@@ -1,4 +1,4 @@
-import type { Place } from '../core/sight.ts';
+import type { Place } from '../core/roster.ts';
 import { createGuard, type Guard } from '../http/guard.ts';
 import type { Parts } from './parts.ts';
 

@@ -1,13 +1,11 @@
 import { getProxyForUrl } from 'proxy-from-env';
 import type { Account } from '../config/index.ts';
-import type { Clock } from '../core/clock.ts';
-import type { Log } from '../core/log.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
-import type { SharedCache } from '../core/shared-cache.ts';
+import type { Clock, Log, SharedCache } from '../core/ports.ts';
 import type { Send } from '../core/wire.ts';
-import { createAgents, type Agents } from '../http/agents.ts';
-import { createClient, type Client } from '../http/client.ts';
+import { type Agents, createAgents } from '../http/agents.ts';
+import { type Client, createClient } from '../http/client.ts';
 import type { Confinement } from '../http/confine.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
 import { createWechat } from '../wechat/index.ts';

@@ -1,5 +1,5 @@
-import { ConfigError, loadConfig, type Config, type Skipped } from '../config/index.ts';
-import type { Log } from '../core/log.ts';
+import { type Config, ConfigError, loadConfig, type Skipped } from '../config/index.ts';
+import type { Log } from '../core/ports.ts';
 import { createLog } from '../log.ts';
 import { createReleases, type Releases } from './releases.ts';
 

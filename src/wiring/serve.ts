@@ -2,13 +2,13 @@
 import { allowsAddress } from '../accounts/urls.ts';
 import type { Account, Config } from '../config/index.ts';
 import type { Platform } from '../core/platform.ts';
-import type { Served } from '../core/served.ts';
+import type { Served } from '../core/roster.ts';
 import type { Send } from '../core/wire.ts';
 import {
-  createClients,
-  createPlatform,
   type Clients,
   type ClientsOptions,
+  createClients,
+  createPlatform,
   type PlatformDeps,
 } from './platforms.ts';
 import type { Releases } from './releases.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '../config/index.ts';
-import type { Log } from '../core/log.ts';
+import type { Log } from '../core/ports.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { Releases } from './releases.ts';
 import { limited } from './serving.ts';

@@ -1,8 +1,7 @@
 /** The operator's console in a real browser. */
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Conversation } from '../../src/core/conversation.ts';
-import { openConsoleScene, type ConsoleScene } from '../console/page-scene.ts';
+import { type ConsoleScene, openConsoleScene } from '../console/page-scene.ts';
 import { accessibilityProblems } from '../helpers/accessible.ts';
 import {
   browserNote,
@@ -11,6 +10,7 @@ import {
   visit as openVisit,
   type Visit,
 } from '../helpers/browser.ts';
+import type { Conversation } from '../../src/core/platform.ts';
 
 const ann = who('oK3d5wVq7ZtLbn2c8xYpR1aTfM');
 const ben = who('oK3d5wPz91hQmX6yEjSgUv0rWc');

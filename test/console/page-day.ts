@@ -1,7 +1,7 @@
 /** An hour of a small company with a slow bot, as the console would tell it. */
-import type { Channel, Conversation } from '../../src/core/conversation.ts';
-import { accountRow, darken, light, setRow, tell, wait, type World } from './page-world.ts';
+import type { Channel, Conversation } from '../../src/core/platform.ts';
 import { setFailed } from './page-server.ts';
+import { accountRow, darken, light, setRow, tell, wait, type World } from './page-world.ts';
 
 const certify = 'Typing and custom messages need a certified account: certify it or set WECHAT_TYPING=off.';
 const allowlist = "Add this server's egress IP to the IP allowlist in the WeChat console.";

@@ -1,9 +1,9 @@
 /** A server that speaks the console's wire over a made-up world, as strict as the real one about what a page may do. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname } from 'node:path';
 import type { ConversationRow, JournalEntry } from '../../src/console/wire.ts';
-import { conversationId, type Channel } from '../../src/core/conversation.ts';
+import { type Channel, conversationId } from '../../src/core/platform.ts';
 import { shownRows, viewIn, type World } from './page-world.ts';
 
 const folder = new URL('../../src/console/page/', import.meta.url);

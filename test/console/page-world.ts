@@ -6,11 +6,10 @@ import type {
   JournalEntry,
   Overview,
 } from '../../src/console/wire.ts';
-import type { Conversation } from '../../src/core/conversation.ts';
-import { conversationId } from '../../src/core/conversation.ts';
+import type { Reason } from '../../src/core/decide.ts';
 import type { Notice } from '../../src/core/notice.ts';
+import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { View } from '../../src/core/view.ts';
-import type { Reason } from '../../src/core/why.ts';
 
 /** The shape of a notice as it is told, less when. */
 type Told = Notice extends infer One

@@ -6,7 +6,7 @@ import { handClock, type HandClock, scriptedPlatform } from '../queue/fakes.ts';
 import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
 import type { JournalRecord, Look, Source } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
-import { createRoster } from '../../src/core/served.ts';
+import { createRoster } from '../../src/core/roster.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { viewOf } from '../../src/core/view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { eventOf, holdsMessage, meaningOf, notTaken, type Meaning } from '../../src/core/bot-answer.ts';
+import { eventOf, holdsMessage, type Meaning, meaningOf, notTaken } from '../../src/core/bot.ts';
 import type { BotAnswer } from '../../src/core/platform.ts';
 import { at, leaves, play, sends, start, writes } from './scenario.ts';
 import { tables } from './tables.ts';

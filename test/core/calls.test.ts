@@ -1,17 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import { nothingMeasured } from '../../src/core/measure.ts';
 import { initialState, type State } from '../../src/core/state.ts';
-import { step } from '../../src/core/typing.ts';
+import { step } from '../../src/core/step.ts';
 import {
+  type Answer,
   answers,
   at,
   fails,
+  type Happening,
   play,
+  type Scenario,
   start,
   writes,
-  type Answer,
-  type Happening,
-  type Scenario,
 } from './scenario.ts';
 import { tables } from './tables.ts';
 

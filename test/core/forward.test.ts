@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import {
   botRequest,
+  type BotRetry,
+  type BotVerdict,
   endToEnd,
   judgeBot,
   withQuery,
-  type BotRetry,
-  type BotVerdict,
-} from '../../src/core/forward.ts';
-import { headerOf, NoAnswer, type Answer, type HeaderLines } from '../../src/core/wire.ts';
+} from '../../src/core/bot.ts';
+import { type Answer, type HeaderLines, headerOf, NoAnswer } from '../../src/core/wire.ts';
 
 describe('endToEnd', () => {
   test('keeps the lines as they came: order, case and repeats', () => {

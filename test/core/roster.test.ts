@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createRoster, type Served } from '../../src/core/served.ts';
 import { scriptedPlatform } from '../queue/fakes.ts';
+import { createRoster, type Served } from '../../src/core/roster.ts';
 
 const servedAs = (account: string): Served => ({
   platform: { ...scriptedPlatform(), account },

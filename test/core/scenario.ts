@@ -1,10 +1,16 @@
 /** Turns a scenario into a line: what happens to one conversation, in virtual time, and which calls the core asks for. */
-import type { Event } from '../../src/core/event.ts';
-import type { Outcome } from '../../src/core/platform.ts';
 import type { Measured, Measures } from '../../src/core/measure.ts';
+import type { Outcome } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
-import { initialState, type Call, type Evidence, type Pause, type State } from '../../src/core/state.ts';
-import { step, type Step } from '../../src/core/typing.ts';
+import {
+  type Call,
+  type Event,
+  type Evidence,
+  initialState,
+  type Pause,
+  type State,
+} from '../../src/core/state.ts';
+import { step, type Step } from '../../src/core/step.ts';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'at'> : never;
 export type Happening = WithoutTime<Event>;

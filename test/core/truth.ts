@@ -1,7 +1,6 @@
 /** Which turns are really open, kept without the core: in the order in which things happened, not in which they were judged. */
-import type { Event } from '../../src/core/event.ts';
 import type { Rules } from '../../src/core/rules.ts';
-import type { Pause } from '../../src/core/state.ts';
+import type { Event, Pause } from '../../src/core/state.ts';
 
 export interface TrueTurn {
   id: string;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { type Dark, whyDark } from '../../src/core/decide.ts';
 import type { Rules } from '../../src/core/rules.ts';
-import { elapse } from '../../src/core/typing.ts';
+import { elapse } from '../../src/core/step.ts';
 import { viewOf } from '../../src/core/view.ts';
-import { whyDark, type Dark } from '../../src/core/why.ts';
 import {
   acknowledges,
   answers,
@@ -11,10 +11,10 @@ import {
   fails,
   pauses,
   play,
+  type Scenario,
   start,
   types,
   writes,
-  type Scenario,
 } from './scenario.ts';
 import { tables } from './tables.ts';
 

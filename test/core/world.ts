@@ -2,13 +2,12 @@
  * A reference world for the core: virtual time, a phone that obeys the platform's rules, and what keeptyping is told.
  * It keeps its own truth of which turns are open, and notes every broken promise.
  */
-import type { Event } from '../../src/core/event.ts';
 import type { Outcome } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
-import { initialState, type Call, type State } from '../../src/core/state.ts';
-import { step as realStep } from '../../src/core/typing.ts';
+import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
+import { step as realStep } from '../../src/core/step.ts';
 import { createPhone, type Phone } from './phone.ts';
-import { createTruth, note, openAt, type Truth, type TrueTurn } from './truth.ts';
+import { createTruth, note, openAt, type TrueTurn, type Truth } from './truth.ts';
 
 export type Stepper = typeof realStep;
 

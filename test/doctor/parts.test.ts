@@ -1,13 +1,13 @@
 /** The doctor's parts that need no network. */
 import { describe, expect, test } from 'vitest';
-import { ok, warn, type Finding } from '../../src/core/finding.ts';
-import type { Sights } from '../../src/core/sight.ts';
+import { deferred } from '../queue/fakes.ts';
+import { type Finding, ok, warn } from '../../src/core/platform.ts';
+import type { Sights } from '../../src/core/roster.ts';
 import { readArguments } from '../../src/doctor/arguments.ts';
-import { runChecks, type Check } from '../../src/doctor/check.ts';
+import { type Check, runChecks } from '../../src/doctor/check.ts';
 import { createProgress } from '../../src/doctor/progress.ts';
 import { agoOf, exitCodeOf, jsonOf, lineOf, summaryOf } from '../../src/doctor/report.ts';
 import { examineSights, type Seen } from '../../src/doctor/sights.ts';
-import { deferred } from '../queue/fakes.ts';
 
 const hour = 60 * 60_000;
 

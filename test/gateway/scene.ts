@@ -2,18 +2,17 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
-import type { Verdict } from '../../src/core/own-calls.ts';
-import type { Platform } from '../../src/core/platform.ts';
-import { createAgents, type AgentsOptions } from '../../src/http/agents.ts';
-import { isFromHere } from '../../src/http/loopback.ts';
+import { recordLog } from '../helpers/log.ts';
+import { type Connection, listen, startRaw } from '../http/wire.ts';
+import { createScene as createNxcloudScene } from '../nxcloud/fakes.ts';
+import type { GatewayWatch, Sending } from '../../src/core/gateway-watch.ts';
+import type { Platform, Verdict } from '../../src/core/platform.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import type { GatewayAccess } from '../../src/gateway/route.ts';
-import type { GatewayWatch, Sending } from '../../src/core/gateway-watch.ts';
+import { type AgentsOptions, createAgents } from '../../src/http/agents.ts';
+import { isFromHere } from '../../src/http/loopback.ts';
 import { createWechat } from '../../src/wechat/index.ts';
-import { recordLog } from '../helpers/log.ts';
-import { createScene as createNxcloudScene } from '../nxcloud/fakes.ts';
 import { account, adapterDeps, scriptedSend } from '../wechat/fakes.ts';
-import { listen, startRaw, type Connection } from '../http/wire.ts';
 
 export type Told =
   | { is: 'sending'; account: string; user: string }

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { Seal } from '../../src/core/seal.ts';
+import type { Seal } from '../../src/core/ports.ts';
 
 /** A seal of one key, for what needs one. */
 export function testSeal(key: Uint8Array = randomBytes(32)): Seal {

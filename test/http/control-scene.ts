@@ -7,7 +7,7 @@ import { scriptedPlatform } from '../queue/fakes.ts';
 import { createControl } from '../../src/control/control.ts';
 import type { AccountRegister, AccountView, Conversations } from '../../src/control/operation.ts';
 import type { Platform } from '../../src/core/platform.ts';
-import { createRoster } from '../../src/core/served.ts';
+import { createRoster } from '../../src/core/roster.ts';
 import type { View } from '../../src/core/view.ts';
 import { createApp, type Readiness } from '../../src/http/app.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Clock } from '../../src/core/clock.ts';
-import { NoAnswer, type Answer, type OutboundRequest } from '../../src/core/wire.ts';
-import { createDirect } from '../../src/http/direct.ts';
-import type { ServedBot } from '../../src/core/served.ts';
 import { recordLog } from '../helpers/log.ts';
+import type { Clock } from '../../src/core/ports.ts';
+import type { ServedBot } from '../../src/core/roster.ts';
+import { type Answer, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
+import { createDirect } from '../../src/http/direct.ts';
 import { bot, createJournal, nxcloud, passiveReply, wechat } from './scene.ts';
 import { createGate, linesOf, utf8 } from './wire.ts';
 

@@ -2,33 +2,32 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import type { Clock } from '../../src/core/clock.ts';
-import type { Event } from '../../src/core/event.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { envelope, account as nxcloudAccount, textMessage } from '../nxcloud/fakes.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
+import type { Clock } from '../../src/core/ports.ts';
+import { createRoster, type Place, type Served, type ServedBot } from '../../src/core/roster.ts';
+import type { Event } from '../../src/core/state.ts';
 import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
-import { createApp, webhooks, type Readiness } from '../../src/http/app.ts';
-import { createClient, type Client } from '../../src/http/client.ts';
+import { createApp, type Readiness, webhooks } from '../../src/http/app.ts';
+import { type Client, createClient } from '../../src/http/client.ts';
 import { createDirect, type Direct } from '../../src/http/direct.ts';
 import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
-import { createRoster, type Served, type ServedBot } from '../../src/core/served.ts';
-import type { Place } from '../../src/core/sight.ts';
 import type { Intake, Later, WebDeliveries, WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/signature.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { account as nxcloudAccount, envelope, textMessage } from '../nxcloud/fakes.ts';
 import {
-  account as wechatAccount,
   adapterDeps,
   answerOf,
   granted,
   scriptedSend,
+  account as wechatAccount,
   xmlOf,
 } from '../wechat/fakes.ts';
-import { call, gzipLooking, linesOf, listen, utf8, type Call, type UnderWay } from './wire.ts';
+import { call, type Call, gzipLooking, linesOf, listen, type UnderWay, utf8 } from './wire.ts';
 
 export type Entry =
   | { is: 'tell'; account: string; happenings: readonly Happening[]; phase: string }

@@ -1,6 +1,5 @@
 import { expect } from 'vitest';
-import type { Clock } from '../../src/core/clock.ts';
-import type { Log } from '../../src/core/log.ts';
+import type { Clock, Log } from '../../src/core/ports.ts';
 import type { Answer, HeaderLines, OutboundRequest, RawPush } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';

@@ -1,10 +1,9 @@
 /** Bugs that somebody might make, to see that the promises find them. */
-import type { Event } from '../../src/core/event.ts';
-import { nothingMeasured } from '../../src/core/measure.ts';
-import { initialState, type State } from '../../src/core/state.ts';
-import { step } from '../../src/core/typing.ts';
 import { tables } from '../core/tables.ts';
 import type { Stepper } from '../core/world.ts';
+import { nothingMeasured } from '../../src/core/measure.ts';
+import { type Event, initialState, type State } from '../../src/core/state.ts';
+import { step } from '../../src/core/step.ts';
 import type { Subject } from './play.ts';
 
 const [wechat, whatsapp] = tables;

@@ -1,8 +1,7 @@
 /** Plays a plan in the reference world. */
-import type { Event } from '../../src/core/event.ts';
-import type { Rules } from '../../src/core/rules.ts';
-import type { Evidence } from '../../src/core/state.ts';
 import { createWorld, noon, type Sent, type Stepper, type World } from '../core/world.ts';
+import type { Rules } from '../../src/core/rules.ts';
+import type { Event, Evidence } from '../../src/core/state.ts';
 import type { Act, ActKind, History, How, TurnPlan } from './plans.ts';
 
 export interface Subject {

@@ -1,11 +1,11 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { EndedTurn, Evidence } from '../../src/core/state.ts';
-import { createAccounts, type Accounts } from '../../src/queue/accounts.ts';
-import { keys } from '../../src/queue/keys.ts';
 import { recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
-import { handClock, scriptedPlatform, type HandClock } from './fakes.ts';
+import type { EndedTurn, Evidence } from '../../src/core/state.ts';
+import { type Accounts, createAccounts } from '../../src/queue/accounts.ts';
+import { keys } from '../../src/queue/keys.ts';
+import { handClock, type HandClock, scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;
 let redis: Redis;

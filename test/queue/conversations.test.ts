@@ -2,11 +2,13 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Event } from '../../src/core/event.ts';
+import { recordLog } from '../helpers/log.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { Outcome } from '../../src/core/platform.ts';
+import type { Event } from '../../src/core/state.ts';
 import type { View } from '../../src/core/view.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
-import { createConversations, type Conversations, type Which } from '../../src/queue/conversations.ts';
+import { type Conversations, createConversations, type Which } from '../../src/queue/conversations.ts';
 import { createDeliveries } from '../../src/queue/delivery.ts';
 import { createEventQueue, type EventQueue } from '../../src/queue/events.ts';
 import { queueNames, type TypingJob } from '../../src/queue/jobs.ts';
@@ -14,14 +16,12 @@ import { keys, prefix } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
 import { createWorkers, type Workers } from '../../src/queue/workers.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
-import { recordLog } from '../helpers/log.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
   atMost,
   handClock,
-  scriptedPlatform,
   type HandClock,
   type Scripted,
+  scriptedPlatform,
   type ScriptedPlatform,
 } from './fakes.ts';
 

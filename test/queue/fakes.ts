@@ -1,17 +1,17 @@
 /** Object literals of the queue's narrow ports, which note what they are asked for. */
-import type { Clock } from '../../src/core/clock.ts';
-import type { Event } from '../../src/core/event.ts';
-import {
-  type BotAnswer,
-  type Conversation,
-  type LateSend,
-  type Outcome,
-  type Platform,
-  type Target,
+import type {
+  BotAnswer,
+  Conversation,
+  LateSend,
+  Outcome,
+  Platform,
+  Target,
 } from '../../src/core/platform.ts';
+import type { Clock } from '../../src/core/ports.ts';
+import type { Place } from '../../src/core/roster.ts';
 import type { Rules } from '../../src/core/rules.ts';
+import type { Event } from '../../src/core/state.ts';
 import type { Answer } from '../../src/core/wire.ts';
-import type { Place } from '../../src/core/sight.ts';
 import type { EventQueue } from '../../src/queue/events.ts';
 import type { Shares } from '../../src/queue/shares.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';

@@ -1,22 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Event } from '../../src/core/event.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { Conversation, Outcome } from '../../src/core/platform.ts';
+import type { Event } from '../../src/core/state.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
 import { createPerform, type PerformDeps } from '../../src/queue/perform.ts';
 import { Postponed } from '../../src/queue/postponed.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
   atMost,
   deferred,
   handClock,
-  newConversation,
-  recordEvents,
-  scriptedPlatform,
   type HandClock,
+  newConversation,
   type RecordedEvents,
+  recordEvents,
   type Scripted,
+  scriptedPlatform,
   type ScriptedPlatform,
 } from './fakes.ts';
 

@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Clock } from '../../src/core/clock.ts';
-import type { Event } from '../../src/core/event.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { Happening, LateSend, Outcome, Platform } from '../../src/core/platform.ts';
-import { headerOf, NoAnswer, type Answer, type OutboundRequest } from '../../src/core/wire.ts';
+import type { Clock } from '../../src/core/ports.ts';
+import type { Event } from '../../src/core/state.ts';
+import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
 import { createDeliveries } from '../../src/queue/delivery.ts';
 import { createEventQueue, type EventQueue } from '../../src/queue/events.ts';
@@ -16,11 +18,9 @@ import { queueNames, type ReplyJob, type TypingJob } from '../../src/queue/jobs.
 import { prefix } from '../../src/queue/keys.ts';
 import { createStore } from '../../src/queue/store.ts';
 import { createWorkers, type Workers } from '../../src/queue/workers.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import {
-  atMost,
   answerOf,
+  atMost,
   deferred,
   newConversation,
   recordEvents,

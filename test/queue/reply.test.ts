@@ -1,30 +1,30 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { BotRetry } from '../../src/core/forward.ts';
-import type { LateSend } from '../../src/core/platform.ts';
-import type { Notice, Observe } from '../../src/core/notice.ts';
-import { newTurn } from '../../src/core/turns.ts';
-import { initialState } from '../../src/core/state.ts';
-import { headerOf, NoAnswer, type Answer, type OutboundRequest } from '../../src/core/wire.ts';
-import { createAccounts } from '../../src/queue/accounts.ts';
-import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/queue/delivery.ts';
-import { storePush, type ReplyJob } from '../../src/queue/jobs.ts';
-import { reply } from '../../src/queue/reply.ts';
-import { deliveryId, ReplyFailed, type ReplyDeps, type ReplyRun } from '../../src/queue/reply-run.ts';
-import { createShares, type Shares } from '../../src/queue/shares.ts';
-import { createStore } from '../../src/queue/store.ts';
 import { recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import type { BotRetry } from '../../src/core/bot.ts';
+import type { Notice, Observe } from '../../src/core/notice.ts';
+import type { LateSend } from '../../src/core/platform.ts';
+import { initialState } from '../../src/core/state.ts';
+import { newTurn } from '../../src/core/turns.ts';
+import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
+import { createAccounts } from '../../src/queue/accounts.ts';
+import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/queue/delivery.ts';
+import { type ReplyJob, storePush } from '../../src/queue/jobs.ts';
+import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/queue/reply-run.ts';
+import { reply } from '../../src/queue/reply.ts';
+import { createShares, type Shares } from '../../src/queue/shares.ts';
+import { createStore } from '../../src/queue/store.ts';
 import {
-  atMost,
   answerOf,
+  atMost,
   handClock,
-  recordEvents,
-  scriptedPlatform,
-  textOf,
   type HandClock,
   type RecordedEvents,
+  recordEvents,
   type Scripted,
+  scriptedPlatform,
   type ScriptedPlatform,
+  textOf,
 } from './fakes.ts';
 
 let server: TestRedis;

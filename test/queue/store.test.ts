@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { conversationId, type Conversation } from '../../src/core/platform.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import { newConversation } from './fakes.ts';
 
 let server: TestRedis;

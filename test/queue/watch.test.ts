@@ -1,15 +1,14 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Event } from '../../src/core/event.ts';
-import { initialState, type Call, type State } from '../../src/core/state.ts';
-import { newTurn } from '../../src/core/turns.ts';
+import { recordLog } from '../helpers/log.ts';
+import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import { conversationId } from '../../src/core/platform.ts';
-import { createBlocks, blockLimit } from '../../src/queue/blocks.ts';
+import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
+import { newTurn } from '../../src/core/turns.ts';
+import { blockLimit, createBlocks } from '../../src/queue/blocks.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
 import { createWatch, type WatchOptions } from '../../src/queue/watch.ts';
-import { recordLog } from '../helpers/log.ts';
-import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import { newConversation, scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Finding } from '../../src/core/finding.ts';
+import type { Finding } from '../../src/core/platform.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechatExaminer } from '../../src/wechat/check.ts';

@@ -1,7 +1,5 @@
 /** Narrow stand-ins for what the adapter is given. */
-import type { Clock } from '../../src/core/clock.ts';
-import type { Log } from '../../src/core/log.ts';
-import type { SharedCache } from '../../src/core/shared-cache.ts';
+import type { Clock, Log, SharedCache } from '../../src/core/ports.ts';
 import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { sign } from '../../src/wechat/signature.ts';

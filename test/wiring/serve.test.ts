@@ -1,17 +1,17 @@
 /** What is served of an account, over real connections: where those of one that was set at run time may lead. */
 import { request } from 'node:http';
-import { onTestFinished, describe, expect, test } from 'vitest';
-import { loadConfig, type Account } from '../../src/config/index.ts';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { recordLog } from '../helpers/log.ts';
+import { createGate, startBot } from '../http/wire.ts';
+import { handClock } from '../queue/fakes.ts';
+import { type Account, loadConfig } from '../../src/config/index.ts';
 import { readRuntimeAccount } from '../../src/config/runtime.ts';
-import type { Served } from '../../src/core/served.ts';
+import type { Served } from '../../src/core/roster.ts';
 import { asNoAnswer, NoAnswer } from '../../src/core/wire.ts';
 import { ADDRESS_REFUSED } from '../../src/http/confine.ts';
 import { createClients } from '../../src/wiring/platforms.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { createServing } from '../../src/wiring/serve.ts';
-import { recordLog } from '../helpers/log.ts';
-import { createGate, startBot } from '../http/wire.ts';
-import { handClock } from '../queue/fakes.ts';
 
 const noCache = {
   get: async () => null,

@@ -1,8 +1,7 @@
 /** One account as a process serves it, and all of them. */
-import type { Channel } from './conversation.ts';
-import type { BotRetry } from './forward.ts';
-import type { Platform } from './platform.ts';
-import { idOf, type Place } from './sight.ts';
+import type { BotRetry } from './bot.ts';
+import type { Channel, Platform } from './platform.ts';
+import type { Evidence } from './state.ts';
 import type { Send } from './wire.ts';
 
 export interface ServedBot {
@@ -79,3 +78,71 @@ export const servedNamePattern = accountNamePattern.replace(/\$$/, '(\\.(wx[0-9a
 export function isAccountName(name: string): boolean {
   return new RegExp(accountNamePattern).test(name);
 }
+
+/**
+ * How accounts behind a WeChat third-party platform (开放平台第三方平台, "component") are called here:
+ * `<component>.<AppID>`. Names that somebody gives hold no dot, so nothing clashes.
+ */
+
+/** As WeChat makes AppIDs: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/operation/thirdparty/releases_instructions.html */
+export const appIdPattern = /^wx[0-9a-f]{16}$/;
+
+const events = 'events';
+
+/** What a name with a dot means; `appId` null: the component's own authorization events. */
+export interface Behind {
+  component: string;
+  appId: string | null;
+}
+
+export function authorizerName(component: string, appId: string): string {
+  return `${component}.${appId}`;
+}
+
+/** The account under which the component's authorization events travel. */
+export function eventsName(component: string): string {
+  return `${component}.${events}`;
+}
+
+/** null: no account behind a component is called so. */
+export function behindOf(account: string): Behind | null {
+  const dot = account.indexOf('.');
+  const [component, rest] = [account.slice(0, Math.max(dot, 0)), account.slice(dot + 1)];
+  if (component === '') return null;
+  if (rest === events) return { component, appId: null };
+  return appIdPattern.test(rest) ? { component, appId: rest } : null;
+}
+
+/** A template's URL for one account: `{appid}` filled in. */
+export function fillAppId(url: string, appId: string): string {
+  return url.replaceAll('{appid}', appId);
+}
+
+/** What is noted of an account as it runs, for whoever asks later what works. */
+
+export type Sight =
+  /** A message or an act of a user has arrived. */
+  | 'message'
+  /** A status of a message to a user has arrived. */
+  | 'status'
+  /** A push was signed or encrypted, or a call authorised, by the previous secret. */
+  | 'previous-secret'
+  /** A turn was ended by this. */
+  | `end-by-${Evidence}`;
+
+/** When each was last seen, in ms since 1970, to the hour. */
+export type Sights = Readonly<Partial<Record<Sight, number>>>;
+
+/** Whose it is. `control/token`: the control API. */
+export interface Place {
+  channel: string;
+  account: string;
+}
+
+/** Its name apart from all others: `channel/account`. */
+export function idOf({ channel, account }: Place): string {
+  return `${channel}/${account}`;
+}
+
+/** Takes a note. Never throws, never waits. */
+export type Saw = (place: Place, sights: readonly Sight[]) => void;

@@ -1,0 +1,164 @@
+/** How a push travels on to the bot, and what the bot's failure means. */
+import type { BotAnswer } from './platform.ts';
+import type { Rules } from './rules.ts';
+import type { Event } from './state.ts';
+import {
+  type Answer,
+  type HeaderLines,
+  headerOf,
+  NoAnswer,
+  type OutboundRequest,
+  type RawPush,
+} from './wire.ts';
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what belongs to the connection that the push came on. */
+const hopByHop = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'host',
+  'content-length',
+  'expect',
+]);
+
+/** The header lines that travel on: all but hop-by-hop ones and those that `Connection` names. */
+export function endToEnd(headers: HeaderLines): HeaderLines {
+  const named = headers
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(',').map((token) => token.trim().toLowerCase()));
+  return headers.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !named.includes(name.toLowerCase()));
+}
+
+export interface BotCall {
+  botUrl: string;
+  push: RawPush;
+  /** The push's key; the bot may use it to recognise a repeat. */
+  key: string;
+  /** 1 for the first call of the bot with this push. */
+  attempt: number;
+  timeoutMs: number;
+}
+
+/** The platform's own request, byte for byte: the bot's signature check passes. */
+export function botRequest({ botUrl, push, key, attempt, timeoutMs }: BotCall): OutboundRequest {
+  return {
+    method: push.method,
+    url: withQuery(botUrl, push.rawQuery),
+    headers: [...endToEnd(push.headers), ['Idempotency-Key', key], ['X-Keeptyping-Attempt', String(attempt)]],
+    body: push.body,
+    timeoutMs,
+  };
+}
+
+/** The bot URL's own query first, then the platform's as it came: its signature covers the values, not their order. */
+export function withQuery(url: string, rawQuery: string): string {
+  if (rawQuery === '') return url;
+  return `${url}${url.includes('?') ? '&' : '?'}${rawQuery}`;
+}
+
+/** The bot gave no answer: the platform repeats its push, or tells its user. */
+export const badGateway: Answer = { status: 502, headers: [], body: new Uint8Array() };
+
+/** `safe`: only where the bot cannot have begun; `always`: also where it may have; `never`. */
+export type BotRetry = 'safe' | 'always' | 'never';
+
+export type BotVerdict = 'answered' | 'again' | 'failed';
+
+/** What a bot's answer, or the lack of one, means for its reply job. A timeout is never tried again. */
+export function judgeBot(result: Answer | NoAnswer, retry: BotRetry): BotVerdict {
+  if (!(result instanceof NoAnswer) && result.status >= 200 && result.status < 300) return 'answered';
+  if (retry === 'never') return 'failed';
+  if (result instanceof NoAnswer) return again(!result.begun || (retry === 'always' && !result.timedOut));
+  return again(
+    [502, 503].includes(result.status) || (retry === 'always' && [500, 504].includes(result.status)),
+  );
+}
+
+function again(yes: boolean): BotVerdict {
+  return yes ? 'again' : 'failed';
+}
+
+/** A bot that cannot have begun is called so often in all… */
+export const botAttempts = 3;
+/** …with this between the calls (ms). */
+export const botPause = 1_000;
+
+/** What a bot's answer to a push means for the turns that the push opened. */
+
+export type Meaning =
+  /** It holds a message, which goes out now. */
+  | 'message'
+  /** It holds a message, and the bot says that it is not yet the answer. */
+  | 'message-first'
+  | 'acknowledgement'
+  /** Acknowledged, and the bot asks for typing until its answer. */
+  | 'keep'
+  /** The bot says that no answer will come. */
+  | 'none'
+  /** The bot says that the answer is out already. */
+  | 'done'
+  /** It passes the user on to a human. */
+  | 'handoff'
+  /** This delivery brought no answer; the platform's next one may. */
+  | 'missed'
+  /** None will come. */
+  | 'failed'
+  /** The message that ended the turn did not go out. */
+  | 'undelivered'
+  /** The user was not passed on after all. */
+  | 'kept';
+
+/** What it means that the platform did not take an answer of this meaning. */
+export function notTaken(meaning: Meaning): Meaning | null {
+  if (meaning === 'handoff') return 'kept';
+  return holdsMessage(meaning) ? 'undelivered' : null;
+}
+
+/** The header by which a bot may say more than its answer does. */
+export const typingHeader = 'X-Typing';
+
+/** A word that is none of ours says nothing. A message goes out whatever the header says. */
+export function meaningOf(read: BotAnswer, headers: HeaderLines): Meaning {
+  const word = headerOf(headers, typingHeader)?.trim().toLowerCase();
+  if (read.is === 'handoff') return 'handoff';
+  if (read.is === 'message') return word === 'keep' ? 'message-first' : 'message';
+  return word === 'none' || word === 'done' || word === 'keep' ? word : 'acknowledgement';
+}
+
+/** Whether the answer has something for the user. */
+export function holdsMessage(meaning: Meaning): boolean {
+  return meaning === 'message' || meaning === 'message-first' || meaning === 'handoff';
+}
+
+/** What the typing of the turn hears. */
+export function eventOf(meaning: Meaning, turn: string, { rules, at }: { rules: Rules; at: number }): Event {
+  switch (meaning) {
+    case 'message':
+      return { is: 'ended', turn, by: 'passive-reply', message: true, at };
+    case 'acknowledgement':
+      return { is: 'acknowledged', turn, at };
+    case 'message-first':
+    case 'keep':
+      return { is: 'acknowledged', turn, renew: true, at };
+    case 'none':
+      return { is: 'ended', turn, by: 'bot', message: false, at };
+    case 'done':
+      return { is: 'ended', turn, by: 'bot', message: 'out', at };
+    case 'handoff':
+      return { is: 'paused', until: at + rules.handoff, by: 'transfer', at };
+    case 'missed':
+      return { is: 'missed', turn, at };
+    case 'failed':
+      return { is: 'ended', turn, by: 'reply-failed', message: false, at };
+    case 'undelivered':
+      return { is: 'undelivered', at };
+    case 'kept':
+      return { is: 'resumed', by: 'transfer', at };
+  }
+}

@@ -1,0 +1,278 @@
+import { decide, wishAt } from './decide.ts';
+import { count, measure, type Measures, nothingMeasured } from './measure.ts';
+import { cleared, doubted, giveUpCall, interacted, takeOutcome } from './outcome.ts';
+import type { Rules } from './rules.ts';
+import {
+  type Call,
+  type EndedTurn,
+  type Event,
+  type Evidence,
+  initialState,
+  type Pause,
+  type State,
+} from './state.ts';
+import {
+  endAll,
+  endOf,
+  endTurn,
+  endTurns,
+  inbound,
+  isOpen,
+  progress,
+  remember,
+  seen,
+  started,
+  turnEnd,
+} from './turns.ts';
+
+type Of<Is extends Event['is']> = Extract<Event, { is: Is }>;
+
+/** The state after an event, before anything is decided. */
+function apply(rules: Rules, state: State, event: Event): State {
+  const { at } = event;
+  switch (event.is) {
+    case 'inbound':
+      return inbound(rules, state, event);
+    case 'started':
+      return started(rules, state, event);
+    case 'acknowledged':
+    case 'missed':
+      return progress(rules, state, event);
+    case 'ended':
+      return ended(rules, state, event);
+    case 'over':
+      return over(rules, state, event);
+    case 'undelivered':
+      return undelivered(state);
+    case 'message':
+      return message(rules, state, event);
+    case 'interaction':
+      return cleared(rules, counted(interacted(state, at), event.sent), { at, showAt: at });
+    case 'typed':
+      return typed(rules, state, event);
+    case 'paused':
+      return handOver(state, event);
+    case 'resumed':
+      return resumed(state, event);
+    case 'left':
+      return left(state, at);
+    case 'forgotten':
+      return forgotten(endTurns(state, at, () => 'control'));
+    default:
+      return applyOwn(rules, state, event);
+  }
+}
+
+type Own = Of<'unblocked' | 'wake' | 'outcome' | 'recovered'>;
+
+/** What keeptyping's own calls, wake-ups and jobs tell. */
+function applyOwn(rules: Rules, state: State, event: Own): State {
+  const { at } = event;
+  switch (event.is) {
+    case 'unblocked':
+      return event.doubt ? doubted(rules, state, at) : state;
+    case 'wake':
+      return { ...state, timer: null };
+    case 'outcome':
+      return takeOutcome(rules, state, { n: event.call, outcome: event.outcome, at });
+    case 'recovered':
+      return recovered(rules, state, event);
+  }
+}
+
+function ended(rules: Rules, state: State, event: Of<'ended'>): State {
+  const { at, message } = event;
+  const known = endOf(state, event.turn);
+  const next = endTurn(state, event);
+  if (message === 'out') return known && isNoted(known, event) ? next : doubted(rules, next, at);
+  if (!message) return next;
+  // The message is on its way, not out yet: shown again when `interaction` says that it is, or after this.
+  const dark = cleared(rules, next, { at, showAt: at + rules.darkAfterMessage });
+  // The late answer to what was written before the pause is no sign of that.
+  const isNew = known === null && !isOpen(state, event.turn);
+  return event.by === 'passive-reply' && isNew ? botIsBack(dark, at) : dark;
+}
+
+/** Whether the message that may be out is known already: it was seen, or somebody says the same again. */
+function isNoted(known: EndedTurn, { by }: { by: Evidence }): boolean {
+  return known.by === by || ['passive-reply', 'status', 'echo', 'gateway'].includes(known.by);
+}
+
+function over(rules: Rules, state: State, { by, turns, at }: Of<'over'>): State {
+  const message = { is: 'message', by, at, sentAt: 0 } as const;
+  if (turns === 'acknowledged') return doubted(rules, seen(rules, state, message), at);
+  const early = remember(state, { ...message, all: true });
+  return doubted(rules, endAll({ ...state, early }, { at, by }), at);
+}
+
+/** Who has come back and written since is not gone. */
+function left(state: State, at: number): State {
+  const gone = endAll(state, { at, by: 'left' });
+  return state.messageAt > at ? gone : { ...gone, messageId: null };
+}
+
+/** What is lit, in flight or armed still has to be dealt with. */
+function forgotten({ indicator, call, timer, n, hideAt }: State): State {
+  return { ...initialState, indicator, call, timer, n, hideAt, forgotten: true };
+}
+
+function undelivered(state: State): State {
+  const { indicator } = state;
+  return indicator.is === 'cleared' ? { ...state, indicator: { ...indicator, is: 'maybe' } } : state;
+}
+
+function message(rules: Rules, state: State, event: Of<'message'>): State {
+  const { id, at, by } = event;
+  const until = wentOutBy(event) + rules.echoPause;
+  const humans = (next: State): State =>
+    by === 'echo' && until > at ? handOver(next, { at, until, by: 'echo' }) : next;
+  // Its status may have come first; that a human sent it is news all the same.
+  if (id !== null && state.heard.includes(id)) return humans(state);
+  const heard = id === null ? state.heard : [...state.heard, id].slice(-heardKept);
+  const met = counted({ ...interacted(state, at), heard }, by === 'gateway');
+  const dark = cleared(rules, met, { at: wentOutBy(event), showAt: at });
+  const next = progress(rules, dark, { is: 'message', by, at, sentAt: event.sentAt });
+  return by === 'gateway' ? botIsBack(next, at) : humans(next);
+}
+
+/** More than a bot sends before the platform's word of the first one comes. */
+const heardKept = 8;
+
+function counted(state: State, sent: boolean): State {
+  return sent ? { ...state, sends: state.sends + 1 } : state;
+}
+
+/** A bot that answers what was written meanwhile has the conversation back, from whoever never said so. */
+function botIsBack(state: State, at: number): State {
+  const { skipped, pausedBy } = state;
+  const isUnsaid = pausedBy === 'echo' || pausedBy === 'transfer';
+  if (!isUnsaid || skipped?.why !== 'paused' || skipped.at > at) return state;
+  // Nobody has said so: an older word that is judged later still counts.
+  return { ...state, pausedUntil: 0, pausedBy: null };
+}
+
+/** The news of a message comes later than the message, which the platform dates in whole seconds. */
+function wentOutBy({ sentAt, at }: { sentAt: number; at: number }): number {
+  return sentAt > 0 ? Math.min(at, (sentAt + 1) * 1000) : at;
+}
+
+/** The dead job's call may have been carried out; that it died says nothing against the next one. */
+function recovered(rules: Rules, state: State, { by, at }: { by: string; at: number }): State {
+  const own = state.call?.by === by ? { ...giveUpCall(rules, state, at), showAt: at } : state;
+  return { ...own, timer: null };
+}
+
+/** A human takes the conversation: who waits now waits for that human. A longer pause is not cut short by another. */
+function handOver(state: State, { at, until, by }: { at: number; until: number; by: Pause }): State {
+  // Events can be judged in another order than they happened.
+  if (at < state.pauseChangedAt) return state;
+  const ended = {
+    ...endTurns(state, at, ({ openedAt }) => (openedAt < until ? 'handoff' : null)),
+    pauseChangedAt: at,
+    // What was written before has been left to the human.
+    skipped: null,
+  };
+  if (by !== 'control' && until <= state.pausedUntil) return ended;
+  return { ...ended, pausedUntil: until, pausedBy: by, forgotten: false };
+}
+
+function resumed(state: State, { at, by }: { at: number; by: Pause }): State {
+  if (at < state.pauseChangedAt || (state.pausedBy === 'control' && by !== 'control')) return state;
+  return { ...state, pausedUntil: 0, pausedBy: null, pauseChangedAt: at };
+}
+
+/** The bot's own indicator, on its way through the gateway: it is what shows, and ours must not fight it. */
+function typed(rules: Rules, state: State, { on, at }: { on: boolean; at: number }): State {
+  return on ? switchedOn(rules, state, at) : switchedOff(rules, state, at);
+}
+
+function switchedOn(rules: Rules, state: State, at: number): State {
+  const turns = state.turns.map((turn) => ({ ...turn, hushed: false, shown: true, darkUntil: 0 }));
+  const next = { ...state, turns };
+  // Where we would show nothing it is the bot's alone, and none of ours to take away.
+  if (wishAt(rules, next, at) === 'none') return next;
+  const { indicator } = state;
+  if (indicator.is === 'lit' && indicator.until > at) return next;
+  const until = at + rules.lifetime;
+  const showAt = until + rules.renewMargin;
+  return { ...next, again: 0, showAt, indicator: { is: 'lit', since: at, until } };
+}
+
+function switchedOff(rules: Rules, state: State, at: number): State {
+  const turns = state.turns.map((turn) => (turn.openedAt <= at ? { ...turn, hushed: true } : turn));
+  const { call, indicator } = state;
+  // A show of ours in flight may land after it, and has to be taken back then.
+  if (call?.kind === 'show' && call.at <= at) return { ...state, turns, call: { ...call, crossed: true } };
+  if (indicator.is === 'dark' || indicator.since > at) return { ...state, turns };
+  const off = { ...state, turns, again: 0, showAt: at };
+  // One that began while the bot's call was under way may have landed after it, too.
+  const isCrossed = indicator.since > at - rules.callLimit;
+  return { ...off, indicator: isCrossed ? { ...indicator, is: 'maybe' } : { is: 'dark' } };
+}
+
+/**
+ * The heart: what to do about one conversation's indicator. `step` is a function of rules, state and event; it
+ * returns the next state and what to do, and does nothing itself.
+ *
+ * Turns. `inbound` opens one, as `working` (the bot is being called) or `acknowledged` (there is no bot to call).
+ * `acknowledged` moves it on. It leaves by `ended`; by `message` when it is acknowledged (a working one stays, goes
+ * dark for a moment and ends with its call); by its deadline; in pass mode by `missed` deliveries; by `paused` and
+ * `left`. Its id stays in `ended`, so that a repeat of the push, or an `inbound` that comes after its own end, opens
+ * nothing.
+ *
+ * Indicator. `dark` → (show accepted) → `lit` → (lifetime over) → `dark`. A call whose fate is unknown makes it `maybe`.
+ * A message to the user makes `lit` into `cleared`: dark, unless the message is reported undelivered, which makes it
+ * `maybe` again. `decide` compares what the open turns want with what the phone shows, and asks for at most one call.
+ *
+ * One call at a time. While `call` is set every event is only noted; the call's `outcome` decides what comes next. A
+ * show whose outcome comes after it was given up makes the indicator `maybe`, so that it is still taken back.
+ *
+ * Alarms are hints. There is one timer number that counts. An early wake-up is armed again, a late one is judged by
+ * the clock, one with another number is ignored.
+ */
+
+export interface Step extends Measures {
+  state: State;
+  /** Make this call, then report its `outcome`. */
+  call: Call | null;
+  /** Send `wake` with this number at this time. */
+  arm: { n: number; at: number } | null;
+  /** This wake-up is not needed any more. */
+  disarm: number | null;
+}
+
+export interface Told {
+  event: Event;
+  /** The job that would make the call. */
+  by: string;
+  /** When it is judged; an event that waited in a queue happened before. @default event.at */
+  now?: number;
+  /** A message to the user is just being sent: no show before this. @default 0 */
+  blockedUntil?: number;
+}
+
+export function step(
+  rules: Rules,
+  state: State,
+  { event, by, now = event.at, blockedUntil = 0 }: Told,
+): Step {
+  const stale = event.is === 'wake' && event.timer !== state.timer?.n;
+  if (stale) return { state, call: null, arm: null, disarm: null, ...nothingMeasured };
+  const at = Math.max(now, event.at);
+  const before = count(state, at);
+  const after = apply(rules, elapse(rules, before, at), event);
+  const measures = measure(rules, { before, after, event, from: state.countedAt, at, blockedUntil });
+  return { ...decide(rules, after, { at, by, blockedUntil }), ...measures };
+}
+
+/** What the passing of time alone has done by `at`. */
+export function elapse(rules: Rules, state: State, at: number): State {
+  const { call, indicator } = state;
+  const live = call && at >= call.at + rules.callLimit ? giveUpCall(rules, state, at) : state;
+  const ended = endTurns(live, at, (turn) => {
+    if (at < turnEnd(rules, turn)) return null;
+    return turn.lapsesAt !== null && at >= turn.lapsesAt ? 'deliveries' : 'deadline';
+  });
+  const over = indicator.is !== 'dark' && ended.indicator.is !== 'dark' && ended.indicator.until <= at;
+  return over ? { ...ended, indicator: { is: 'dark' } } : ended;
+}
