@@ -1,7 +1,7 @@
 /** `npm start`: one process does everything, and sets all up by itself. */
+import { openDemo } from './demo/open.ts';
 import { provideRedis } from './redis/by-itself.ts';
 import { startBypass } from './wiring/bypass.ts';
-import { openDemo } from './wiring/demo.ts';
 import { createOwnWorker } from './wiring/own-worker.ts';
 import { createParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';

@@ -1,7 +1,6 @@
 /** The demo behind its page: visitors write and break things, and hear of all that happens on their own phones. */
 import type { Channel } from '../core/platform.ts';
-import { asSeen, tell, tellCovers, turnSeen } from './report.ts';
-import { answered, isOver, wrote } from './turn.ts';
+import { answered, endOf, isOver, type Turn, wrote } from './turn.ts';
 import {
   createVisitors,
   LIMITS,
@@ -11,7 +10,7 @@ import {
   type Visitor,
   type Visitors,
 } from './visitors.ts';
-import { channels, type Mark, type Trouble, type World } from './world.ts';
+import { channels, type Mark, type Trouble, type Way, type World } from './world.ts';
 
 export interface DemoOptions {
   world: World;
@@ -143,4 +142,41 @@ function tick({ world, visitors }: State, ticks: number): void {
     });
     tellCovers(world, visitor, waiting);
   }
+}
+
+/** What a visitor's page is told. */
+
+/** How much of each wait the indicator was lit, as the phones themselves have it. */
+function tellCovers(world: World, visitor: Visitor, of: readonly Channel[]): void {
+  const at = world.now();
+  for (const { channel, way, user } of visitor.streams.size === 0 ? [] : visitor.users) {
+    const turn = visitor.turns.get(channel);
+    if (turn === undefined || !of.includes(channel)) continue;
+    const to = endOf(turn, way, at);
+    const cover = world.phone(channel, user).cover(turn.from, to);
+    tell(visitor, 'cover', {
+      channel,
+      way,
+      cover,
+      to,
+      answered: turn.ends[way] !== null,
+      lost: turn.ends[way] === null && at >= turn.overdue,
+    });
+  }
+}
+
+/** To every open page of a visitor. */
+function tell({ streams }: Visitor, event: string, data: object): void {
+  for (const stream of streams) stream.send(event, data);
+}
+
+/** A mark without its user's name. */
+export type Seen = Omit<Mark, 'user'> & { way: Way };
+
+function asSeen({ channel, at, what, detail }: Mark, way: Way): Seen {
+  return { channel, way, at, what, detail };
+}
+
+function turnSeen(channel: Channel, turn: Turn | undefined): { channel: Channel; from: number } | null {
+  return turn === undefined ? null : { channel, from: turn.from };
 }

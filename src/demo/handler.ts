@@ -1,10 +1,31 @@
 /** The demo over HTTP: the page at `/` and `/demo`, its files and what it asks below `/demo/`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
 import { readJson } from '../pages/body.ts';
-import { readPage, type Page, type PageFile } from '../pages/files.ts';
+import { type Page, type PageFile, readPage } from '../pages/files.ts';
 import { openStream, sendFile, sendJson } from '../pages/respond.ts';
 import type { Demo, Refusal } from './demo.ts';
-import { messageBody, troubleBody } from './request.ts';
+import { channels, troubles } from './world.ts';
+
+/** What a page may ask, read from the wire. */
+
+/** In ms. */
+export const thinking = { least: 1_000, most: 90_000 } as const;
+const longest = 500;
+
+/** What no keyboard types; XML cannot hold it. */
+const unprintable = /[\p{Cc}\p{Cs}\uFFFE\uFFFF]+/gu;
+
+const messageBody = z.object({
+  channel: z.enum(channels),
+  text: z
+    .string()
+    .transform((text) => text.replace(unprintable, ' ').trim())
+    .refine((text) => text.length > 0 && text.length <= longest),
+  thinkMs: z.number().int().min(thinking.least).max(thinking.most),
+});
+
+const troubleBody = z.object({ trouble: z.enum(troubles) });
 
 /** Calls `next` for what is none of the demo's. */
 export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;

@@ -1,18 +1,18 @@
 /** keeptyping's own processes, as the Procfile starts them, between the simulated platforms. */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { startRedis } from '../helpers/redis.ts';
+import { simulatedEnvironment } from '../../src/demo/open.ts';
 import {
-  startBot,
-  startSimulator,
   type Bot,
   type BotOptions,
   type Simulator,
   type SimulatorOptions,
+  startBot,
+  startSimulator,
 } from '../../src/simulator/index.ts';
-import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
-import { startRedis } from '../helpers/redis.ts';
 
 export interface Child {
   /** Resolves with the first log line that holds this text, past or future. */

@@ -1,12 +1,12 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startBot, startSimulator, type Bot, type Simulator } from '../../src/simulator/index.ts';
-import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
-import { start, type Child } from './processes.ts';
+import { simulatedEnvironment } from '../../src/demo/open.ts';
+import { type Bot, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
+import { type Child, start } from './processes.ts';
 
 let dataDir: string;
 let child: Child | null = null;

@@ -1,8 +1,8 @@
 /** The page behind the real web process: only where the demo runs, and only for whoever has its secrets. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/index.ts';
-import { openDemo } from '../../src/wiring/demo.ts';
-import { openDemoStage, type DemoStage } from './stage.ts';
+import { openDemo } from '../../src/demo/open.ts';
+import { type DemoStage, openDemoStage } from './stage.ts';
 
 describe('the demo on its web process', () => {
   let stage: DemoStage;

@@ -1,9 +1,9 @@
 /** The doctor beside a keeptyping that runs. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { markIs, type Stage, type StageOptions, useStage } from '../e2e/stage.ts';
+import { simulatedEnvironment } from '../../src/demo/open.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { sightsOf } from '../../src/queue/sightings.ts';
-import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
-import { markIs, useStage, type Stage, type StageOptions } from '../e2e/stage.ts';
 import { openScene, serve, visit, type Visit } from './scene.ts';
 
 const stage = useStage();

@@ -1,20 +1,20 @@
 /** The doctor as it is started, between the simulated platforms, a bot and a Redis. */
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { simulatedEnvironment } from '../../src/demo/open.ts';
 import {
-  startBot,
-  startSimulator,
   type Bot,
   type BotOptions,
   type Simulator,
   type SimulatorOptions,
+  startBot,
+  startSimulator,
 } from '../../src/simulator/index.ts';
 import { startDoctor } from '../../src/wiring/doctor.ts';
-import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
 
 export interface Visit {
   code: 0 | 1;

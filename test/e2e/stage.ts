@@ -1,23 +1,23 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
 import { afterEach } from 'vitest';
-import { loadConfig, type Config } from '../../src/config/index.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { startRedis, type TestKind, type TestRedis } from '../helpers/redis.ts';
+import { type Config, loadConfig } from '../../src/config/index.ts';
+import { simulatedEnvironment } from '../../src/demo/open.ts';
 import {
-  startBot,
-  startSimulator,
   type Bot,
   type BotOptions,
   type Mark,
   type Simulator,
   type SimulatorOptions,
+  startBot,
+  startSimulator,
 } from '../../src/simulator/index.ts';
 import type { Tracing } from '../../src/tracing/tracing.ts';
 import { createParts, type Parts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
-import { simulatedEnvironment } from '../../src/wiring/simulated.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { startWorker } from '../../src/wiring/worker.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
-import { startRedis, type TestKind, type TestRedis } from '../helpers/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;

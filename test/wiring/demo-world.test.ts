@@ -1,8 +1,7 @@
 /** The simulator as the demo page has it. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Trouble, User, Way } from '../../src/demo/world.ts';
-import { startBot, startSimulator, type Bot, type Mark, type Simulator } from '../../src/simulator/index.ts';
-import { openDemoWorld, type DemoWorld } from '../../src/wiring/demo-world.ts';
+import { type DemoWorld, openDemoWorld, type Trouble, type User, type Way } from '../../src/demo/world.ts';
+import { type Bot, type Mark, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
 
 let simulator: Simulator;
 /** Stands in keeptyping's place. */

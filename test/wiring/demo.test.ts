@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest';
+import { recordLog } from '../helpers/log.ts';
+import { startRedis } from '../helpers/redis.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import type { Script } from '../../src/wiring/demo-script.ts';
-import { openDemo } from '../../src/wiring/demo.ts';
+import { openDemo, type Script } from '../../src/demo/open.ts';
 import { createOwnWorker } from '../../src/wiring/own-worker.ts';
 import { createParts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
-import { recordLog } from '../helpers/log.ts';
-import { startRedis } from '../helpers/redis.ts';
 
 const script: Script = {
   wechat: { user: 'o1', text: 'ni hao', thinkMs: 400 },

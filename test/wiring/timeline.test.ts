@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { createTimeline } from '../../src/demo/open.ts';
 import type { Mark } from '../../src/simulator/index.ts';
-import { createTimeline } from '../../src/wiring/timeline.ts';
 
 const mark = (at: number, what: Mark['what'], detail = ''): Mark => ({
   channel: 'wechat',
