@@ -1,5 +1,5 @@
 /** `npm run doctor`: checks the configuration against the live services and says, a line each, what is wrong. */
-import { startDoctor } from './wiring/doctor.ts';
+import { startDoctor } from './doctor/doctor.ts';
 
 const code = await startDoctor({
   words: process.argv.slice(2),

@@ -1,8 +1,8 @@
 /** Whether a bot is there, how long it takes, and what its answer is. */
-import { type Examiner, fail, type Finding, type Knock, ok, warn } from '../core/platform.ts';
-import { type Answer, NoAnswer } from '../core/wire.ts';
-import { call, type CallDeps, type Called, isEcho, isSuccess } from './call.ts';
-import { tookOf } from './report.ts';
+import { withQuery } from '../core/bot.ts';
+import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } from '../core/platform.ts';
+import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
+import { tookOf } from './check.ts';
 
 export interface Bot {
   url: string;
@@ -73,3 +73,96 @@ const kinds = {
   acknowledgement: 'an acknowledgement, the message comes another way,',
   handoff: 'a hand-over to a human',
 } as const;
+
+/** One request to a bot or a webhook, as a value. */
+
+interface CallDeps {
+  send: Send;
+  /** ms. */
+  now: () => number;
+}
+
+interface Called {
+  result: Answer | NoAnswer;
+  tookMs: number;
+}
+
+async function call(
+  { send, now }: CallDeps,
+  knock: Knock,
+  to: { url: string; timeoutMs: number },
+): Promise<Called> {
+  const began = now();
+  const { method, rawQuery, headers, body } = knock;
+  const url = withQuery(to.url, rawQuery);
+  const result = await send({ method, url, headers, body, timeoutMs: to.timeoutMs }).catch(asNoAnswer);
+  return { result, tookMs: now() - began };
+}
+
+function isSuccess(answer: Answer): boolean {
+  return answer.status >= 200 && answer.status <= 299;
+}
+
+/** Whether what was to come back came back, white space at its ends aside. */
+function isEcho(answer: Answer, expects: string): boolean {
+  return new TextDecoder().decode(answer.body).trim() === expects;
+}
+
+/** Whether a push finds its way to keeptyping, as the platform makes it. */
+
+export interface Webhook {
+  /** Without a slash at the end. */
+  base: string;
+  /** As long as the platform waits (ms). */
+  timeoutMs: number;
+  push: boolean;
+}
+
+export async function examineWebhook(
+  deps: CallDeps,
+  examiner: Examiner,
+  { base, timeoutMs, push }: Webhook,
+): Promise<Finding[]> {
+  const url = `${base}/webhooks/${examiner.channel}/${examiner.account}`;
+  const knocks = [examiner.knock(), ...(push ? [examiner.message()] : [])];
+  const findings: Finding[] = [];
+  for (const [index, knock] of knocks.entries()) {
+    const { result, tookMs } = await call(deps, knock, { url, timeoutMs });
+    const fault = faultOf(result, knock);
+    if (fault) return [...findings, fail('webhook', fault)];
+    const what = index === 0 ? 'takes a signed request' : 'takes a signed message';
+    findings.push(ok('webhook', `${url} ${what}, in ${tookOf(tookMs)}`));
+  }
+  return findings;
+}
+
+const address = 'Check the URL, and what stands before keeptyping: DNS, certificate, proxy, tunnel.';
+
+function faultOf(result: Answer | NoAnswer, { expects }: Knock): Fault | null {
+  if (result instanceof NoAnswer) return { says: `not reached (${result.message})`, remedy: address };
+  const { status } = result;
+  if (status === 401) {
+    const remedy =
+      'Start keeptyping there with the secrets that stand here, and see that no proxy changes the request.';
+    return { says: 'the signature is refused (HTTP 401)', remedy };
+  }
+  if (status === 404) {
+    const remedy = 'Check the URL; start keeptyping there anew if the account is newer than the process.';
+    return { says: 'no such account there (HTTP 404)', remedy };
+  }
+  if (!isSuccess(result)) return { says: `HTTP ${status}`, remedy: address };
+  if (expects === null || isEcho(result, expects)) return null;
+  return { says: 'somebody else answers there', remedy: address };
+}
+
+const publicUrl = 'Give the public one: npm run doctor -- --webhook https://typing.example.com';
+
+/** Whether keeptyping listens there; null: it does. */
+export async function findListener(send: Send, base: string): Promise<Fault | null> {
+  const request = { method: 'GET', url: `${base}/healthz`, headers: [], body: null, timeoutMs: 2_000 };
+  const answer = await send(request).catch(asNoAnswer);
+  if (answer instanceof NoAnswer)
+    return { says: `not tried: nothing answers at ${base}`, remedy: `${publicUrl}.` };
+  if (new TextDecoder().decode(answer.body) === '{"status":"alive"}') return null;
+  return { says: `not tried: what answers at ${base} is not keeptyping`, remedy: `${publicUrl}.` };
+}

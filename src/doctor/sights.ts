@@ -2,7 +2,7 @@
 import { type Channel, type Finding, ok, warn } from '../core/platform.ts';
 import type { Sight, Sights } from '../core/roster.ts';
 import type { Evidence } from '../core/state.ts';
-import { agoOf } from './report.ts';
+import { agoOf } from './check.ts';
 
 export interface Seen {
   channel: Channel;

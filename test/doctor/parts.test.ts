@@ -3,10 +3,17 @@ import { describe, expect, test } from 'vitest';
 import { deferred } from '../queue/fakes.ts';
 import { type Finding, ok, warn } from '../../src/core/platform.ts';
 import type { Sights } from '../../src/core/roster.ts';
-import { readArguments } from '../../src/doctor/arguments.ts';
-import { type Check, runChecks } from '../../src/doctor/check.ts';
-import { createProgress } from '../../src/doctor/progress.ts';
-import { agoOf, exitCodeOf, jsonOf, lineOf, summaryOf } from '../../src/doctor/report.ts';
+import {
+  agoOf,
+  type Check,
+  createProgress,
+  exitCodeOf,
+  jsonOf,
+  lineOf,
+  readArguments,
+  runChecks,
+  summaryOf,
+} from '../../src/doctor/check.ts';
 import { examineSights, type Seen } from '../../src/doctor/sights.ts';
 
 const hour = 60 * 60_000;

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { examineClock, examineInfo, examineWorker, type RedisCommands } from '../../src/doctor/redis.ts';
-import { infoFindings, parseInfo } from '../../src/doctor/redis-info.ts';
+import {
+  examineClock,
+  examineInfo,
+  examineWorker,
+  infoFindings,
+  parseInfo,
+  type RedisCommands,
+} from '../../src/doctor/redis.ts';
 
 const good = {
   redis_version: '7.0.15',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
+import { startDoctor } from '../../src/doctor/doctor.ts';
 import {
   type Bot,
   type BotOptions,
@@ -14,7 +15,6 @@ import {
   startBot,
   startSimulator,
 } from '../../src/simulator/index.ts';
-import { startDoctor } from '../../src/wiring/doctor.ts';
 
 export interface Visit {
   code: 0 | 1;

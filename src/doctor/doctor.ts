@@ -3,20 +3,29 @@ import type { Redis } from 'ioredis';
 import { allowsAddress } from '../accounts/urls.ts';
 import { type Config, ConfigError, loadConfig } from '../config/index.ts';
 import type { Finding } from '../core/platform.ts';
-import { readArguments, usage, type Wanted } from '../doctor/arguments.ts';
-import { type Check, runChecks, type Show } from '../doctor/check.ts';
-import { examineConfiguration, examineFaults, type Loaded } from '../doctor/configuration.ts';
-import { createProgress } from '../doctor/progress.ts';
-import { exitCodeOf, jsonOf, lineOf, summaryOf } from '../doctor/report.ts';
 import { createLog } from '../log.ts';
 import { createRedisClock } from '../redis/clock.ts';
 import { closeConnection } from '../redis/connect.ts';
-import { createChecks } from './doctor-checks.ts';
-import { componentChecks } from './doctor-components.ts';
-import { type Opening, openRedis, openWebhook } from './doctor-opening.ts';
-import { examineRecords, mayHoldRecords } from './doctor-records.ts';
-import { createClients } from './platforms.ts';
-import { closeClients } from './serve.ts';
+import { createClients } from '../wiring/platforms.ts';
+import { closeClients } from '../wiring/serve.ts';
+import {
+  type Check,
+  createProgress,
+  examineConfiguration,
+  examineFaults,
+  exitCodeOf,
+  jsonOf,
+  lineOf,
+  type Loaded,
+  readArguments,
+  runChecks,
+  type Show,
+  summaryOf,
+  usage,
+  type Wanted,
+} from './check.ts';
+import { componentChecks, createChecks, examineRecords, mayHoldRecords } from './checks.ts';
+import { type Opening, openRedis, openWebhook } from './opening.ts';
 
 /** For each of what the others stand on (ms). */
 const limitMs = 6_000;

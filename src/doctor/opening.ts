@@ -3,13 +3,13 @@ import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import type { Send } from '../core/wire.ts';
-import { errorWord } from '../doctor/redis.ts';
-import { tookOf } from '../doctor/report.ts';
-import { findListener } from '../doctor/webhook.ts';
 import { findServer } from '../redis/by-itself.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { findPrivateServer } from '../redis/private-configuration.ts';
 import { visitRedis } from '../redis/visit.ts';
+import { findListener } from './bot.ts';
+import { tookOf } from './check.ts';
+import { errorWord } from './redis.ts';
 
 /** One try (ms). */
 const timeoutMs = 3_000;
