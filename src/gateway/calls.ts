@@ -1,11 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import type { GatewayWatch, Sending } from '../core/gateway-watch.ts';
 import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform, OwnCall, Verdict } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Answer } from '../core/wire.ts';
-import type { Told } from './answer.ts';
-import { exchange, type Exchange } from './exchange.ts';
+import { exchange, type Exchange, type Told } from './exchange.ts';
+import type { GatewayWatch, Sending } from './watch.ts';
 
 export interface Reading {
   platform: GatewayPlatform;

@@ -1,8 +1,16 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
-import { relayAnswer, type Told } from './answer.ts';
-import type { Api } from './api.ts';
-import { isBare, requestLines } from './lines.ts';
-import { pairs } from '../core/wire.ts';
+import {
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as requestHttp,
+  type RequestOptions,
+  type ServerResponse,
+} from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { urlToHttpOptions } from 'node:url';
+import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib';
+import { endToEnd } from '../core/bot.ts';
+import { type Answer, type HeaderLines, pairs } from '../core/wire.ts';
 
 export interface Exchange {
   request: IncomingMessage;
@@ -125,4 +133,167 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string'
     ? error.code
     : 'no answer';
+}
+
+/** The API's answer, decoded; null when none came, or none that can be read. Called once. */
+export type Told = (answer: Answer | null) => void;
+
+/** What is read is some 100 bytes; longer answers pass unread (bytes). */
+const readLimit = 64 * 1024;
+const decodedLimit = 256 * 1024;
+
+/**
+ * Hands the API's answer to the bot as it comes, and reads it on the way where somebody is to be told.
+ * @throws Error when a header line of the answer cannot be written
+ */
+function relayAnswer(answer: IncomingMessage, response: ServerResponse, told: Told | null): void {
+  response.sendDate = false;
+  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerLines(answer));
+  const copy = told === null ? null : createCopy(answer, told);
+  let left = Number(answer.headers['content-length'] ?? Number.NaN);
+  answer.on('data', (chunk: Buffer) => {
+    copy?.add(chunk);
+    left -= chunk.length;
+    // Told before the last bytes leave: what the bot does next may depend on what was told.
+    if (left === 0) copy?.end();
+    if (left === 0) response.end(chunk);
+    else if (!response.write(chunk)) answer.pause();
+  });
+  response.on('drain', () => answer.resume());
+  answer.once('end', () => {
+    if (response.writableEnded) return;
+    copy?.end();
+    if (answer.rawTrailers.length > 0)
+      response.addTrailers(pairs(answer.rawTrailers).map(([...line]) => line));
+    response.end();
+  });
+  // A broken connection is an error of this stream too; its close follows.
+  answer.on('error', () => {});
+  answer.once('close', () => {
+    if (!answer.complete) cut(response);
+  });
+}
+
+/** The bot must not take half an answer for a whole one. Where its end is the connection's end, only a reset tells. */
+function cut(response: ServerResponse): void {
+  if (response.req.httpVersionMinor === 0) response.socket?.resetAndDestroy();
+  response.destroy();
+}
+
+function createCopy(answer: IncomingMessage, told: Told) {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  return {
+    add(chunk: Buffer): void {
+      size += chunk.length;
+      if (size <= readLimit) chunks.push(chunk);
+      else chunks.length = 0;
+    },
+    end(): void {
+      const body =
+        size > readLimit ? null : decode(Buffer.concat(chunks), answer.headers['content-encoding']);
+      told(body && { status: answer.statusCode ?? 0, headers: pairs(answer.rawHeaders), body });
+    },
+  };
+}
+
+/** https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1; "deflate" is often sent without its zlib wrapper. */
+const decoders = new Map<string, (body: Buffer) => Buffer>([
+  ['identity', (body) => body],
+  ['gzip', (body) => gunzipSync(body, decodeOptions)],
+  ['x-gzip', (body) => gunzipSync(body, decodeOptions)],
+  ['br', (body) => brotliDecompressSync(body, decodeOptions)],
+  ['deflate', inflate],
+]);
+const decodeOptions = { maxOutputLength: decodedLimit };
+
+function inflate(body: Buffer): Buffer {
+  // The wrapper's first byte: https://www.rfc-editor.org/rfc/rfc1950#section-2.2
+  return ((body[0] ?? 0) & 0x0f) === 8
+    ? inflateSync(body, decodeOptions)
+    : inflateRawSync(body, decodeOptions);
+}
+
+/** null when the body is not what its header says, too long, or encoded in a way that Node does not know. */
+function decode(body: Buffer, encoding = 'identity'): Buffer | null {
+  const codings = encoding
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim());
+  try {
+    return codings.reduceRight<Buffer | null>(
+      (bytes, coding) => (bytes && decoders.get(coding)?.(bytes)) ?? null,
+      body,
+    );
+  } catch {
+    return null;
+  }
+}
+
+/** One account's API: the only address that its calls go to. */
+export interface Api {
+  host: string;
+  /** A call on which nothing moves for so long fails with ETIMEDOUT (ms). */
+  idleMs: number;
+  /** @throws Error when a header line cannot be written */
+  start(request: { method: string; target: string; headers: string[] }): ClientRequest;
+}
+
+export function createApi(base: string, { agent, idleMs }: { agent: Agent; idleMs: number }): Api {
+  const url = new URL(base);
+  const basePath = url.pathname.replace(/\/+$/, '');
+  const { protocol, hostname, port } = urlToHttpOptions(url);
+  const connection: RequestOptions = { protocol, hostname, port, agent, timeout: idleMs };
+  const request = url.protocol === 'https:' ? requestHttps : requestHttp;
+  return {
+    host: url.host,
+    idleMs,
+    start: ({ method, target, headers }) => {
+      const path = `${basePath}${target}`;
+      const slash = path.startsWith('/') ? '' : '/';
+      return withLimits(request({ ...connection, method, path: `${slash}${path}`, headers }));
+    },
+  };
+}
+
+function withLimits(outgoing: ClientRequest): ClientRequest {
+  return outgoing
+    .once('timeout', () => outgoing.destroy(coded('ETIMEDOUT')))
+    .once('proxyConnect', ({ statusCode }: { statusCode: number }) => {
+      if (statusCode !== 200) outgoing.destroy(coded('ERR_PROXY_REFUSED'));
+    });
+}
+
+function coded(code: string): Error {
+  return Object.assign(new Error('the call to the API was given up'), { code });
+}
+
+/** Methods whose requests have no body unless they say so; others without a body say a length of 0. */
+const mostlyBare = ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'];
+
+/** The bot's header lines for the API, flat as Node takes them: in order, as spelled, for the API's own host. */
+function requestLines(request: IncomingMessage, host: string): string[] {
+  const lines = kept(request.rawHeaders, ['host', 'content-length', 'transfer-encoding']).map(
+    ([name, value]) => [name, name.toLowerCase() === 'host' ? host : value] as const,
+  );
+  if (request.headers.host === undefined) lines.unshift(['Host', host]);
+  if (isBare(request) && !mostlyBare.includes(request.method ?? '')) lines.push(['Content-Length', '0']);
+  return lines.flat();
+}
+
+/** The API's header lines for the bot. Node cuts a body of unsaid length into chunks again. */
+function answerLines(answer: IncomingMessage): string[] {
+  return kept(answer.rawHeaders, ['content-length']).flat();
+}
+
+/** The request says of no body. */
+function isBare({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && headers['content-length'] === undefined;
+}
+
+/** The lines that travel on, and these, whatever `Connection` says of them. */
+function kept(rawHeaders: readonly string[], framing: readonly string[]): HeaderLines[number][] {
+  const lines = pairs(rawHeaders);
+  const onward = new Set(endToEnd(lines));
+  return lines.filter((line) => onward.has(line) || framing.includes(line[0].toLowerCase()));
 }

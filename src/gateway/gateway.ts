@@ -1,13 +1,12 @@
 import { type Agent, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { GatewayWatch } from '../core/gateway-watch.ts';
 import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { idOf, type Place } from '../core/roster.ts';
-import { type Api, createApi } from './api.ts';
 import { exchangeRead } from './calls.ts';
-import { exchange, type Exchange } from './exchange.ts';
+import { type Api, createApi, exchange, type Exchange } from './exchange.ts';
 import { type GatewayAccess, routeOf } from './route.ts';
+import type { GatewayWatch } from './watch.ts';
 
 export interface GatewayAccount {
   /** Where its API is: every call goes below this URL. */

@@ -1,15 +1,14 @@
 import type { RequestListener } from 'node:http';
 import type { Config } from '../config/index.ts';
-import type { GatewayWatch } from '../core/gateway-watch.ts';
 import type { OwnCalls } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import { behindOf } from '../core/roster.ts';
 import { createGateway, type Gateway, isForGateway } from '../gateway/gateway.ts';
+import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
 import { isFromHere } from '../http/loopback.ts';
 import { createBlocks } from '../queue/blocks.ts';
 import type { EventQueue } from '../queue/events.ts';
-import { createWatch } from '../queue/watch.ts';
 import type { Parts } from './parts.ts';
 
 /** Who may use it: whoever knows the key; without one this machine, and in production nobody. */

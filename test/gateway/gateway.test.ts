@@ -5,21 +5,21 @@ import { connect } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import express from 'express';
 import { describe, expect, test } from 'vitest';
-import { isForGateway } from '../../src/gateway/gateway.ts';
-import { pathFault } from '../../src/gateway/path.ts';
-import { isFromHere } from '../../src/http/loopback.ts';
-import { ask, createWatch, openGateway, openRaw, speak } from './scene.ts';
 import {
   bodyOf,
   call,
+  type Connection,
   createGate,
   listen,
   pairsOf,
   startBot,
   startRaw,
   textOf,
-  type Connection,
 } from '../http/wire.ts';
+import { isForGateway } from '../../src/gateway/gateway.ts';
+import { pathFault } from '../../src/gateway/route.ts';
+import { isFromHere } from '../../src/http/loopback.ts';
+import { ask, createWatch, openGateway, openRaw, speak } from './scene.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const said = (body: string, more = ''): string =>

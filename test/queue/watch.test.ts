@@ -5,10 +5,10 @@ import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import { conversationId } from '../../src/core/platform.ts';
 import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
+import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
 import { blockLimit, createBlocks } from '../../src/queue/blocks.ts';
 import { keys } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
-import { createWatch, type WatchOptions } from '../../src/queue/watch.ts';
 import { newConversation, scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

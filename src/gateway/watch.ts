@@ -1,12 +1,11 @@
 /** What the gateway sees of the bot's own calls, told to the typing. Nothing here throws, or waits for a Redis that is away. */
 import { randomUUID } from 'node:crypto';
-import type { GatewayWatch } from '../core/gateway-watch.ts';
-import { type Conversation, conversationOf, type Verdict } from '../core/platform.ts';
+import { type Conversation, conversationOf, type GatewayPlatform, type Verdict } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
-import type { Blocks } from './blocks.ts';
-import type { EventQueue } from './events.ts';
-import { makeWay, type Way } from './way.ts';
+import type { Blocks } from '../queue/blocks.ts';
+import type { EventQueue } from '../queue/events.ts';
+import { makeWay, type Way } from '../queue/way.ts';
 
 export interface WatchOptions {
   blocks: Blocks;
@@ -96,4 +95,20 @@ function tell(
         'Redis did not take an event in time.',
       );
     });
+}
+
+/** A message of the bot that is on its way to the user. */
+export interface Sending {
+  /** A show of ours was in flight and awaited: the time that this took is not the gateway's. */
+  waitedForShow: boolean;
+  /** Called exactly once, however the call ends, before the bot has the whole of the platform's answer. */
+  over(verdict: Verdict): void;
+}
+
+/** Who learns what the bot's own calls say about its users. Nothing here throws. */
+export interface GatewayWatch {
+  /** Before a message leaves: no show begins until it is over. Never rejects, and resolves within 500 ms; at once when Redis is away. */
+  sending(platform: GatewayPlatform, user: string): Promise<Sending>;
+  /** After the bot's own typing call (`on`) or its end. */
+  typed(platform: GatewayPlatform, user: string, typed: { on: boolean; verdict: Verdict }): void;
 }
