@@ -7,7 +7,7 @@ import express, {
   type Response,
 } from 'express';
 import type { Log } from '../core/ports.ts';
-import { componentPaths, nameComponentAccount } from './component-routes.ts';
+import { authorizerName, eventsName } from '../core/roster.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';
 
@@ -121,3 +121,28 @@ const sentences: Record<number, string> = {
   415: 'The body is compressed: send it as it is.',
   500: 'keeptyping failed on this request; its log says why.',
 };
+
+/** The URLs that a WeChat third-party platform has in its console, beside those of accounts. */
+
+const base = '/webhooks/wechat/component{/:component}';
+
+/** `$APPID$` in the console's message URL becomes `:appid`; authorization events have one URL for all accounts. */
+const componentPaths = [`${base}/:appid/callback`, `${base}/events`];
+
+/**
+ * Calls what the URL means by the name that it has as an account. A URL without a component's name means `default`,
+ * or the only one.
+ */
+function nameComponentAccount(components: readonly string[]): RequestHandler {
+  const only = components.length === 1 ? components[0] : undefined;
+  const usual = components.includes('default') ? 'default' : only;
+  return (request, response, next) => {
+    const { component, appid } = request.params;
+    const name = component === undefined ? usual : String(component);
+    if (name === undefined)
+      return refuse(response, 404, `${request.path} names no component: write its name behind /component/.`);
+    const account = appid === undefined ? eventsName(name) : authorizerName(name, String(appid));
+    request.params = { channel: 'wechat', account };
+    next();
+  };
+}

@@ -1,10 +1,22 @@
-import type { Agent, IncomingMessage } from 'node:http';
-import axios, { type AxiosInstance } from 'axios';
-import { NoAnswer, pairs, type Answer, type OutboundRequest, type Send } from '../core/wire.ts';
-import { createAgents, type AgentsOptions } from './agents.ts';
-import { createLimit } from './limit.ts';
-import { noAnswer } from './no-answer.ts';
-import { createTransport } from './transport.ts';
+import {
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as requestHttp,
+  type RequestOptions,
+} from 'node:http';
+import { request as requestHttps } from 'node:https';
+import axios, { AxiosError, type AxiosInstance } from 'axios';
+import {
+  type Answer,
+  type HeaderLines,
+  NoAnswer,
+  type OutboundRequest,
+  pairs,
+  type Send,
+} from '../core/wire.ts';
+import { type AgentsOptions, createAgents } from './agents.ts';
+import { ADDRESS_REFUSED } from './confine.ts';
 
 /** Requests wait for a connection within their own timeout. */
 export interface ClientOptions extends AgentsOptions {
@@ -81,4 +93,122 @@ async function readBody(stream: IncomingMessage, signal: AbortSignal): Promise<B
     signal.removeEventListener('abort', abort);
   }
   return Buffer.concat(chunks);
+}
+
+/** The end of a request that does not end by itself: its time is up, or its caller gives it up. */
+export interface Limit {
+  signal: AbortSignal;
+  timedOut: () => boolean;
+  /** To be called when the request is over. */
+  end: () => void;
+}
+
+/** `AbortSignal.any` would keep something of every request for as long as the caller's signal lives. */
+function createLimit({ timeoutMs, signal }: Pick<OutboundRequest, 'timeoutMs' | 'signal'>): Limit {
+  const controller = new AbortController();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    controller.abort();
+  }, timeoutMs);
+  const abort = (): void => controller.abort();
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  return {
+    signal: controller.signal,
+    timedOut: () => timedOut,
+    end: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
+}
+
+/** How a request's lines come onto the wire: as the caller has them. axios would sort, merge and rename them. */
+
+/** axios's seam to node:http. */
+export interface Transport {
+  request(options: RequestOptions, answered: (answer: IncomingMessage) => void): ClientRequest;
+}
+
+/** The proxy did not open a tunnel: the request itself never left. */
+const PROXY_REFUSED = 'ERR_PROXY_REFUSED';
+
+/** Sends the request's own header lines, in their order, and its query unchanged; only what HTTP needs is added. */
+function createTransport(request: OutboundRequest): Transport {
+  const lines = headerLinesOf(request).flat();
+  return {
+    request: (options, answered) => {
+      const start = options.protocol === 'https:' ? requestHttps : requestHttp;
+      const path = pathOf(request.url);
+      const outgoing = start({ ...options, path, headers: lines }, answered);
+      return outgoing.once('proxyConnect', ({ statusCode }: { statusCode: number }) => {
+        if (statusCode !== 200) outgoing.destroy(proxyRefused(statusCode));
+      });
+    },
+  };
+}
+
+/** https://url.spec.whatwg.org/#query-state writes some characters another way: the query is taken as it is. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url);
+  const mark = url.indexOf('?');
+  const query = mark < 0 ? '' : url.slice(mark);
+  return `${pathname}${/^[!-~]*$/.test(query) ? query : search}`;
+}
+
+function headerLinesOf({ url, method, headers, body }: OutboundRequest): HeaderLines {
+  const has = (wanted: string): boolean => headers.some(([name]) => name.toLowerCase() === wanted);
+  const { host, username, password } = new URL(url);
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const signIn = credentials !== ':' && !has('authorization');
+  const bare = (body === null && ['GET', 'HEAD'].includes(method)) || has('content-length');
+  return [
+    ...(has('host') ? [] : [['Host', host] as const]),
+    ...headers,
+    ...(signIn ? [['Authorization', `Basic ${Buffer.from(credentials).toString('base64')}`] as const] : []),
+    ...(bare ? [] : [['Content-Length', String(Buffer.byteLength(body ?? ''))] as const]),
+  ];
+}
+
+function proxyRefused(status: number): Error {
+  return Object.assign(new Error(`the proxy answered CONNECT with ${status}`), { code: PROXY_REFUSED });
+}
+
+/** Faults before a connection stood: nothing of the request can have arrived. */
+const beforeConnection = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  PROXY_REFUSED,
+  ADDRESS_REFUSED,
+]);
+
+/** What a request meets that was given to a connection as the other side closed it. */
+const closing = new Set(['ECONNRESET', 'EPIPE']);
+
+/** What a failed request means. axios's own error holds the request, secrets and all: it goes no further. */
+function noAnswer(error: unknown, how: { timedOut: boolean; harmlessTwice: boolean; ms: number }): NoAnswer {
+  const code = (error instanceof AxiosError ? error.code : undefined) ?? codeOf(error) ?? 'no answer';
+  const stale =
+    how.harmlessTwice && error instanceof AxiosError && reused(error.request) && closing.has(code);
+  const message = how.timedOut ? `no answer within ${how.ms} ms` : code;
+  const begun = how.timedOut || !(beforeConnection.has(code) || stale);
+  // Its code alone, for whoever says what happened in a sentence of their own.
+  return new NoAnswer(message, { begun, timedOut: how.timedOut, cause: { code } });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function reused(request: unknown): boolean {
+  return (
+    typeof request === 'object' &&
+    request !== null &&
+    'reusedSocket' in request &&
+    request.reusedSocket === true
+  );
 }

@@ -1,10 +1,11 @@
 import type { Response } from 'express';
-import type { Observe } from '../core/notice.ts';
+import { eventOf, judgeBot, type Meaning, meaningOf as meaningOfAnswer } from '../core/bot.ts';
+import type { DeliveryWay, Observe } from '../core/notice.ts';
 import type { Happening, Platform, Received } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Served, ServedBot } from '../core/roster.ts';
 import type { Event } from '../core/state.ts';
-import type { Answer, RawPush } from '../core/wire.ts';
+import { type Answer, NoAnswer, type RawPush } from '../core/wire.ts';
 import type { Direct } from './direct.ts';
 import type { Holds } from './holds.ts';
 
@@ -87,4 +88,71 @@ export function warn(log: Log, error: unknown): null {
     'Redis did not take an event in time.',
   );
   return null;
+}
+
+/** What the web does for a push itself, told to whoever observes. */
+
+type Observing = Pick<WebDeps, 'clock' | 'observe'>;
+
+export function tellDelivery({ clock, observe }: Observing, task: Task, way: DeliveryWay): void {
+  observe?.({ is: 'delivery', at: clock.now(), ...placeOf(task), way, code: 0, job: null });
+}
+
+/** The bot was called from `from` on; nothing calls it again for this delivery. */
+export function tellCall(
+  { clock, observe }: Observing,
+  task: Task,
+  { from, result }: { from: number; result: Answer | NoAnswer },
+): void {
+  const at = clock.now();
+  const status = result instanceof NoAnswer ? 0 : result.status;
+  const verdict = judgeBot(result, 'never');
+  const overheadMs = Math.max(0, from - task.arrivedAt);
+  observe?.({ is: 'bot', at, ...placeOf(task), status, result: verdict, ms: at - from, overheadMs });
+}
+
+function placeOf(task: Task) {
+  const { channel, account } = task.served.platform;
+  return { channel, account, user: userOf(task), turn: task.received.key };
+}
+
+/** `otherwise`: what it means that the bot gave no answer. */
+export async function meaningOf(
+  platform: Platform,
+  answer: Answer | null,
+  otherwise: Meaning,
+): Promise<Meaning> {
+  return answer ? meaningOfAnswer(await platform.readAnswer(answer), answer.headers) : otherwise;
+}
+
+/** How a push's turns hear of something. */
+type Telling = Pick<WebDeps, 'intake' | 'clock' | 'log'>;
+type Pushed = Pick<Task, 'served' | 'received'>;
+
+/** Tells the typing of each turn that the push opened. Never throws: Redis may be away. */
+export function tellEnd(deps: Telling, task: Pushed, meaning: Meaning): Promise<void> {
+  const { rules } = task.served.platform;
+  const at = deps.clock.now();
+  return tellTurns(deps, task, (turn) => eventOf(meaning, turn, { rules, at }));
+}
+
+/**
+ * A message is out, and its turn may go on: it has taken the indicator away. One that was `sent` counts among those that
+ * the platform allows. Never throws.
+ */
+export function tellReached(deps: Telling, task: Pushed, { sent }: { sent: boolean }): Promise<void> {
+  const at = deps.clock.now();
+  return tellTurns(deps, task, () => ({ is: 'interaction', sent, at }));
+}
+
+async function tellTurns(
+  { intake, log }: Telling,
+  { served: { platform }, received }: Pushed,
+  eventFor: (turn: string) => Event,
+): Promise<void> {
+  const turns = received.happenings.flatMap((each) =>
+    each.is === 'inbound' && each.opensTurn ? [each] : [],
+  );
+  const told = turns.map(({ user, key }) => intake.tellEvent(platform, user, eventFor(key)));
+  await Promise.all(told).catch((error: unknown) => warn(log, error));
 }

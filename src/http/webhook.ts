@@ -2,8 +2,7 @@ import type { Request, Response } from 'express';
 import type { Happening, Received } from '../core/platform.ts';
 import type { Place, Roster, Saw, Served, Sight } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
-import { takeAsJob } from './job-mode.ts';
-import { type PassDeps, passOn } from './pass-mode.ts';
+import { type PassDeps, passOn, takeAsJob } from './modes.ts';
 import { pushOf, refuse, write } from './respond.ts';
 import { warn, type WebDeps } from './task.ts';
 

@@ -6,7 +6,7 @@ import { behindOf } from '../core/roster.ts';
 import { createGateway, type Gateway, isForGateway } from '../gateway/gateway.ts';
 import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
-import { isFromHere } from '../http/loopback.ts';
+import { isFromHere } from '../http/guard.ts';
 import { createBlocks } from '../queue/blocks.ts';
 import type { EventQueue } from '../queue/events.ts';
 import type { Parts } from './parts.ts';

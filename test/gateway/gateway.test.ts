@@ -18,7 +18,7 @@ import {
 } from '../http/wire.ts';
 import { isForGateway } from '../../src/gateway/gateway.ts';
 import { pathFault } from '../../src/gateway/route.ts';
-import { isFromHere } from '../../src/http/loopback.ts';
+import { isFromHere } from '../../src/http/guard.ts';
 import { ask, createWatch, openGateway, openRaw, speak } from './scene.ts';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';

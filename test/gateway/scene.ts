@@ -10,7 +10,7 @@ import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import type { GatewayAccess } from '../../src/gateway/route.ts';
 import type { GatewayWatch, Sending } from '../../src/gateway/watch.ts';
 import { type AgentsOptions, createAgents } from '../../src/http/agents.ts';
-import { isFromHere } from '../../src/http/loopback.ts';
+import { isFromHere } from '../../src/http/guard.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { account, adapterDeps, scriptedSend } from '../wechat/fakes.ts';
 

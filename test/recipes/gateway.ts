@@ -2,16 +2,16 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { onTestFinished } from 'vitest';
-import { createGateway } from '../../src/gateway/gateway.ts';
-import { createAgents } from '../../src/http/agents.ts';
-import { isFromHere } from '../../src/http/loopback.ts';
-import { createNxcloud } from '../../src/nxcloud/index.ts';
-import type { Simulator } from '../../src/simulator/index.ts';
-import { createWechat } from '../../src/wechat/index.ts';
 import { createWatch } from '../gateway/scene.ts';
 import { recordLog } from '../helpers/log.ts';
 import { account as nxcloudAccount } from '../nxcloud/fakes.ts';
-import { account as wechatAccount, adapterDeps, fakeClock, scriptedSend } from '../wechat/fakes.ts';
+import { createGateway } from '../../src/gateway/gateway.ts';
+import { createAgents } from '../../src/http/agents.ts';
+import { isFromHere } from '../../src/http/guard.ts';
+import { createNxcloud } from '../../src/nxcloud/index.ts';
+import type { Simulator } from '../../src/simulator/index.ts';
+import { createWechat } from '../../src/wechat/index.ts';
+import { adapterDeps, fakeClock, scriptedSend, account as wechatAccount } from '../wechat/fakes.ts';
 
 export interface Gateway {
   /** What stands for `http://127.0.0.1:3000` of the recipes. */

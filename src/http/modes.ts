@@ -1,7 +1,19 @@
-import type { Answer } from '../core/wire.ts';
-import { takeDirectly } from './direct-mode.ts';
+import { badGateway, botRequest, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
+import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
+import type { Asked } from './direct.ts';
 import { hangUpOf, write } from './respond.ts';
-import { holdLeft, warn, type Task, type WebDeps } from './task.ts';
+import {
+  holdLeft,
+  meaningOf,
+  type Task,
+  tellCall,
+  tellDelivery,
+  tellEnd,
+  tellReached,
+  userOf,
+  warn,
+  type WebDeps,
+} from './task.ts';
 
 /** The platform closes the connection itself by then; the longest that an answer can be waited for (ms). */
 const platformPatience = 6_000;
@@ -124,4 +136,112 @@ function redeliver(
 ): Promise<void> {
   const { key, happenings } = received;
   return intake.redeliver(served.platform, { key, happenings, push });
+}
+
+/**
+ * Redis is away, or the push too big for it.
+ * @param failed Called when the bot gave no answer, before the platform hears of it.
+ */
+async function takeDirectly(
+  deps: WebDeps,
+  task: Task,
+  failed: () => Promise<void> = async () => {},
+): Promise<void> {
+  const { served, bot, received, push, response } = task;
+  const { acknowledgement } = served.platform;
+  const hangUp = hangUpOf(response);
+  const asked = deps.direct.ask(served, bot, { key: received.key, push });
+  const inTime = await Promise.race([asked.answer, late(deps, task, hangUp)]);
+  if (inTime === 'late') {
+    await write(response, acknowledgement);
+    return bringLate(deps, task, { asked, failed });
+  }
+  if (!asked.isOurs()) {
+    await write(response, inTime ? acknowledgement : badGateway);
+    return;
+  }
+  const meaning = await meaningOf(served.platform, inTime, 'failed');
+  const told = tellEnd(deps, task, meaning);
+  if (!inTime) await failed();
+  const written = await write(response, relayed(task, inTime));
+  await told;
+  if (inTime && !written) await sendLate(deps, task, { asked, answer: inTime, meaning });
+  if (written && holdsMessage(meaning)) tellDelivery(deps, task, 'direct');
+  if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
+}
+
+/** The bot's own answer, where the platform reads it. What failed is not acknowledged: the platform may try again. */
+function relayed({ served: { platform } }: Task, answer: Answer | null): Answer {
+  if (answer === null) return badGateway;
+  return platform.sendLate ? answer : platform.acknowledgement;
+}
+
+async function bringLate(
+  deps: WebDeps,
+  task: Task,
+  { asked, failed }: { asked: Asked; failed: () => Promise<void> },
+): Promise<void> {
+  const answer = await asked.answer;
+  if (!asked.isOurs()) return;
+  const meaning = await meaningOf(task.served.platform, answer, 'failed');
+  await tellEnd(deps, task, meaning);
+  if (answer) await sendLate(deps, task, { asked, answer, meaning });
+  else await failed();
+}
+
+async function sendLate(
+  deps: WebDeps,
+  task: Task,
+  { asked, answer, meaning }: { asked: Asked; answer: Answer; meaning: Meaning },
+): Promise<void> {
+  if (!asked.take()) return;
+  const sent = await deps.direct.sendLate(task.served, userOf(task), answer);
+  const lost = sent ? null : notTaken(meaning);
+  if (lost) await tellEnd(deps, task, lost);
+  if (!holdsMessage(meaning)) return;
+  tellDelivery(deps, task, sent ? 'direct' : 'failed');
+  if (sent) await tellReached(deps, task, { sent: true });
+}
+
+async function late(deps: WebDeps, task: Task, hangUp: AbortSignal): Promise<'late'> {
+  await deps.clock.sleep(holdLeft(deps, task), hangUp).catch(() => {});
+  return 'late';
+}
+
+export interface PassDeps extends Pick<WebDeps, 'intake' | 'clock' | 'log' | 'observe'> {
+  send: Send;
+}
+
+/**
+ * Each delivery, repeats included, goes to the bot at once and its answer back byte for byte; it is dropped when the
+ * platform hangs up. Only the typing goes through Redis, and nothing here waits for it.
+ */
+export async function passOn(deps: PassDeps, task: Task): Promise<void> {
+  const { served, bot, received, push, response } = task;
+  deps.intake
+    .tell(served.platform, received.happenings, 'passed')
+    .catch((error: unknown) => warn(deps.log, error));
+  const hangUp = hangUpOf(response);
+  const call = { botUrl: bot.url, push, key: received.key, attempt: 1, timeoutMs: bot.timeoutMs };
+  const from = deps.clock.now();
+  const result = await (bot.send ?? deps.send)({ ...botRequest(call), signal: hangUp }).catch(asNoAnswer);
+  if (result instanceof NoAnswer && !hangUp.aborted) {
+    deps.log.warn({ push: received.key, reason: result.message }, 'The bot did not answer a delivery.');
+  }
+  if (!hangUp.aborted) tellCall(deps, task, { from, result });
+  const answer = result instanceof NoAnswer ? badGateway : result;
+  const meaning = await meaningOf(served.platform, succeeded(result), 'missed');
+  // The end is told before the answer leaves: no show may be decided for a phone that already has its message.
+  const told = tellEnd(deps, task, meaning);
+  const written = await write(response, answer);
+  await told;
+  const lost = written ? null : notTaken(meaning);
+  if (lost) await tellEnd(deps, task, lost);
+  if (written && holdsMessage(meaning)) tellDelivery(deps, task, 'passed');
+  if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
+}
+
+/** A failing status is the bot's answer to this delivery, and no answer to the user. */
+function succeeded(result: Answer | NoAnswer): Answer | null {
+  return result instanceof NoAnswer || result.status < 200 || result.status >= 300 ? null : result;
 }
