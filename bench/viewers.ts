@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { type Conversation, conversationOf } from '../src/core/platform.ts';
 import { initialState, type State } from '../src/core/state.ts';
 import { step } from '../src/core/step.ts';
-import { createJournal } from '../src/queue/journal.ts';
+import { createJournal } from '../src/journal/journal.ts';
 import { createStore } from '../src/queue/store.ts';
 import { wechatRules } from '../src/wechat/rules.ts';
 import { recordLog } from '../test/helpers/log.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/index.ts';
-import { createJournalReader, type JournalReader } from '../queue/journal-reader.ts';
-import { createJournal, type Journal, type JournalOptions } from '../queue/journal.ts';
+import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
+import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Store } from '../queue/store.ts';
 import type { Connections } from '../redis/connect.ts';
 import type { Releases } from './releases.ts';

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { describe, expect, test } from 'vitest';
-import { createBatches } from '../../src/queue/batches.ts';
+import { createBatches } from '../../src/journal/journal.ts';
 
 describe('a flush', () => {
   test('ends when all so far is written, however much comes meanwhile', async () => {

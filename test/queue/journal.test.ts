@@ -1,12 +1,12 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Notice } from '../../src/core/notice.ts';
-import { createJournalReader, workLimit, type JournalReader } from '../../src/queue/journal-reader.ts';
-import { readRecord, writeRecord } from '../../src/queue/journal-record.ts';
-import { createJournal, type Journal } from '../../src/queue/journal.ts';
-import { keys } from '../../src/queue/keys.ts';
 import { recordLog } from '../helpers/log.ts';
 import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
+import type { Notice } from '../../src/core/notice.ts';
+import { createJournal, type Journal } from '../../src/journal/journal.ts';
+import { createJournalReader, type JournalReader, workLimit } from '../../src/journal/reader.ts';
+import { readRecord, writeRecord } from '../../src/journal/record.ts';
+import { keys } from '../../src/queue/keys.ts';
 import { handClock } from './fakes.ts';
 
 const day = 24 * 60 * 60_000;

@@ -1,9 +1,8 @@
 /** What happened in the last day, for whoever asks why: one stream in Redis, capped. Ids and outcomes, no message. */
 import type { Observe } from '../core/notice.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { createBatches } from './batches.ts';
-import { recordVersion, writeRecord } from './journal-record.ts';
-import { keys } from './keys.ts';
+import { keys } from '../queue/keys.ts';
+import { recordVersion, writeRecord } from './record.ts';
 
 /** As much of a Redis connection as the journal's writer uses. */
 export interface JournalCommands {
@@ -104,6 +103,59 @@ function createLosses({ clock, log }: JournalOptions): { add(lost: number): void
       if (count === 0 || clock.now() < dueAt) return;
       dueAt = clock.now() + minute;
       tell();
+    },
+  };
+}
+
+/** What is written together, so many or after so long (ms), and one batch after the other. */
+export interface Batches<Each> {
+  /** Never waits. false: too much waits already. */
+  add(each: Each): boolean;
+  /** Resolves when all so far is written. */
+  flush(): Promise<void>;
+}
+
+const batch = 100;
+const batchMs = 100;
+const waitingLimit = 1_000;
+
+/** @param write Must not reject. */
+export function createBatches<Each>(write: (all: Each[]) => Promise<void>): Batches<Each> {
+  let waiting: Each[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let busy = false;
+  let running = Promise.resolve();
+  const run = async (): Promise<void> => {
+    clearTimeout(timer);
+    timer = undefined;
+    const all = waiting;
+    waiting = [];
+    busy = true;
+    await write(all);
+    busy = false;
+    plan();
+  };
+  const start = (): void => {
+    running = run();
+  };
+  const plan = (): void => {
+    if (busy || waiting.length === 0) return;
+    if (waiting.length >= batch) start();
+    else timer ??= setTimeout(start, batchMs).unref();
+  };
+  // One batch takes all that waits: what comes later is not waited for, or under load it would never end.
+  const flush = async (): Promise<void> => {
+    await running;
+    if (!busy && waiting.length > 0) start();
+    await running;
+  };
+  return {
+    flush,
+    add: (each) => {
+      if (waiting.length >= waitingLimit) return false;
+      waiting.push(each);
+      plan();
+      return true;
     },
   };
 }
