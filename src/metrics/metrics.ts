@@ -1,11 +1,10 @@
 /** The metrics of one process, for Prometheus. */
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observe } from '../core/notice.ts';
-import { createCount } from './count.ts';
+import type { Channel } from '../core/platform.ts';
+import { createCount, type Place } from './count.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
-import type { Place } from './labels.ts';
-import type { Source, Stock } from './source.ts';
 
 export interface Scrape {
   contentType: string;
@@ -87,4 +86,36 @@ function showStock({ worker, jobs, open }: Instruments, stock: Stock | null): vo
   if (stock.conversations !== null) open.set(stock.conversations);
   for (const { queue, ...sizes } of stock.queues)
     for (const [state, size] of Object.entries(sizes)) jobs.set({ queue, state }, size);
+}
+
+/** What is not told as it happens, but looked up when somebody scrapes. */
+
+export interface QueueSize {
+  queue: 'typing' | 'replies';
+  waiting: number;
+  active: number;
+  delayed: number;
+  failed: number;
+}
+
+/** What stands in Redis. */
+export interface Stock {
+  queues: readonly QueueSize[];
+  /** A worker has shown a sign of life in the last seconds. */
+  worker: boolean;
+  /** Conversations with a turn that waits for its answer; null: nobody counts them. */
+  conversations: number | null;
+}
+
+/** An account of this process, and whether the platform lets it type. */
+export interface AccountSwitch {
+  channel: Channel;
+  account: string;
+  typing: 'on' | 'off';
+}
+
+export interface Source {
+  /** Asks Redis. Rejects when it is away. */
+  stock(): Promise<Stock>;
+  accounts(): readonly AccountSwitch[];
 }

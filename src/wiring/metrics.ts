@@ -1,8 +1,7 @@
 import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
-import { createMetrics, type Metrics } from '../metrics/metrics.ts';
-import type { Source, Stock } from '../metrics/source.ts';
+import { createMetrics, type Metrics, type Source, type Stock } from '../metrics/metrics.ts';
 import type { Accounts } from '../queue/accounts.ts';
 import { keys } from '../queue/keys.ts';
 import type { Connections } from '../redis/connect.ts';

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
-import { createMetrics } from '../../src/metrics/metrics.ts';
-import type { Source } from '../../src/metrics/source.ts';
+import { createMetrics, type Source } from '../../src/metrics/metrics.ts';
 import { samplesOf, typesOf, valueOf } from './exposition.ts';
 import { ended, everyNotice, where, whose } from './notices.ts';
 
