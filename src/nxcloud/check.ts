@@ -1,11 +1,11 @@
 /** What NXCloud makes of an account: our signature, our clock, the app and its number. */
 import { randomBytes } from 'node:crypto';
-import { type Examiner, fail, type Finding, ok, type Outcome, warn } from '../core/platform.ts';
+import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn } from '../core/platform.ts';
 import { headerOf, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { metaCodes, platformCodes, setClock } from './codes.ts';
-import { knock, message, noMessage, noPhone, type Sealing } from './knock.ts';
-import { joinMessageId } from './message-id.ts';
+import { joinMessageId } from './message.ts';
+import { sign } from './signature.ts';
 import { show, type TypingApi } from './typing-api.ts';
 
 export type CheckDeps = Omit<TypingApi, 'account' | 'typing'> & { send: Send };
@@ -87,4 +87,53 @@ function named(code: number): string {
     (entry) => code >= entry.code && code <= (entry.upTo ?? entry.code),
   );
   return known ? `${code} (${known.name})` : `code ${code}`;
+}
+
+/** Requests as NXCloud makes them on a webhook, made by ourselves to see who answers. */
+
+/** The form of a real id, of a message that nobody has written: "keeptyping doctor" in base64. */
+const noMessage = 'wamid.a2VlcHR5cGluZyBkb2N0b3I=';
+
+/** Numbers of country code 1 never begin with 0: nobody has it. */
+const noPhone = '10000000000';
+
+interface Sealing {
+  account: Pick<NxcloudAccount, 'accessKey' | 'accessSecrets' | 'businessPhone'>;
+  /** ms since 1970. */
+  at: number;
+  random: (bytes: number) => Uint8Array;
+}
+
+/** An envelope that holds neither a message nor a status. */
+function knock(sealing: Sealing): Knock {
+  return post(sealing, { messages: [], statuses: [] });
+}
+
+/** A text, with an id of its own: the same one again would count as a repeat. */
+function message(sealing: Sealing): Knock {
+  const id = `wamid.${Buffer.from(sealing.random(18)).toString('base64')}`;
+  const timestamp = String(Math.floor(sealing.at / 1000));
+  return post(sealing, {
+    contacts: [{ wa_id: noPhone, profile: { name: 'keeptyping doctor' } }],
+    messages: [{ from: noPhone, id, timestamp, type: 'text', text: { body: 'keeptyping doctor' } }],
+  });
+}
+
+/** https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify */
+function post({ account, at }: Sealing, content: object): Knock {
+  const { accessKey, accessSecrets, businessPhone: phone } = account;
+  const business = phone === null ? {} : { business_phone: phone, merchant_phone: phone };
+  const body = JSON.stringify({ messaging_product: 'whatsapp', ...business, ...content });
+  const common = { accessKey, action: 'mo', bizType: '2', ts: String(Math.trunc(at)) };
+  const secret = { accessSecret: accessSecrets[0] ?? '', algorithm: 'md5' } as const;
+  const headers = [
+    ['Content-Type', 'application/json'],
+    ['accesskey', accessKey],
+    ['action', common.action],
+    ['biztype', common.bizType],
+    ['ts', common.ts],
+    ['algorithm', secret.algorithm],
+    ['sign', sign(common, body, secret)],
+  ] as const;
+  return { method: 'POST', rawQuery: '', headers, body, expects: null };
 }

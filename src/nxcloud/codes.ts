@@ -1,3 +1,7 @@
+import type { Outcome } from '../core/platform.ts';
+import type { Answer } from '../core/wire.ts';
+import { codeOf, type Fields, fieldsOf, parseFields } from './message.ts';
+
 /**
  * What each code means to a typing call. Codes only: texts differ by version and language.
  * NXCloud's: https://github.com/nxtele/nxcloud-doc-en/wiki/Typing-Indicator ("Response Code Reference") and
@@ -5,12 +9,12 @@
  * Meta's, in `data.error.code`: https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
  */
 /** `transient`: worth one quick retry. `resign`: worth one with a fresh timestamp. `bug`: our request was malformed. */
-export type Meaning =
+type Meaning =
   | { means: 'transient' | 'failed' | 'bug' | 'resign' | 'message' | 'window' | 'user' | 'number' }
   | { means: 'account'; remedy: string };
 
 /** One code, or all from `code` to `upTo`. */
-export type KnownCode = Meaning & { code: number; upTo?: number; name: string };
+type KnownCode = Meaning & { code: number; upTo?: number; name: string };
 
 const checkSecret =
   'Check accessKey and accessSecret (NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET) against the NXCloud console.';
@@ -120,3 +124,114 @@ export const metaCodes: readonly KnownCode[] = [
   { code: 133004, name: 'server temporarily unavailable', means: 'transient' },
   { code: 133005, name: 'two-step PIN mismatch', means: 'transient' },
 ];
+
+/** What a refusal means, in one sentence, for whoever watches over the bot. */
+
+const sentences: Readonly<Record<Exclude<Meaning['means'], 'account'>, string>> = {
+  transient: 'NXCloud or WhatsApp is out of order for a moment: nothing to mend.',
+  failed:
+    "WhatsApp refused the call for a reason that it does not name: ask NXCloud's support if it goes on.",
+  bug: 'NXCloud finds our request malformed: report this as a bug of keeptyping.',
+  resign: "The server's clock differs from NXCloud's by more than 60 s: set it by NTP.",
+  message: 'WhatsApp shows no typing for this message any more: nothing to mend.',
+  window: 'The user wrote more than 24 h ago: typing comes back with the next message.',
+  user: 'WhatsApp limits the calls to one user: nothing to mend.',
+  number: 'WhatsApp limits the calls of this number: set NXCLOUD_TYPING=once, or a NXCLOUD_START_DELAY_MS.',
+};
+
+export function explain(code: number): string {
+  const known = [...platformCodes, ...metaCodes].find(
+    (each) => each.code <= code && code <= (each.upTo ?? each.code),
+  );
+  if (!known) return 'This code is not known: nothing is known to mend.';
+  return known.means === 'account' ? known.remedy : sentences[known.means];
+}
+
+/** From NXCloud's answer to a typing call to what the call achieved. */
+
+export interface Verdict {
+  outcome: Outcome;
+  /** The code's name in the tables, for the log. */
+  name: string;
+  /** What is worth doing, once, before the outcome counts. `resign`: the same with a fresh timestamp. */
+  next: 'nothing' | 'retry' | 'resign';
+}
+
+/** WhatsApp takes about one message per 6 s to one user; this waits for the next such slot and some more. In ms. */
+const userBackOff = 10_000;
+/** In ms, for a first refusal: whoever counts refusals in a row lets it grow. */
+const accountBackOff = 30_000;
+
+/**
+ * Success is `code` 0 without `data.error`: Meta's refusals come inside code 0 here, and inside 9099 elsewhere.
+ * An answer that is not NXCloud's own says nothing about what was shown.
+ * https://github.com/nxtele/nxcloud-doc-en/wiki/Typing-Indicator ("Recommended success criteria")
+ */
+export function verdictOf(answer: Answer): Verdict {
+  const fields = parseFields(answer.body);
+  const code = codeOf(fields?.code);
+  if (fields === null || code === null) return unreadable(answer.status);
+  const error = fieldsOf(fields.data).error ?? null;
+  if (error !== null) return downstream(fieldsOf(error), code);
+  if (code !== 0) return judge(code, platformCodes);
+  return isSuccess(answer.status)
+    ? { outcome: { is: 'done' }, name: 'success', next: 'nothing' }
+    : unreadable(answer.status);
+}
+
+function downstream(error: Fields, code: number): Verdict {
+  const metaCode = codeOf(error.code);
+  if (metaCode !== null) return judge(metaCode, metaCodes);
+  return judge(code === 0 ? 9099 : code, platformCodes);
+}
+
+function unreadable(status: number): Verdict {
+  const name = `HTTP ${status} without NXCloud's answer`;
+  if (status === 429) return { outcome: backOff(status), name, next: 'nothing' };
+  return {
+    outcome: { is: 'lost', begun: true, cause: name },
+    name,
+    next: status >= 500 ? 'retry' : 'nothing',
+  };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
+}
+
+/** A code that the table does not hold is a failure that says nothing about the next call. */
+function judge(code: number, table: readonly KnownCode[]): Verdict {
+  const known = table.find((entry) => code >= entry.code && code <= (entry.upTo ?? entry.code));
+  if (known === undefined) return { outcome: { is: 'failed', code }, name: 'unknown', next: 'nothing' };
+  return { outcome: outcomeOf(code, known), name: known.name, next: nextAfter(known) };
+}
+
+function nextAfter({ means }: Meaning): Verdict['next'] {
+  if (means === 'transient') return 'retry';
+  return means === 'resign' ? 'resign' : 'nothing';
+}
+
+function outcomeOf(code: number, meaning: Meaning): Outcome {
+  switch (meaning.means) {
+    case 'transient':
+    case 'failed':
+    case 'resign':
+      return { is: 'failed', code };
+    case 'bug':
+      return { is: 'failed', code, bug: true };
+    case 'message':
+      return { is: 'message-refused', code };
+    case 'window':
+      return { is: 'window-closed', code };
+    case 'user':
+      return { is: 'user-back-off', code, forMs: userBackOff };
+    case 'number':
+      return backOff(code);
+    case 'account':
+      return { is: 'account-off', code, remedy: meaning.remedy };
+  }
+}
+
+function backOff(code: number): Outcome {
+  return { is: 'account-back-off', code, forMs: accountBackOff };
+}

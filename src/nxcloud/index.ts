@@ -4,10 +4,18 @@ import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, oncePer, type RawPush, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
-import { explain } from './explain.ts';
-import { type Fields, parseFields, phoneOf } from './fields.ts';
-import { refer } from './message-id.ts';
-import { appIdOf, businessPhoneOf, happeningsOf, pushKeyOf, type Reading } from './message.ts';
+import { explain } from './codes.ts';
+import {
+  appIdOf,
+  businessPhoneOf,
+  type Fields,
+  happeningsOf,
+  parseFields,
+  phoneOf,
+  pushKeyOf,
+  type Reading,
+  refer,
+} from './message.ts';
 import { ownCalls } from './own-calls.ts';
 import { nxcloudRules } from './rules.ts';
 import { verify } from './signature.ts';

@@ -3,9 +3,8 @@
  * body, several of each; accounts and templates report as `{field, value}`, calls as `calls[]`.
  * https://github.com/nxtele/http-api-document/wiki/WhatsApp-API-webhook
  */
+import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
-import { joinMessageId, keyOf, sha256 } from './message-id.ts';
-import { fieldsOf, idOf, listOf, phoneOf, secondsOf, userOf, type Fields } from './fields.ts';
 
 export interface Reading {
   /** The account names no business phone: each message id carries that of its push. */
@@ -130,4 +129,95 @@ function namesOf(list: unknown, ...parts: ((entry: Fields) => unknown)[]): strin
   if (!Array.isArray(list)) return [];
   const names = list.map((entry) => parts.map((part) => idOf(part(fieldsOf(entry)))));
   return names.flat().includes(null) ? null : names.map((name) => name.join(' '));
+}
+
+/** Reading JSON whose shape nobody guarantees: what is not as expected is absent. Nothing here throws. */
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** Longer than any id or phone number that WhatsApp gives; longer ones would only fill Redis. */
+const longestId = 1024;
+
+/** null when the bytes are not JSON, or JSON of another kind than an object. */
+export function parseFields(bytes: Uint8Array): Fields | null {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return isFields(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function fieldsOf(value: unknown): Fields {
+  return isFields(value) ? value : {};
+}
+
+/** The objects of an array. */
+export function listOf(value: unknown): Fields[] {
+  return Array.isArray(value) ? value.filter(isFields) : [];
+}
+
+/** A string that can be an id. Numbers are not: beyond 2^53 JSON.parse has already rounded them. */
+export function idOf(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' && value.length <= longestId ? value : null;
+}
+
+/** A user's id: a phone number without "+", as in `messages[].from`, or a BSUID. */
+export function userOf(value: unknown): string | null {
+  return idOf(idOf(value)?.replace(/^\+/, ''));
+}
+
+/** A phone number's digits. */
+export function phoneOf(value: unknown): string | null {
+  const text = typeof value === 'number' ? String(value) : idOf(value);
+  return idOf(text?.replace(/\D/g, ''));
+}
+
+/** Whole seconds since 1970, which NXCloud writes as a string; 0 when it says none. */
+function secondsOf(value: unknown): number {
+  const text = typeof value === 'number' ? String(value) : value;
+  return typeof text === 'string' && /^\d{1,12}$/.test(text) ? Number(text) : 0;
+}
+
+/** An error or result code: `100.0` is 100, and so is `"100"`. */
+export function codeOf(value: unknown): number | null {
+  const code = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  return typeof code === 'number' && Number.isSafeInteger(code) ? code : null;
+}
+
+/** Message ids: as keys, and with the business phone that they came to. */
+
+/** A message id as a key: as it is, unless it is long or holds what keys may not (":"). */
+function keyOf(id: string): string {
+  return /^[\w.=+/-]{1,200}$/.test(id) ? id : sha256(id);
+}
+
+/** What a message id that somebody else names stands for: the turn, and the id with the phone that a push brought. */
+export function refer(messageId: string, known: string | null): { turn: string; messageId: string } {
+  const { id } = splitMessageId(messageId);
+  const phone = known === null ? null : splitMessageId(known).phone;
+  return { turn: keyOf(id), messageId: joinMessageId(id, phone) };
+}
+
+/**
+ * `<message id>@<business phone>`, or the bare id without a phone. The typing call names the business phone, but is made
+ * later by another process that knows only the message id; so an account that is configured without its phone takes
+ * it along. No WhatsApp message id holds an "@" (they are base64). Taken apart by {@link splitMessageId}.
+ */
+export function joinMessageId(id: string, phone: string | null): string {
+  return phone === null ? id : `${id}@${phone}`;
+}
+
+/** Takes apart what {@link joinMessageId} put together. */
+export function splitMessageId(messageId: string): { id: string; phone: string | null } {
+  const [, id, phone] = /^(.+)@(\d+)$/s.exec(messageId) ?? [];
+  return id && phone ? { id, phone } : { id: messageId, phone: null };
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }

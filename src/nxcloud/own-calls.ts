@@ -1,8 +1,8 @@
 /** The bot's own calls: https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-mt */
 import { type OwnCall, type OwnCalls, tidyPath, type Verdict } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
-import { fieldsOf, idOf, listOf, parseFields, phoneOf, userOf } from './fields.ts';
-import { verdictOf } from './verdict.ts';
+import { verdictOf } from './codes.ts';
+import { fieldsOf, idOf, listOf, parseFields, phoneOf, userOf } from './message.ts';
 
 const sendPath = '/api/wa/mt';
 

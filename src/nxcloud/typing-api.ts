@@ -6,10 +6,9 @@ import type { Outcome, Target } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { type Answer, type HeaderLines, headerOf, NoAnswer, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
-import { setClock } from './codes.ts';
-import { splitMessageId } from './message-id.ts';
+import { setClock, type Verdict, verdictOf } from './codes.ts';
+import { splitMessageId } from './message.ts';
 import { sign } from './signature.ts';
-import { type Verdict, verdictOf } from './verdict.ts';
 
 export interface TypingApi {
   account: NxcloudAccount;

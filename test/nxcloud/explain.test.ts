@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { metaCodes, platformCodes } from '../../src/nxcloud/codes.ts';
-import { explain } from '../../src/nxcloud/explain.ts';
+import { explain, metaCodes, platformCodes } from '../../src/nxcloud/codes.ts';
 
 const known = [...platformCodes, ...metaCodes].map(({ code }) => code);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { joinMessageId, splitMessageId } from '../../src/nxcloud/message-id.ts';
+import { joinMessageId, splitMessageId } from '../../src/nxcloud/message.ts';
 import { createScene, envelope, happeningsOf, pushOf, textMessage, wamid } from './fakes.ts';
 
 const user = '8613320237446';
