@@ -4,9 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AfterHook } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
-import { readJson } from '../pages/body.ts';
-import { type Page, readPage } from '../pages/files.ts';
-import { sendFile, sendJson } from '../pages/respond.ts';
+import { type Page, readJson, readPage, sendFile, sendJson } from '../pages/pages.ts';
 import {
   type Attempts,
   createAttempts,

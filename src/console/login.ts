@@ -1,7 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readJson } from '../pages/body.ts';
-import { sendJson } from '../pages/respond.ts';
+import { readJson, sendJson } from '../pages/pages.ts';
 import { sessionBody } from './routes.ts';
 import type { Caller, Guard } from './wire.ts';
 

@@ -1,6 +1,6 @@
 /** Looks at Redis each second while somebody watches, once for all of them, and tells each what has changed. */
 import type { ServerResponse } from 'node:http';
-import { backlog, eventHeaders, eventText } from '../pages/respond.ts';
+import { backlog, eventHeaders, eventText } from '../pages/pages.ts';
 import { createHour, type Hour } from './hour.ts';
 import { allOf, changeOf, noRows, overviewOf, type Rows, rowsOf } from './overview.ts';
 import type { ConversationsChange, JournalEntry, JournalRecord, Look, Overview, Source } from './wire.ts';

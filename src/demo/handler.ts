@@ -1,9 +1,15 @@
 /** The demo over HTTP: the page at `/` and `/demo`, its files and what it asks below `/demo/`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { readJson } from '../pages/body.ts';
-import { type Page, type PageFile, readPage } from '../pages/files.ts';
-import { openStream, sendFile, sendJson } from '../pages/respond.ts';
+import {
+  openStream,
+  type Page,
+  type PageFile,
+  readJson,
+  readPage,
+  sendFile,
+  sendJson,
+} from '../pages/pages.ts';
 import type { Demo, Refusal } from './demo.ts';
 import { channels, troubles } from './world.ts';
 

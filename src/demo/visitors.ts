@@ -1,6 +1,6 @@
 /** Who is on the page: each with users of their own on both platforms, so that nobody sees another's conversation. */
 import type { Channel } from '../core/platform.ts';
-import type { EventStream } from '../pages/respond.ts';
+import type { EventStream } from '../pages/pages.ts';
 import type { Turn } from './turn.ts';
 import { channels, type User, type Way, ways, type World } from './world.ts';
 

@@ -3,9 +3,9 @@ import { get, type IncomingMessage } from 'node:http';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createGuard } from '../../src/http/guard.ts';
-import type { PageFile } from '../../src/pages/files.ts';
+import type { PageFile } from '../../src/pages/pages.ts';
 import { openBrowser } from './scene.ts';
-import { serveConsole, token, type Served } from './served.ts';
+import { serveConsole, type Served, token } from './served.ts';
 
 let served: Served | null = null;
 

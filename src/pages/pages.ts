@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { PageFile } from './files.ts';
+import { extname } from 'node:path';
+import { gzipSync } from 'node:zlib';
 
 /** Server-sent events to one reader. */
 export interface EventStream {
@@ -62,4 +64,53 @@ export function openStream(response: ServerResponse): EventStream {
     },
     end: () => void response.end(),
   };
+}
+
+const bodyLimit = 8_192;
+
+/**
+ * The JSON value of a body; undefined for anything else. A form of another site can send no `application/json`.
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) return undefined;
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    length += bytes.length;
+    if (length > bodyLimit) return undefined;
+    chunks.push(bytes);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** A page's own files, read once; they are small. */
+
+export interface PageFile {
+  type: string;
+  body: Buffer;
+  gzipped: Buffer;
+}
+
+/** By name. */
+export type Page = ReadonlyMap<string, PageFile>;
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+};
+
+export function readPage(folder: URL): Page {
+  const files = readdirSync(folder).flatMap((name) => {
+    const type = types[extname(name)];
+    if (type === undefined) return [];
+    const body = readFileSync(new URL(name, folder));
+    return [[name, { type, body, gzipped: gzipSync(body, { level: 9 }) }] as const];
+  });
+  return new Map(files);
 }
