@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
-import { keys } from '../queue/keys.ts';
+import { keys } from '../redis/script.ts';
 
 export interface ComponentTypingCommands {
   get(key: string): Promise<string | null>;

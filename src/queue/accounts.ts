@@ -4,7 +4,7 @@ import type { Clock, Log } from '../core/ports.ts';
 import { idOf, type Place, type Saw, type Sight } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { EndedTurn } from '../core/state.ts';
-import { keys } from './keys.ts';
+import { keys } from '../redis/script.ts';
 import { learn, type Learned, parseAll, rulesNow, unknown } from './learned.ts';
 
 export interface AccountsCommands {

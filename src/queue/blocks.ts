@@ -3,8 +3,7 @@
  * block beside the conversation's state; it ends with the event that tells what became of the message, or by itself.
  */
 import { type Conversation, conversationId } from '../core/platform.ts';
-import { keys } from './keys.ts';
-import { createScript, type ScriptCommands } from './script.ts';
+import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
 
 /** What a conversation is to a message of the bot's. */
 export interface Standing {

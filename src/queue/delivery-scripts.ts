@@ -1,4 +1,4 @@
-import { createScript } from './script.ts';
+import { createScript } from '../redis/script.ts';
 
 const minute = 60_000;
 /** As long as a turn may last, and its repeats. */

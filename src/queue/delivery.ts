@@ -12,9 +12,8 @@
  * nothing is decided becomes the new holder; after `inline` it gets the same bytes for a minute.
  */
 import type { Answer } from '../core/wire.ts';
-import { keys } from './keys.ts';
+import { keys, type ScriptCommands } from '../redis/script.ts';
 import { deliveryScripts, failedKept, settledKept } from './delivery-scripts.ts';
-import type { ScriptCommands } from './script.ts';
 
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 

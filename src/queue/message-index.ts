@@ -1,7 +1,7 @@
 /** Which turn a platform's message id belongs to, for who knows nothing else of it: the bot's own queue. */
 import { z } from 'zod';
 import type { Conversation, Happening, Platform } from '../core/platform.ts';
-import { keys } from './keys.ts';
+import { keys } from '../redis/script.ts';
 
 export interface MessagePlace {
   conversation: Conversation;

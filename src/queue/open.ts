@@ -1,8 +1,7 @@
 /** The conversations in which somebody waits, longest first. The store keeps the index, with every state that it saves. */
 import type { Conversation } from '../core/platform.ts';
 import type { State } from '../core/state.ts';
-import { keys } from './keys.ts';
-import { createScript, type ScriptCommands } from './script.ts';
+import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
 import { parseState } from './store.ts';
 
 export interface OpenCommands extends ScriptCommands {

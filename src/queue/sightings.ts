@@ -1,7 +1,7 @@
 /** When something was last seen of an account: a hash of times, written at most hourly per process. */
 import type { Clock, Log } from '../core/ports.ts';
 import type { Place, Saw, Sight, Sights } from '../core/roster.ts';
-import { keys } from './keys.ts';
+import { keys } from '../redis/script.ts';
 
 export interface SightingsCommands {
   hset(key: string, field: string, value: string): Promise<unknown>;

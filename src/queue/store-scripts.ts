@@ -1,5 +1,5 @@
+import { createScript } from '../redis/script.ts';
 import { blocksField, othersBlocks } from './blocks.ts';
-import { createScript } from './script.ts';
 
 /** A WhatsApp message opens a day; nothing that keeptyping does looks further back. */
 export const lastKept = 24 * 60 * 60_000;

@@ -1,8 +1,7 @@
 import { type Conversation, conversationId } from '../core/platform.ts';
 import { initialState, type State } from '../core/state.ts';
+import { keys, type ScriptCommands } from '../redis/script.ts';
 import { blockedUntil, blocksField } from './blocks.ts';
-import { keys } from './keys.ts';
-import type { ScriptCommands } from './script.ts';
 import { lastKept, recordLast, saveIfUnchanged } from './store-scripts.ts';
 
 export interface StoreCommands extends ScriptCommands {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Place } from '../core/roster.ts';
-import { keys } from './keys.ts';
+import { keys } from '../redis/script.ts';
 
 const permission = z.object({ offUntil: z.number(), offCode: z.number() });
 

@@ -8,8 +8,8 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import type { Log } from '../core/ports.ts';
+import { prefix } from '../redis/script.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
-import { prefix } from './keys.ts';
 import type { Meet } from './meet.ts';
 import { createPerform, type PerformDeps, type TypingRun } from './perform.ts';
 import { Postponed } from './postponed.ts';

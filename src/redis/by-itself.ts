@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import type { AddressInfo, Socket } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
+import { createRedisCommandExecutor, RedisServerState, Resp2Server } from 'js-redis-server/core';
 import type { Log } from '../core/ports.ts';
-import type { BundledServer } from './bundled-server.ts';
-import { startPrivateServer } from './private-server.ts';
+import { type BundledServer, startPrivateServer } from './private-server.ts';
 
 export type RedisKind = 'given' | 'private' | 'embedded';
 
@@ -80,11 +82,44 @@ async function startPrivate(binary: string, options: ProvideOptions): Promise<Pr
 }
 
 async function startEmbedded(log: Log): Promise<ProvidedRedis> {
-  const { startEmbeddedServer } = await import('./embedded-server.ts');
+  const { startEmbeddedServer } = await import('./by-itself.ts');
   const server = await startEmbeddedServer();
   log.warn(
     {},
     'Redis: the embedded one, for trying out. It lives in memory only: what waits in it is lost when this process ends. Install redis-server or set REDIS_URL to keep it.',
   );
   return { ...server, kind: 'embedded', where: null, eventsMaxLen: 20 };
+}
+
+/**
+ * Starts the Redis written in JavaScript inside this process, on a free port of the loopback interface. Memory only.
+ * The package's own `createRedisServer` would listen on every interface, open to the network without a password.
+ */
+export async function startEmbeddedServer(): Promise<BundledServer> {
+  const embedded = new Resp2Server({
+    server: new RedisServerState({ databaseCount: 1 }),
+    executor: createRedisCommandExecutor(),
+  });
+  const sockets = new Set<Socket>();
+  embedded.server.on('connection', (socket: Socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  embedded.server.listen(0, '127.0.0.1');
+  await once(embedded.server, 'listening');
+  return {
+    url: `redis://127.0.0.1:${portOf(embedded.server.address())}`,
+    stop: async () => {
+      const closed = embedded.close();
+      // Connections that their owners forgot must not keep the process alive.
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function portOf(address: AddressInfo | string | null): number {
+  if (address === null || typeof address === 'string') throw new Error('The embedded Redis has no port.');
+  return address.port;
 }

@@ -8,7 +8,7 @@ import { authorizerName, behindOf, type Place } from '../core/roster.ts';
 import type { Accounts } from '../queue/accounts.ts';
 import { readSwitchedOff } from '../queue/switched-off.ts';
 import type { Connections } from '../redis/connect.ts';
-import { createKeptSecrets } from '../redis/kept-secrets.ts';
+import { createKeptSecrets } from '../redis/shared.ts';
 import type { News } from '../wechat/component-listener.ts';
 import { createKeyFollower } from './component-keys.ts';
 import type { ComponentsOptions } from './component-live.ts';

@@ -3,8 +3,8 @@ import type { Clock } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
 import { createMetrics, type Metrics, type Source, type Stock } from '../metrics/metrics.ts';
 import type { Accounts } from '../queue/accounts.ts';
-import { keys } from '../queue/keys.ts';
 import type { Connections } from '../redis/connect.ts';
+import { keys } from '../redis/script.ts';
 import { countJobs, type OpenedQueues, openQueues, type QueuesDeps } from './queues.ts';
 
 export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {

@@ -15,7 +15,7 @@ import { createStore } from '../queue/store.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { type Connections, createConnections } from '../redis/connect.ts';
-import { createSharedCache } from '../redis/shared-cache.ts';
+import { createSharedCache } from '../redis/shared.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openComponents, type OpenComponents } from './component-news.ts';

@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, type Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { queueNames, type ReplyJob, type TypingJob } from '../queue/jobs.ts';
-import { prefix } from '../queue/keys.ts';
-import { FAIL_FAST_QUEUE, type Connections } from '../redis/connect.ts';
+import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
+import { prefix } from '../redis/script.ts';
 import type { Releases } from './releases.ts';
 
 export interface OpenedQueues {

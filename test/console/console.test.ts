@@ -1,12 +1,12 @@
 /** The console of keeptyping as it runs: real pushes, real Redis, real queues. */
-import { Queue, type Job } from 'bullmq';
+import { type Job, Queue } from 'bullmq';
 import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
+import { markIs, type Stage, type StageOptions, useStage, wideWindow } from '../e2e/stage.ts';
 import type { FailedJob } from '../../src/console/wire.ts';
 import type { ReplyJob } from '../../src/queue/jobs.ts';
-import { keys, prefix } from '../../src/queue/keys.ts';
-import { markIs, useStage, wideWindow, type Stage, type StageOptions } from '../e2e/stage.ts';
-import { openBrowser, shownIn, type Browser, type Watched } from './scene.ts';
+import { keys, prefix } from '../../src/redis/script.ts';
+import { type Browser, openBrowser, shownIn, type Watched } from './scene.ts';
 import * as schemas from './schemas.ts';
 import { token } from './served.ts';
 

@@ -3,11 +3,11 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { createLog } from '../../src/log.ts';
-import { keys } from '../../src/queue/keys.ts';
-import { provideRedis } from '../../src/redis/by-itself.ts';
 import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
-import { openScene, serve, visit, type Scene, type Visit } from './scene.ts';
+import { createLog } from '../../src/log.ts';
+import { provideRedis } from '../../src/redis/by-itself.ts';
+import { keys } from '../../src/redis/script.ts';
+import { openScene, type Scene, serve, visit, type Visit } from './scene.ts';
 
 const isPrivate = (await redisKinds()).includes('private');
 

@@ -9,7 +9,7 @@ import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { Ended } from '../../src/bot-queue/ends.ts';
 import { type BotQueueOptions, createBotQueueWatch, createOutage } from '../../src/bot-queue/follow.ts';
 import { type BotJobTarget, createProgress, type MemoryCommands } from '../../src/bot-queue/target.ts';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/redis/script.ts';
 import { deferred } from './fakes.ts';
 
 const kinds = await redisKinds();

@@ -12,10 +12,10 @@ import { type Conversations, createConversations, type Which } from '../../src/q
 import { createDeliveries } from '../../src/queue/delivery.ts';
 import { createEventQueue, type EventQueue } from '../../src/queue/events.ts';
 import { queueNames, type TypingJob } from '../../src/queue/jobs.ts';
-import { keys, prefix } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
 import { createWorkers, type Workers } from '../../src/queue/workers.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
+import { keys, prefix } from '../../src/redis/script.ts';
 import {
   atMost,
   handClock,

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/queue/delivery.ts';
-import { keys } from '../../src/queue/keys.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/queue/delivery.ts';
+import { keys } from '../../src/redis/script.ts';
 import { answerOf } from './fakes.ts';
 
 let server: TestRedis;

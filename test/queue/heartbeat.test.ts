@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createTakeover, createTicker, signOfLife, silence } from '../../src/queue/heartbeat.ts';
-import { keys } from '../../src/queue/keys.ts';
 import { recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { createTakeover, createTicker, signOfLife, silence } from '../../src/redis/leader.ts';
+import { keys } from '../../src/redis/script.ts';
 import { deferred } from './fakes.ts';
 
 describe('a ticker', () => {

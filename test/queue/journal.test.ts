@@ -6,7 +6,7 @@ import type { Notice } from '../../src/core/notice.ts';
 import { createJournal, type Journal } from '../../src/journal/journal.ts';
 import { createJournalReader, type JournalReader, workLimit } from '../../src/journal/reader.ts';
 import { readRecord, writeRecord } from '../../src/journal/record.ts';
-import { keys } from '../../src/queue/keys.ts';
+import { keys } from '../../src/redis/script.ts';
 import { handClock } from './fakes.ts';
 
 const day = 24 * 60 * 60_000;

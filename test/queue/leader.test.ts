@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createLeader, type Leader, type LeaderOptions } from '../../src/queue/leader.ts';
-import type { ScriptCommands } from '../../src/queue/script.ts';
 import { recordLog } from '../helpers/log.ts';
 import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
+import { createLeader, type Leader, type LeaderOptions } from '../../src/redis/leader.ts';
+import type { ScriptCommands } from '../../src/redis/script.ts';
 import { deferred } from './fakes.ts';
 
 const kinds = await redisKinds();

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keys } from '../../src/queue/keys.ts';
-import { createMessageIndex } from '../../src/queue/message-index.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
+import { createMessageIndex } from '../../src/queue/message-index.ts';
+import { keys } from '../../src/redis/script.ts';
 import { scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

@@ -15,9 +15,9 @@ import { createEventQueue, type EventQueue } from '../../src/queue/events.ts';
 import { listFailed, retryFailed } from '../../src/queue/failed.ts';
 import { createIntake, type Intake } from '../../src/queue/intake.ts';
 import { queueNames, type ReplyJob, type TypingJob } from '../../src/queue/jobs.ts';
-import { prefix } from '../../src/queue/keys.ts';
 import { createStore } from '../../src/queue/store.ts';
 import { createWorkers, type Workers } from '../../src/queue/workers.ts';
+import { prefix } from '../../src/redis/script.ts';
 import {
   answerOf,
   atMost,

@@ -7,8 +7,8 @@ import { type Call, type Event, initialState, type State } from '../../src/core/
 import { newTurn } from '../../src/core/turns.ts';
 import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
 import { blockLimit, createBlocks } from '../../src/queue/blocks.ts';
-import { keys } from '../../src/queue/keys.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
+import { keys } from '../../src/redis/script.ts';
 import { newConversation, scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createConnections, FAIL_FAST_QUEUE, type Connections } from '../../src/redis/connect.ts';
-import { startEmbeddedServer } from '../../src/redis/embedded-server.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
+import { startEmbeddedServer } from '../../src/redis/by-itself.ts';
+import { type Connections, createConnections, FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
 
 const releases: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

@@ -1,14 +1,14 @@
 /** Who reads the metrics where, and what stands in them of a Redis that is really there. */
 import { Queue } from 'bullmq';
 import { afterEach, describe, expect, test } from 'vitest';
+import { markIs, type Stage, useStage } from '../e2e/stage.ts';
+import { valueOf } from '../metrics/exposition.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { createReleases } from '../../src/wiring/releases.ts';
+import { queueNames } from '../../src/queue/jobs.ts';
+import { prefix } from '../../src/redis/script.ts';
 import { startHealth } from '../../src/wiring/health.ts';
 import { workerGuard } from '../../src/wiring/metrics-page.ts';
-import { queueNames } from '../../src/queue/jobs.ts';
-import { prefix } from '../../src/queue/keys.ts';
-import { markIs, useStage, type Stage } from '../e2e/stage.ts';
-import { valueOf } from '../metrics/exposition.ts';
+import { createReleases } from '../../src/wiring/releases.ts';
 
 const { open } = useStage();
 const releases = createReleases((name, error) => {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /** Every key of ours in Redis. All share one hash tag, so that scripts and queues work on a Redis Cluster. */
 export const prefix = '{keeptyping}';
 
@@ -36,3 +38,30 @@ export const keys = {
     job: (queue: string, id: string) => `${prefix}:bot-queue:job:${queue}:${id}`,
   },
 } as const;
+
+/** The two Redis commands that run a script. */
+export interface ScriptCommands {
+  evalsha(sha: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+  eval(lua: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
+}
+
+export type Script = (
+  redis: ScriptCommands,
+  keys: string | readonly string[],
+  ...args: (string | number)[]
+) => Promise<unknown>;
+
+/** A Lua script, sent by its hash; whole only to a Redis that does not know it yet. */
+export function createScript(lua: string): Script {
+  const sha = createHash('sha1').update(lua).digest('hex');
+  return async (redis, keys, ...args) => {
+    const named = typeof keys === 'string' ? [keys] : keys;
+    try {
+      return await redis.evalsha(sha, named.length, ...named, ...args);
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('NOSCRIPT'))
+        return redis.eval(lua, named.length, ...named, ...args);
+      throw error;
+    }
+  };
+}
