@@ -1,5 +1,5 @@
 /** `npm run replies`: the reply jobs that failed; `npm run replies -- retry <job>` runs one again. Needs REDIS_URL. */
-import { listFailed, retryFailed } from './queue/failed.ts';
+import { listFailed, retryFailed } from './replies/failed.ts';
 import { createQueueParts, openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
 

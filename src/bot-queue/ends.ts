@@ -3,7 +3,7 @@ import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { EventQueue } from '../queue/events.ts';
-import type { MessageIndex } from '../queue/message-index.ts';
+import type { MessageIndex } from '../replies/intake.ts';
 import { type BotEvent, timeOf } from './stream.ts';
 import {
   type BotJobTarget,

@@ -1,6 +1,6 @@
 import { badGateway, botRequest, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
-import type { Asked } from './direct.ts';
+import type { Asked } from '../replies/direct.ts';
 import { hangUpOf, write } from './respond.ts';
 import {
   holdLeft,

@@ -6,7 +6,7 @@ import type { Clock, Log } from '../core/ports.ts';
 import type { Served, ServedBot } from '../core/roster.ts';
 import type { Event } from '../core/state.ts';
 import { type Answer, NoAnswer, type RawPush } from '../core/wire.ts';
-import type { Direct } from './direct.ts';
+import type { Direct } from '../replies/direct.ts';
 import type { Holds } from './holds.ts';
 
 export type Phase = Extract<Event, { is: 'inbound' }>['phase'];

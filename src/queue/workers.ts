@@ -9,12 +9,12 @@ import {
 } from 'bullmq';
 import type { Log } from '../core/ports.ts';
 import { prefix } from '../redis/script.ts';
+import { reply } from '../replies/reply.ts';
+import { type ReplyDeps, ReplyFailed } from '../replies/run.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
 import type { Meet } from './meet.ts';
 import { createPerform, type PerformDeps, type TypingRun } from './perform.ts';
 import { Postponed } from './postponed.ts';
-import { type ReplyDeps, ReplyFailed } from './reply-run.ts';
-import { reply } from './reply.ts';
 
 export interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express';
 import type { Skipped } from '../config/index.ts';
 import type { Readiness } from '../http/app.ts';
-import { createDirect } from '../http/direct.ts';
 import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
 import { keys } from '../redis/script.ts';
+import { createDirect } from '../replies/direct.ts';
 import { learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
 import { closeServer, limited, listen, portOf } from './serving.ts';

@@ -3,7 +3,7 @@ import { recordLog } from '../helpers/log.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import type { ServedBot } from '../../src/core/roster.ts';
 import { type Answer, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { createDirect } from '../../src/http/direct.ts';
+import { createDirect } from '../../src/replies/direct.ts';
 import { bot, createJournal, nxcloud, passiveReply, wechat } from './scene.ts';
 import { createGate, linesOf, utf8 } from './wire.ts';
 

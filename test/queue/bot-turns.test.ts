@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createBotTurns } from '../../src/bot-queue/ends.ts';
 import type { Conversation } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
-import type { MessagePlace } from '../../src/queue/message-index.ts';
+import type { MessagePlace } from '../../src/replies/intake.ts';
 import { scriptedPlatform } from './fakes.ts';
 
 const conversation = { channel: 'wechat', account: 'shop', user: 'oUser' } as const;

@@ -9,13 +9,13 @@ import type { Event } from '../../src/core/state.ts';
 import type { View } from '../../src/core/view.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
 import { type Conversations, createConversations, type Which } from '../../src/queue/conversations.ts';
-import { createDeliveries } from '../../src/queue/delivery.ts';
 import { createEventQueue, type EventQueue } from '../../src/queue/events.ts';
 import { queueNames, type TypingJob } from '../../src/queue/jobs.ts';
 import { createStore, type Store } from '../../src/queue/store.ts';
 import { createWorkers, type Workers } from '../../src/queue/workers.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
 import { keys, prefix } from '../../src/redis/script.ts';
+import { createDeliveries } from '../../src/replies/delivery.ts';
 import {
   atMost,
   handClock,

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
-import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/queue/delivery.ts';
 import { keys } from '../../src/redis/script.ts';
+import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
 import { answerOf } from './fakes.ts';
 
 let server: TestRedis;

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
-import { createMessageIndex } from '../../src/queue/message-index.ts';
 import { keys } from '../../src/redis/script.ts';
+import { createMessageIndex } from '../../src/replies/intake.ts';
 import { scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

@@ -8,12 +8,12 @@ import { initialState } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createAccounts } from '../../src/queue/accounts.ts';
-import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/queue/delivery.ts';
 import { type ReplyJob, storePush } from '../../src/queue/jobs.ts';
-import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/queue/reply-run.ts';
-import { reply } from '../../src/queue/reply.ts';
 import { createShares, type Shares } from '../../src/queue/shares.ts';
 import { createStore } from '../../src/queue/store.ts';
+import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
+import { reply } from '../../src/replies/reply.ts';
+import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/replies/run.ts';
 import {
   answerOf,
   atMost,

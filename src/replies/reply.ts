@@ -1,8 +1,9 @@
-import { meaningOf } from '../core/bot.ts';
+import { badGateway, botRequest, type BotVerdict, judgeBot, meaningOf } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
-import { askBot } from './ask-bot.ts';
-import { deliver } from './deliver.ts';
-import { Postponed } from './postponed.ts';
+import { type Answer, asNoAnswer, NoAnswer } from '../core/wire.ts';
+import { restorePush } from '../queue/jobs.ts';
+import { Postponed } from '../queue/postponed.ts';
+import { deliver, handToHolder } from './deliver.ts';
 import {
   type Bot,
   deliveryId,
@@ -12,7 +13,7 @@ import {
   type ReplyRun,
   tellDelivery,
   tellTurns,
-} from './reply-run.ts';
+} from './run.ts';
 
 /** A send takes no longer than this: a token, a retry and the request (ms). */
 const sendLimit = 20_000;
@@ -69,4 +70,58 @@ function tellLag({ clock, observe }: ReplyDeps, { data, attempt }: ReplyRun): vo
   if (attempt !== 1 || data.arrivedAt === undefined) return;
   const at = clock.now();
   observe?.({ is: 'lag', at, queue: 'replies', ms: Math.max(0, at - data.arrivedAt) });
+}
+
+/**
+ * Calls the bot with the push.
+ * @throws ReplyFailed when no further try is due; another error when one is; the signal's reason when aborted.
+ */
+async function askBot(
+  deps: ReplyDeps,
+  run: ReplyRun,
+  { platform, bot }: { platform: Platform; bot: Bot },
+): Promise<Answer> {
+  const { data, attempt, signal } = run;
+  const call = {
+    botUrl: bot.url,
+    push: restorePush(data.push),
+    key: data.key,
+    attempt,
+    timeoutMs: bot.timeoutMs,
+  };
+  const from = deps.clock.now();
+  const result = await (bot.send ?? deps.send)({ ...botRequest(call), signal }).catch(asNoAnswer);
+  if (result instanceof NoAnswer) signal.throwIfAborted();
+  const verdict = judgeBot(result, bot.retry);
+  tellCall(deps, run, { from, result, verdict: verdict === 'again' && run.last ? 'failed' : verdict });
+  if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
+  const reason =
+    result instanceof NoAnswer
+      ? `The bot did not answer: ${result.message}`
+      : `The bot answered with status ${result.status}.`;
+  if (verdict === 'again' && !run.last) throw new Error(reason);
+  await tellTurns(deps, run, { meaning: 'failed', rules: platform.rules });
+  if (platform.sendLate) await showFailure(deps, deliveryId(data), result);
+  throw new ReplyFailed(reason);
+}
+
+function tellCall(
+  { observe, clock }: ReplyDeps,
+  { data, attempt }: ReplyRun,
+  { from, result, verdict }: { from: number; result: Answer | NoAnswer; verdict: BotVerdict },
+): void {
+  const { channel, account, user, key: turn, arrivedAt = from } = data;
+  const at = clock.now();
+  const status = result instanceof NoAnswer ? 0 : result.status;
+  const overheadMs = attempt === 1 ? Math.max(0, from - arrivedAt) : null;
+  const call = { turn, status, result: verdict, ms: at - from, overheadMs };
+  observe?.({ is: 'bot', at, channel, account, user, ...call });
+}
+
+/** A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping. */
+async function showFailure(deps: ReplyDeps, id: string, result: Answer | NoAnswer): Promise<void> {
+  const answer = result instanceof NoAnswer ? badGateway : result;
+  const taken = await handToHolder(deps, id, answer);
+  if (!taken && (await deps.deliveries.take(id, deps.clock.now())))
+    await deps.deliveries.settle(id, 'failed', 'forget');
 }

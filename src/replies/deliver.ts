@@ -9,7 +9,7 @@ import {
   type ReplyRun,
   tellDelivery,
   tellTurns,
-} from './reply-run.ts';
+} from './run.ts';
 
 /** A web process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
 const looks = [10, 20, 50, 120, 300];

@@ -4,12 +4,12 @@ import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
-import type { Accounts } from './accounts.ts';
+import type { Accounts } from '../queue/accounts.ts';
+import type { EventQueue } from '../queue/events.ts';
+import type { ReplyJob } from '../queue/jobs.ts';
+import type { Shares } from '../queue/shares.ts';
+import type { Store } from '../queue/store.ts';
 import type { Deliveries } from './delivery.ts';
-import type { EventQueue } from './events.ts';
-import type { ReplyJob } from './jobs.ts';
-import type { Shares } from './shares.ts';
-import type { Store } from './store.ts';
 
 export interface Bot {
   url: string;

@@ -1,7 +1,7 @@
 import type { Job, Queue } from 'bullmq';
+import type { ReplyJob } from '../queue/jobs.ts';
 import type { Deliveries } from './delivery.ts';
-import type { ReplyJob } from './jobs.ts';
-import { deliveryId, outcomeUnknown } from './reply-run.ts';
+import { deliveryId, outcomeUnknown } from './run.ts';
 
 /** How many are shown: all that are kept. */
 const listed = 1_000;

@@ -1,14 +1,15 @@
 import type { Queue } from 'bullmq';
+import { z } from 'zod';
 import { botAttempts, botPause } from '../core/bot.ts';
-import { conversationOf, type Happening, type Platform } from '../core/platform.ts';
+import { type Conversation, conversationOf, type Happening, type Platform } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { RawPush } from '../core/wire.ts';
-import type { EventQueue } from './events.ts';
-import { leaveNoTrace, type ReplyJob, storePush } from './jobs.ts';
-import type { MessageIndex } from './message-index.ts';
-import { deliveryId } from './reply-run.ts';
-import type { Store } from './store.ts';
+import type { EventQueue } from '../queue/events.ts';
+import { leaveNoTrace, type ReplyJob, storePush } from '../queue/jobs.ts';
+import type { Store } from '../queue/store.ts';
+import { keys } from '../redis/script.ts';
+import { deliveryId } from './run.ts';
 
 export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
 
@@ -131,4 +132,45 @@ function eventOf(
     case 'left':
       return { is: 'left', at };
   }
+}
+
+/** Which turn a platform's message id belongs to, for who knows nothing else of it: the bot's own queue. */
+
+export interface MessagePlace {
+  conversation: Conversation;
+  turn: string;
+}
+
+export interface MessageIndex {
+  note(platform: Platform, happening: Extract<Happening, { is: 'inbound' }>): Promise<void>;
+  find(messageId: string): Promise<MessagePlace | null>;
+}
+
+export interface MessageIndexCommands {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
+}
+
+const place = z.object({
+  conversation: z.object({ channel: z.enum(['wechat', 'nxcloud']), account: z.string(), user: z.string() }),
+  turn: z.string(),
+});
+
+/** A job can end a while after its turn has: its end is then known to be late, not unknown. */
+const lateness = 60_000;
+
+export function createMessageIndex(redis: MessageIndexCommands): MessageIndex {
+  return {
+    note: async ({ channel, account, rules }, { user, key: turn, messageId }) => {
+      const value = JSON.stringify({ conversation: { channel, account, user }, turn });
+      // NXCloud's key is the message id as the platform writes it, WeChat's holds the user too.
+      const names = new Set(messageId === null ? [turn] : [turn, messageId]);
+      const kept = rules.deadline + lateness;
+      await Promise.all([...names].map((name) => redis.set(keys.message(name), value, 'PX', kept)));
+    },
+    find: async (messageId) => {
+      const value = await redis.get(keys.message(messageId));
+      return value === null ? null : place.parse(JSON.parse(value));
+    },
+  };
 }
