@@ -1,10 +1,9 @@
 /** The bot's NXCloud side: reads the flat envelope, acknowledges with `{}`, sends by mt. */
 import { z } from 'zod';
-import type { BotMessage, BotPush } from './bot-message.ts';
+import type { BotMessage, BotPush } from './bot-parts.ts';
 import { exchange } from './deliver.ts';
-import { readObject } from './json.ts';
-import { nxcloudSign } from './nxcloud-sign.ts';
-import type { Request } from './server.ts';
+import { nxcloudSign } from './nxcloud-authenticate.ts';
+import { readObject, type Request } from './server.ts';
 
 export interface NxcloudBotAccount {
   accessKey: string;

@@ -1,10 +1,16 @@
 /** The bot's WeChat side, as SDKs do it: checks and opens the push, answers in its form, sends by custom/send. */
-import type { BotMessage, BotPush } from './bot-message.ts';
+import type { BotMessage, BotPush } from './bot-parts.ts';
 import { exchange } from './deliver.ts';
-import { asText, readObject, type JsonObject } from './json.ts';
-import type { Reply, Request } from './server.ts';
-import { parseBody, renderBody, type Fields, type Format } from './wechat-body.ts';
-import { decrypt, encrypt, sha1Signature } from './wechat-crypto.ts';
+import { asText, type JsonObject, readObject, type Reply, type Request } from './server.ts';
+import {
+  decrypt,
+  encrypt,
+  type Fields,
+  type Format,
+  parseBody,
+  renderBody,
+  sha1Signature,
+} from './wechat-sealed.ts';
 
 export interface WechatBotAccount {
   appId: string;

@@ -1,12 +1,11 @@
 /** A slow bot for both platforms, as they stand behind webhooks everywhere: it thinks, then echoes. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createBotCalls, type BotCall, type BotCalls } from './bot-calls.ts';
-import type { BotMessage, BotPush } from './bot-message.ts';
 import { readNxcloud } from './bot-nxcloud.ts';
 import type { BotOptions } from './bot-options.ts';
+import { type BotCall, type BotCalls, type BotMessage, type BotPush, createBotCalls } from './bot-parts.ts';
 import { readWechat } from './bot-wechat.ts';
-import { startServer, type Reply, type Request } from './server.ts';
+import { type Reply, type Request, startServer } from './server.ts';
 
 export interface Bot {
   url: string;

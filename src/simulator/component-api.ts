@@ -4,10 +4,9 @@
  */
 import type { Api, Verdict } from './api-server.ts';
 import type { Granted, Grants } from './component-grants.ts';
-import { readObject } from './json.ts';
+import type { Random } from './faults.ts';
 import type { Phones } from './phones.ts';
-import type { Random } from './random.ts';
-import type { Request } from './server.ts';
+import { readObject, type Request } from './server.ts';
 import { carryOut, describe, verdict } from './wechat-api.ts';
 import type { Contacts } from './wechat-rules.ts';
 

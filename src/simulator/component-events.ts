@@ -3,11 +3,10 @@
  * Source: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/authorize_event.html
  */
 import type { Grants } from './component-grants.ts';
-import { deliver, withQuery, type Delivery } from './deliver.ts';
-import { randomText, type Random } from './random.ts';
+import { deliver, type Delivery, withQuery } from './deliver.ts';
+import { type Random, randomText } from './faults.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
-import { renderBody, type Fields } from './wechat-body.ts';
-import { encrypt, sha1Signature } from './wechat-crypto.ts';
+import { encrypt, type Fields, renderBody, sha1Signature } from './wechat-sealed.ts';
 
 export interface ComponentEvents {
   /** The ticket that comes every 10 minutes. */

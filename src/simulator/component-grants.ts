@@ -3,7 +3,7 @@
  * Source: https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken.html
  */
 import { check, createLedger, issue, type Ledger, type LedgerOptions } from './component-ledger.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './server.ts';
 
 /** WeChat's code, or what is answered with 0. */
 export type Granted = { code: number } | { json: object };

@@ -1,13 +1,13 @@
 /** A simulated third-party platform: WeChat's side of it, and the accounts that authorise it, with their users. */
 import { createComponentApi } from './component-api.ts';
-import { createComponentEvents, type ComponentEvents } from './component-events.ts';
+import { type ComponentEvents, createComponentEvents } from './component-events.ts';
 import { createGrants, type Grants } from './component-grants.ts';
 import { COMPONENT_RULES, type ComponentRules } from './component-ledger.ts';
-import { randomText, type Random } from './random.ts';
+import { type Random, randomText } from './faults.ts';
 import { createStation, type Premises } from './station.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
 import { push, type WechatMessage, type WechatPushed } from './wechat-push.ts';
-import { createContacts, WECHAT_RULES, type Contacts, type WechatRules } from './wechat-rules.ts';
+import { type Contacts, createContacts, WECHAT_RULES, type WechatRules } from './wechat-rules.ts';
 
 export interface ComponentOptions extends Pick<
   WechatAccountOptions,

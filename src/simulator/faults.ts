@@ -63,3 +63,11 @@ export function createFaults(): Faults {
 function isMeant({ path: meant, fault }: Pending, path: string, user: string | null): boolean {
   return (meant === path || meant === '*') && (fault.user === undefined || fault.user === user);
 }
+
+/** A source of numbers from 0 up to, not including, 1. */
+export type Random = () => number;
+
+/** `length` characters out of `alphabet`. */
+export function randomText(random: Random, length: number, alphabet = '0123456789abcdef'): string {
+  return Array.from({ length }, () => alphabet.charAt(Math.floor(random() * alphabet.length))).join('');
+}

@@ -2,10 +2,33 @@
  * Both platforms, their users' phones and a slow bot, on 127.0.0.1, with every known rule enforced. The demo, the
  * tests and the bench stand on it; it shares no code with the adapters that it judges.
  */
-import type { Random } from './random.ts';
-import { startNxcloud, type NxcloudOptions, type NxcloudSimulator } from './nxcloud.ts';
+import type { Random } from './faults.ts';
+import { type NxcloudOptions, type NxcloudSimulator, startNxcloud } from './nxcloud.ts';
 import type { Listener } from './phones.ts';
 import { startWechat, type WechatOptions, type WechatSimulator } from './wechat.ts';
+export { startBot, type Bot } from './bot.ts';
+export type { BotOptions } from './bot-options.ts';
+export type { BotCall } from './bot-parts.ts';
+export type { ApiCall } from './api-server.ts';
+export type { Delivery } from './deliver.ts';
+export type { Fault, Faults } from './faults.ts';
+export type { Phone } from './phones.ts';
+export {
+  COMPONENT_DEFAULTS,
+  startComponent,
+  type ComponentOptions,
+  type ComponentSimulator,
+} from './component.ts';
+export type { NxcloudMessage, NxcloudStatus } from './nxcloud-envelope.ts';
+export type { NxcloudPushed } from './nxcloud-push.ts';
+export { NXCLOUD_DEFAULTS, type NxcloudOptions, type NxcloudSimulator } from './nxcloud.ts';
+export { NXCLOUD_RULES, type NxcloudRules, type Rearm } from './nxcloud-rules.ts';
+export type { Interval, Mark, What } from './phone.ts';
+export type { Listener } from './phones.ts';
+export type { WechatMessage, WechatPushed } from './wechat-push.ts';
+export { WECHAT_DEFAULTS, type WechatOptions, type WechatSimulator } from './wechat.ts';
+export type { Premises } from './station.ts';
+export { WECHAT_RULES, type WechatRules } from './wechat-rules.ts';
 
 export interface SimulatorOptions {
   wechat?: Partial<WechatOptions>;
@@ -43,27 +66,3 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
   };
 }
-
-export { startBot, type Bot } from './bot.ts';
-export type { BotOptions } from './bot-options.ts';
-export type { BotCall } from './bot-calls.ts';
-export type { ApiCall } from './api-server.ts';
-export type { Delivery } from './deliver.ts';
-export type { Fault, Faults } from './faults.ts';
-export type { Phone } from './live-phone.ts';
-export {
-  COMPONENT_DEFAULTS,
-  startComponent,
-  type ComponentOptions,
-  type ComponentSimulator,
-} from './component.ts';
-export type { NxcloudMessage, NxcloudStatus } from './nxcloud-envelope.ts';
-export type { NxcloudPushed } from './nxcloud-push.ts';
-export { NXCLOUD_DEFAULTS, type NxcloudOptions, type NxcloudSimulator } from './nxcloud.ts';
-export { NXCLOUD_RULES, type NxcloudRules, type Rearm } from './nxcloud-rules.ts';
-export type { Interval, Mark, What } from './phone.ts';
-export type { Listener } from './phones.ts';
-export type { WechatMessage, WechatPushed } from './wechat-push.ts';
-export { WECHAT_DEFAULTS, type WechatOptions, type WechatSimulator } from './wechat.ts';
-export type { Premises } from './station.ts';
-export { WECHAT_RULES, type WechatRules } from './wechat-rules.ts';

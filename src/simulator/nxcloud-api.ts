@@ -4,11 +4,10 @@
  * https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-mt
  */
 import type { Api, Subject, Verdict } from './api-server.ts';
-import { asObject, asText, readObject, type JsonObject } from './json.ts';
 import { authenticate } from './nxcloud-authenticate.ts';
 import { createId, meta, missing, type NxcloudApiOptions } from './nxcloud-context.ts';
 import { accepted, outgoingId, refused, UNKNOWN_ID } from './nxcloud-replies.ts';
-import type { Request } from './server.ts';
+import { asObject, asText, type JsonObject, readObject, type Request } from './server.ts';
 
 const ROUTES = {
   '/api/wa/typingIndicator': { action: 'read', command: 'typing', run: type },

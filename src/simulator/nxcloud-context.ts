@@ -1,10 +1,10 @@
 /** What the functions of the simulated NXCloud API work with. */
 import type { Verdict } from './api-server.ts';
+import { type Random, randomText } from './faults.ts';
 import type { Messages } from './nxcloud-messages.ts';
 import { metaRefused, refused } from './nxcloud-replies.ts';
 import type { NxcloudRules } from './nxcloud-rules.ts';
 import type { Phones } from './phones.ts';
-import { randomText, type Random } from './random.ts';
 
 export interface NxcloudApiOptions {
   accessKey: string;

@@ -2,7 +2,7 @@
  * NXCloud's flat webhook bodies.
  * Source: https://github.com/nxtele/nxcloud-doc-en/wiki/SAAS-WhatsApp-API-webhook
  */
-import type { JsonObject } from './json.ts';
+import type { JsonObject } from './server.ts';
 
 export interface NxcloudMessage {
   /** Phone number; with `anonymous` a BSUID. */

@@ -1,6 +1,6 @@
 /** What NXCloud remembers of messages: whose they are, which are unread, and which one lit the phone. */
-import type { LivePhone } from './live-phone.ts';
 import type { NxcloudRules } from './nxcloud-rules.ts';
+import type { LivePhone } from './phones.ts';
 
 interface Inbound {
   user: string;

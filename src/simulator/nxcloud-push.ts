@@ -1,8 +1,8 @@
 /** NXCloud's pushes to a webhook: signed where the app is configured so, repeated byte for byte until taken. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { deliver, isAccepted, type Delivery } from './deliver.ts';
+import { deliver, type Delivery, isAccepted } from './deliver.ts';
+import { nxcloudSign } from './nxcloud-authenticate.ts';
 import type { NxcloudRules } from './nxcloud-rules.ts';
-import { nxcloudSign } from './nxcloud-sign.ts';
 
 export interface NxcloudPushOptions {
   accessKey: string;

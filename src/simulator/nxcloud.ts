@@ -1,17 +1,17 @@
 /** The simulated NXCloud: its API, its pushes and its users' WhatsApp phones. */
+import type { Random } from './faults.ts';
 import { createNxcloudApi } from './nxcloud-api.ts';
 import { createId, type Sent } from './nxcloud-context.ts';
 import {
-  messageEnvelope,
-  statusEnvelope,
   type Business,
+  messageEnvelope,
   type NxcloudMessage,
   type NxcloudStatus,
+  statusEnvelope,
 } from './nxcloud-envelope.ts';
 import { createMessages } from './nxcloud-messages.ts';
-import { pushCallback, type NxcloudPushed, type NxcloudPushOptions } from './nxcloud-push.ts';
+import { type NxcloudPushed, type NxcloudPushOptions, pushCallback } from './nxcloud-push.ts';
 import { NXCLOUD_RULES, type NxcloudRules } from './nxcloud-rules.ts';
-import type { Random } from './random.ts';
 import { createStation, type Premises, type PushTo } from './station.ts';
 
 export interface NxcloudOptions {

@@ -1,5 +1,6 @@
 /** One HTTP server on 127.0.0.1 and a free port, which closes with all its connections. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { z } from 'zod';
 import type { HeaderLines } from '../core/wire.ts';
 
 export interface Request {
@@ -94,4 +95,28 @@ function closeServer(server: Server): Promise<void> {
     server.close(() => resolve());
     server.closeAllConnections();
   });
+}
+
+/** Reading JSON that others wrote. */
+
+const RECORD = z.record(z.string(), z.unknown());
+
+export type JsonObject = Record<string, unknown>;
+
+/** The object that the text holds; null for anything else. */
+export function readObject(text: string): JsonObject | null {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}
+
+export function asObject(value: unknown): JsonObject | null {
+  const parsed = RECORD.safeParse(value);
+  return parsed.success ? parsed.data : null;
+}
+
+export function asText(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
 }

@@ -3,8 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { Channel } from '../core/platform.ts';
 import { type Api, type ApiCall, startApi } from './api-server.ts';
 import { createFaults, type Faults } from './faults.ts';
-import type { Phone } from './live-phone.ts';
-import { createPhones, type Listener, type Phones } from './phones.ts';
+import { createPhones, type Listener, type Phone, type Phones } from './phones.ts';
 
 /** What may be asked of either platform. */
 export interface Premises {

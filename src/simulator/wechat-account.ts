@@ -1,4 +1,4 @@
-import type { Format } from './wechat-body.ts';
+import type { Format } from './wechat-sealed.ts';
 
 /** What signing, encrypting and reading take of a simulated account. */
 export interface WechatAccountOptions {

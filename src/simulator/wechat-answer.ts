@@ -2,10 +2,9 @@
  * What WeChat makes of a webhook's answer.
  * Source: https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
  */
-import { asObject, asText, type JsonObject } from './json.ts';
-import { parseBody } from './wechat-body.ts';
-import { decrypt, sha1Signature } from './wechat-crypto.ts';
+import { asObject, asText, type JsonObject } from './server.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
+import { decrypt, parseBody, sha1Signature } from './wechat-sealed.ts';
 
 export type Passive =
   /** `success` or nothing: nothing shown. */

@@ -3,10 +3,9 @@
  * Source: https://developers.weixin.qq.com/doc/service/api/customer/message/api_typing
  */
 import type { Api, Subject, Verdict } from './api-server.ts';
-import { asObject, asText, readObject, type JsonObject } from './json.ts';
+import { type Random, randomText } from './faults.ts';
 import type { Phones } from './phones.ts';
-import { randomText, type Random } from './random.ts';
-import type { Request } from './server.ts';
+import { asObject, asText, type JsonObject, readObject, type Request } from './server.ts';
 import { describeMessage, messageFault } from './wechat-custom-message.ts';
 import type { Contacts } from './wechat-rules.ts';
 import type { Granted, Tokens } from './wechat-tokens.ts';

@@ -1,5 +1,5 @@
 /** The bodies of custom/send. Source: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage */
-import { asText, type JsonObject } from './json.ts';
+import { asText, type JsonObject } from './server.ts';
 
 /** What each kind cannot do without. */
 const REQUIRED: Readonly<Record<string, readonly string[]>> = {

@@ -1,12 +1,11 @@
 /** WeChat's pushes to a webhook: signed, encrypted where the account is so, repeated when nobody takes them. */
-import { deliver, isAccepted, withQuery, type Delivery } from './deliver.ts';
+import { deliver, type Delivery, isAccepted, withQuery } from './deliver.ts';
+import { type Random, randomText } from './faults.ts';
 import type { Phones } from './phones.ts';
-import { randomText, type Random } from './random.ts';
-import { readPassive } from './wechat-answer.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
-import { renderBody, type Field, type Fields } from './wechat-body.ts';
-import { encrypt, sha1Signature } from './wechat-crypto.ts';
+import { readPassive } from './wechat-answer.ts';
 import type { Contacts, WechatRules } from './wechat-rules.ts';
+import { encrypt, type Field, type Fields, renderBody, sha1Signature } from './wechat-sealed.ts';
 
 export interface WechatMessage {
   user: string;

@@ -1,12 +1,12 @@
 /** The simulated WeChat: its API, its pushes and its users' phones. */
 import { exchange, withQuery } from './deliver.ts';
-import { randomText, type Random } from './random.ts';
+import { type Random, randomText } from './faults.ts';
 import { createStation, type Premises, type PushTo } from './station.ts';
-import { createWechatApi } from './wechat-api.ts';
-import { sha1Signature } from './wechat-crypto.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
+import { createWechatApi } from './wechat-api.ts';
 import { push, type WechatMessage, type WechatPushed } from './wechat-push.ts';
 import { createContacts, WECHAT_RULES, type WechatRules } from './wechat-rules.ts';
+import { sha1Signature } from './wechat-sealed.ts';
 import { createTokens, type Tokens } from './wechat-tokens.ts';
 
 export interface WechatOptions extends WechatAccountOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { startComponent, type ComponentOptions } from '../../src/simulator/index.ts';
-import { decrypt, sha1Signature } from '../../src/simulator/wechat-crypto.ts';
+import { type ComponentOptions, startComponent } from '../../src/simulator/index.ts';
+import { decrypt, sha1Signature } from '../../src/simulator/wechat-sealed.ts';
 import { createClock, post, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
 
 const shop = 'wx1111111111111111';

@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { nxcloudSign } from '../../src/simulator/nxcloud-sign.ts';
-import { parseBody, renderBody } from '../../src/simulator/wechat-body.ts';
-import { decrypt, encrypt, sha1Signature } from '../../src/simulator/wechat-crypto.ts';
+import { nxcloudSign } from '../../src/simulator/nxcloud-authenticate.ts';
+import { decrypt, encrypt, parseBody, renderBody, sha1Signature } from '../../src/simulator/wechat-sealed.ts';
 
 const read = (name: string): unknown =>
   JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'));

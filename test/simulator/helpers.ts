@@ -1,8 +1,7 @@
 import { onTestFinished } from 'vitest';
-import type { Reply, Request } from '../../src/simulator/server.ts';
-import { startServer } from '../../src/simulator/server.ts';
-import { startSimulator, type Simulator, type SimulatorOptions } from '../../src/simulator/index.ts';
-import { nxcloudSign } from '../../src/simulator/nxcloud-sign.ts';
+import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/index.ts';
+import { nxcloudSign } from '../../src/simulator/nxcloud-authenticate.ts';
+import { type Reply, type Request, startServer } from '../../src/simulator/server.ts';
 
 /** A clock that stands still until it is moved. */
 export function createClock(at = 1_700_000_000_000) {

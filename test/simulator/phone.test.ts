@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createPhone } from '../../src/simulator/live-phone.ts';
 import { coverOf, litIntervals, litWithin, type Mark, type What } from '../../src/simulator/phone.ts';
+import { createPhone } from '../../src/simulator/phones.ts';
 import { createClock } from './helpers.ts';
 
 const mark = (at: number, what: What): Mark => ({ channel: 'wechat', user: 'u', at, what, detail: '' });

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { parseBody, renderBody } from '../../src/simulator/wechat-body.ts';
-import { decrypt, encrypt, sha1Signature } from '../../src/simulator/wechat-crypto.ts';
 import { WECHAT_DEFAULTS, type WechatOptions } from '../../src/simulator/index.ts';
 import type { Reply, Request } from '../../src/simulator/server.ts';
+import { decrypt, encrypt, parseBody, renderBody, sha1Signature } from '../../src/simulator/wechat-sealed.ts';
 import { createClock, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
 
 const account = WECHAT_DEFAULTS;

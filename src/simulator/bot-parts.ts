@@ -1,7 +1,7 @@
 /** What the bot remembers of each webhook request that reached it. */
 import { EventEmitter, once } from 'node:events';
-import { headerOf, type HeaderLines } from '../core/wire.ts';
-import type { Request } from './server.ts';
+import { type HeaderLines, headerOf } from '../core/wire.ts';
+import type { Reply, Request } from './server.ts';
 
 export interface BotCall {
   /** Arrival, ms since 1970. */
@@ -73,4 +73,24 @@ function openCall(
     end.emit('end');
   };
   return { call, answered };
+}
+
+/** One message that the bot is to answer. */
+export interface BotMessage {
+  user: string;
+  text: string;
+  /** The answer to give in the webhook's answer; null where the platform has no such thing. */
+  inline: ((text: string) => Reply) | null;
+  /** The webhook's answer that passes the user on to a human; null where there is no such thing. */
+  transfer: (() => Reply) | null;
+  /** Sends by the platform's API. Resolves with the platform's code. */
+  send: (text: string) => Promise<number>;
+  /** Shows typing by the platform's API. Resolves with the platform's code. */
+  type: () => Promise<number>;
+}
+
+/** A webhook request as the bot understands it. */
+export interface BotPush {
+  acknowledgement: Reply;
+  messages: BotMessage[];
 }
