@@ -5,7 +5,7 @@ import { type Conversation, conversationOf } from '../src/core/platform.ts';
 import { initialState, type State } from '../src/core/state.ts';
 import { step } from '../src/core/step.ts';
 import { createJournal } from '../src/journal/journal.ts';
-import { createStore } from '../src/queue/store.ts';
+import { createStore } from '../src/typing/store.ts';
 import { wechatRules } from '../src/wechat/rules.ts';
 import { recordLog } from '../test/helpers/log.ts';
 import { type Row, wait } from './measure.ts';

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
-import type { EventQueue } from '../queue/events.ts';
 import type { MessageIndex } from '../replies/intake.ts';
+import type { EventQueue } from '../typing/events.ts';
 import { type BotEvent, timeOf } from './stream.ts';
 import {
   type BotJobTarget,

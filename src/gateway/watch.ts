@@ -3,9 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { type Conversation, conversationOf, type GatewayPlatform, type Verdict } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
-import type { Blocks } from '../queue/blocks.ts';
-import type { EventQueue } from '../queue/events.ts';
-import { makeWay, type Way } from '../queue/way.ts';
+import { type Blocks, makeWay, type Way } from '../typing/blocks.ts';
+import type { EventQueue } from '../typing/events.ts';
 
 export interface WatchOptions {
   blocks: Blocks;

@@ -1,5 +1,5 @@
 import type { Place } from '../core/roster.ts';
-import { Postponed } from './postponed.ts';
+import { Postponed } from '../typing/shares.ts';
 
 /** Resolves when the account of a job is known here, if there is one. */
 export type Meet = (place: Place) => Promise<void>;

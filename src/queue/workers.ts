@@ -11,10 +11,10 @@ import type { Log } from '../core/ports.ts';
 import { prefix } from '../redis/script.ts';
 import { reply } from '../replies/reply.ts';
 import { type ReplyDeps, ReplyFailed } from '../replies/run.ts';
-import { lockOptions, queueNames, type ReplyJob, type TypingJob } from './jobs.ts';
+import { lockOptions, queueNames, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
+import { createPerform, type PerformDeps, type TypingRun } from '../typing/perform.ts';
+import { Postponed } from '../typing/shares.ts';
 import type { Meet } from './meet.ts';
-import { createPerform, type PerformDeps, type TypingRun } from './perform.ts';
-import { Postponed } from './postponed.ts';
 
 export interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;

@@ -1,5 +1,5 @@
 import type { Job, Queue } from 'bullmq';
-import type { ReplyJob } from '../queue/jobs.ts';
+import type { ReplyJob } from '../typing/jobs.ts';
 import type { Deliveries } from './delivery.ts';
 import { deliveryId, outcomeUnknown } from './run.ts';
 

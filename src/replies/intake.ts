@@ -5,10 +5,10 @@ import { type Conversation, conversationOf, type Happening, type Platform } from
 import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { RawPush } from '../core/wire.ts';
-import type { EventQueue } from '../queue/events.ts';
-import { leaveNoTrace, type ReplyJob, storePush } from '../queue/jobs.ts';
-import type { Store } from '../queue/store.ts';
 import { keys } from '../redis/script.ts';
+import type { EventQueue } from '../typing/events.ts';
+import { leaveNoTrace, type ReplyJob, storePush } from '../typing/jobs.ts';
+import type { Store } from '../typing/store.ts';
 import { deliveryId } from './run.ts';
 
 export type Phase = Extract<Event, { is: 'inbound' }>['phase'];

@@ -1,8 +1,8 @@
 import { badGateway, botRequest, type BotVerdict, judgeBot, meaningOf } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
 import { type Answer, asNoAnswer, NoAnswer } from '../core/wire.ts';
-import { restorePush } from '../queue/jobs.ts';
-import { Postponed } from '../queue/postponed.ts';
+import { restorePush } from '../typing/jobs.ts';
+import { Postponed } from '../typing/shares.ts';
 import { deliver, handToHolder } from './deliver.ts';
 import {
   type Bot,

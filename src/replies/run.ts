@@ -4,11 +4,11 @@ import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
-import type { Accounts } from '../queue/accounts.ts';
-import type { EventQueue } from '../queue/events.ts';
-import type { ReplyJob } from '../queue/jobs.ts';
-import type { Shares } from '../queue/shares.ts';
-import type { Store } from '../queue/store.ts';
+import type { EventQueue } from '../typing/events.ts';
+import type { ReplyJob } from '../typing/jobs.ts';
+import type { Accounts } from '../typing/learned.ts';
+import type { Shares } from '../typing/shares.ts';
+import type { Store } from '../typing/store.ts';
 import type { Deliveries } from './delivery.ts';
 
 export interface Bot {

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createBotTurns } from '../bot-queue/ends.ts';
 import { createBotQueueWatch } from '../bot-queue/follow.ts';
 import type { Platform } from '../core/platform.ts';
-import type { EventQueue } from '../queue/events.ts';
 import { createPattern } from '../redis/connect.ts';
 import { createLeader } from '../redis/leader.ts';
 import { keys } from '../redis/script.ts';
 import { createMessageIndex } from '../replies/intake.ts';
+import type { EventQueue } from '../typing/events.ts';
 import type { Parts } from './parts.ts';
 import type { Releases } from './releases.ts';
 

@@ -9,9 +9,9 @@ import {
   createComponentControl,
 } from '../control/components.ts';
 import { createControl } from '../control/control.ts';
-import { createConversations } from '../queue/conversations.ts';
-import type { EventQueue } from '../queue/events.ts';
-import type { Store } from '../queue/store.ts';
+import { createConversations } from '../typing/conversations.ts';
+import type { EventQueue } from '../typing/events.ts';
+import type { Store } from '../typing/store.ts';
 import { createAccountRegister } from './account-register.ts';
 import { operatorGuard } from './operator-guard.ts';
 import type { Parts } from './parts.ts';

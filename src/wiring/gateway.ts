@@ -7,8 +7,8 @@ import { createGateway, type Gateway, isForGateway } from '../gateway/gateway.ts
 import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
 import { isFromHere } from '../http/guard.ts';
-import { createBlocks } from '../queue/blocks.ts';
-import type { EventQueue } from '../queue/events.ts';
+import { createBlocks } from '../typing/blocks.ts';
+import type { EventQueue } from '../typing/events.ts';
 import type { Parts } from './parts.ts';
 
 /** Who may use it: whoever knows the key; without one this machine, and in production nobody. */

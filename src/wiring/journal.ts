@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/index.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
 import { createJournalReader, type JournalReader } from '../journal/reader.ts';
-import type { Store } from '../queue/store.ts';
 import type { Connections } from '../redis/connect.ts';
+import type { Store } from '../typing/store.ts';
 import type { Releases } from './releases.ts';
 
 /** Records what happens; reads what has. */

@@ -2,9 +2,9 @@ import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
 import { createMetrics, type Metrics, type Source, type Stock } from '../metrics/metrics.ts';
-import type { Accounts } from '../queue/accounts.ts';
 import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/script.ts';
+import type { Accounts } from '../typing/learned.ts';
 import { countJobs, type OpenedQueues, openQueues, type QueuesDeps } from './queues.ts';
 
 export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {

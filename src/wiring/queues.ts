@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, type Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { queueNames, type ReplyJob, type TypingJob } from '../queue/jobs.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { prefix } from '../redis/script.ts';
+import { queueNames, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
 import type { Releases } from './releases.ts';
 
 export interface OpenedQueues {

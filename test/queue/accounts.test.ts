@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { EndedTurn, Evidence } from '../../src/core/state.ts';
-import { type Accounts, createAccounts } from '../../src/queue/accounts.ts';
 import { keys } from '../../src/redis/script.ts';
+import { type Accounts, createAccounts } from '../../src/typing/learned.ts';
 import { handClock, type HandClock, scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createAlarm } from '../../src/queue/alarm.ts';
+import { createAlarm } from '../../src/typing/events.ts';
 import { handClock } from './fakes.ts';
 
 const noon = 1_700_000_000_000;

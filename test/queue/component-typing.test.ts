@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { recordLog } from '../helpers/log.ts';
 import { createComponentTypings } from '../../src/accounts/component-typing.ts';
-import { readSwitchedOff } from '../../src/queue/switched-off.ts';
+import { readSwitchedOff } from '../../src/typing/learned.ts';
 
 const key = '{keeptyping}:component:vendor';
 

@@ -12,8 +12,8 @@ import type { Place } from '../../src/core/roster.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { Answer } from '../../src/core/wire.ts';
-import type { EventQueue } from '../../src/queue/events.ts';
-import type { Shares } from '../../src/queue/shares.ts';
+import type { EventQueue } from '../../src/typing/events.ts';
+import type { Shares } from '../../src/typing/shares.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';
 
 export interface HandClock extends Clock {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type Event, initialState, type State } from '../../src/core/state.ts';
 import { step } from '../../src/core/step.ts';
 import { nxcloudRules as rules } from '../../src/nxcloud/rules.ts';
-import { keptFor } from '../../src/queue/kept.ts';
+import { keptFor } from '../../src/typing/store.ts';
 
 const now = 1_700_000_000_000;
 const minute = 60_000;

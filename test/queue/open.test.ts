@@ -3,9 +3,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State, type Turn } from '../../src/core/state.ts';
-import { createOpenConversations, type OpenConversations } from '../../src/queue/open.ts';
-import { createStore, type Store } from '../../src/queue/store.ts';
 import { keys } from '../../src/redis/script.ts';
+import {
+  createOpenConversations,
+  createStore,
+  type OpenConversations,
+  type Store,
+} from '../../src/typing/store.ts';
 import { newConversation } from './fakes.ts';
 
 function turn(id: string, openedAt: number): Turn {

@@ -3,10 +3,10 @@ import { type RecordedLog, recordLog } from '../helpers/log.ts';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { Conversation, Outcome } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
-import { createAccounts } from '../../src/queue/accounts.ts';
-import { createPerform, type PerformDeps } from '../../src/queue/perform.ts';
-import { Postponed } from '../../src/queue/postponed.ts';
-import { createStore, type Store } from '../../src/queue/store.ts';
+import { createAccounts } from '../../src/typing/learned.ts';
+import { createPerform, type PerformDeps } from '../../src/typing/perform.ts';
+import { Postponed } from '../../src/typing/shares.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
 import {
   atMost,
   deferred,

@@ -9,15 +9,15 @@ import type { Happening, LateSend, Outcome, Platform } from '../../src/core/plat
 import type { Clock } from '../../src/core/ports.ts';
 import type { Event } from '../../src/core/state.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { createAccounts } from '../../src/queue/accounts.ts';
-import { createEventQueue, type EventQueue } from '../../src/queue/events.ts';
-import { queueNames, type ReplyJob, type TypingJob } from '../../src/queue/jobs.ts';
-import { createStore } from '../../src/queue/store.ts';
 import { createWorkers, type Workers } from '../../src/queue/workers.ts';
 import { prefix } from '../../src/redis/script.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { listFailed, retryFailed } from '../../src/replies/failed.ts';
 import { createIntake, type Intake } from '../../src/replies/intake.ts';
+import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
+import { queueNames, type ReplyJob, type TypingJob } from '../../src/typing/jobs.ts';
+import { createAccounts } from '../../src/typing/learned.ts';
+import { createStore } from '../../src/typing/store.ts';
 import {
   answerOf,
   atMost,

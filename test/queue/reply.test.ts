@@ -7,13 +7,13 @@ import type { LateSend } from '../../src/core/platform.ts';
 import { initialState } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { createAccounts } from '../../src/queue/accounts.ts';
-import { type ReplyJob, storePush } from '../../src/queue/jobs.ts';
-import { createShares, type Shares } from '../../src/queue/shares.ts';
-import { createStore } from '../../src/queue/store.ts';
 import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
 import { reply } from '../../src/replies/reply.ts';
 import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/replies/run.ts';
+import { type ReplyJob, storePush } from '../../src/typing/jobs.ts';
+import { createAccounts } from '../../src/typing/learned.ts';
+import { createShares, type Shares } from '../../src/typing/shares.ts';
+import { createStore } from '../../src/typing/store.ts';
 import {
   answerOf,
   atMost,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createShares, type SharesOptions } from '../../src/queue/shares.ts';
+import { createShares, type SharesOptions } from '../../src/typing/shares.ts';
 import { handClock } from './fakes.ts';
 
 const one = { channel: 'wechat', account: 'one' };

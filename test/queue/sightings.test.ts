@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { recordLog } from '../helpers/log.ts';
 import type { Place } from '../../src/core/roster.ts';
-import { createSightings, sightsOf } from '../../src/queue/sightings.ts';
+import { createSightings, sightsOf } from '../../src/typing/learned.ts';
 import { handClock, type HandClock } from './fakes.ts';
 
 const shop: Place = { channel: 'wechat', account: 'shop' };

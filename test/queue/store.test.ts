@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
-import { createStore, type Store } from '../../src/queue/store.ts';
 import { keys } from '../../src/redis/script.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
 import { newConversation } from './fakes.ts';
 
 let server: TestRedis;

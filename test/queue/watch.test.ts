@@ -6,9 +6,9 @@ import { conversationId } from '../../src/core/platform.ts';
 import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
-import { blockLimit, createBlocks } from '../../src/queue/blocks.ts';
-import { createStore, type Store } from '../../src/queue/store.ts';
 import { keys } from '../../src/redis/script.ts';
+import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
 import { newConversation, scriptedPlatform } from './fakes.ts';
 
 let server: TestRedis;

@@ -1,11 +1,21 @@
 /** One typing call, or the interim text: made through the account's gate, told to whoever observes. */
 import { fractionOf } from '../accounts/component-typing.ts';
+import {
+  type Breaker,
+  closedBreaker,
+  failed,
+  going,
+  pausedUntil,
+  standingOf,
+  succeeded,
+  waitOf,
+} from '../core/breaker.ts';
 import type { Observe } from '../core/notice.ts';
 import { type Conversation, conversationId, type Outcome, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import { idOf } from '../core/roster.ts';
 import type { Call } from '../core/state.ts';
-import type { Accounts } from './accounts.ts';
-import type { Gates } from './gates.ts';
+import type { Accounts } from './learned.ts';
 import type { Shares } from './shares.ts';
 
 export interface CallDeps {
@@ -116,4 +126,58 @@ function note({ log }: CallDeps, { call, conversation }: Calling, outcome: Outco
   if (outcome.is === 'failed' && outcome.bug)
     log.error(fields, 'the platform says that our request was malformed');
   else log.info(fields, 'typing call');
+}
+
+/** What stands between this process's typing calls and each account: its breaker. */
+interface Gates {
+  /** How long a show has to wait, in ms; 0: it may go. */
+  waitOf(platform: Platform): number;
+  through(platform: Platform, call: () => Promise<Outcome>): Promise<Outcome>;
+}
+
+export interface GatesOptions {
+  clock: Clock;
+  /** Is told when a breaker opens, probes and closes. @default nobody */
+  observe?: Observe | undefined;
+}
+
+interface Gate {
+  breaker: Breaker;
+  standing: ReturnType<typeof standingOf>;
+}
+
+export function createGates({ clock, observe }: GatesOptions): Gates {
+  const gates = new Map<string, Gate>();
+  const of = (platform: Platform): Gate => {
+    const name = idOf(platform);
+    const gate = gates.get(name) ?? { breaker: closedBreaker, standing: 'closed' };
+    gates.set(name, gate);
+    return gate;
+  };
+  const turn = (platform: Platform, breaker: Breaker): void => {
+    const gate = of(platform);
+    const { channel, account } = platform;
+    const at = clock.now();
+    const state = standingOf(breaker, at);
+    const before = gate.standing;
+    Object.assign(gate, { breaker, standing: state });
+    if (state !== before) observe?.({ is: 'breaker', at, channel, account, state });
+  };
+  return {
+    waitOf: (platform) => waitOf(of(platform).breaker, clock.now()),
+    through: async (platform, call) => {
+      const gate = of(platform);
+      turn(platform, going(gate.breaker, clock.now()));
+      const outcome = await call();
+      turn(platform, after(gate.breaker, outcome, clock.now()));
+      return outcome;
+    },
+  };
+}
+
+function after(breaker: Breaker, outcome: Outcome, at: number): Breaker {
+  if (outcome.is === 'lost' || outcome.is === 'failed') return failed(breaker, at);
+  if (outcome.is === 'account-back-off') return pausedUntil(succeeded(), at + outcome.forMs);
+  // A call that was in flight when the platform asked for a pause does not end it.
+  return pausedUntil(succeeded(), breaker.pausedUntil);
 }

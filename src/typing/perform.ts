@@ -1,19 +1,15 @@
-import type { Observe } from '../core/notice.ts';
+import type { Measured, Measures } from '../core/measure.ts';
+import type { Notice, Observe, Untyped } from '../core/notice.ts';
 import { type Conversation, conversationId, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import { step, type Step } from '../core/step.ts';
-import type { Accounts } from './accounts.ts';
-import { type CallDeps, learned, make } from './call.ts';
+import { type CallDeps, createGates, learned, make } from './call.ts';
 import type { EventQueue } from './events.ts';
-import { createGates } from './gates.ts';
 import type { TypingJob } from './jobs.ts';
-import { isForgotten, keptFor } from './kept.ts';
-import { refusalOf } from './learned.ts';
-import { noticesOf } from './noticed.ts';
-import { Postponed } from './postponed.ts';
-import type { Shares } from './shares.ts';
-import type { Store } from './store.ts';
+import { type Accounts, refusalOf } from './learned.ts';
+import { Postponed, type Shares } from './shares.ts';
+import { isForgotten, keptFor, type Store } from './store.ts';
 
 export interface PerformDeps {
   store: Store;
@@ -138,4 +134,45 @@ function tellNotices(deps: PerformDeps, task: Task, { taken, at }: { taken: Step
   const { platform, conversation, event } = task;
   const isOff = refusalOf(platform, accounts.of(platform), at) !== null;
   for (const notice of noticesOf({ conversation, event, measures: taken, isOff, at })) observe(notice);
+}
+
+/** What the judging of an event says to whoever observes. */
+
+export interface Judged {
+  conversation: Conversation;
+  event: Event;
+  measures: Measures;
+  /** The platform has refused the account: that is why its typing is off. */
+  isOff: boolean;
+  at: number;
+}
+
+function noticesOf(judged: Judged): Notice[] {
+  const { conversation, measures, at } = judged;
+  const { ended, skipped, ghostMs } = measures;
+  return [
+    ...seenIn(judged),
+    ...ended.filter(({ seen }) => seen).map((turn) => endOf(judged, turn)),
+    ...(skipped ? [{ is: 'skipped', at, ...conversation, ...skipped } as const] : []),
+    ...(ghostMs > 0 ? [{ is: 'ghost', at, ...conversation, ms: ghostMs } as const] : []),
+  ];
+}
+
+function seenIn({ conversation, event, at }: Judged): Notice[] {
+  switch (event.is) {
+    case 'message':
+      return [{ is: 'seen', at, ...conversation, by: event.by, messageId: event.id }];
+    case 'paused':
+    case 'resumed':
+      return [{ is: 'handoff', at, ...conversation, on: event.is === 'paused', by: event.by }];
+    default:
+      return [];
+  }
+}
+
+function endOf({ conversation, isOff }: Judged, turn: Measured): Notice {
+  const { id, by, at, openedAt, litMs, firstMs, untyped } = turn;
+  const waitMs = Math.max(0, at - openedAt);
+  const reason: Untyped | null = isOff && untyped === 'mode_off' ? 'no_permission' : untyped;
+  return { is: 'ended', at, ...conversation, turn: id, by, waitMs, litMs, firstMs, untyped: reason };
 }

@@ -110,3 +110,14 @@ function noteWaiting(share: Share, job: string, now: number): void {
   share.before.delete(job);
   share.waiting.add(job);
 }
+
+/** The job has to come again after a while; it is no failure. */
+export class Postponed extends Error {
+  override readonly name = 'Postponed';
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super(`Again in ${waitMs} ms.`);
+    this.waitMs = waitMs;
+  }
+}

@@ -4,9 +4,8 @@ import type { Event, State } from '../core/state.ts';
 import { elapse } from '../core/step.ts';
 import { endOf } from '../core/turns.ts';
 import { type View, viewOf } from '../core/view.ts';
-import type { Accounts } from './accounts.ts';
 import type { EventQueue } from './events.ts';
-import { refusalOf } from './learned.ts';
+import { type Accounts, refusalOf } from './learned.ts';
 import type { Store } from './store.ts';
 
 /**

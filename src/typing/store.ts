@@ -1,0 +1,256 @@
+import { type Conversation, conversationId } from '../core/platform.ts';
+import type { Rules } from '../core/rules.ts';
+import { initialState, type State } from '../core/state.ts';
+import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
+import { blockedUntil, blocksField, othersBlocks } from './blocks.ts';
+
+export interface StoreCommands extends ScriptCommands {
+  get(key: string): Promise<string | null>;
+  hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
+  del(...keys: string[]): Promise<unknown>;
+  zrem(key: string, member: string): Promise<unknown>;
+}
+
+export interface Last {
+  /** ms; null: none is known. */
+  at: number | null;
+  messageId: string | null;
+}
+
+export interface Loaded {
+  state: State;
+  /** What `save` compares with: the state as it was read. */
+  raw: string | null;
+  /** Messages are being sent until then (ms); 0: none is. */
+  blockedUntil: number;
+}
+
+export interface Change {
+  from: string | null;
+  to: State;
+  keepMs: number;
+  /** @default no matter who sends what */
+  sending?: {
+    now: number;
+    /** Saved only while nobody else sends a message. */
+    unblocked: boolean;
+    /** The sender whose block ends with this. */
+    release: string | null;
+  };
+}
+
+/** The states of all conversations, and what the web recorded of their last interaction. */
+export interface Store {
+  load(conversation: Conversation, release?: string | null): Promise<Loaded>;
+  /** Saves unless somebody else did meanwhile. Resolves with whether it did. */
+  save(conversation: Conversation, change: Change): Promise<boolean>;
+  forget(conversation: Conversation): Promise<void>;
+  /** Notes an interaction. A repeat of a message (by its key) and one older than the last move nothing. */
+  record(
+    conversation: Conversation,
+    message: { key: string; messageId: string | null; at: number },
+  ): Promise<void>;
+  last(conversation: Conversation): Promise<Last>;
+}
+
+export function createStore(redis: StoreCommands): Store {
+  const recorded = async (conversation: Conversation): Promise<Last & { blocks: string | null }> => {
+    const key = keys.last(conversationId(conversation));
+    const [at, messageId, blocks] = await redis.hmget(key, 'at', 'messageId', blocksField);
+    return { at: at ? Number(at) : null, messageId: messageId ?? null, blocks: blocks ?? null };
+  };
+  return {
+    last: async (conversation) => {
+      const { at, messageId } = await recorded(conversation);
+      return { at, messageId };
+    },
+    load: async (conversation, release = null) => {
+      const [raw, { blocks, ...last }] = await Promise.all([
+        redis.get(keys.state(conversationId(conversation))),
+        recorded(conversation),
+      ]);
+      return { raw, state: withLast(parseState(raw), last), blockedUntil: blockedUntil(blocks, release) };
+    },
+    save: async (conversation, change) => {
+      const id = conversationId(conversation);
+      const { from, to, keepMs, sending } = change;
+      const { now = 0, unblocked = false, release = null } = sending ?? {};
+      const sent = [Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
+      const args = [from ?? '', JSON.stringify(to), keepMs, ...sent, id, openSince(to)];
+      return (await saveIfUnchanged(redis, [keys.state(id), keys.last(id), keys.open], ...args)) === 1;
+    },
+    forget: async (conversation) => {
+      const id = conversationId(conversation);
+      await Promise.all([redis.del(keys.state(id), keys.last(id)), redis.zrem(keys.open, id)]);
+    },
+    record: async (conversation, { key, messageId, at }) => {
+      const args = [key, messageId ?? '', at, lastKept] as const;
+      await recordLast(redis, keys.last(conversationId(conversation)), ...args);
+    },
+  };
+}
+
+/** When the oldest of the open turns was opened; empty: nobody waits. */
+function openSince({ turns }: State): number | '' {
+  return turns.length === 0 ? '' : Math.min(...turns.map(({ openedAt }) => openedAt));
+}
+
+/** A state of a version that this release does not know is forgotten: the conversation begins anew. */
+function parseState(raw: string | null): State {
+  if (raw === null) return initialState;
+  const parsed: { v?: unknown } = JSON.parse(raw);
+  return parsed.v === initialState.v ? { ...initialState, ...(parsed as Partial<State>) } : initialState;
+}
+
+/** The web's record is ahead of the events that wait in the queue. */
+function withLast(state: State, { at, messageId }: Last): State {
+  if (at === null || at <= (state.lastInteractionAt ?? 0)) return state;
+  const newer = messageId === null ? {} : { messageId, messageAt: at };
+  return { ...state, ...newer, lastInteractionAt: at };
+}
+
+/** A quiet conversation's state is kept a while, so that repeats and stragglers find their turn ended. */
+const quietKept = 15 * 60_000;
+
+/**
+ * Of somebody who has written nothing lately there is only what was sent, which may be one message to each of many
+ * thousands. It is kept for as long as a push, or the platform's word of the message, may come after it.
+ */
+const strangerKept = 2 * 60_000;
+
+/** How long a state is kept (ms). */
+export function keptFor(rules: Rules, state: State, now: number): number {
+  const { turns, call, pausedUntil } = state;
+  const busy = turns.length > 0 || call !== null;
+  if (!busy && pausedUntil <= now && isStranger(state)) return strangerKept;
+  return Math.ceil(quietKept + Math.max(busy ? rules.deadline : 0, pausedUntil - now));
+}
+
+function isStranger({ ended, messageId, timer, indicator, skipped }: State): boolean {
+  const wrote = ended.length > 0 || messageId !== null || skipped !== null;
+  return !wrote && timer === null && indicator.is === 'dark';
+}
+
+/** A hide that is still to come needs the state. */
+export function isForgotten({ forgotten, call, timer }: State): boolean {
+  return forgotten && call === null && timer === null;
+}
+
+/** The conversations in which somebody waits, longest first. The store keeps the index, with every state that it saves. */
+
+export interface OpenCommands extends ScriptCommands {
+  zrange(key: string, first: number, last: string): Promise<string[]>;
+  zcard(key: string): Promise<number>;
+  mget(...keys: string[]): Promise<(string | null)[]>;
+}
+
+export interface OpenConversation {
+  conversation: Conversation;
+  /** The same object for as long as the state is the same. */
+  state: State;
+}
+
+export interface OpenConversations {
+  /** The longest waits, at most `most` of them. `count`: how many there are. Rejects when Redis is out of reach. */
+  read(most: number): Promise<{ count: number; longest: OpenConversation[] }>;
+  /** Takes out all whose state is gone. */
+  sweep(): Promise<void>;
+}
+
+/** Unless the conversation has just begun anew. */
+const dropGone = createScript(`
+local gone = 0
+for index = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[index]) == 0 then gone = gone + redis.call('ZREM', KEYS[1], ARGV[index - 1]) end
+end
+return gone
+`);
+
+const page = 1_000;
+
+export function createOpenConversations(redis: OpenCommands): OpenConversations {
+  let known = new Map<string, OpenConversation & { raw: string }>();
+  const drop = async (ids: readonly string[]): Promise<number> => {
+    if (ids.length === 0) return 0;
+    return Number(await dropGone(redis, [keys.open, ...ids.map((id) => keys.state(id))], ...ids));
+  };
+  return {
+    read: async (most) => {
+      const [ids, count] = await Promise.all([
+        redis.zrange(keys.open, 0, String(most - 1)),
+        redis.zcard(keys.open),
+      ]);
+      const states = ids.length === 0 ? [] : await redis.mget(...ids.map((id) => keys.state(id)));
+      const next: typeof known = new Map();
+      for (const [index, id] of ids.entries()) {
+        const raw = states[index];
+        if (typeof raw !== 'string') continue;
+        const before = known.get(id);
+        next.set(
+          id,
+          before?.raw === raw ? before : { raw, state: parseState(raw), conversation: placeOf(id) },
+        );
+      }
+      known = next;
+      const gone = await drop(ids.filter((id) => !known.has(id)));
+      return { count: count - gone, longest: [...known.values()] };
+    },
+    sweep: async () => {
+      for (let first = 0; ;) {
+        const ids = await redis.zrange(keys.open, first, String(first + page - 1));
+        first += ids.length - (await drop(ids));
+        if (ids.length < page) return;
+      }
+    },
+  };
+}
+
+/** A user's name may hold anything, an account's no slash. */
+function placeOf(id: string): Conversation {
+  const [channel, account = '', ...user] = id.split('/');
+  return { channel: channel === 'nxcloud' ? 'nxcloud' : 'wechat', account, user: user.join('/') };
+}
+
+/** A WhatsApp message opens a day; nothing that keeptyping does looks further back. */
+const lastKept = 24 * 60 * 60_000;
+
+/** Saves a state, and with it whether somebody waits in that conversation. */
+const saveIfUnchanged = createScript(`${othersBlocks}
+local now = redis.call('GET', KEYS[1])
+-- Sent again after its answer was lost: numbers in a state make it unique.
+local saved = now == ARGV[2]
+if not saved and (now or '') ~= ARGV[1] then return 0 end
+if ARGV[5] == '1' or ARGV[6] ~= '' then
+  local blocks = redis.call('HGET', KEYS[2], '${blocksField}')
+  local standing = others(blocks, ARGV[4], ARGV[6])
+  if ARGV[5] == '1' and not saved and #standing > 0 then return 0 end
+  if ARGV[6] ~= '' and blocks then
+    if #standing == 0 then redis.call('HDEL', KEYS[2], '${blocksField}')
+    else redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end
+  end
+end
+if not saved then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
+else redis.call('ZREM', KEYS[3], ARGV[7]) end
+return 1
+`);
+
+/** The last eight keys are enough to know a repeat by: the platform gives up within seconds or the user writes slower. */
+const recordLast = createScript(`
+local seen = redis.call('HGET', KEYS[1], 'seen') or ''
+if string.find(' ' .. seen .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) then return 0 end
+local kept = ARGV[1]
+local n = 1
+for each in string.gmatch(seen, '%S+') do
+  if n < 8 then kept = kept .. ' ' .. each end
+  n = n + 1
+end
+redis.call('HSET', KEYS[1], 'seen', kept)
+local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '0')
+if tonumber(ARGV[3]) >= at then
+  redis.call('HSET', KEYS[1], 'at', ARGV[3])
+  if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'messageId', ARGV[2]) end
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+`);
