@@ -3,8 +3,8 @@
  * https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
  */
 import type { BotAnswer } from '../core/platform.ts';
-import { decodeText, fieldsOf, readFields, textOf, type Fields } from './body.ts';
-import { decrypt } from './cipher.ts';
+import { decodeText, type Fields, fieldsOf, readFields, textOf } from './body.ts';
+import { decrypt } from './receive.ts';
 
 export type Passive =
   | { is: 'acknowledgement' }

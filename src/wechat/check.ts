@@ -1,11 +1,11 @@
 /** What WeChat makes of an account: its credentials, this machine's address, its permission to type. */
 import { randomBytes } from 'node:crypto';
-import { type Examiner, fail, type Finding, ok, type Outcome, warn } from '../core/platform.ts';
+import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn } from '../core/platform.ts';
 import type { WechatAccount } from './account.ts';
 import { meaningOf, readPassive } from './answer.ts';
-import { codeOf } from './codes.ts';
-import { knock, message, nobody, type Sealing } from './knock.ts';
-import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token-source.ts';
+import { codeOf } from './api.ts';
+import { encrypt, sign } from './receive.ts';
+import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token.ts';
 import { createTyping } from './typing-api.ts';
 
 export type CheckDeps = Omit<TokenDeps, 'cache'>;
@@ -115,4 +115,77 @@ function remedyOf(code: number): string {
   if (meaning === 'rate') return 'Try again in a minute.';
   if (meaning === 'quota') return "The day's calls are used up: look who makes so many.";
   return "Try again; if it stays, look the code up in WeChat's list of return codes.";
+}
+
+/** Requests as WeChat makes them on the server URL, made by ourselves to see who answers. */
+
+/** An openid that no user has: real ones have 28 characters. */
+const nobody = 'keeptyping-doctor';
+
+interface Sealing {
+  account: Pick<WechatAccount, 'appId' | 'tokens' | 'encodingAesKeys'>;
+  /** ms since 1970. */
+  at: number;
+  random: (bytes: number) => Uint8Array;
+}
+
+/**
+ * The check of the server URL: a bot returns the echostr and does nothing else.
+ * https://developers.weixin.qq.com/miniprogram/dev/framework/server-ability/message-push.html
+ */
+function knock(sealing: Sealing): Knock {
+  const echostr = digits(sealing, 16);
+  const query = new URLSearchParams({ ...signed(sealing), echostr });
+  return { method: 'GET', rawQuery: query.toString(), headers: [], body: null, expects: echostr };
+}
+
+/** A text, in compatible mode where there is a key: whichever mode the bot expects, it finds its own. */
+function message(sealing: Sealing): Knock {
+  const { account, at } = sealing;
+  const query = signed(sealing);
+  const text = fieldsOf(sealing, at);
+  const [encodingAesKey] = account.encodingAesKeys;
+  const headers = [['Content-Type', 'text/xml']] as const;
+  const openid = { openid: nobody };
+  if (encodingAesKey === undefined) {
+    const rawQuery = new URLSearchParams({ ...query, ...openid }).toString();
+    return { method: 'POST', rawQuery, headers, body: `<xml>${text}</xml>`, expects: null };
+  }
+  const seal = { encodingAesKey, appId: account.appId, random: sealing.random(16) };
+  const encrypted = encrypt(Buffer.from(`<xml>${text}</xml>`), seal);
+  const msg_signature = sign([tokenOf(sealing), query.timestamp, query.nonce, encrypted]);
+  const rawQuery = new URLSearchParams({
+    ...query,
+    ...openid,
+    encrypt_type: 'aes',
+    msg_signature,
+  }).toString();
+  const body = `<xml>${text}<Encrypt><![CDATA[${encrypted}]]></Encrypt></xml>`;
+  return { method: 'POST', rawQuery, headers, body, expects: null };
+}
+
+function fieldsOf(sealing: Sealing, at: number): string {
+  return [
+    '<ToUserName><![CDATA[gh_keeptyping]]></ToUserName>',
+    `<FromUserName><![CDATA[${nobody}]]></FromUserName>`,
+    `<CreateTime>${Math.floor(at / 1000)}</CreateTime>`,
+    '<MsgType><![CDATA[text]]></MsgType>',
+    '<Content><![CDATA[keeptyping doctor]]></Content>',
+    `<MsgId>24${digits(sealing, 15)}</MsgId>`,
+  ].join('');
+}
+
+function signed(sealing: Sealing): { signature: string; timestamp: string; nonce: string } {
+  const timestamp = String(Math.floor(sealing.at / 1000));
+  const nonce = digits(sealing, 10);
+  return { signature: sign([tokenOf(sealing), timestamp, nonce]), timestamp, nonce };
+}
+
+function tokenOf({ account }: Sealing): string {
+  return account.tokens[0] ?? '';
+}
+
+/** None of them 0: a bot that reads a number loses none. */
+function digits({ random }: Sealing, count: number): string {
+  return Array.from(random(count), (byte) => String(1 + (byte % 9))).join('');
 }

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import type { OutboundRequest, Send } from '../core/wire.ts';
 import { exchange, type Reply } from './api.ts';
-import { faultOf, type TokenFault } from './token-source.ts';
 import type { WechatComponent } from './component.ts';
+import { faultOf, type TokenFault } from './token.ts';
 
 const timeoutMs = 3000;
 

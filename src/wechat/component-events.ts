@@ -6,10 +6,10 @@ import { createHash } from 'node:crypto';
 import type { OwnCalls, Platform, Received } from '../core/platform.ts';
 import { appIdPattern, eventsName } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
-import { acknowledgement } from './acknowledgement.ts';
+import { explain } from './api.ts';
 import { type Fields, textOf } from './body.ts';
 import type { WechatComponent } from './component.ts';
-import { explain } from './explain.ts';
+import { acknowledgement } from './index.ts';
 import { openPush, shakeHands } from './receive.ts';
 import { wechatRules } from './rules.ts';
 

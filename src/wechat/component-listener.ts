@@ -1,8 +1,8 @@
 /** What follows from an authorization event. */
 import type { Clock, Log } from '../core/ports.ts';
-import type { KeptTokens } from './access-token.ts';
 import type { ComponentEvent } from './component-events.ts';
 import type { ComponentSecrets } from './component-secrets.ts';
+import type { KeptTokens } from './token.ts';
 
 export interface ListenerDeps {
   /** The component's name, for the log. */

@@ -4,7 +4,6 @@
  */
 import type { Seal } from '../core/ports.ts';
 import { authorizerName } from '../core/roster.ts';
-import { fetchTold, keepTokens, type KeptTokens, withToken } from './access-token.ts';
 import type { Reply } from './api.ts';
 import {
   type AuthorizerGrant,
@@ -16,7 +15,17 @@ import {
 import type { ComponentSecrets, Dated, HeldRefreshToken } from './component-secrets.ts';
 import type { WechatComponent } from './component.ts';
 import { sealedCache } from './sealed-cache.ts';
-import { faultOf, type Fetched, type TokenDeps, type TokenFault, tokenOf } from './token-source.ts';
+import {
+  faultOf,
+  type Fetched,
+  fetchTold,
+  keepTokens,
+  type KeptTokens,
+  type TokenDeps,
+  type TokenFault,
+  tokenOf,
+  withToken,
+} from './token.ts';
 import { createUnsaved, type Unsaved } from './unsaved.ts';
 
 export interface ComponentTokenDeps extends TokenDeps {

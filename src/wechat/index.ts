@@ -2,17 +2,15 @@
 import type { Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Answer, Send } from '../core/wire.ts';
-import { createAccessTokens, type AccessTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
-import { acknowledgement } from './acknowledgement.ts';
 import { meaningOf, readPassive } from './answer.ts';
-import { explain } from './explain.ts';
+import { explain } from './api.ts';
 import { readStarts, turnOf } from './message.ts';
 import { createOwnCalls } from './own-calls.ts';
 import { receivePush, shakeHands } from './receive.ts';
-import { createCustomSend, createSendInterim, createSendLate } from './send-api.ts';
-import type { TokenDeps } from './token-source.ts';
 import { wechatRules } from './rules.ts';
+import { createCustomSend, createSendInterim, createSendLate } from './send-api.ts';
+import { type AccessTokens, createAccessTokens, type TokenDeps } from './token.ts';
 import { createTyping } from './typing-api.ts';
 
 export interface WechatDeps extends TokenDeps {
@@ -58,3 +56,10 @@ function rulesOf({ afterAck, interim, rules }: WechatAccount): Rules {
   const own = afterAck === 'auto' ? {} : { afterAck };
   return { ...wechatRules, ...own, ...rules, interim: interim && { after: interim.after } };
 }
+
+/** WeChat shows nothing and repeats nothing after it. */
+export const acknowledgement: Answer = {
+  status: 200,
+  headers: [['content-type', 'text/plain; charset=utf-8']],
+  body: new TextEncoder().encode('success'),
+};

@@ -2,7 +2,6 @@
 import type { Platform } from '../core/platform.ts';
 import type { KeptSecrets, Seal } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
-import { createAccessTokens, type KeptTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
 import { createComponentEvents } from './component-events.ts';
 import { createListener, type News } from './component-listener.ts';
@@ -10,6 +9,7 @@ import { type ComponentSecrets, createComponentSecrets } from './component-secre
 import { createComponentTokens } from './component-tokens.ts';
 import { authorizerOf, isByItself, type WechatComponent } from './component.ts';
 import { createWechat, type WechatDeps } from './index.ts';
+import { createAccessTokens, type KeptTokens } from './token.ts';
 
 export interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
   /** Where what it needs for refreshing by itself is kept, closed; null where a token service is asked. */

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { type OwnCall, type OwnCalls, tidyPath, type Verdict } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
+import { codeOf } from './api.ts';
 import { jsonOf } from './body.ts';
-import { codeOf } from './codes.ts';
 import { openid } from './message.ts';
 
 /** Some pages and SDKs write `/business/` in the path of a sub-merchant's messages too. */

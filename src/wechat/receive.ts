@@ -1,12 +1,10 @@
 /** The webhook: signatures and decryption first, then reading; guard clauses in the protocol's order. */
+import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import type { Received } from '../core/platform.ts';
 import type { RawPush } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { decodeText, readFields, textOf, type Fields } from './body.ts';
-import { decrypt } from './cipher.ts';
+import { decodeText, type Fields, readFields, textOf } from './body.ts';
 import { readMessage } from './message.ts';
-import { isReleaseTest } from './release-test.ts';
-import { isSigned } from './signature.ts';
 
 type Refusal = Extract<Received, { is: 'refusal' }>;
 type Keys = Pick<WechatAccount, 'appId' | 'component' | 'tokens' | 'encodingAesKeys'>;
@@ -137,4 +135,129 @@ function open(encrypted: string, account: Keys): { is: 'opened'; text: string } 
         400,
         'The push cannot be decrypted: set WECHAT_ENCODING_AES_KEY to the EncodingAESKey of the console.',
       );
+}
+
+/**
+ * AES as WeChat's pushes use it: AES-256-CBC with the key's first 16 bytes as IV, over
+ * random(16) + length(4, big-endian) + message + appid.
+ * https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/Before_Develop/Message_encryption_and_decryption.md
+ */
+
+/** PKCS#7 with a block of 32 bytes: twice AES's own, so OpenSSL's padding check rejects valid pushes. */
+const paddingBlock = 32;
+const aesBlock = 16;
+const headerLength = 20;
+
+export interface Opened {
+  message: Buffer;
+  /** Whose message it is: to be compared with the account's own AppID. */
+  appId: string;
+}
+
+/**
+ * Opens one `Encrypt` value; null when this key does not fit or the value is damaged. Never throws.
+ * @param encodingAesKey the 43 characters of the console's EncodingAESKey
+ */
+export function decrypt(encrypted: string, encodingAesKey: string): Opened | null {
+  const key = keyOf(encodingAesKey);
+  const sealed = Buffer.from(encrypted, 'base64');
+  if (key === null || sealed.length === 0 || sealed.length % aesBlock !== 0) return null;
+  const decipher = createDecipheriv('aes-256-cbc', key, key.subarray(0, aesBlock)).setAutoPadding(false);
+  const padded = Buffer.concat([decipher.update(sealed), decipher.final()]);
+  const padding = padded.at(-1) ?? 0;
+  if (padding < 1 || padding > paddingBlock) return null;
+  return readEnvelope(padded.subarray(0, padded.length - padding));
+}
+
+/**
+ * Makes an `Encrypt` value.
+ * @param seal.random 16 bytes, new for every message
+ * @throws Error when the key or the random bytes have the wrong length
+ */
+export function encrypt(
+  message: Uint8Array,
+  seal: { encodingAesKey: string; appId: string; random: Uint8Array },
+): string {
+  const key = keyOf(seal.encodingAesKey);
+  if (key === null)
+    throw new Error('EncodingAESKey is not a 256-bit key: copy all its 43 characters from the console');
+  if (seal.random.length !== 16)
+    throw new Error(`random has ${seal.random.length} bytes: give it exactly 16`);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(message.length);
+  const envelope = Buffer.concat([seal.random, length, message, Buffer.from(seal.appId)]);
+  const padding = paddingBlock - (envelope.length % paddingBlock);
+  const cipher = createCipheriv('aes-256-cbc', key, key.subarray(0, aesBlock)).setAutoPadding(false);
+  return Buffer.concat([
+    cipher.update(envelope),
+    cipher.update(Buffer.alloc(padding, padding)),
+    cipher.final(),
+  ]).toString('base64');
+}
+
+function readEnvelope(envelope: Buffer): Opened | null {
+  if (envelope.length < headerLength) return null;
+  const length = envelope.readUInt32BE(16);
+  // A wrong key yields random lengths; believing one has cost others gigabytes.
+  if (length > envelope.length - headerLength) return null;
+  const end = headerLength + length;
+  return { message: envelope.subarray(headerLength, end), appId: envelope.toString('utf8', end) };
+}
+
+/** The last character of a real key often has stray low bits; Node's decoder ignores them, as WeChat's does. */
+function keyOf(encodingAesKey: string): Buffer | null {
+  const key = Buffer.from(`${encodingAesKey}=`, 'base64');
+  return key.length === 32 ? key : null;
+}
+
+/**
+ * The tests that WeChat runs before a third-party platform may be released (全网发布检测): it expects the bot's own
+ * answers at once, and its own calls.
+ * https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/operation/thirdparty/releases_instructions.html
+ */
+
+/** The accounts that WeChat writes to in its own name. */
+const testAccounts: ReadonlySet<string> = new Set([
+  'wx570bc396a51b8ff8',
+  'wx9252c5e0bb1836fc',
+  'wx8e1097c5bc82cde9',
+  'wx14550af28c71a144',
+  'wxa35b9c23cfe664eb',
+  'wxd101a85aa106f53e',
+  'wxc39235c15087f6f3',
+  'wx7720d01d4b2a4500',
+  'wx05d483572dcd5d8b',
+  'wx5910277cae6fd970',
+]);
+
+/** @param appId whom the push is for */
+function isReleaseTest(fields: Fields, appId: string): boolean {
+  const content = textOf(fields, 'Content') ?? '';
+  return (
+    testAccounts.has(appId) ||
+    content === 'TESTCOMPONENT_MSG_TYPE_TEXT' ||
+    content.startsWith('QUERY_AUTH_CODE:')
+  );
+}
+
+/**
+ * WeChat's signature: SHA-1, in lower-case hex, over the sorted and joined parts. Three parts (token, timestamp,
+ * nonce) sign a query, a fourth (Encrypt) signs the body too.
+ * https://developers.weixin.qq.com/miniprogram/dev/framework/server-ability/message-push.html
+ */
+export function sign(parts: readonly string[]): string {
+  return createHash('sha1')
+    .update([...parts].sort().join(''))
+    .digest('hex');
+}
+
+/** Whether one of the tokens made this signature over `parts`. More than one token stands during a rotation. */
+export function isSigned(signature: string, tokens: readonly string[], parts: readonly string[]): boolean {
+  return tokens.some((token) => equalInConstantTime(signature, sign([token, ...parts])));
+}
+
+function equalInConstantTime(given: string, expected: string): boolean {
+  const left = Buffer.from(given);
+  const right = Buffer.from(expected);
+  return left.length === right.length && timingSafeEqual(left, right);
 }

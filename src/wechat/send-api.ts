@@ -2,12 +2,10 @@
 import type { LateSend, Outcome } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Send } from '../core/wire.ts';
-import { type AccessTokens, withToken } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
 import { type Passive, toCustomMessage } from './answer.ts';
-import { postJson, type Reply } from './api.ts';
-import { codeOf } from './codes.ts';
-import { remedyOfFault, type TokenFault } from './token-source.ts';
+import { codeOf, postJson, type Reply } from './api.ts';
+import { type AccessTokens, remedyOfFault, type TokenFault, withToken } from './token.ts';
 
 const timeoutMs = 5000;
 

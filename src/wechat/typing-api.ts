@@ -4,12 +4,9 @@
  */
 import type { Outcome } from '../core/platform.ts';
 import type { Send } from '../core/wire.ts';
-import { withToken, type AccessTokens } from './access-token.ts';
 import type { WechatAccount } from './account.ts';
-import { postJson, type Reply } from './api.ts';
-import { codeOf } from './codes.ts';
-import { hiddenOutcome, shownOutcome } from './outcomes.ts';
-import { remedyOfFault, type TokenDeps, type TokenFault } from './token-source.ts';
+import { codeOf, hiddenOutcome, postJson, type Reply, shownOutcome } from './api.ts';
+import { type AccessTokens, remedyOfFault, type TokenDeps, type TokenFault, withToken } from './token.ts';
 
 export type Command = 'Typing' | 'CancelTyping';
 

@@ -18,7 +18,7 @@ import { createNxcloud } from '../../src/nxcloud/index.ts';
 import { createDirect, type Direct } from '../../src/replies/direct.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
-import { sign } from '../../src/wechat/signature.ts';
+import { sign } from '../../src/wechat/receive.ts';
 import {
   adapterDeps,
   answerOf,

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
-import { createAccessTokens } from '../../src/wechat/access-token.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { createAccessTokens } from '../../src/wechat/token.ts';
 import {
   account,
   adapterDeps,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { encrypt } from '../../src/wechat/cipher.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { encrypt } from '../../src/wechat/receive.ts';
 import { account, adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from './fakes.ts';
 import { vectorOf } from './vectors.ts';
 

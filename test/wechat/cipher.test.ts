@@ -1,7 +1,7 @@
 import { createCipheriv } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decrypt, encrypt } from '../../src/wechat/cipher.ts';
+import { decrypt, encrypt } from '../../src/wechat/receive.ts';
 import { utf8 } from './fakes.ts';
 import { vectorOf } from './vectors.ts';
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/core/platform.ts';
-import { codeOf, codes } from '../../src/wechat/codes.ts';
-import { hiddenOutcome, shownOutcome } from '../../src/wechat/outcomes.ts';
+import { codeOf, codes, hiddenOutcome, shownOutcome } from '../../src/wechat/api.ts';
 
 const hour = 3_600_000;
 

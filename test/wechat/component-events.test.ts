@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { RawPush } from '../../src/core/wire.ts';
-import { encrypt } from '../../src/wechat/cipher.ts';
-import { createComponentEvents, type ComponentEvent } from '../../src/wechat/component-events.ts';
+import { type ComponentEvent, createComponentEvents } from '../../src/wechat/component-events.ts';
 import { authorizerOf, type WechatComponent } from '../../src/wechat/component.ts';
 import { createWechat } from '../../src/wechat/index.ts';
-import { sign } from '../../src/wechat/signature.ts';
-import { adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from './fakes.ts';
+import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { shop, vendor } from './component-scene.ts';
+import { adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from './fakes.ts';
 import { vectorOf } from './vectors.ts';
 
 const [timestamp, nonce] = ['1714037059', '486452656'];

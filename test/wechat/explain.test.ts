@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { codes } from '../../src/wechat/codes.ts';
-import { explain } from '../../src/wechat/explain.ts';
+import { codes, explain } from '../../src/wechat/api.ts';
 
 test.each([...codes.keys(), 99_999])('a refusal with %s is explained in one sentence', (code) => {
   expect(explain(code)).toMatch(/^[A-Z][^\n]{15,}\.$/);

@@ -2,7 +2,7 @@
 import type { Clock, Log, SharedCache } from '../../src/core/ports.ts';
 import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
-import { sign } from '../../src/wechat/signature.ts';
+import { sign } from '../../src/wechat/receive.ts';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 

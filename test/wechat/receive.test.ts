@@ -3,11 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Happening } from '../../src/core/platform.ts';
 import type { RawPush } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
-import { encrypt } from '../../src/wechat/cipher.ts';
 import { createWechat } from '../../src/wechat/index.ts';
-import { sign } from '../../src/wechat/signature.ts';
+import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { account, adapterDeps, scriptedSend, signedPush, utf8, xmlOf } from './fakes.ts';
-import { vectorOf, type Vector } from './vectors.ts';
+import { type Vector, vectorOf } from './vectors.ts';
 
 const key = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
 const text = {

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Platform } from '../../src/core/platform.ts';
 import { NoAnswer } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
-import { encrypt } from '../../src/wechat/cipher.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { encrypt } from '../../src/wechat/receive.ts';
 import { account, adapterDeps, answerOf, granted, scriptedSend, utf8, xmlOf } from './fakes.ts';
 
 const ok = { errcode: 0, errmsg: 'ok' };

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isSigned, sign } from '../../src/wechat/signature.ts';
+import { isSigned, sign } from '../../src/wechat/receive.ts';
 import { vectorOf } from './vectors.ts';
 
 describe("WeChat's signature", () => {

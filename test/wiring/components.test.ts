@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import { encrypt } from '../../src/wechat/cipher.ts';
-import { sign } from '../../src/wechat/signature.ts';
-import { createComponents } from '../../src/wiring/components.ts';
 import { recordLog } from '../helpers/log.ts';
 import { testSeal } from '../helpers/seal.ts';
+import { encrypt, sign } from '../../src/wechat/receive.ts';
+import { createComponents } from '../../src/wiring/components.ts';
 import { fakeKept, vendor } from '../wechat/component-scene.ts';
 import { fakeCache, fakeClock, scriptedSend } from '../wechat/fakes.ts';
 
