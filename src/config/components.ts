@@ -1,7 +1,7 @@
 /** Third-party platforms: from what somebody wrote down to what the adapter takes. */
 import { z } from 'zod';
 import { appIdPattern } from '../core/roster.ts';
-import type { WechatComponent } from '../wechat/component.ts';
+import type { WechatComponent } from '../wechat/component/component.ts';
 import { buildBoth, type Limits, noFields, present, readInterim } from './accounts.ts';
 import { readValue } from './environment.ts';
 import { aesKey, needed, wechatFields } from './schema.ts';

@@ -1,5 +1,5 @@
 import type { Channel } from '../core/platform.ts';
-import type { WechatComponent } from '../wechat/component.ts';
+import type { WechatComponent } from '../wechat/component/component.ts';
 import type { Account } from './accounts.ts';
 import type { Settings } from './settings.ts';
 

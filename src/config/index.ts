@@ -1,7 +1,7 @@
 /** The configuration: environment and files in, one typed, checked and frozen value out. */
 import type { z } from 'zod';
 import { eventsName } from '../core/roster.ts';
-import type { WechatComponent } from '../wechat/component.ts';
+import type { WechatComponent } from '../wechat/component/component.ts';
 import { type Account, readAccount, tokenWarning } from './accounts.ts';
 import {
   type ComponentCandidate,

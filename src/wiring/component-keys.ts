@@ -1,8 +1,8 @@
 import type { KeySeal } from '../accounts/record.ts';
 import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/ports.ts';
-import { sealComponentAnew, type SealingDeps } from '../wechat/component-sealing.ts';
-import { isByItself } from '../wechat/component.ts';
+import { isByItself } from '../wechat/component/component.ts';
+import { sealComponentAnew, type SealingDeps } from '../wechat/component/secrets.ts';
 
 export interface KeyFollowerOptions extends Omit<SealingDeps, 'seal'> {
   config: Pick<Config, 'components' | 'accountsKeys'>;

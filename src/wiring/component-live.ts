@@ -4,9 +4,9 @@ import type { Config } from '../config/index.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Clock, KeptSecrets, Log, Seal, SharedCache } from '../core/ports.ts';
 import type { Served } from '../core/roster.ts';
-import type { News } from '../wechat/component-listener.ts';
-import { authorizerOf, type WechatComponent } from '../wechat/component.ts';
-import { createLiveComponent, type LiveComponent } from '../wechat/live-component.ts';
+import { authorizerOf, type WechatComponent } from '../wechat/component/component.ts';
+import type { News } from '../wechat/component/events.ts';
+import { createLiveComponent, type LiveComponent } from '../wechat/component/live.ts';
 import type { Clients } from './platforms.ts';
 import { serveBy } from './serve.ts';
 

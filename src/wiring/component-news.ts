@@ -8,7 +8,7 @@ import { authorizerName, behindOf, type Place } from '../core/roster.ts';
 import type { Connections } from '../redis/connect.ts';
 import { createKeptSecrets } from '../redis/shared.ts';
 import { type Accounts, readSwitchedOff } from '../typing/learned.ts';
-import type { News } from '../wechat/component-listener.ts';
+import type { News } from '../wechat/component/events.ts';
 import { createKeyFollower } from './component-keys.ts';
 import type { ComponentsOptions } from './component-live.ts';
 import { type Components, createComponents } from './components.ts';

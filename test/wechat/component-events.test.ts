@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RawPush } from '../../src/core/wire.ts';
-import { type ComponentEvent, createComponentEvents } from '../../src/wechat/component-events.ts';
-import { authorizerOf, type WechatComponent } from '../../src/wechat/component.ts';
+import { authorizerOf, type WechatComponent } from '../../src/wechat/component/component.ts';
+import { type ComponentEvent, createComponentEvents } from '../../src/wechat/component/events.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { shop, vendor } from './component-scene.ts';

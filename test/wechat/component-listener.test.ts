@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { createListener, type News } from '../../src/wechat/component-listener.ts';
-import { createComponentSecrets } from '../../src/wechat/component-secrets.ts';
+import { createListener, type News } from '../../src/wechat/component/events.ts';
+import { createComponentSecrets } from '../../src/wechat/component/secrets.ts';
 import { fakeKept, plainSeal, shop, vendor } from './component-scene.ts';
 import { fakeClock, fakeLog } from './fakes.ts';
 

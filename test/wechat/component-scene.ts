@@ -1,8 +1,8 @@
 /** A third-party platform in one process, with what it is given by hand. */
 import type { KeptSecrets, Seal } from '../../src/core/ports.ts';
-import { createComponentSecrets } from '../../src/wechat/component-secrets.ts';
-import { createComponentTokens } from '../../src/wechat/component-tokens.ts';
-import type { WechatComponent } from '../../src/wechat/component.ts';
+import type { WechatComponent } from '../../src/wechat/component/component.ts';
+import { createComponentSecrets } from '../../src/wechat/component/secrets.ts';
+import { createComponentTokens } from '../../src/wechat/component/tokens.ts';
 import { fakeCache, fakeClock, fakeLog, scriptedSend } from './fakes.ts';
 
 export const shop = 'wx1111111111111111';

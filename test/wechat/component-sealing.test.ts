@@ -3,9 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { recordLog } from '../helpers/log.ts';
 import { createSeal } from '../../src/accounts/record.ts';
-import { sealComponentAnew } from '../../src/wechat/component-sealing.ts';
-import { createComponentSecrets } from '../../src/wechat/component-secrets.ts';
-import { createComponentTokens } from '../../src/wechat/component-tokens.ts';
+import { createComponentSecrets, sealComponentAnew } from '../../src/wechat/component/secrets.ts';
+import { createComponentTokens } from '../../src/wechat/component/tokens.ts';
 import { fakeKept, shop, vendor } from './component-scene.ts';
 import { fakeCache, fakeClock, fakeLog, scriptedSend } from './fakes.ts';
 

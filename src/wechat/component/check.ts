@@ -1,8 +1,8 @@
 /** What WeChat, or the vendor's token service, makes of a third-party platform. */
-import { fail, type Finding, ok, warn } from '../core/platform.ts';
-import { codeOf } from './api.ts';
+import { codeOf } from '../api.ts';
+import { fail, type Finding, ok, warn } from '../../core/platform.ts';
+import { fetchToken, type KeptTokens, remedyOfFault, type TokenDeps, type TokenFault } from '../token.ts';
 import { authorizerOf, type WechatComponent } from './component.ts';
-import { fetchToken, type KeptTokens, remedyOfFault, type TokenDeps, type TokenFault } from './token.ts';
 
 const subject = 'token';
 /** Of nobody: which accounts there are, only pushes tell. */

@@ -2,8 +2,8 @@
  * A third-party platform (开放平台第三方平台): one app that acts for many accounts, its authorizers.
  * https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/product/third_party_platform_introduction.html
  */
-import { authorizerName, fillAppId } from '../core/roster.ts';
-import type { WechatAccount } from './account.ts';
+import type { WechatAccount } from '../account.ts';
+import { authorizerName, fillAppId } from '../../core/roster.ts';
 
 /** Validated and frozen by the configuration. */
 export interface WechatComponent {

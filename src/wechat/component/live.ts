@@ -1,15 +1,14 @@
 /** A third-party platform as a process serves it: its events, and its authorizers, made when they are first named. */
-import type { Platform } from '../core/platform.ts';
-import type { KeptSecrets, Seal } from '../core/ports.ts';
-import type { Rules } from '../core/rules.ts';
-import type { WechatAccount } from './account.ts';
-import { createComponentEvents } from './component-events.ts';
-import { createListener, type News } from './component-listener.ts';
-import { type ComponentSecrets, createComponentSecrets } from './component-secrets.ts';
-import { createComponentTokens } from './component-tokens.ts';
+import type { WechatAccount } from '../account.ts';
+import type { Platform } from '../../core/platform.ts';
+import type { KeptSecrets, Seal } from '../../core/ports.ts';
+import type { Rules } from '../../core/rules.ts';
+import { createWechat, type WechatDeps } from '../index.ts';
+import { createAccessTokens, type KeptTokens } from '../token.ts';
 import { authorizerOf, isByItself, type WechatComponent } from './component.ts';
-import { createWechat, type WechatDeps } from './index.ts';
-import { createAccessTokens, type KeptTokens } from './token.ts';
+import { createComponentEvents, createListener, type News } from './events.ts';
+import { type ComponentSecrets, createComponentSecrets } from './secrets.ts';
+import { createComponentTokens } from './tokens.ts';
 
 export interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
   /** Where what it needs for refreshing by itself is kept, closed; null where a token service is asked. */

@@ -3,10 +3,10 @@
  * https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken.html
  */
 import { z } from 'zod';
-import type { OutboundRequest, Send } from '../core/wire.ts';
-import { exchange, type Reply } from './api.ts';
+import { exchange, type Reply } from '../api.ts';
+import type { OutboundRequest, Send } from '../../core/wire.ts';
+import { faultOf, type TokenFault } from '../token.ts';
 import type { WechatComponent } from './component.ts';
-import { faultOf, type TokenFault } from './token.ts';
 
 const timeoutMs = 3000;
 

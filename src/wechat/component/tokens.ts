@@ -2,19 +2,9 @@
  * The tokens of a third-party platform that refreshes by itself: ticket, component_access_token, and each authorizer's
  * refresh token for its access token. All processes share them, and one at a time fetches.
  */
-import type { Seal } from '../core/ports.ts';
-import { authorizerName } from '../core/roster.ts';
-import type { Reply } from './api.ts';
-import {
-  type AuthorizerGrant,
-  type ComponentApi,
-  createComponentApi,
-  readExchange,
-  readRenewal,
-} from './component-api.ts';
-import type { ComponentSecrets, Dated, HeldRefreshToken } from './component-secrets.ts';
-import type { WechatComponent } from './component.ts';
-import { sealedCache } from './sealed-cache.ts';
+import type { Reply } from '../api.ts';
+import type { Clock, Seal, SharedCache } from '../../core/ports.ts';
+import { authorizerName } from '../../core/roster.ts';
 import {
   faultOf,
   type Fetched,
@@ -25,8 +15,16 @@ import {
   type TokenFault,
   tokenOf,
   withToken,
-} from './token.ts';
-import { createUnsaved, type Unsaved } from './unsaved.ts';
+} from '../token.ts';
+import {
+  type AuthorizerGrant,
+  type ComponentApi,
+  createComponentApi,
+  readExchange,
+  readRenewal,
+} from './api.ts';
+import type { WechatComponent } from './component.ts';
+import type { ComponentSecrets, Dated, HeldRefreshToken } from './secrets.ts';
 
 export interface ComponentTokenDeps extends TokenDeps {
   secrets: ComponentSecrets;
@@ -153,4 +151,63 @@ function unreachable(): TokenFault {
     is: 'token-lost',
     cause: 'Redis is out of reach: the secrets of the third-party platform are there',
   };
+}
+
+/** The shared cache for one value that may not lie there open. What cannot be opened is not there. */
+function sealedCache(cache: SharedCache, seal: Seal): SharedCache {
+  /** How the value lies that was read last: only so can it be dropped. */
+  let lies: { value: string; closed: string } | null = null;
+  return {
+    ...cache,
+    async get(key) {
+      const closed = await cache.get(key);
+      const value = closed === null ? null : seal.open(closed, key);
+      lies = closed === null || value === null ? null : { value, closed };
+      return value;
+    },
+    set: (key, value, ttlMs) => cache.set(key, seal.seal(value, key), ttlMs),
+    async drop(key, value) {
+      if (lies?.value === value) await cache.drop(key, lies.closed);
+    },
+  };
+}
+
+/** What came in place of something used up, until it is kept: no other copy is left. */
+interface Unsaved {
+  /** Keeps it; rejects when that fails now. `save` may be carried out more than once. */
+  save(name: string, save: () => Promise<unknown>): Promise<void>;
+  /** Keeps what is left from before, if anything is. Rejects while it cannot be. */
+  saveLeft(name: string): Promise<void>;
+}
+
+const tries = 3;
+const pauseMs = 200;
+
+function createUnsaved(clock: Clock): Unsaved {
+  const left = new Map<string, () => Promise<unknown>>();
+  const saveLeft = async (name: string): Promise<void> => {
+    const save = left.get(name);
+    if (!save) return;
+    await insist(clock, save);
+    left.delete(name);
+  };
+  return {
+    saveLeft,
+    save: (name, save) => {
+      left.set(name, save);
+      return saveLeft(name);
+    },
+  };
+}
+
+async function insist(clock: Clock, work: () => Promise<unknown>): Promise<void> {
+  for (let left = tries; ; left -= 1) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (left <= 1) throw error;
+      await clock.sleep(pauseMs);
+    }
+  }
 }
