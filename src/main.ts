@@ -2,11 +2,10 @@
 import { openDemo } from './demo/open.ts';
 import { provideRedis } from './redis/by-itself.ts';
 import { startBypass } from './wiring/bypass.ts';
-import { createOwnWorker } from './wiring/own-worker.ts';
 import { createParts } from './wiring/parts.ts';
-import { run } from './wiring/run.ts';
-import { openTracing } from './wiring/tracing.ts';
+import { openTracing, run } from './wiring/run.ts';
 import { startWeb } from './wiring/web.ts';
+import { createOwnWorker } from './wiring/worker.ts';
 
 await run(async ({ config, skipped, log, releases }) => {
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });

@@ -1,8 +1,7 @@
 /** The web process: webhooks. Needs REDIS_URL. */
 import { startBypass } from './wiring/bypass.ts';
 import { openParts } from './wiring/parts.ts';
-import { run } from './wiring/run.ts';
-import { openTracing } from './wiring/tracing.ts';
+import { openTracing, run } from './wiring/run.ts';
 import { startWeb } from './wiring/web.ts';
 
 await run(async ({ config, skipped, log, releases }) => {

@@ -1,9 +1,8 @@
 /** The worker process: typing and reply jobs. Needs REDIS_URL. */
-import { startHealth } from './wiring/health.ts';
-import { workerGuard } from './wiring/metrics-page.ts';
+import { workerGuard } from './http/guard.ts';
+import { startHealth } from './wiring/metrics.ts';
 import { openParts } from './wiring/parts.ts';
-import { run } from './wiring/run.ts';
-import { openTracing } from './wiring/tracing.ts';
+import { openTracing, run } from './wiring/run.ts';
 import { startWorker } from './wiring/worker.ts';
 
 await run(async ({ config, log, releases }) => {

@@ -4,6 +4,7 @@
  */
 import type { Reason } from './decide.ts';
 import type { Channel, Outcome } from './platform.ts';
+import type { Log } from './ports.ts';
 import type { Call, Evidence, Pause } from './state.ts';
 
 /** What a turn, or a message, without typing is put down to. */
@@ -134,3 +135,24 @@ export type Notice = { at: number } &
 
 /** Takes a notice. Never throws, never waits. */
 export type Observe = (notice: Notice) => void;
+
+/** Whoever hears of what happens: the metrics, the journal. */
+export interface Observers {
+  observe: Observe;
+  add(observer: Observe): void;
+}
+
+export function createObservers(log: Log): Observers {
+  const observers: Observe[] = [];
+  const tell = (observer: Observe, notice: Notice): void => {
+    try {
+      observer(notice);
+    } catch (error) {
+      log.error({ error, notice: notice.is }, 'Something that happened was not counted.');
+    }
+  };
+  return {
+    observe: (notice) => observers.forEach((observer) => tell(observer, notice)),
+    add: (observer) => void observers.push(observer),
+  };
+}

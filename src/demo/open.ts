@@ -10,8 +10,8 @@ import {
   type SimulatorOptions,
   startSimulator,
 } from '../simulator/index.ts';
-import type { OwnWorker } from '../wiring/own-worker.ts';
 import type { Releases } from '../wiring/releases.ts';
+import type { OwnWorker } from '../wiring/worker.ts';
 import { createDemo } from './demo.ts';
 import { createHandler, type Handler } from './handler.ts';
 import type { Limits } from './visitors.ts';

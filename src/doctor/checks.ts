@@ -7,6 +7,7 @@ import type { Account, Config } from '../config/index.ts';
 import { type Examiner, fail, type Finding, ok } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { idOf } from '../core/roster.ts';
+import { controlToken } from '../http/guard.ts';
 import { createNxcloudExaminer } from '../nxcloud/check.ts';
 import { closeConnection } from '../redis/connect.ts';
 import { keys } from '../redis/script.ts';
@@ -18,7 +19,6 @@ import { isByItself, type WechatComponent } from '../wechat/component/component.
 import { createComponentSecrets } from '../wechat/component/secrets.ts';
 import { createComponentTokens } from '../wechat/component/tokens.ts';
 import { createUnderstanding, openSeal } from '../wiring/accounts.ts';
-import { controlToken } from '../wiring/operator-guard.ts';
 import type { Clients } from '../wiring/platforms.ts';
 import { examineBot, examineWebhook } from './bot.ts';
 import { type Check, runChecks, type Wanted } from './check.ts';

@@ -6,8 +6,7 @@ import type { Finding } from '../core/platform.ts';
 import { createLog } from '../log.ts';
 import { createRedisClock } from '../redis/clock.ts';
 import { closeConnection } from '../redis/connect.ts';
-import { createClients } from '../wiring/platforms.ts';
-import { closeClients } from '../wiring/serve.ts';
+import { closeClients, createClients } from '../wiring/platforms.ts';
 import {
   type Check,
   createProgress,

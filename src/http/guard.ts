@@ -1,5 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { Config } from '../config/index.ts';
+import type { Place, Saw } from '../core/roster.ts';
 
 /** `hidden`: there is nothing here for this caller; it is told so as of any path that leads nowhere. */
 export type Admission = 'admitted' | 'refused' | 'hidden';
@@ -28,6 +30,35 @@ export function createGuard({ tokens, open, sawPrevious }: GuardOptions): Guard 
       return which < 0 ? 'refused' : 'admitted';
     };
   return (request) => (open === 'loopback' && isFromHere(request) ? 'admitted' : 'hidden');
+}
+
+/** Where the use of CONTROL_TOKEN_PREVIOUS is noted. */
+export const controlToken: Place = { channel: 'control', account: 'token' };
+
+export interface OperatorGuardParts {
+  config: Pick<Config, 'production' | 'controlTokens'>;
+  saw: Saw;
+}
+
+/**
+ * Whoever has the control token; without one this machine, and in production nobody.
+ * @param options.open Nobody without a token, where there is another one to ask for.
+ */
+export function operatorGuard(
+  { config, saw }: OperatorGuardParts,
+  { open = config.production ? 'never' : 'loopback' }: { open?: 'never' | 'loopback' } = {},
+): Guard {
+  const sawPrevious = (): void => saw(controlToken, ['previous-secret']);
+  return createGuard({ tokens: config.controlTokens, open, sawPrevious });
+}
+
+/** Who may read a worker's metrics: without a token of their own, whoever reaches that port. */
+export function workerGuard({
+  metricsToken,
+  controlTokens,
+}: Pick<Config, 'metricsToken' | 'controlTokens'>): Guard {
+  if (metricsToken === null) return () => 'admitted';
+  return createGuard({ tokens: [metricsToken, ...controlTokens], open: 'never' });
 }
 
 /** Admits whom any of them admits; there is something to refuse when any of them would. */

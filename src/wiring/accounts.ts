@@ -14,7 +14,7 @@ import { readRuntimeAccount, sealedFields } from '../config/runtime.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { createRoster, idOf, type Place, type Roster, type Served } from '../core/roster.ts';
 import type { Components } from './components.ts';
-import type { Serving } from './serve.ts';
+import type { Serving } from './platforms.ts';
 
 export interface ServedAccounts {
   /** Those that take pushes. */

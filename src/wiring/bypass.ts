@@ -4,8 +4,7 @@ import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
 import { openPlainGateway, withGateway } from './gateway.ts';
 import { createClients } from './platforms.ts';
-import type { Releases } from './releases.ts';
-import { closeServer, listen, portOf } from './serving.ts';
+import { closeServer, listen, portOf, type Releases } from './releases.ts';
 
 /** Bots may take long to answer through a plain forwarder (ms). */
 const drainMs = 19_000;

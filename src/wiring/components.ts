@@ -1,9 +1,20 @@
-import type { ComponentTypings } from '../accounts/component-typing.ts';
-import type { Skipped } from '../config/index.ts';
+import type { Redis } from 'ioredis';
+import { type ComponentTypings, createComponentTypings, modeOf } from '../accounts/component-typing.ts';
+import type { KeySeal } from '../accounts/record.ts';
+import type { Config, Skipped } from '../config/index.ts';
 import type { KeptToken } from '../control/components.ts';
-import { behindOf, type Place, type Served } from '../core/roster.ts';
-import { type ComponentsOptions, type Live, make, open } from './component-live.ts';
-export type { ComponentsOptions } from './component-live.ts';
+import type { Observe } from '../core/notice.ts';
+import type { Platform } from '../core/platform.ts';
+import type { Clock, KeptSecrets, Log, Seal, SharedCache } from '../core/ports.ts';
+import { authorizerName, behindOf, type Place, type Served } from '../core/roster.ts';
+import type { Connections } from '../redis/connect.ts';
+import { createKeptSecrets } from '../redis/shared.ts';
+import { type Accounts, readSwitchedOff } from '../typing/learned.ts';
+import { authorizerOf, isByItself, type WechatComponent } from '../wechat/component/component.ts';
+import type { News } from '../wechat/component/events.ts';
+import { createLiveComponent, type LiveComponent } from '../wechat/component/live.ts';
+import { sealComponentAnew, type SealingDeps } from '../wechat/component/secrets.ts';
+import { type Clients, serveBy } from './platforms.ts';
 
 /** The third-party platforms of this process, and the accounts behind them as they are named. */
 export interface Components {
@@ -87,4 +98,181 @@ function remember(made: Map<string, Served>, account: string, served: Served): v
   made.set(account, served);
   const [oldest] = made.keys();
   if (made.size > kept && oldest !== undefined) made.delete(oldest);
+}
+
+export interface KeyFollowerOptions extends Omit<SealingDeps, 'seal'> {
+  config: Pick<Config, 'components' | 'accountsKeys'>;
+  seal: KeySeal | null;
+  clock: Pick<Clock, 'now'>;
+}
+
+/** Processes that have only the former key yet go on closing with it (ms). */
+const againMs = 10 * 60_000;
+
+/**
+ * Lets what third-party platforms keep follow a change of ACCOUNTS_KEY, in the background: at its first call, and now
+ * and then at later ones, for as long as there is a former key. What Redis did not take is tried at the next call.
+ */
+function createKeyFollower(options: KeyFollowerOptions): () => void {
+  const { config, seal, clock, log } = options;
+  const components = config.components.filter(isByItself);
+  if (seal === null || config.accountsKeys.length < 2 || components.length === 0) return () => {};
+  let runs = false;
+  let nextAt = 0;
+  const run = async (): Promise<void> => {
+    for (const component of components) await sealComponentAnew(component, { ...options, seal });
+    nextAt = clock.now() + againMs;
+  };
+  return () => {
+    if (runs || clock.now() < nextAt) return;
+    runs = true;
+    run()
+      .catch((error: unknown) => log.debug({ error }, 'What components keep was not all closed anew.'))
+      .finally(() => (runs = false));
+  };
+}
+
+/** From a configured third-party platform to what a process serves of it. */
+
+interface ComponentsOptions {
+  config: Pick<Config, 'components' | 'botTimeoutMs' | 'botRetry'>;
+  clients: Pick<Clients, 'typing' | 'messages' | 'bot'>;
+  clock: Clock;
+  cache: SharedCache;
+  kept: KeptSecrets;
+  /** null: ACCOUNTS_KEY is not set. */
+  seal: Seal | null;
+  typings: ComponentTypings;
+  /** @default nobody */
+  observe?: Observe;
+  /** Hears what changed for the accounts behind a component. Never throws. */
+  told: (component: string, news: News) => void;
+  log: Log;
+}
+
+/** The vendor's own service (ms); WeChat has hung up by then. */
+const forwardMs = 10_000;
+
+type Live = { component: WechatComponent; live: LiveComponent };
+
+/** The platform as this process serves it, or why it cannot. */
+function open(component: WechatComponent, options: ComponentsOptions): LiveComponent | { reason: string } {
+  const { clients, clock, cache, log, observe, seal, typings, told } = options;
+  const { mode = 'continuous' } = component.template.rules;
+  try {
+    return createLiveComponent(component, {
+      typing: clients.typing.send,
+      send: clients.messages.send,
+      clock,
+      cache,
+      log,
+      observe,
+      safe: seal && { kept: options.kept, seal },
+      modeOf: (appId) => modeOf(typings.of(component.name), appId, mode),
+      told: (news) => told(component.name, news),
+    });
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message : 'it cannot be opened' };
+  }
+}
+
+/** An account behind it; `appId` null: its own events. `proved`: WeChat has pushed for the account. */
+function make(
+  { component, live }: Live,
+  { appId, proved }: { appId: string | null; proved: () => void },
+  { config, clients }: ComponentsOptions,
+): Served {
+  const { send } = clients.bot;
+  const { apiBase, forwardUrl } = component;
+  if (appId === null) {
+    // To hear of an authorization twice does no harm; not to hear of it does.
+    const vendor = { mode: 'job', timeoutMs: forwardMs, retry: 'always', concurrency: null, send } as const;
+    return {
+      platform: live.events,
+      apiBase,
+      bot: forwardUrl === null ? null : { url: forwardUrl, ...vendor },
+    };
+  }
+  return serveBy(authorizerOf(component, appId), config, { platform: live.authorizer(appId, proved), send });
+}
+
+interface OpenOptions extends Omit<ComponentsOptions, 'kept' | 'seal' | 'typings' | 'told' | 'config'> {
+  config: Config;
+  connections: Connections;
+  /** null: ACCOUNTS_KEY is not set. */
+  seal: KeySeal | null;
+}
+
+export interface OpenComponents extends Components {
+  /** Called now and then: what they keep closed follows a change of ACCOUNTS_KEY. */
+  followKeys(): void;
+}
+
+/** The third-party platforms on Redis; their events switch `accounts`, which there are a moment later. */
+export function openComponents(options: OpenOptions, accounts: () => Accounts): OpenComponents {
+  const { config, connections, clock, log } = options;
+  const redis = connections.fast;
+  const kept = createKeptSecrets(redis);
+  const names = config.components.map(({ name }) => name);
+  const typings = createComponentTypings({ redis, components: names, log });
+  const platformOf = (place: Place): Platform | null => components.more(place)?.platform ?? null;
+  const told = createNews({ accounts, platformOf, redis, clock, log });
+  const components = createComponents({ ...options, kept, typings, told });
+  for (const { account, reason } of components.skipped)
+    log.error({ account }, `This account is skipped: ${reason}`);
+  return { ...components, followKeys: createKeyFollower({ ...options, kept }) };
+}
+
+interface NewsOptions {
+  accounts: () => Accounts;
+  platformOf: (place: Place) => Platform | null;
+  redis: Pick<Redis, 'hgetall'>;
+  clock: Clock;
+  log: Log;
+}
+
+/** WeChat's code for an account that has not authorised the platform. */
+const withdrawn = {
+  is: 'account-off',
+  code: 61003,
+  remedy: 'The account has withdrawn its authorization of the third-party platform: let it authorise again.',
+} as const;
+
+/** For want of a ticket: 0 there was none, else it was no good. */
+const ofTicket: ReadonlySet<number> = new Set([0, 61005, 61006]);
+
+/** Switches typing as the authorization events of a component have it. */
+function createNews(options: NewsOptions): (component: string, news: News) => void {
+  return (component, news) => {
+    heed(options, component, news).catch((error: unknown) =>
+      options.log.warn(
+        { component, news: news.is, error },
+        'Redis did not take what an authorization event changes.',
+      ),
+    );
+  };
+}
+
+async function heed(options: NewsOptions, component: string, news: News): Promise<void> {
+  const { accounts, platformOf, redis, clock } = options;
+  if (news.is === 'ticket') {
+    const off = await readSwitchedOff(redis, clock.now());
+    const ours = off.filter(
+      ({ account, code }) => behindOf(account)?.component === component && ofTicket.has(code),
+    );
+    if (ours.length > 0) await accounts().refresh();
+    for (const place of ours) await switchOn(options, place);
+    return;
+  }
+  const place = { channel: 'wechat', account: authorizerName(component, news.appId) };
+  const platform = platformOf(place);
+  if (!platform) return;
+  if (news.is === 'withdrawn') return accounts().switchOff(platform, withdrawn);
+  await accounts().refresh();
+  await switchOn(options, place);
+}
+
+async function switchOn({ accounts, platformOf }: NewsOptions, place: Place): Promise<void> {
+  const platform = platformOf(place);
+  if (platform) await accounts().switchOn(platform);
 }

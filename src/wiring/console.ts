@@ -1,13 +1,13 @@
 import type { Skipped } from '../config/index.ts';
 import { type Console, createConsole, openBoard } from '../console/console.ts';
 import type { Look, QueueRow, Source } from '../console/wire.ts';
+import { operatorGuard } from '../http/guard.ts';
 import { keys } from '../redis/script.ts';
 import { readFailed, runAgain } from '../replies/failed.ts';
 import { createConversations, viewNow } from '../typing/conversations.ts';
 import { createOpenConversations } from '../typing/store.ts';
-import { operatorGuard } from './operator-guard.ts';
 import type { createQueueParts, Parts } from './parts.ts';
-import { countJobs } from './queues.ts';
+import { countJobs } from './workers.ts';
 
 export interface ConsoleWiring {
   queues: ReturnType<typeof createQueueParts>;

@@ -1,7 +1,11 @@
+import { lookup } from 'node:dns/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Router } from 'express';
 import { z } from 'zod';
-import type { Skipped } from '../config/index.ts';
-import { runtimeFields } from '../config/runtime.ts';
+import { createDirectory } from '../accounts/put.ts';
+import { urlFaults } from '../accounts/urls.ts';
+import type { Account, Skipped } from '../config/index.ts';
+import { describeAccount, runtimeFields, secretFields } from '../config/runtime.ts';
 import {
   authorizerRoutes,
   componentRoutes,
@@ -9,11 +13,13 @@ import {
   createComponentControl,
 } from '../control/components.ts';
 import { createControl } from '../control/control.ts';
+import type { AccountRegister, AccountServes, AccountView, TypingNow } from '../control/operation.ts';
+import type { Place } from '../core/roster.ts';
+import { operatorGuard } from '../http/guard.ts';
 import { createConversations } from '../typing/conversations.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { Store } from '../typing/store.ts';
-import { createAccountRegister } from './account-register.ts';
-import { operatorGuard } from './operator-guard.ts';
+import { isChannel } from './accounts.ts';
 import type { Parts } from './parts.ts';
 
 export interface ControlParts {
@@ -42,4 +48,93 @@ export function openControl(parts: Parts, { events, store, skipped }: ControlPar
     control.use(createComponentControl(served), createAuthorizerControl(served));
   }
   return control;
+}
+
+/** Every account as the control API shows it, and the way to set one. */
+
+function createAccountRegister(parts: Parts, skipped: readonly Skipped[]): AccountRegister {
+  const { config, clock } = parts;
+  const { records, store, understanding, isConfigured } = parts.served;
+  const directory = createDirectory({
+    ...understanding,
+    store,
+    records,
+    clock,
+    isConfigured,
+    keptOf: ({ channel }) => (isChannel(channel) ? secretFields[channel] : []),
+    urlFaults: (fields) => urlFaults(fields, { allowPrivate: config.allowPrivateUrls, resolve }),
+  });
+  const list = async (): Promise<AccountView[]> => {
+    await records.follow();
+    return [
+      ...config.accounts.map((account) => configuredView(parts, account)),
+      ...skipped.map(skippedView),
+      ...recordViews(parts),
+    ];
+  };
+  return {
+    list,
+    read: async ({ channel, account }) => {
+      const named = (await list()).filter((view) => view.channel === channel && view.account === account);
+      // Several may bear a name; one of them is served.
+      return named.find(({ serves }) => serves !== null) ?? named[0] ?? null;
+    },
+    put: (place, fields) => directory.put(place, fields),
+    remove: (place) => directory.remove(place),
+  };
+}
+
+/** A resolver that hangs must not hold up whoever sets an account: the connection is looked at once more (ms). */
+const resolveMs = 2_000;
+
+async function resolve(name: string): Promise<readonly string[]> {
+  const found = lookup(name, { all: true }).then(
+    (all) => all.map(({ address }) => address),
+    () => [],
+  );
+  return Promise.race([found, delay(resolveMs, [], { ref: false })]);
+}
+
+function configuredView(parts: Parts, account: Account): AccountView {
+  const { channel, name } = account;
+  const source = parts.config.fromEnvironment.includes(`${channel}/${name}`) ? 'environment' : 'files';
+  const serves = servesOf(parts, account);
+  return { channel, account: name, source, state: 'ok', reason: null, serves };
+}
+
+function skippedView({ account: id, reason }: Skipped): AccountView {
+  const [channel = '', account = ''] = id.split('/');
+  return { channel, account, source: 'files', state: 'faulty', reason, serves: null };
+}
+
+function recordViews(parts: Parts): AccountView[] {
+  const inUse = [...parts.served.records.all().values()].filter(({ removedAt }) => removedAt === null);
+  return inUse.map(({ place, account, fault }) => ({
+    channel: place.channel,
+    account: place.account,
+    source: 'record',
+    state: fault === null ? 'ok' : 'faulty',
+    reason: fault,
+    serves: account && servesOf(parts, account),
+  }));
+}
+
+function servesOf(parts: Parts, account: Account): AccountServes {
+  const place = { channel: account.channel, account: account.name };
+  return { typing: typingOf(parts, place, account), ...describeAccount(account) };
+}
+
+function typingOf({ accounts, clock }: Parts, place: Place, { rules }: Account): TypingNow {
+  if (rules.mode === 'off') return { is: 'off', reason: 'mode_off', until: null, code: null, remedy: null };
+  const { offUntil, offCode: code, remedy } = accounts.of(place);
+  return clock.now() < offUntil
+    ? { is: 'off', reason: 'no_permission', until: Math.round(offUntil), code, remedy }
+    : { is: 'on' };
+}
+
+/** What `/readyz?verbose` says of the accounts that were set at run time. */
+export function faultyRecords({ served }: Pick<Parts, 'served'>): Skipped[] {
+  return [...served.records.all()].flatMap(([account, { fault, removedAt }]) =>
+    fault === null || removedAt !== null ? [] : [{ account, reason: fault }],
+  );
 }

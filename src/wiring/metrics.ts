@@ -1,11 +1,16 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { RequestHandler } from 'express';
 import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
+import { anyOf, createGuard, type Guard, operatorGuard, type OperatorGuardParts } from '../http/guard.ts';
+import { createMetricsPage } from '../http/metrics.ts';
 import { createMetrics, type Metrics, type Source, type Stock } from '../metrics/metrics.ts';
 import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/script.ts';
 import type { Accounts } from '../typing/learned.ts';
-import { countJobs, type OpenedQueues, openQueues, type QueuesDeps } from './queues.ts';
+import type { Releases } from './releases.ts';
+import { countJobs, type OpenedQueues, openQueues, type QueuesDeps } from './workers.ts';
 
 export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
   config: Pick<Config, 'dyno'>;
@@ -45,4 +50,66 @@ async function stockOf({ connections }: MetricsDeps, queues: OpenedQueues): Prom
     { queue: 'replies' as const, ...replies },
   ];
   return { queues: sizes, worker: alive === 1, conversations: open };
+}
+
+export interface HealthOptions {
+  port: number;
+  host: string;
+  /** Who may read the metrics. */
+  guard: Guard;
+  scrape: Metrics['scrape'];
+  releases: Releases;
+}
+
+/** `GET /healthz` and `GET /metrics` of a worker, which serves no other HTTP. Resolves with the port. */
+export async function startHealth(options: HealthOptions): Promise<number> {
+  const { port, host, releases } = options;
+  const server = createServer((request, response) => void answer(options, request, response));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  releases.add('health', () => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+async function answer(
+  options: HealthOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const path = (request.url ?? '').replace(/\?.*/, '');
+  if (path === '/healthz') return json(response, 200, { status: 'alive' });
+  if (path !== '/metrics')
+    return json(response, 404, { error: 'There are only /healthz and /metrics here.' });
+  if (options.guard(request) !== 'admitted') {
+    response.setHeader('WWW-Authenticate', 'Bearer');
+    return json(response, 401, { error: 'Send "Authorization: Bearer", then METRICS_TOKEN.' });
+  }
+  const { contentType, text } = await options.scrape();
+  response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' });
+  response.end(text);
+}
+
+function json(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+export interface MetricsPageParts extends OperatorGuardParts {
+  config: Pick<Config, 'production' | 'controlTokens' | 'metricsToken'>;
+  metrics: Pick<Metrics, 'scrape'>;
+}
+
+/** `/metrics` of a web process. */
+export function openMetricsPage(parts: MetricsPageParts): RequestHandler {
+  const { config, metrics } = parts;
+  const tokens = config.metricsToken === null ? [] : [config.metricsToken];
+  const control = operatorGuard(parts, tokens.length > 0 ? { open: 'never' } : {});
+  const guard = anyOf(createGuard({ tokens, open: 'never' }), control);
+  return createMetricsPage({ guard, scrape: metrics.scrape });
 }

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
-import type { Observe } from '../core/notice.ts';
+import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Roster, Saw } from '../core/roster.ts';
+import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
+import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
@@ -14,17 +16,14 @@ import { createDeliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { createAlarm, createEventQueue } from '../typing/events.ts';
 import { createAccounts, createSightings } from '../typing/learned.ts';
-import { createStore } from '../typing/store.ts';
+import { createStore, type Store } from '../typing/store.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
-import { openComponents, type OpenComponents } from './component-news.ts';
-import { openJournal, type OpenJournal, withJournal } from './journal.ts';
+import { openComponents, type OpenComponents } from './components.ts';
 import { openMetrics } from './metrics.ts';
-import { createObservers, type Observers } from './observers.ts';
-import { type Clients, createClients } from './platforms.ts';
-import { openQueues } from './queues.ts';
+import { type Clients, closeClients, createClients, createServing, type Serving } from './platforms.ts';
 import type { Releases } from './releases.ts';
 import { StartError } from './run.ts';
-import { closeClients, createServing, type Serving } from './serve.ts';
+import { openQueues } from './workers.ts';
 
 export interface RedisPlace {
   url: string;
@@ -140,4 +139,41 @@ export async function learnFromRedis(parts: Parts, beats: number): Promise<void>
   }
   await served.records.follow();
   if (beats % beatsPerRefresh === 0) await accounts.refresh();
+}
+
+/** Records what happens; reads what has. */
+export interface OpenJournal extends Journal {
+  reader: JournalReader;
+}
+
+export interface JournalParts extends Pick<JournalOptions, 'clock' | 'log'> {
+  config: Pick<Config, 'journalLength'>;
+  connections: Pick<Connections, 'fast'>;
+  redis: { eventsMaxLen: number };
+  releases: Releases;
+}
+
+/** The embedded Redis copies a stream at each write: there it must be short. */
+const embeddedLength = 500;
+
+export function openJournal(options: JournalParts): OpenJournal {
+  const { config, connections, redis, clock, log, releases } = options;
+  const isEmbedded = redis.eventsMaxLen < 100;
+  const length = isEmbedded ? Math.min(config.journalLength, embeddedLength) : config.journalLength;
+  const by = randomUUID().slice(0, 8);
+  const journal = createJournal({ redis: connections.fast, clock, log, length, by });
+  releases.add('journal', () => journal.close());
+  return { ...journal, reader: createJournalReader(connections.fast) };
+}
+
+/** Who is forgotten is nowhere in the journal, either. */
+export function withJournal(store: Store, journal: Pick<OpenJournal, 'flush' | 'reader'>): Store {
+  return {
+    ...store,
+    forget: async (conversation) => {
+      await store.forget(conversation);
+      await journal.flush();
+      await journal.reader.forget(conversation);
+    },
+  };
 }

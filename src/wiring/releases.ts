@@ -1,3 +1,5 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+
 /** What a process has opened, to be closed in reverse order. */
 export interface Releases {
   add(name: string, release: () => unknown): void;
@@ -19,4 +21,43 @@ export function createReleases(failed: (name: string, error: unknown) => void): 
       }
     },
   };
+}
+
+/** Heroku's router keeps idle connections for 90 s: ours must not close first. */
+const keepAliveMs = 95_000;
+
+export async function listen(
+  handler: RequestListener,
+  { port, host }: { port: number; host: string },
+): Promise<Server> {
+  const server = createServer(handler);
+  server.keepAliveTimeout = keepAliveMs;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return server;
+}
+
+/** The port that a server got, where it asked for any. */
+export function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+/** Takes no more connections and lets the requests under way end, for `limitMs` at most. */
+export async function closeServer(server: Server, limitMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A proxy keeps the connection of a request that was under way: it is idle only once that has ended.
+  const sweep = setInterval(() => server.closeIdleConnections(), 50);
+  await limited(closed, limitMs);
+  clearInterval(sweep);
+  server.closeAllConnections();
+}
+
+/** Resolves when the work is done, or after `ms`. */
+export async function limited(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
 }

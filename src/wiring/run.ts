@@ -1,7 +1,8 @@
 import { type Config, ConfigError, loadConfig, type Skipped } from '../config/index.ts';
 import type { Log } from '../core/ports.ts';
 import { createLog } from '../log.ts';
-import { createReleases, type Releases } from './releases.ts';
+import type { Tracing } from '../tracing/tracing.ts';
+import { createReleases, limited, type Releases } from './releases.ts';
 
 /** Its sentence says all: where it was thrown is of no use to anybody. */
 export class StartError extends Error {
@@ -56,4 +57,19 @@ function loadOrExit(): ReturnType<typeof loadConfig> {
     process.stderr.write(`${error.message}\n`);
     process.exit(1);
   }
+}
+
+/** A stopping process has better things to do than to wait for a collector that hangs (ms). */
+const flushLimit = 2_000;
+
+/** Traces, where the configuration names a collector; else its SDK is not even loaded. */
+export async function openTracing(
+  { traces }: Pick<Config, 'traces'>,
+  { log, releases }: { log: Log; releases: Releases },
+): Promise<Tracing | null> {
+  if (traces === null) return null;
+  const { startTracing } = await import('../tracing/tracing.ts');
+  const tracing = startTracing({ ...traces, log });
+  releases.add('traces', () => limited(tracing.stop(), flushLimit));
+  return tracing;
 }

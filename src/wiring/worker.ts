@@ -1,19 +1,24 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
+import { createBotTurns } from '../bot-queue/ends.ts';
+import { createBotQueueWatch } from '../bot-queue/follow.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place } from '../core/roster.ts';
 import { processOf } from '../http/holds.ts';
-import { createMeet } from '../queue/meet.ts';
-import { createWorkers, type Workers } from '../queue/workers.ts';
-import { beat, createTicker, signOfLife } from '../redis/leader.ts';
+import { createPattern } from '../redis/connect.ts';
+import { beat, createLeader, createTicker, signOfLife } from '../redis/leader.ts';
 import { keys } from '../redis/script.ts';
+import { createMessageIndex } from '../replies/intake.ts';
 import type { Bot, ReplyDeps } from '../replies/run.ts';
 import { createBlocks, createWay } from '../typing/blocks.ts';
+import type { EventQueue } from '../typing/events.ts';
 import type { PerformDeps } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/store.ts';
-import { startBotQueue } from './bot-queue.ts';
 import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
-import type { Releases } from './releases.ts';
+import { createReleases, type Releases } from './releases.ts';
+import { createMeet, createWorkers, type Workers } from './workers.ts';
 
 /**
  * Running jobs get so long to end before they go back to the queue; one that is just being sent then ends within the
@@ -106,4 +111,73 @@ async function warnOfEviction({ connections, log }: Parts): Promise<void> {
   const policy = Array.isArray(answer) ? answer[1] : undefined;
   if (typeof policy !== 'string' || policy === 'noeviction') return;
   log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
+}
+
+export interface BotQueueParts {
+  events: EventQueue;
+  platformOf: (name: Pick<Platform, 'channel' | 'account'>) => Platform | null;
+}
+
+/** Another process takes over within 4/3 of it, so within 3 s (ms). */
+const leadership = 2_200;
+
+/** Follows the bot's own queue, if one is named: one process at a time. */
+function startBotQueue(parts: Parts, { events, platformOf }: BotQueueParts, releases: Releases): void {
+  const { config, connections, clock, log } = parts;
+  const { botQueue, redisTlsRejectUnauthorized: rejectUnauthorized } = config;
+  if (!botQueue) return;
+  const memory = connections.fast;
+  const ended = createBotTurns({ events, index: createMessageIndex(memory), clock, platformOf });
+  const leader = createLeader({
+    redis: memory,
+    key: keys.botQueue.leader,
+    ttlMs: leadership,
+    holder: randomUUID(),
+    log,
+    lead: () => {
+      const { name: queue, prefix, redisUrl } = botQueue;
+      const connection = redisUrl === null ? memory : createPattern({ url: redisUrl, rejectUnauthorized });
+      return createBotQueueWatch({ queue, prefix, connection, memory, log, ended });
+    },
+  });
+  releases.add('bot queue', () => leader.stop());
+}
+
+/** The worker of a process that is more than a worker. */
+export interface OwnWorker {
+  start(): Promise<void>;
+  /** Stops it as a deployment does, only without patience for running jobs, and starts it again after `ms`. */
+  restartAfter(ms: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export function createOwnWorker(parts: Parts): OwnWorker {
+  const releases = createReleases((name, error) =>
+    parts.log.warn({ name, error }, 'Something did not close as it should.'),
+  );
+  let workers: Workers | null = null;
+  let halted: Promise<void> = Promise.resolve();
+  const stopping = new AbortController();
+  const start = async (): Promise<void> => {
+    workers = await startWorker(parts, releases);
+  };
+  const halt = async (): Promise<void> => {
+    // 0 would give up the jobs' locks, and with them seconds.
+    await workers?.close(1);
+    await releases.all();
+  };
+  return {
+    start,
+    async restartAfter(ms) {
+      halted = halt();
+      await halted;
+      await delay(ms, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      if (!stopping.signal.aborted) await start();
+    },
+    async stop() {
+      stopping.abort();
+      await halted;
+      await releases.all();
+    },
+  };
 }

@@ -5,10 +5,10 @@ import { startRedis } from '../helpers/redis.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { type Demo, type DemoOptions, openDemo } from '../../src/demo/open.ts';
 import type { Mark } from '../../src/simulator/index.ts';
-import { createOwnWorker } from '../../src/wiring/own-worker.ts';
 import { createParts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
+import { createOwnWorker } from '../../src/wiring/worker.ts';
 
 export interface DemoStage {
   url: string;

@@ -1,7 +1,7 @@
 /** What is told, as it happens, to whoever counts or keeps a record: from the push to the phone. */
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
-import { useStage, wideWindow, type Stage, type StageOptions } from './stage.ts';
+import { type Stage, type StageOptions, useStage, wideWindow } from './stage.ts';
 
 const { open } = useStage();
 

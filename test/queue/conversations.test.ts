@@ -7,7 +7,6 @@ import { startRedis, type TestRedis } from '../helpers/redis.ts';
 import type { Outcome } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { View } from '../../src/core/view.ts';
-import { createWorkers, type Workers } from '../../src/queue/workers.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
 import { keys, prefix } from '../../src/redis/script.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
@@ -16,6 +15,7 @@ import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
 import { queueNames, type TypingJob } from '../../src/typing/jobs.ts';
 import { createAccounts } from '../../src/typing/learned.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
+import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import {
   atMost,
   handClock,

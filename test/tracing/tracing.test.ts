@@ -2,14 +2,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { headerOf, NoAnswer, type Answer, type OutboundRequest } from '../../src/core/wire.ts';
-import { createReleases } from '../../src/wiring/releases.ts';
-import { openTracing } from '../../src/wiring/tracing.ts';
-import { startTracing, type Tracing } from '../../src/tracing/tracing.ts';
 import { markIs, useStage } from '../e2e/stage.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
+import { type RecordedLog, recordLog } from '../helpers/log.ts';
 import { startRedis } from '../helpers/redis.ts';
-import { startCollector, type Collector } from './collector.ts';
+import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
+import { startTracing, type Tracing } from '../../src/tracing/tracing.ts';
+import { createReleases } from '../../src/wiring/releases.ts';
+import { openTracing } from '../../src/wiring/run.ts';
+import { type Collector, startCollector } from './collector.ts';
 
 const { open } = useStage();
 

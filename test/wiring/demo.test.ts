@@ -3,10 +3,10 @@ import { recordLog } from '../helpers/log.ts';
 import { startRedis } from '../helpers/redis.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { openDemo, type Script } from '../../src/demo/open.ts';
-import { createOwnWorker } from '../../src/wiring/own-worker.ts';
 import { createParts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
+import { createOwnWorker } from '../../src/wiring/worker.ts';
 
 const script: Script = {
   wechat: { user: 'o1', text: 'ni hao', thinkMs: 400 },

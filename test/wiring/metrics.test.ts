@@ -4,10 +4,10 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { markIs, type Stage, useStage } from '../e2e/stage.ts';
 import { valueOf } from '../metrics/exposition.ts';
 import { loadConfig } from '../../src/config/index.ts';
+import { workerGuard } from '../../src/http/guard.ts';
 import { prefix } from '../../src/redis/script.ts';
 import { queueNames } from '../../src/typing/jobs.ts';
-import { startHealth } from '../../src/wiring/health.ts';
-import { workerGuard } from '../../src/wiring/metrics-page.ts';
+import { startHealth } from '../../src/wiring/metrics.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 
 const { open } = useStage();

@@ -9,9 +9,8 @@ import { readRuntimeAccount } from '../../src/config/runtime.ts';
 import type { Served } from '../../src/core/roster.ts';
 import { asNoAnswer, NoAnswer } from '../../src/core/wire.ts';
 import { ADDRESS_REFUSED } from '../../src/http/confine.ts';
-import { createClients } from '../../src/wiring/platforms.ts';
+import { createClients, createServing } from '../../src/wiring/platforms.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
-import { createServing } from '../../src/wiring/serve.ts';
 
 const noCache = {
   get: async () => null,
