@@ -7,7 +7,7 @@ import { step } from '../src/core/step.ts';
 import { createJournal } from '../src/journal/journal.ts';
 import { createStore } from '../src/typing/store.ts';
 import { wechatRules } from '../src/wechat/rules.ts';
-import { recordLog } from '../test/helpers/log.ts';
+import { recordLog } from '../test/support/log.ts';
 import { type Row, wait } from './measure.ts';
 import type { BenchRedis } from './redis.ts';
 

@@ -2,12 +2,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
-import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
-import { handClock } from '../queue/fakes.ts';
 import { createDirectory } from '../../src/accounts/put.ts';
 import { type All, createSeal, type Fields } from '../../src/accounts/record.ts';
 import { createRecords, createRecordStore } from '../../src/accounts/records.ts';
+import { recordLog } from '../support/log.ts';
+import { handClock } from '../support/queue-fakes.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 interface Account {
   fields: Fields;

@@ -2,8 +2,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { token } from '../console/served.ts';
-import { useStage, wideWindow, type Stage, type StageOptions } from '../e2e/stage.ts';
-import { browserNote, browserPath, launchBrowser, visit } from '../helpers/browser.ts';
+import { type Stage, type StageOptions, useStage, wideWindow } from '../e2e/stage.ts';
+import { browserNote, browserPath, launchBrowser, visit } from '../support/browser.ts';
 
 const { open } = useStage();
 const user = 'oUser_1';

@@ -2,15 +2,15 @@
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ConsoleScene, openConsoleScene } from '../console/page-scene.ts';
-import { accessibilityProblems } from '../helpers/accessible.ts';
+import type { Conversation } from '../../src/core/platform.ts';
+import { accessibilityProblems } from '../support/accessible.ts';
 import {
   browserNote,
   browserPath,
   launchBrowser,
   visit as openVisit,
   type Visit,
-} from '../helpers/browser.ts';
-import type { Conversation } from '../../src/core/platform.ts';
+} from '../support/browser.ts';
 
 const ann = who('oK3d5wVq7ZtLbn2c8xYpR1aTfM');
 const ben = who('oK3d5wPz91hQmX6yEjSgUv0rWc');

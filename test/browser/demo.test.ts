@@ -1,15 +1,15 @@
 /** The demo page in a real browser, against the phones of the simulator themselves. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type DemoStage, openDemoStage } from '../demo/stage.ts';
 import type { Mark } from '../../src/simulator/index.ts';
-import { openDemoStage, type DemoStage } from '../demo/stage.ts';
 import {
   browserNote,
   browserPath,
   launchBrowser,
   visit as openVisit,
   type Visit,
-} from '../helpers/browser.ts';
+} from '../support/browser.ts';
 
 /** A browser on a busy machine draws this late at most (ms). */
 const late = 400;

@@ -1,10 +1,10 @@
 /** The queues' jobs at /console/queues, in a real browser: nothing is asked elsewhere, and the strict policy holds. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { browserNote, browserPath, launchBrowser } from '../helpers/browser.ts';
 import { openBrowser } from '../console/scene.ts';
 import { token } from '../console/served.ts';
 import { useStage } from '../e2e/stage.ts';
+import { browserNote, browserPath, launchBrowser } from '../support/browser.ts';
 
 const { open } = useStage();
 

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { startRedis } from '../helpers/redis.ts';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import {
   type Bot,
@@ -13,6 +12,7 @@ import {
   startBot,
   startSimulator,
 } from '../../src/simulator/index.ts';
+import { startRedis } from '../support/redis.ts';
 
 export interface Child {
   /** Resolves with the first log line that holds this text, past or future. */

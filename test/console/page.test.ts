@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { AccountRow, JournalEntry, Overview, QueueRow } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
 import type { View } from '../../src/core/view.ts';
-import { all, evidences, kinds, outcomes, pauses, reasons, ways } from '../helpers/members.ts';
+import { all, evidences, kinds, outcomes, pauses, reasons, ways } from '../support/members.ts';
 
 const folder = new URL('../../src/console/page/', import.meta.url);
 const names = readdirSync(folder);

@@ -1,8 +1,6 @@
 /** The console on a real server, over a source that a test moves by hand. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type RecordedLog, recordLog } from '../helpers/log.ts';
-import { handClock, type HandClock, scriptedPlatform } from '../queue/fakes.ts';
 import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
 import type { JournalRecord, Look, Source } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
@@ -10,6 +8,8 @@ import { createRoster } from '../../src/core/roster.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { viewOf } from '../../src/core/view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
+import { handClock, type HandClock, scriptedPlatform } from '../support/queue-fakes.ts';
 
 export const token = 'control-token-0123456789';
 

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { handClock } from '../queue/fakes.ts';
 import { createAttempts, createSessions, isFromElsewhere, isFromPage } from '../../src/console/login.ts';
 import type { Caller } from '../../src/console/wire.ts';
+import { handClock } from '../support/queue-fakes.ts';
 
 const token = 'control-token-0123456789';
 const hour = 60 * 60_000;

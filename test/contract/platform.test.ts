@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import type { Platform, Target } from '../../src/core/platform.ts';
 import type { RawPush } from '../../src/core/wire.ts';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import { type Fault, type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { type Clients, createClients, createPlatform } from '../../src/wiring/platforms.ts';
+import { recordLog } from '../support/log.ts';
 
 let simulator: Simulator;
 let webhook: Server;

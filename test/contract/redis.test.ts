@@ -4,17 +4,17 @@
 import { EventEmitter, once } from 'node:events';
 import {
   DelayedError,
-  Queue,
-  Worker,
   type Job,
   type JobsOptions,
   type Processor,
+  Queue,
+  Worker,
   type WorkerOptions,
 } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { closeConnection } from '../../src/redis/connect.ts';
-import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 const PREFIX = '{keeptyping}';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { scriptedPlatform } from '../queue/fakes.ts';
 import { createRoster, type Served } from '../../src/core/roster.ts';
+import { scriptedPlatform } from '../support/queue-fakes.ts';
 
 const servedAs = (account: string): Served => ({
   platform: { ...scriptedPlatform(), account },

@@ -1,7 +1,5 @@
 /** The demo as `npm start` runs it, with the platforms' rules 25 times as fast. */
 import { quick, quickRules } from '../e2e/stage.ts';
-import { type RecordedLog, recordLog } from '../helpers/log.ts';
-import { startRedis } from '../helpers/redis.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { type Demo, type DemoOptions, openDemo } from '../../src/demo/open.ts';
 import type { Mark } from '../../src/simulator/index.ts';
@@ -9,6 +7,8 @@ import { createParts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { createOwnWorker } from '../../src/wiring/worker.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
+import { startRedis } from '../support/redis.ts';
 
 export interface DemoStage {
   url: string;

@@ -3,10 +3,10 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
 import { createLog } from '../../src/log.ts';
 import { provideRedis } from '../../src/redis/by-itself.ts';
 import { keys } from '../../src/redis/script.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 import { openScene, type Scene, serve, visit, type Visit } from './scene.ts';
 
 const isPrivate = (await redisKinds()).includes('private');

@@ -1,6 +1,5 @@
 /** The doctor's parts that need no network. */
 import { describe, expect, test } from 'vitest';
-import { deferred } from '../queue/fakes.ts';
 import { type Finding, ok, warn } from '../../src/core/platform.ts';
 import type { Sights } from '../../src/core/roster.ts';
 import {
@@ -15,6 +14,7 @@ import {
   summaryOf,
 } from '../../src/doctor/check.ts';
 import { examineSights, type Seen } from '../../src/doctor/sights.ts';
+import { deferred } from '../support/queue-fakes.ts';
 
 const hour = 60 * 60_000;
 

@@ -1,10 +1,10 @@
 /** The doctor, where accounts were set at run time, and where there are third-party platforms. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
 import { closeFields, createSeal, writeRecord } from '../../src/accounts/record.ts';
 import { createRecordStore } from '../../src/accounts/records.ts';
 import { sealedFields } from '../../src/config/runtime.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 import { openScene, serve, visit } from './scene.ts';
 
 const key = randomBytes(32);

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { redisKinds } from '../helpers/redis.ts';
-import { markIs as is, useStage, type Stage } from './stage.ts';
+import { redisKinds } from '../support/redis.ts';
+import { markIs as is, type Stage, useStage } from './stage.ts';
 
 const { open, now } = useStage();
 

@@ -1,7 +1,5 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
 import { afterEach } from 'vitest';
-import { type RecordedLog, recordLog } from '../helpers/log.ts';
-import { startRedis, type TestKind, type TestRedis } from '../helpers/redis.ts';
 import { type Config, loadConfig } from '../../src/config/index.ts';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import {
@@ -18,6 +16,8 @@ import { createParts, type Parts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { startWorker } from '../../src/wiring/worker.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
+import { startRedis, type TestKind, type TestRedis } from '../support/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;

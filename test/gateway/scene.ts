@@ -2,7 +2,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
 import { type Connection, listen, startRaw } from '../http/wire.ts';
 import { createScene as createNxcloudScene } from '../nxcloud/fakes.ts';
 import type { Platform, Verdict } from '../../src/core/platform.ts';
@@ -12,6 +11,7 @@ import type { GatewayWatch, Sending } from '../../src/gateway/watch.ts';
 import { type AgentsOptions, createAgents } from '../../src/http/agents.ts';
 import { isFromHere } from '../../src/http/guard.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { recordLog } from '../support/log.ts';
 import { account, adapterDeps, scriptedSend } from '../wechat/fakes.ts';
 
 export type Told =

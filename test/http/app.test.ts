@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { createApp, type Readiness } from '../../src/http/app.ts';
-import { recordLog } from '../helpers/log.ts';
+import { recordLog } from '../support/log.ts';
 import { call, listen, textOf } from './wire.ts';
 
 async function serve(readiness: Partial<Readiness> = {}, receive: () => Promise<void> = async () => {}) {

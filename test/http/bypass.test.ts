@@ -3,9 +3,9 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../../src/http/app.ts';
 import { bypass, type Forward } from '../../src/http/bypass.ts';
-import { recordLog } from '../helpers/log.ts';
+import { recordLog } from '../support/log.ts';
 import { openClient } from './scene.ts';
-import { call, createGate, gzipLooking, linesOf, listen, startBot, textOf, type Asked } from './wire.ts';
+import { type Asked, call, createGate, gzipLooking, linesOf, listen, startBot, textOf } from './wire.ts';
 
 type Reply = Parameters<typeof startBot>[0];
 

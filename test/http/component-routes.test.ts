@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../../src/http/app.ts';
 import { bypass, type Forward } from '../../src/http/bypass.ts';
-import { recordLog } from '../helpers/log.ts';
+import { recordLog } from '../support/log.ts';
 import { openClient } from './scene.ts';
 import { call, listen, startBot, textOf } from './wire.ts';
 

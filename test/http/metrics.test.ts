@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
 import { createApp } from '../../src/http/app.ts';
 import { anyOf, createGuard, type Guard } from '../../src/http/guard.ts';
 import { createMetricsPage } from '../../src/http/metrics.ts';
+import { recordLog } from '../support/log.ts';
 import { listen } from './wire.ts';
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';

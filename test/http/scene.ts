@@ -2,7 +2,6 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import { type RecordedLog, recordLog } from '../helpers/log.ts';
 import { envelope, account as nxcloudAccount, textMessage } from '../nxcloud/fakes.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
@@ -19,6 +18,7 @@ import { createDirect, type Direct } from '../../src/replies/direct.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
 import {
   adapterDeps,
   answerOf,

@@ -1,7 +1,7 @@
 /** Notices made by hand: one of each kind that there can be, by the types that the product has. */
-import { all, evidences, kinds, outcomes, pauses, reasons, ways } from '../helpers/members.ts';
 import type { Notice } from '../../src/core/notice.ts';
 import type { Channel } from '../../src/core/platform.ts';
+import { all, evidences, kinds, outcomes, pauses, reasons, ways } from '../support/members.ts';
 
 type Of<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
 

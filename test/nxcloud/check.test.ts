@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
 import type { Finding } from '../../src/core/platform.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloudExaminer } from '../../src/nxcloud/check.ts';
+import { recordLog } from '../support/log.ts';
 import { account, answer, createScene, start } from './fakes.ts';
 
 const refused = (code: number) => ({ code, message: 'in any language' });

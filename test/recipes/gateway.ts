@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { createWatch } from '../gateway/scene.ts';
-import { recordLog } from '../helpers/log.ts';
 import { account as nxcloudAccount } from '../nxcloud/fakes.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { createAgents } from '../../src/http/agents.ts';
@@ -11,6 +10,7 @@ import { isFromHere } from '../../src/http/guard.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import type { Simulator } from '../../src/simulator/index.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { recordLog } from '../support/log.ts';
 import { adapterDeps, fakeClock, scriptedSend, account as wechatAccount } from '../wechat/fakes.ts';
 
 export interface Gateway {

@@ -1,15 +1,15 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:net';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { findServer, provideRedis, type ProvideOptions } from '../../src/redis/by-itself.ts';
+import { findServer, type ProvideOptions, provideRedis } from '../../src/redis/by-itself.ts';
 import { closeConnection } from '../../src/redis/connect.ts';
-import { recordLog, type RecordedLog } from '../helpers/log.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
 
 const path = process.env['PATH'] ?? '';
 const installed = (await findServer(path)) !== null;

@@ -3,9 +3,9 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type RecordedLog, recordLog } from '../helpers/log.ts';
 import { startEmbeddedServer } from '../../src/redis/by-itself.ts';
 import { type Connections, createConnections, FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
 
 const releases: (() => Promise<unknown>)[] = [];
 afterEach(async () => {

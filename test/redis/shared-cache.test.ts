@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { redisKinds, startRedis, type TestRedis } from '../helpers/redis.ts';
 import { createSharedCache } from '../../src/redis/shared.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 describe.each(await redisKinds())('the shared cache on the %s Redis', (kind) => {
   let server: TestRedis;

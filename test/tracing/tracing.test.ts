@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { markIs, useStage } from '../e2e/stage.ts';
-import { type RecordedLog, recordLog } from '../helpers/log.ts';
-import { startRedis } from '../helpers/redis.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { startTracing, type Tracing } from '../../src/tracing/tracing.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { openTracing } from '../../src/wiring/run.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
+import { startRedis } from '../support/redis.ts';
 import { type Collector, startCollector } from './collector.ts';
 
 const { open } = useStage();

@@ -1,10 +1,10 @@
 import { createRequire } from 'node:module';
 import { expect, test } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { openTracing } from '../../src/wiring/run.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { startWorker } from '../../src/wiring/worker.ts';
+import { recordLog } from '../support/log.ts';
 
 /** OpenTelemetry's packages are CommonJS: Node keeps them here, whoever imports them. prom-client needs its bare API. */
 function loaded(): string[] {

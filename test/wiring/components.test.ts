@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { recordLog } from '../helpers/log.ts';
-import { testSeal } from '../helpers/seal.ts';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { createComponents } from '../../src/wiring/components.ts';
-import { fakeKept, vendor } from '../wechat/component-scene.ts';
+import { recordLog } from '../support/log.ts';
+import { testSeal } from '../support/seal.ts';
+import { fakeKept, vendor } from '../wechat/component/scene.ts';
 import { fakeCache, fakeClock, scriptedSend } from '../wechat/fakes.ts';
 
 function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSeal> | null = testSeal()) {

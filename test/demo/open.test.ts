@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/index.ts';
+import { openDemo, type Script } from '../../src/demo/open.ts';
+import { createParts } from '../../src/wiring/parts.ts';
+import { createReleases } from '../../src/wiring/releases.ts';
+import { startWeb } from '../../src/wiring/web.ts';
+import { createOwnWorker } from '../../src/wiring/worker.ts';
+import { recordLog } from '../support/log.ts';
+import { startRedis } from '../support/redis.ts';
+
+const script: Script = {
+  wechat: { user: 'o1', text: 'ni hao', thinkMs: 400 },
+  nxcloud: { user: '8613800138000', text: 'hello', thinkMs: 600 },
+};
+
+test('the demo plays both conversations to their end and says how they were', async () => {
+  const releases = createReleases(() => {});
+  const said: string[] = [];
+  const redis = await startRedis('embedded');
+  releases.add('redis', () => redis.stop());
+  const { config } = loadConfig({ PORT: '0', HOST: '127.0.0.1' });
+  const demo = await openDemo(config, { script, say: (text) => void said.push(text) });
+  const parts = createParts({ config: demo.config, redis, log: recordLog(), releases });
+  const port = await startWeb(parts, { skipped: [], releases, standby: false });
+  const worker = createOwnWorker(parts);
+  releases.add('worker', () => worker.stop());
+  await worker.start();
+  await demo.play(port, { releases, worker });
+  const lines = said.join('\n');
+  expect(lines).toMatch(/0\.\d s {2}WeChat {4}user {6}▸ ni hao/);
+  expect(lines).toMatch(/WeChat {4}indicator ● typing…/);
+  expect(lines).toMatch(/WeChat {4}bot {7}◂ \(an answer to “ni hao”\)/);
+  expect(lines).toMatch(/WhatsApp {2}indicator ● typing…/);
+  expect(lines).toMatch(
+    /WeChat: {3}waited \d+\.\d s, typing was shown for \d+\.\d % of it, nothing after the answer/,
+  );
+  expect(lines).toMatch(
+    /WhatsApp: waited \d+\.\d s, typing was shown for \d+\.\d % of it, nothing after the answer/,
+  );
+  await releases.all();
+});

@@ -1,0 +1,313 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { conversationId } from '../../src/core/platform.ts';
+import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
+import { newTurn } from '../../src/core/turns.ts';
+import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
+import { keys } from '../../src/redis/script.ts';
+import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
+import { recordLog } from '../support/log.ts';
+import { newConversation, scriptedPlatform } from '../support/queue-fakes.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let store: Store;
+
+beforeAll(async () => {
+  server = await startRedis('embedded');
+  redis = server.connect();
+  store = createStore(redis);
+});
+afterAll(() => server.stop());
+
+const start = 1_700_000_000_000;
+const accepted = { is: 'accepted', messageId: 'out' } as const;
+const turn = newTurn({ id: 'm', openedAt: start, sentAt: 0, phase: 'acknowledged' });
+const show: Call = { n: 1, kind: 'show', at: start, by: 'job', messageId: null, crossed: false };
+
+function openWatch(changes: Partial<WatchOptions> = {}) {
+  const told: { event: Event; release: string | undefined }[] = [];
+  const log = recordLog();
+  let time = start;
+  const watch = createWatch({
+    blocks: createBlocks(redis),
+    events: {
+      tell: async (_, event, how) => {
+        told.push({ event, release: how?.release });
+      },
+    },
+    clock: {
+      now: () => time,
+      // Real time is needed only by the limit, which each look at the state then races against.
+      sleep: (ms, signal) =>
+        new Promise((resolve, reject) => {
+          const timer = setTimeout(resolve, ms);
+          signal?.addEventListener('abort', () => {
+            clearTimeout(timer);
+            reject(signal.reason);
+          });
+        }),
+    },
+    log,
+    later: { tell: away },
+    reachesRedis: () => true,
+    ...changes,
+  });
+  return { watch, told, log, set: (at: number) => (time = at) };
+}
+
+const platformOf = (account: string) => ({ ...scriptedPlatform(), account });
+
+async function save(conversation: ReturnType<typeof newConversation>, to: Partial<State>): Promise<void> {
+  const { raw } = await store.load(conversation);
+  await store.save(conversation, { from: raw, to: { ...initialState, ...to }, keepMs: 60_000 });
+}
+
+/** Somebody whose message has come, and may not have been judged yet. */
+async function waiting(): Promise<ReturnType<typeof newConversation>> {
+  const conversation = newConversation();
+  await store.record(conversation, { key: 'm', messageId: 'm', at: start });
+  return conversation;
+}
+
+/** Whether a show may be saved now. */
+async function mayShow(conversation: ReturnType<typeof newConversation>, now = start): Promise<boolean> {
+  const { raw, state } = await store.load(conversation);
+  const to = { ...state, n: state.n + 1 };
+  const sending = { now, unblocked: true, release: null };
+  return store.save(conversation, { from: raw, to, keepMs: 60_000, sending });
+}
+
+const away = () => Promise.reject(new Error('Redis is away'));
+
+describe('a message of the bot on its way', () => {
+  test('lets no show begin until its event is judged, and then no longer', async () => {
+    const conversation = await waiting();
+    const { watch, told } = openWatch();
+    const sending = await watch.sending(platformOf(conversation.account), conversation.user);
+    expect(sending.waitedForShow).toBe(false);
+    expect((await store.load(conversation)).blockedUntil).toBe(start + blockLimit);
+    expect(await mayShow(conversation)).toBe(false);
+    sending.over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
+    expect(told).toEqual([
+      {
+        event: { is: 'message', by: 'gateway', sentAt: 0, id: 'out', at: start },
+        release: expect.any(String),
+      },
+    ]);
+    const release = told[0]?.release ?? '';
+    const { raw, blockedUntil } = await store.load(conversation, release);
+    expect(blockedUntil).toBe(0);
+    const sendingOver = { now: start, unblocked: true, release };
+    const to = { ...initialState, n: 9 };
+    expect(await store.save(conversation, { from: raw, to, keepMs: 60_000, sending: sendingOver })).toBe(
+      true,
+    );
+    expect(await mayShow(conversation)).toBe(true);
+  });
+
+  test('its block ends although its event changes nothing of the state', async () => {
+    const conversation = await waiting();
+    await save(conversation, { n: 1, turns: [turn] });
+    const { watch, told } = openWatch();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over({ is: 'unknown' });
+    await expect.poll(() => told).toHaveLength(1);
+    const release = told[0]?.release ?? '';
+    const { raw, state } = await store.load(conversation, release);
+    const sending = { now: start, unblocked: false, release };
+    await store.save(conversation, { from: raw, to: state, keepMs: 60_000, sending });
+    expect((await store.load(conversation)).blockedUntil).toBe(0);
+  });
+
+  test('of two, each has its own block', async () => {
+    const conversation = await waiting();
+    const { watch, told } = openWatch();
+    const platform = platformOf(conversation.account);
+    const [one] = await Promise.all([1, 2].map(() => watch.sending(platform, conversation.user)));
+    one?.over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
+    const release = told[0]?.release ?? '';
+    const { raw } = await store.load(conversation);
+    const sending = { now: start, unblocked: false, release };
+    await store.save(conversation, { from: raw, to: initialState, keepMs: 60_000, sending });
+    expect(await mayShow(conversation)).toBe(false);
+    expect(await mayShow(conversation, start + blockLimit)).toBe(true);
+  });
+
+  test('whose process died blocks for 5 s at most', async () => {
+    const conversation = await waiting();
+    await openWatch().watch.sending(platformOf(conversation.account), conversation.user);
+    expect(await mayShow(conversation, start + blockLimit - 1)).toBe(false);
+    expect(await mayShow(conversation, start + blockLimit)).toBe(true);
+  });
+
+  test('to somebody who does not wait blocks nothing and is told to nobody', async () => {
+    const [stranger, answered] = [newConversation(), await waiting()];
+    await save(answered, { lastInteractionAt: start });
+    const { watch, told } = openWatch();
+    for (const { account, user } of [stranger, answered])
+      (await watch.sending(platformOf(account), user)).over(accepted);
+    const conversation = await waiting();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => told).not.toEqual([]);
+    expect(told).toHaveLength(1);
+    expect(await redis.exists(keys.last(conversationId(stranger)))).toBe(0);
+    expect((await store.load(answered)).blockedUntil).toBe(0);
+  });
+
+  test('is told where its user has written while it was on its way', async () => {
+    const conversation = newConversation();
+    const { watch, told } = openWatch();
+    const sending = await watch.sending(platformOf(conversation.account), conversation.user);
+    await store.record(conversation, { key: 'm', messageId: 'm', at: start + 1 });
+    sending.over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
+  });
+
+  test.each([
+    ['whose turn is open', { turns: [turn], lastInteractionAt: start }],
+    ['whom a human answers', { pausedBy: 'echo', lastInteractionAt: start }],
+    ['where a show is in flight', { call: show, lastInteractionAt: start }],
+  ] as const)('matters to somebody %s', async (_, state) => {
+    const conversation = await waiting();
+    await save(conversation, state as Partial<State>);
+    expect(await createBlocks(redis).look(conversation)).toMatchObject({ matters: true });
+  });
+
+  test('lets what is recorded of the user stand', async () => {
+    const conversation = await waiting();
+    await store.record(conversation, { key: 'm', messageId: 'm', at: start });
+    const { watch, told } = openWatch();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
+    const sending = { now: start, unblocked: false, release: told[0]?.release ?? '' };
+    await store.save(conversation, { from: null, to: initialState, keepMs: 60_000, sending });
+    expect(await store.last(conversation)).toEqual({ at: start, messageId: 'm' });
+    expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeGreaterThan(60 * 60_000);
+  });
+
+  test('counts from when its block stood: a show that had been decided until then is older', async () => {
+    const blocks = createBlocks(redis);
+    const { watch, told, set } = openWatch({
+      blocks: {
+        ...blocks,
+        begin: async (...asked) => {
+          set(start + 3);
+          return blocks.begin(...asked);
+        },
+      },
+    });
+    const conversation = await waiting();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => told).toHaveLength(1);
+    expect(told[0]?.event.at).toBe(start + 3);
+  });
+
+  test('waits for a show in flight', async () => {
+    const conversation = await waiting();
+    await save(conversation, { call: show });
+    const { watch } = openWatch();
+    const sending = watch.sending(platformOf(conversation.account), conversation.user);
+    await expect.poll(async () => (await store.load(conversation)).blockedUntil).toBeGreaterThan(0);
+    await save(conversation, { call: null });
+    expect((await sending).waitedForShow).toBe(true);
+  });
+
+  test('waits for one that hangs no longer than half a second, and for a hide not at all', async () => {
+    const [hanging, hiding] = [newConversation(), newConversation()];
+    await save(hanging, { call: show });
+    await save(hiding, { call: { ...show, kind: 'hide' } });
+    const { watch } = openWatch();
+    expect((await watch.sending(platformOf(hiding.account), hiding.user)).waitedForShow).toBe(false);
+    expect((await watch.sending(platformOf(hanging.account), hanging.user)).waitedForShow).toBe(true);
+  });
+
+  test('goes at once while Redis is away, and fails with nothing', async () => {
+    const { watch, log } = openWatch({
+      blocks: { begin: away, look: away },
+      events: { tell: away },
+    });
+    const sending = await watch.sending(platformOf('shop'), 'u');
+    expect(sending.waitedForShow).toBe(false);
+    sending.over(accepted);
+    await expect.poll(() => log.lines.map(({ level }) => level)).toEqual(['warn']);
+    const asked = openWatch({
+      reachesRedis: () => false,
+      blocks: { begin: () => Promise.reject(new Error('it was asked')), look: away },
+    });
+    expect((await asked.watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
+  });
+
+  test('is no wait for a show where Redis only hangs', async () => {
+    const { watch } = openWatch({
+      blocks: { begin: () => new Promise(() => {}), look: away },
+    });
+    expect((await watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
+  });
+
+  test('waits once for a Redis that hangs, and again only after a second', async () => {
+    let asked = 0;
+    const hangs = (): Promise<never> => {
+      asked += 1;
+      return new Promise(() => {});
+    };
+    const { watch, set } = openWatch({ blocks: { begin: hangs, look: away } });
+    for (let count = 0; count < 20; count += 1) await watch.sending(platformOf('shop'), 'u');
+    expect(asked).toBe(1);
+    set(start + 1_000);
+    await watch.sending(platformOf('shop'), 'u');
+    expect(asked).toBe(2);
+  });
+
+  test('is told to the queue that waits for Redis, where the other does not take it', async () => {
+    const late: { event: Event; release: string | undefined }[] = [];
+    const { watch, log } = openWatch({
+      events: { tell: away },
+      later: {
+        tell: async (_, event, how) => {
+          late.push({ event, release: how?.release });
+        },
+      },
+    });
+    const conversation = await waiting();
+    (await watch.sending(platformOf(conversation.account), conversation.user)).over(accepted);
+    await expect.poll(() => late).toHaveLength(1);
+    expect(late[0]).toMatchObject({ event: { is: 'message', id: 'out' }, release: expect.any(String) });
+    expect(log.lines).toEqual([]);
+  });
+
+  test('that did not go out, or of which nobody knows, ends no turn', async () => {
+    const { watch, told, log, set } = openWatch();
+    const both = [await waiting(), await waiting()];
+    const [refused, lost] = await Promise.all(
+      both.map(({ account, user }) => watch.sending(platformOf(account), user)),
+    );
+    set(start + 300);
+    refused?.over({ is: 'refused', code: 45047, name: 'customer message count out of limit' });
+    lost?.over({ is: 'unknown' });
+    await expect.poll(() => told).toHaveLength(2);
+    expect(told.map(({ event }) => event)).toEqual([
+      { is: 'unblocked', doubt: false, at: start + 300 },
+      { is: 'unblocked', doubt: true, at: start + 300 },
+    ]);
+    expect(log.lines.map(({ message }) => message)).toEqual([
+      'The platform refused a message of the bot: customer message count out of limit.',
+    ]);
+  });
+});
+
+test("the bot's own typing call is told only where the platform accepted it", async () => {
+  const { watch, told } = openWatch();
+  const platform = platformOf('shop');
+  watch.typed(platform, 'u', { on: true, verdict: accepted });
+  watch.typed(platform, 'u', { on: false, verdict: accepted });
+  watch.typed(platform, 'u', { on: true, verdict: { is: 'unknown' } });
+  watch.typed(platform, 'u', { on: true, verdict: { is: 'refused', code: 45080, name: 'window' } });
+  expect(told.map(({ event }) => event)).toEqual([
+    { is: 'typed', on: true, at: start },
+    { is: 'typed', on: false, at: start },
+  ]);
+});

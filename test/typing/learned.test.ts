@@ -1,0 +1,178 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { EndedTurn, Evidence } from '../../src/core/state.ts';
+import { keys } from '../../src/redis/script.ts';
+import { type Accounts, createAccounts } from '../../src/typing/learned.ts';
+import { recordLog } from '../support/log.ts';
+import { handClock, type HandClock, scriptedPlatform } from '../support/queue-fakes.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let clock: HandClock;
+
+beforeAll(async () => {
+  server = await startRedis('embedded');
+  redis = server.connect();
+});
+beforeEach(async () => {
+  clock = handClock();
+  await redis.del(keys.accounts);
+});
+afterAll(() => server.stop());
+
+const shop = scriptedPlatform();
+const hour = 3_600_000;
+
+/** What one process knows. */
+const process = (isAuto = true): Accounts =>
+  createAccounts({ redis, clock, log: recordLog(), isAuto: () => isAuto });
+
+const ended = (...by: Evidence[]): EndedTurn[] =>
+  by.map((each, n) => ({ id: `turn-${n}`, seen: true, by: each, asked: false, openedAt: 0, at: 0 }));
+
+describe('an account that may not', () => {
+  const off = { is: 'account-off', code: 48001, remedy: 'Certify it.' } as const;
+
+  test('is off and mute for an hour, then tried again', async () => {
+    const accounts = process();
+    await accounts.switchOff(shop, off);
+    expect(accounts.rules(shop).mode).toBe('off');
+    const until = clock.now() + hour;
+    expect(accounts.of(shop)).toMatchObject({ offUntil: until, muteUntil: until, offCode: 48001 });
+    clock.set(until - 1);
+    expect(accounts.rules(shop).mode).toBe('off');
+    clock.set(until);
+    expect(accounts.rules(shop).mode).toBe('continuous');
+  });
+
+  test('is off in every process that has looked since', async () => {
+    const [one, other] = [process(), process()];
+    await one.switchOff(shop, off);
+    expect(other.rules(shop).mode).toBe('continuous');
+    await other.refresh();
+    expect(other.rules(shop).mode).toBe('off');
+    await other.switchOn(shop);
+    expect(one.rules(shop).mode).toBe('off');
+    await one.refresh();
+    expect(one.rules(shop).mode).toBe('continuous');
+  });
+
+  test('does not touch another one', async () => {
+    const accounts = process();
+    await accounts.switchOff(shop, off);
+    expect(accounts.rules({ ...shop, account: 'other' }).mode).toBe('continuous');
+    expect(accounts.rules({ ...shop, channel: 'nxcloud' }).mode).toBe('continuous');
+  });
+
+  test('that was never off is not written about when a call succeeds', async () => {
+    await process().switchOn(shop);
+    expect(await redis.exists(keys.accounts)).toBe(0);
+  });
+
+  test('stays off when one of its messages is refused as well', async () => {
+    const [one, other] = [process(), process()];
+    await one.switchOff(shop, off);
+    await one.mute(shop);
+    await other.refresh();
+    expect(other.of(shop)).toMatchObject({ offUntil: clock.now() + hour, offCode: 48001 });
+    expect(other.rules(shop).mode).toBe('off');
+  });
+
+  test('stays off when another process learns something else of it at the same moment', async () => {
+    const [one, other] = [process(), process()];
+    await Promise.all([one.switchOff(shop, off), other.noteEnds(shop, ended('status'))]);
+    const third = process();
+    await third.refresh();
+    expect(third.rules(shop)).toMatchObject({ mode: 'off', afterAck: 'renew' });
+  });
+
+  test('may still show where only its messages are refused', async () => {
+    const accounts = process();
+    await accounts.mute(shop);
+    expect(accounts.rules(shop).mode).toBe('continuous');
+    expect(accounts.isMute(shop)).toBe(true);
+    clock.set(clock.now() + hour);
+    expect(accounts.isMute(shop)).toBe(false);
+  });
+});
+
+describe('what to do after an acknowledgement, where it is to be learned', () => {
+  test.each(['gateway', 'status', 'echo', 'queue', 'control'] as const)(
+    'evidence from outside, %s: renew',
+    async (by) => {
+      const accounts = process();
+      await accounts.noteEnds(shop, ended(by));
+      expect(accounts.rules(shop).afterAck).toBe('renew');
+    },
+  );
+
+  test.each(['passive-reply', 'bot', 'reply-failed', 'deliveries', 'handoff', 'left', 'crowded'] as const)(
+    'what says nothing of later turns, %s: as it was',
+    async (by) => {
+      const accounts = process();
+      await accounts.noteEnds(shop, ended(by));
+      expect(accounts.of(shop).afterAck).toBeNull();
+    },
+  );
+
+  test('an end by hand of what was begun by hand, or of what was never begun: as it was', async () => {
+    const accounts = process();
+    const [end] = ended('control');
+    await accounts.noteEnds(shop, end ? [{ ...end, asked: true }] : []);
+    await accounts.noteEnds(shop, end ? [{ ...end, seen: false }] : []);
+    expect(accounts.of(shop).afterAck).toBeNull();
+  });
+
+  test('three deadlines in a row: keep', async () => {
+    const accounts = process();
+    const renewing = { ...shop, rules: { ...shop.rules, afterAck: 'renew' } } as const;
+    await accounts.noteEnds(renewing, ended('deadline', 'deadline'));
+    expect(accounts.rules(renewing).afterAck).toBe('renew');
+    await accounts.noteEnds(renewing, ended('deadline'));
+    expect(accounts.rules(renewing).afterAck).toBe('keep');
+  });
+
+  test('evidence in between starts the count anew', async () => {
+    const accounts = process();
+    await accounts.noteEnds(shop, ended('deadline', 'deadline', 'status', 'deadline', 'deadline'));
+    expect(accounts.rules(shop).afterAck).toBe('renew');
+  });
+
+  test.each(['passive-reply', 'reply-failed', 'deliveries', 'handoff', 'left', 'crowded'] as const)(
+    '%s says nothing of it',
+    async (by) => {
+      await process().noteEnds(shop, ended(by, by, by));
+      expect(await redis.exists(keys.accounts)).toBe(0);
+    },
+  );
+
+  test('the same evidence again writes nothing', async () => {
+    const accounts = process();
+    await accounts.noteEnds(shop, ended('status'));
+    await redis.del(keys.accounts);
+    await accounts.noteEnds(shop, ended('status'));
+    expect(await redis.exists(keys.accounts)).toBe(0);
+  });
+
+  test('is shared', async () => {
+    await process().noteEnds(shop, ended('status'));
+    const other = process();
+    await other.refresh();
+    expect(other.rules(shop).afterAck).toBe('renew');
+  });
+
+  test('nothing, where the operator has decided', async () => {
+    const accounts = process(false);
+    await accounts.noteEnds(shop, ended('status'));
+    expect(accounts.rules(shop).afterAck).toBe('keep');
+    expect(await redis.exists(keys.accounts)).toBe(0);
+  });
+});
+
+test('what an earlier release wrote of an account is completed', async () => {
+  await redis.hset(keys.accounts, 'wechat/shop/habit', JSON.stringify({ afterAck: 'renew' }));
+  const accounts = process();
+  await accounts.refresh();
+  expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0, unheard: 0 });
+});

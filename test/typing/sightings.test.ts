@@ -1,0 +1,62 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Place } from '../../src/core/roster.ts';
+import { createSightings, sightsOf } from '../../src/typing/learned.ts';
+import { recordLog } from '../support/log.ts';
+import { handClock, type HandClock } from '../support/queue-fakes.ts';
+
+const shop: Place = { channel: 'wechat', account: 'shop' };
+const hour = 3_600_000;
+
+let clock: HandClock;
+let hash: Record<string, string>;
+let writes: string[];
+let down: boolean;
+beforeEach(() => {
+  clock = handClock();
+  [hash, writes, down] = [{}, [], false];
+});
+
+const redis = {
+  hset: async (_: string, field: string, value: string) => {
+    writes.push(field);
+    if (down) throw new Error('Redis is away');
+    hash[field] = value;
+  },
+};
+
+const process = () => createSightings({ redis, clock, log: recordLog() });
+
+describe('what is seen of an account', () => {
+  test('is noted with its time, and only its own is read', () => {
+    const saw = process();
+    saw(shop, ['message', 'end-by-gateway']);
+    saw({ ...shop, account: 'shop-2' }, ['status']);
+    expect(sightsOf(hash, shop)).toEqual({ message: clock.now(), 'end-by-gateway': clock.now() });
+    expect(sightsOf(hash, { ...shop, account: 'shop-2' })).toEqual({ status: clock.now() });
+  });
+
+  test('is written once an hour', () => {
+    const saw = process();
+    saw(shop, ['message', 'message']);
+    clock.set(clock.now() + hour - 1);
+    saw(shop, ['message']);
+    expect(writes).toHaveLength(1);
+    clock.set(clock.now() + 1);
+    saw(shop, ['message']);
+    expect(writes).toHaveLength(2);
+    expect(sightsOf(hash, shop).message).toBe(clock.now());
+  });
+
+  test('is tried again in a minute when Redis is away, and nobody hears of it', async () => {
+    const saw = process();
+    down = true;
+    saw(shop, ['message']);
+    await Promise.resolve();
+    saw(shop, ['message']);
+    expect(writes).toHaveLength(1);
+    down = false;
+    clock.set(clock.now() + 60_000);
+    saw(shop, ['message']);
+    expect(sightsOf(hash, shop)).toEqual({ message: clock.now() });
+  });
+});

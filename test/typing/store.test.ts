@@ -1,0 +1,165 @@
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Conversation, conversationId } from '../../src/core/platform.ts';
+import { initialState, type State } from '../../src/core/state.ts';
+import { keys } from '../../src/redis/script.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
+import { newConversation } from '../support/queue-fakes.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let store: Store;
+
+beforeAll(async () => {
+  server = await startRedis('embedded');
+  redis = server.connect();
+  store = createStore(redis);
+});
+afterAll(() => server.stop());
+
+const minute = 60_000;
+const stateWith = (changes: Partial<State>): State => ({ ...initialState, ...changes });
+
+describe('a conversation’s state', () => {
+  test('that was never saved is the initial one', async () => {
+    expect(await store.load(newConversation())).toEqual({
+      raw: null,
+      state: initialState,
+      blockedUntil: 0,
+    });
+  });
+
+  test('comes back as it was saved, and expires', async () => {
+    const conversation = newConversation();
+    const to = stateWith({ n: 7, messageId: '24180351648420683' });
+    expect(await store.save(conversation, { from: null, to, keepMs: minute })).toBe(true);
+    expect((await store.load(conversation)).state).toEqual(to);
+    const left = await redis.pttl(keys.state(conversationId(conversation)));
+    expect(left).toBeGreaterThan(minute - 5000);
+    expect(left).toBeLessThanOrEqual(minute);
+  });
+
+  test('of two writers that read the same, one saves', async () => {
+    const conversation = newConversation();
+    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute });
+    const other = createStore(server.connect());
+    const [mine, theirs] = await Promise.all([store.load(conversation), other.load(conversation)]);
+    const saved = await Promise.all([
+      store.save(conversation, { from: mine.raw, to: stateWith({ n: 2 }), keepMs: minute }),
+      other.save(conversation, { from: theirs.raw, to: stateWith({ n: 3 }), keepMs: minute }),
+    ]);
+    expect(saved.toSorted()).toEqual([false, true]);
+    expect((await store.load(conversation)).state.n).toBe(saved[0] ? 2 : 3);
+  });
+
+  test('that somebody else began meanwhile is not overwritten', async () => {
+    const conversation = newConversation();
+    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute });
+    expect(await store.save(conversation, { from: null, to: initialState, keepMs: minute })).toBe(false);
+  });
+
+  test('that is saved again, for the answer to the first time was lost, counts as saved', async () => {
+    const conversation = newConversation();
+    const change = { from: null, to: stateWith({ n: 1 }), keepMs: minute };
+    expect(await store.save(conversation, change)).toBe(true);
+    expect(await store.save(conversation, change)).toBe(true);
+  });
+
+  test('of a version that this release does not know is forgotten, and can be replaced', async () => {
+    const conversation = newConversation();
+    await redis.set(keys.state(conversationId(conversation)), JSON.stringify({ v: 2, n: 9 }));
+    const { raw, state } = await store.load(conversation);
+    expect(state).toEqual(initialState);
+    expect(await store.save(conversation, { from: raw, to: initialState, keepMs: minute })).toBe(true);
+  });
+
+  test('that an earlier release of this version wrote gets what it lacks', async () => {
+    const conversation = newConversation();
+    await redis.set(keys.state(conversationId(conversation)), JSON.stringify({ v: 1, n: 9 }));
+    expect((await store.load(conversation)).state).toEqual(stateWith({ n: 9 }));
+  });
+});
+
+const record = (conversation: Conversation, key: string, at: number, messageId: string | null = key) =>
+  store.record(conversation, { key, messageId, at });
+
+describe('the record of the last interaction', () => {
+  test('is nothing at first', async () => {
+    expect(await store.last(newConversation())).toEqual({ at: null, messageId: null });
+  });
+
+  test('holds time and id of the newest message, for a day', async () => {
+    const conversation = newConversation();
+    await record(conversation, 'a', 1000);
+    await record(conversation, 'b', 2000);
+    expect(await store.last(conversation)).toEqual({ at: 2000, messageId: 'b' });
+    const left = await redis.pttl(keys.last(conversationId(conversation)));
+    expect(left).toBeGreaterThan(24 * 60 * minute - 5000);
+  });
+
+  test('a repeat moves nothing, however many messages came between, up to seven', async () => {
+    const conversation = newConversation();
+    for (let n = 1; n <= 8; n += 1) await record(conversation, `key-${n}`, n * 1000);
+    await record(conversation, 'key-1', 60_000);
+    expect(await store.last(conversation)).toEqual({ at: 8000, messageId: 'key-8' });
+  });
+
+  test('a key that is part of another one is no repeat', async () => {
+    const conversation = newConversation();
+    await record(conversation, 'wamid.1%', 1000);
+    await record(conversation, 'wamid.1', 2000);
+    await record(conversation, 'id.1', 3000);
+    expect(await store.last(conversation)).toEqual({ at: 3000, messageId: 'id.1' });
+  });
+
+  test('it remembers eight keys and no more', async () => {
+    const conversation = newConversation();
+    for (let n = 1; n <= 9; n += 1) await record(conversation, `key-${n}`, n * 1000);
+    const seen = await redis.hget(keys.last(conversationId(conversation)), 'seen');
+    expect(seen).toBe('key-9 key-8 key-7 key-6 key-5 key-4 key-3 key-2');
+  });
+
+  test('a message that is older than the last moves nothing', async () => {
+    const conversation = newConversation();
+    await record(conversation, 'b', 2000);
+    await record(conversation, 'a', 1999);
+    expect(await store.last(conversation)).toEqual({ at: 2000, messageId: 'b' });
+  });
+
+  test('a message without an id leaves the id of the one before', async () => {
+    const conversation = newConversation();
+    await record(conversation, 'a', 1000);
+    await record(conversation, 'click', 2000, null);
+    expect(await store.last(conversation)).toEqual({ at: 2000, messageId: 'a' });
+  });
+
+  test('is ahead of the state where the event still waits in the queue', async () => {
+    const conversation = newConversation();
+    const to = stateWith({ lastInteractionAt: 1000, messageId: 'a' });
+    await store.save(conversation, { from: null, to, keepMs: minute });
+    await record(conversation, 'b', 2000);
+    expect((await store.load(conversation)).state).toEqual({
+      ...to,
+      lastInteractionAt: 2000,
+      messageId: 'b',
+      messageAt: 2000,
+    });
+  });
+
+  test('without an id leaves the one in the state', async () => {
+    const conversation = newConversation();
+    const to = stateWith({ lastInteractionAt: 1000, messageId: 'a' });
+    await store.save(conversation, { from: null, to, keepMs: minute });
+    await record(conversation, 'click', 2000, null);
+    expect((await store.load(conversation)).state).toEqual({ ...to, lastInteractionAt: 2000 });
+  });
+
+  test('is behind the state where a message of ours was the last interaction', async () => {
+    const conversation = newConversation();
+    await record(conversation, 'a', 1000);
+    const to = stateWith({ lastInteractionAt: 3000, messageId: 'b' });
+    await store.save(conversation, { from: null, to, keepMs: minute });
+    expect((await store.load(conversation)).state).toEqual(to);
+  });
+});

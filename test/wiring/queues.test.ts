@@ -1,0 +1,593 @@
+/** Events, timers and reply jobs on their way through real queues and workers. */
+import { once } from 'node:events';
+import { Queue, UnrecoverableError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Happening, LateSend, Outcome, Platform } from '../../src/core/platform.ts';
+import type { Clock } from '../../src/core/ports.ts';
+import type { Event } from '../../src/core/state.ts';
+import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
+import { prefix } from '../../src/redis/script.ts';
+import { createDeliveries } from '../../src/replies/delivery.ts';
+import { listFailed, retryFailed } from '../../src/replies/failed.ts';
+import { createIntake, type Intake } from '../../src/replies/intake.ts';
+import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
+import { queueNames, type ReplyJob, type TypingJob } from '../../src/typing/jobs.ts';
+import { createAccounts } from '../../src/typing/learned.ts';
+import { createStore } from '../../src/typing/store.ts';
+import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
+import {
+  answerOf,
+  atMost,
+  deferred,
+  newConversation,
+  recordEvents,
+  scriptedPlatform,
+  type ScriptedPlatform,
+} from '../support/queue-fakes.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let typing: Queue<TypingJob>;
+let replies: Queue<ReplyJob>;
+let events: EventQueue;
+const due: number[] = [];
+const releases: (() => Promise<unknown>)[] = [];
+
+const clock: Clock = { now: () => Date.now(), sleep: async () => {} };
+const alarm = {
+  at: (time: number) => {
+    due.push(time);
+  },
+  close: () => {},
+};
+
+beforeAll(async () => {
+  server = await startRedis('embedded');
+  redis = server.connect();
+  const shared = { connection: redis, prefix, streams: { events: { maxLen: server.eventsMaxLen } } };
+  typing = new Queue(queueNames.typing, shared);
+  replies = new Queue(queueNames.replies, shared);
+  events = createEventQueue({ queue: typing, alarm, clock });
+});
+afterEach(async () => {
+  for (const release of releases.splice(0).toReversed()) await release();
+  await typing.obliterate({ force: true });
+  await replies.obliterate({ force: true });
+});
+afterAll(async () => {
+  await typing.close();
+  await replies.close();
+  await server.stop();
+});
+
+/** This process's clock, and one that is a minute ahead of it: BullMQ reads the first. */
+const clocks = [
+  ['the same as', clock],
+  ['a minute ahead of', { ...clock, now: () => Date.now() + 60_000 }],
+] as const;
+
+function inbound(turn: string, phase: 'working' | 'passed' = 'working'): Event {
+  const message = { sentAt: 0, messageId: turn, opensTurn: true, interaction: true } as const;
+  return { is: 'inbound', turn, ...message, phase, at: clock.now() };
+}
+
+/** Works off the typing queue, one job at a time; resolves with its first events. */
+function firstEvents(count: number): Promise<Event[]> {
+  const seen: Event[] = [];
+  const all = deferred<Event[]>();
+  const worker = new Worker<TypingJob>(
+    queueNames.typing,
+    async ({ data }) => {
+      seen.push(data.event);
+      if (seen.length === count) all.resolve(seen);
+    },
+    { connection: redis, prefix },
+  );
+  worker.on('error', () => {});
+  releases.push(() => worker.close());
+  return all.promise;
+}
+
+/** A worker whose every job fails. */
+function failingWorker(reason: () => Error): Worker {
+  const options = { connection: redis, prefix };
+  const worker = new Worker<TypingJob>(queueNames.typing, () => Promise.reject(reason()), options);
+  worker.on('error', () => {});
+  return worker;
+}
+
+async function left(queue: Queue): Promise<number> {
+  return queue.getJobCountByTypes('waiting', 'active', 'delayed', 'prioritized', 'failed', 'completed');
+}
+
+describe('an event', () => {
+  test('of a repeated push is told once, even when the first was worked off long ago', async () => {
+    const conversation = newConversation();
+    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
+    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
+    expect(await left(typing)).toBe(1);
+    await firstEvents(1);
+    await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
+    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
+    expect(await left(typing)).toBe(0);
+  });
+
+  test('of the same message id on another account is another one', async () => {
+    const conversation = newConversation();
+    await events.tell(conversation, inbound('b'), { repeatsMs: 60_000 });
+    await events.tell({ ...conversation, account: 'other' }, inbound('b'), { repeatsMs: 60_000 });
+    expect(await left(typing)).toBe(2);
+  });
+
+  test('of each delivery in pass mode is told', async () => {
+    const conversation = newConversation();
+    await events.tell(conversation, inbound('c', 'passed'), { repeatsMs: 60_000 });
+    await events.tell(conversation, inbound('c', 'passed'), { repeatsMs: 60_000 });
+    expect(await left(typing)).toBe(2);
+  });
+
+  test('that ends something comes before messages, which come before wake-ups', async () => {
+    const conversation = newConversation();
+    await events.arm(conversation, { n: 1, at: clock.now() - 1 });
+    await events.tell(conversation, inbound('d'), { repeatsMs: 60_000 });
+    await events.tell(conversation, { is: 'left', at: clock.now() });
+    expect((await firstEvents(3)).map(({ is }) => is)).toEqual(['left', 'inbound', 'wake']);
+  });
+});
+
+describe('a wake-up', () => {
+  test('fires once, when it is due, with its number', async () => {
+    const conversation = newConversation();
+    const at = clock.now() + 30;
+    await events.arm(conversation, { n: 7, at });
+    expect(due.at(-1)).toBe(at);
+    const [event] = await firstEvents(1);
+    expect(clock.now()).toBeGreaterThanOrEqual(at);
+    expect(event).toMatchObject({ is: 'wake', timer: 7 });
+    await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
+  });
+
+  test('that is disarmed does not fire', async () => {
+    const conversation = newConversation();
+    await events.arm(conversation, { n: 1, at: clock.now() + 20 });
+    await events.arm(conversation, { n: 2, at: clock.now() + 40 });
+    await events.disarm(conversation, 1);
+    expect(await firstEvents(1)).toMatchObject([{ timer: 2 }]);
+    expect(await left(typing)).toBeLessThanOrEqual(1);
+  });
+
+  test('can be disarmed after it fired, and where none was armed', async () => {
+    const conversation = newConversation();
+    await events.arm(conversation, { n: 1, at: clock.now() });
+    await firstEvents(1);
+    await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
+    await expect(events.disarm(conversation, 1)).resolves.toBeUndefined();
+    await expect(events.disarm(conversation, 99)).resolves.toBeUndefined();
+  });
+
+  test('that failed for good does not stand in the way of the next with its number', async () => {
+    const conversation = newConversation();
+    const failing = failingWorker(() => new UnrecoverableError('out of memory'));
+    await events.arm(conversation, { n: 1, at: clock.now() });
+    await once(failing, 'failed');
+    await failing.close();
+    expect(await left(typing)).toBe(0);
+    await events.arm(conversation, { n: 1, at: clock.now() });
+    expect(await firstEvents(1)).toMatchObject([{ timer: 1 }]);
+  });
+
+  test.each<Event>([{ is: 'wake', timer: 1, at: 1 }, { is: 'left', at: 1 }, inbound('e')])(
+    'or other event is not lost when Redis fails while it is judged: $is',
+    async (event) => {
+      const conversation = newConversation();
+      const failing = failingWorker(() => new Error('out of memory'));
+      if (event.is === 'wake') await events.arm(conversation, { n: event.timer, at: event.at });
+      else await events.tell(conversation, event, { repeatsMs: 1000 });
+      await once(failing, 'failed');
+      await failing.close();
+      expect(await left(typing)).toBe(1);
+      const [job] = await typing.getDelayed();
+      await job?.promote();
+      expect((await firstEvents(1))[0]?.is).toBe(event.is);
+    },
+  );
+});
+
+interface Bot {
+  /** The attempts that the bot was asked in. */
+  attempts: string[];
+  asked: Promise<OutboundRequest>;
+  send: (request: OutboundRequest) => Promise<Answer>;
+}
+
+function botThat(answers: (request: OutboundRequest) => Promise<Answer>): Bot {
+  const attempts: string[] = [];
+  const asked = deferred<OutboundRequest>();
+  return {
+    attempts,
+    asked: asked.promise,
+    send: (request) => {
+      attempts.push(headerOf(request.headers, 'X-Keeptyping-Attempt') ?? '');
+      asked.resolve(request);
+      return answers(request);
+    },
+  };
+}
+
+/** One process's workers. */
+function work(
+  platform: Platform,
+  bot: Bot,
+  how: { log?: RecordedLog; places?: number; replies?: number; clock?: Clock } = {},
+): Workers {
+  const { log = recordLog(), places = 8, replies: most = 1_000, clock: time = clock } = how;
+  const connection = server.connect();
+  const store = createStore(connection);
+  const accounts = createAccounts({ redis: connection, clock: time, log, isAuto: () => false });
+  const platformOf = (): Platform => platform;
+  const timers = createEventQueue({ queue: typing, alarm, clock: time });
+  const shared = { store, events: timers, accounts, clock: time, log, platformOf };
+  const workers = createWorkers({
+    connection,
+    perform: { ...shared, shares: atMost(places) },
+    reply: {
+      ...shared,
+      shares: atMost(most),
+      deliveries: createDeliveries(connection),
+      send: bot.send,
+      notify: async () => 0,
+      makeWay: async () => null,
+      botOf: () => ({ url: 'http://bot/', timeoutMs: 1000, retry: 'safe', concurrency: null }),
+    },
+    typingConcurrency: 10,
+    replyConcurrency: 10,
+    log,
+  });
+  releases.push(() => workers.close(100));
+  return workers;
+}
+
+function neverAdded(): never {
+  throw new Error('the push is not in the queue');
+}
+
+let pushes = 0;
+
+/** A push of one message, as the web hands it over. */
+function push(happenings?: Happening[]) {
+  const key = `push-${(pushes += 1)}`;
+  const user = `openid-of-${key}`;
+  const message = { is: 'inbound', user, key, messageId: key, type: 'text', sentAt: 0 } as const;
+  return {
+    key,
+    happenings: happenings ?? [{ ...message, opensTurn: true, interaction: true }],
+    push: { method: 'POST', rawQuery: 'nonce=1', headers: [], body: Buffer.from([0, 255, 10]) },
+  };
+}
+
+function intakeWith(told: EventQueue = events): Intake {
+  return createIntake({ replies, events: told, store: createStore(redis), clock });
+}
+
+describe('the typing worker', () => {
+  test.each(['CN.13491208655302741918:1', 'a/b%2Fc', '{你好} *', '+86-138'])(
+    'shows, renews and hides for a user called %s',
+    async (user) => {
+      const platform = scriptedPlatform({ rules: { lifetime: 1_000, renewMargin: 5, hideRetry: 10 } });
+      work(
+        platform,
+        botThat(() => Promise.reject(new Error('no bot'))),
+      );
+      const conversation = { ...newConversation(), user };
+      await events.tell(conversation, inbound(`turn-${user}`), { repeatsMs: 60_000 });
+      await expect.poll(() => platform.calls.length, { interval: 5 }).toBeGreaterThan(1);
+      await events.tell(conversation, { is: 'left', at: clock.now() });
+      await expect.poll(() => platform.calls.at(-1), { interval: 5 }).toBe(`hide ${user}`);
+      expect(platform.calls.slice(0, 2)).toEqual([`show ${user}`, `show ${user}`]);
+      await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
+    },
+  );
+});
+
+const answering = (): Bot => botThat(async () => answerOf('<xml>hello</xml>'));
+
+describe('a reply job', () => {
+  test('is carried through once, and leaves nothing of the push behind', async () => {
+    const platform = scriptedPlatform();
+    const bot = answering();
+    const received = push();
+    await intakeWith().enqueue(platform, received);
+    await intakeWith().enqueue(platform, received);
+    expect(await left(replies)).toBe(1);
+    work(platform, bot);
+    const { body } = await bot.asked;
+    expect(body).toEqual(Buffer.from([0, 255, 10]));
+    await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
+    expect(platform.sent).toEqual([{ user: `openid-of-${received.key}`, body: '<xml>hello</xml>' }]);
+    await intakeWith().enqueue(platform, received);
+    expect(await left(replies)).toBe(0);
+    const stored = await redis.keys(`${prefix}:${queueNames.replies}:*`);
+    expect(stored.filter((key) => /:\d+$/.test(key))).toEqual([]);
+  });
+
+  test('is added again where its answer has to be sent another way', async () => {
+    const received = push();
+    await intakeWith().enqueue(scriptedPlatform(), received);
+    await intakeWith().redeliver(scriptedPlatform(), received);
+    expect(await left(replies)).toBe(2);
+  });
+
+  test.each(clocks)(
+    'goes back to the queue when its process stops, and another one asks the bot again at once (our clock is %s the local one)',
+    async (_, time) => {
+      const platform = scriptedPlatform();
+      const hanging = botThat(
+        ({ signal }) =>
+          new Promise((_, reject) => {
+            signal?.addEventListener('abort', () => reject(new NoAnswer('aborted', { begun: true })));
+          }),
+      );
+      const stopping = work(platform, hanging, { clock: time });
+      await intakeWith().enqueue(platform, push());
+      await hanging.asked;
+      await stopping.close(1);
+      expect(platform.sent).toEqual([]);
+      expect(await left(replies)).toBe(1);
+      const bot = answering();
+      work(platform, bot, { clock: time });
+      await expect.poll(() => left(replies), { interval: 5, timeout: 4000 }).toBe(0);
+      expect(hanging.attempts).toEqual(['1']);
+      expect(bot.attempts).toEqual(['2']);
+      expect(platform.sent).toHaveLength(1);
+    },
+  );
+
+  test('that only had to wait for a place is a first call all the same', async () => {
+    const platform = scriptedPlatform();
+    const gate = deferred<Answer>();
+    const [slow, quick] = [botThat(() => gate.promise), answering()];
+    const bot: Bot = {
+      ...quick,
+      send: (request) => (slow.attempts.length === 0 ? slow : quick).send(request),
+    };
+    work(platform, bot, { replies: 1 });
+    await intakeWith().enqueue(platform, push());
+    await slow.asked;
+    await intakeWith().enqueue(platform, push());
+    await expect.poll(async () => (await replies.getDelayedCount()) > 0, { interval: 5 }).toBe(true);
+    gate.resolve(answerOf('success'));
+    await expect.poll(() => left(replies), { interval: 5, timeout: 4_000 }).toBe(0);
+    expect([slow.attempts, quick.attempts]).toEqual([['1'], ['1']]);
+  });
+
+  test('that can end within the grace is left to end', async () => {
+    const platform = scriptedPlatform();
+    const answer = deferred<Answer>();
+    const bot = botThat(() => answer.promise);
+    const workers = work(platform, bot);
+    await intakeWith().enqueue(platform, push());
+    await bot.asked;
+    const closed = workers.close(10_000);
+    answer.resolve(answerOf('<xml>hello</xml>'));
+    await closed;
+    expect(platform.sent).toHaveLength(1);
+    expect(await left(replies)).toBe(0);
+  });
+
+  test('that failed for good is not tried again, and is kept with its push and reason', async () => {
+    const platform = scriptedPlatform();
+    const log = recordLog();
+    const bot = botThat(async () => answerOf('secret words', 500));
+    const received = push();
+    work(platform, bot, { log });
+    await intakeWith().enqueue(platform, received);
+    await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
+    const [job] = await replies.getFailed();
+    expect(job?.failedReason).toBe('The bot answered with status 500.');
+    expect(job?.data).toMatchObject({ key: received.key, push: { rawQuery: 'nonce=1' } });
+    expect(job?.opts.removeOnFail).toEqual({ age: 24 * 60 * 60, count: 1000 });
+    expect(bot.attempts).toEqual(['1']);
+    expect(JSON.stringify(log.lines)).not.toContain('secret words');
+  });
+
+  test('is tried again where the bot cannot have begun, and fails with its last try', async () => {
+    const platform = scriptedPlatform();
+    const bot = botThat(async () => answerOf('', 503));
+    const received = push();
+    await intakeWith().enqueue(platform, received);
+    const [enqueued] = await replies.getJobs();
+    expect(enqueued?.opts).toMatchObject({ attempts: 3, backoff: { type: 'fixed', delay: 1000 } });
+    // The same job, with no time between its tries.
+    await replies.obliterate({ force: true });
+    await replies.add('reply', enqueued?.data ?? neverAdded(), { attempts: 3 });
+    const log = recordLog();
+    work(platform, bot, { log });
+    await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
+    expect(bot.attempts).toEqual(['1', '2', '3']);
+    const ends = () => log.lines.filter(({ message }) => message === 'turn ended');
+    await expect.poll(ends, { interval: 5 }).toMatchObject([{ fields: { by: 'reply-failed' } }]);
+  });
+});
+
+describe('a job that failed for good', () => {
+  test('is listed with its reason and without its message, and runs again by hand', async () => {
+    const outcomes: LateSend[] = [{ is: 'unknown', cause: 'ECONNRESET' }];
+    const sent: string[] = [];
+    const platform: Platform = {
+      ...scriptedPlatform(),
+      sendLate: async (user) => {
+        sent.push(user);
+        return outcomes.shift() ?? { is: 'sent' };
+      },
+    };
+    const bot = answering();
+    const received = push();
+    work(platform, bot);
+    expect(await listFailed(replies)).toBe('No reply job has failed.\n');
+    await intakeWith().enqueue(platform, received);
+    await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
+    const line = await listFailed(replies);
+    expect(line).toMatch(/outcome unknown: ECONNRESET\n$/);
+    expect(line).toContain(`wechat/shop/${received.key}`);
+    expect(line).not.toContain('hello');
+    const deliveries = createDeliveries(redis);
+    const [id = ''] = line.split(' ');
+    expect(await retryFailed({ replies, deliveries }, id)).toBe(`The reply job ${id} runs again.\n`);
+    await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
+    expect(sent).toHaveLength(2);
+    expect(bot.attempts).toEqual(['1']);
+  });
+
+  test('that is not there is said so', async () => {
+    const deliveries = createDeliveries(redis);
+    expect(await retryFailed({ replies, deliveries }, '999')).toBe(
+      'There is no failed reply job 999: npm run replies lists them.\n',
+    );
+  });
+});
+
+describe('a job that has to wait', () => {
+  test.each(clocks)(
+    'for another process that may still be sending comes back then, and counts no try (our clock is %s the local one)',
+    async (_, time) => {
+      const platform = scriptedPlatform();
+      const received = push();
+      const deliveries = createDeliveries(redis);
+      const id = `wechat/shop/${received.key}`;
+      await deliveries.offer(id, answerOf('<xml>hello</xml>'), time.now());
+      await deliveries.take(id, time.now() - 18_500);
+      await intakeWith().enqueue(platform, received);
+      work(platform, answering(), { clock: time });
+      await expect.poll(() => replies.getFailedCount(), { interval: 5, timeout: 4000 }).toBe(1);
+      const [job] = await replies.getFailed();
+      expect(job?.failedReason).toMatch(/^outcome unknown/);
+      expect(job?.attemptsStarted).toBe(2);
+      expect(job?.attemptsMade).toBe(1);
+      expect(platform.sent).toEqual([]);
+    },
+  );
+
+  test.each(clocks)(
+    'for a place among the calls of its account gets one at once (our clock is %s the local one)',
+    async (_, time) => {
+      const arrived = deferred();
+      const first = deferred<Outcome>();
+      const answers = [first.promise];
+      const platform = scriptedPlatform({
+        show: () => {
+          arrived.resolve();
+          return answers.shift() ?? { is: 'done' };
+        },
+      });
+      const log = recordLog();
+      work(platform, answering(), { log, places: 1, clock: time });
+      const [one, other] = [newConversation(), newConversation()];
+      await events.tell(one, { ...inbound(one.user), at: time.now() }, { repeatsMs: 60_000 });
+      await arrived.promise;
+      await events.tell(other, { ...inbound(other.user), at: time.now() }, { repeatsMs: 60_000 });
+      await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
+      first.resolve({ is: 'done' });
+      await expect
+        .poll(() => platform.calls, { interval: 5, timeout: 4000 })
+        .toEqual([`show ${one.user}`, `show ${other.user}`]);
+      expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([]);
+    },
+  );
+});
+
+describe('what a push says', () => {
+  const happening = { is: 'inbound', user: 'u', key: 'k', messageId: 'm', type: 'text', sentAt: 7 } as const;
+  const platform: ScriptedPlatform = scriptedPlatform();
+
+  async function toldOf(...happenings: Happening[]): Promise<object[]> {
+    const told = recordEvents();
+    await intakeWith(told).tell(platform, happenings, 'working');
+    return told.told.map(({ user, event: { at, ...event } }) => ({ user, ...event, dated: at > 0 }));
+  }
+
+  test.each<[string, Happening, object[]]>([
+    [
+      'a message',
+      { ...happening, opensTurn: true, interaction: true },
+      [
+        {
+          user: 'u',
+          is: 'inbound',
+          turn: 'k',
+          sentAt: 7,
+          messageId: 'm',
+          opensTurn: true,
+          interaction: true,
+          phase: 'working',
+        },
+      ],
+    ],
+    [
+      'an act that is neither question nor interaction',
+      { ...happening, opensTurn: false, interaction: false },
+      [],
+    ],
+    [
+      'a status',
+      { is: 'evidence', user: 'u', evidence: 'status', sentAt: 9, messageId: 'out' },
+      [{ user: 'u', is: 'message', by: 'status', sentAt: 9, id: 'out' }],
+    ],
+    [
+      'a human who hands back',
+      { is: 'handoff', user: 'u', on: false },
+      [{ user: 'u', is: 'resumed', by: 'session' }],
+    ],
+    ['a user who left', { is: 'left', user: 'u' }, [{ user: 'u', is: 'left' }]],
+  ])('%s', async (_, said, expected) => {
+    expect(await toldOf(said)).toEqual(expected.map((event) => ({ ...event, dated: true })));
+  });
+
+  test('a human who takes over has the conversation for half an hour', async () => {
+    const before = clock.now();
+    const [paused] = await toldOf({ is: 'handoff', user: 'u', on: true });
+    expect(paused).toMatchObject({ user: 'u', is: 'paused' });
+    const until = paused && 'until' in paused ? Number(paused.until) : 0;
+    expect(until - before).toBeGreaterThanOrEqual(30 * 60_000);
+    expect(until - clock.now()).toBeLessThanOrEqual(30 * 60_000);
+  });
+
+  test('is recorded and added together, in one round trip', () => {
+    const asked: string[] = [];
+    const never = (what: string) => () => {
+      asked.push(what);
+      return new Promise<never>(() => {});
+    };
+    const slow = {
+      replies,
+      events: { ...recordEvents(), tell: never('told') },
+      store: { ...createStore(redis), record: never('recorded') },
+      clock,
+    };
+    const two = ['one', 'two'].map((user) => ({ ...happening, user, opensTurn: true, interaction: true }));
+    void createIntake(slow).tell(platform, two, 'working');
+    expect(asked.sort()).toEqual(['recorded', 'recorded', 'told', 'told']);
+  });
+
+  test('only an interaction is recorded as one', async () => {
+    const store = createStore(redis);
+    const of = (user: string) => store.last({ channel: 'wechat', account: 'shop', user });
+    await toldOf({ ...happening, user: 'spoke', opensTurn: false, interaction: true });
+    await toldOf({ ...happening, user: 'read', opensTurn: true, interaction: false });
+    expect((await of('spoke')).messageId).toBe('m');
+    expect((await of('read')).at).toBeNull();
+  });
+
+  test('the job names the turns that its answer ends', async () => {
+    const received = push([
+      { is: 'evidence', user: 'one', evidence: 'status', sentAt: 1, messageId: null },
+      { ...happening, user: 'two', key: 'two-key', opensTurn: true, interaction: true },
+      { ...happening, user: 'three', opensTurn: false, interaction: true },
+    ]);
+    await intakeWith().enqueue(platform, received);
+    const [job] = await replies.getJobs();
+    expect(job?.data.turns).toEqual([{ user: 'two', turn: 'two-key' }]);
+  });
+});
