@@ -1,4 +1,10 @@
-import { type Agent, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import {
+  type Agent,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
@@ -112,4 +118,10 @@ function say(response: ServerResponse, { status, type, text }: Said): void {
   const headers = { 'Content-Type': `${type}; charset=utf-8`, 'Content-Length': Buffer.byteLength(text) };
   // By name: the words of an answer that could not be written may stand there still.
   response.writeHead(status, STATUS_CODES[status], headers).end(text);
+}
+
+/** The gateway streams what it passes on: it comes before everything that reads. */
+export function withGateway(gateway: Gateway, otherwise: RequestListener): RequestListener {
+  return (request, response) =>
+    isForGateway(request.url ?? '') ? gateway(request, response) : otherwise(request, response);
 }

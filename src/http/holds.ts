@@ -1,10 +1,8 @@
 import type { Answer } from '../core/wire.ts';
+import type { Deliveries } from '../replies/delivery.ts';
 
 /** What the holder of a connection does with the shared record of a delivery. */
-export interface HeldDeliveries {
-  claim(id: string, holder: string): Promise<Answer | null>;
-  leave(id: string, holder: string): Promise<Answer | null>;
-}
+export type HeldDeliveries = Pick<Deliveries, 'claim' | 'leave'>;
 
 export interface Waiting {
   limitMs: number;

@@ -1,12 +1,12 @@
-import { badGateway, botRequest, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
-import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
+import { badGateway, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
+import type { Answer } from '../core/wire.ts';
+import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
 import type { Asked } from '../replies/direct.ts';
 import { hangUpOf, write } from './respond.ts';
 import {
   holdLeft,
   meaningOf,
   type Task,
-  tellCall,
   tellDelivery,
   tellEnd,
   tellReached,
@@ -208,9 +208,7 @@ async function late(deps: WebDeps, task: Task, hangUp: AbortSignal): Promise<'la
   return 'late';
 }
 
-export interface PassDeps extends Pick<WebDeps, 'intake' | 'clock' | 'log' | 'observe'> {
-  send: Send;
-}
+export type PassDeps = Pick<WebDeps, 'intake' | 'clock' | 'log' | 'observe'> & CallBotDeps;
 
 /**
  * Each delivery, repeats included, goes to the bot at once and its answer back byte for byte; it is dropped when the
@@ -222,15 +220,23 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
     .tell(served.platform, received.happenings, 'passed')
     .catch((error: unknown) => warn(deps.log, error));
   const hangUp = hangUpOf(response);
-  const call = { botUrl: bot.url, push, key: received.key, attempt: 1, timeoutMs: bot.timeoutMs };
-  const from = deps.clock.now();
-  const result = await (bot.send ?? deps.send)({ ...botRequest(call), signal: hangUp }).catch(asNoAnswer);
-  if (result instanceof NoAnswer && !hangUp.aborted) {
-    deps.log.warn({ push: received.key, reason: result.message }, 'The bot did not answer a delivery.');
+  // Whoever lives on the platform's own repeats is called again by those alone.
+  const called = await callBot(deps, bot, {
+    place: { channel: served.platform.channel, account: served.platform.account },
+    user: userOf(task),
+    key: received.key,
+    push,
+    attempt: 1,
+    last: true,
+    retry: 'never',
+    arrivedAt: task.arrivedAt,
+    signal: hangUp,
+  });
+  if (called.is === 'failed' && !called.answer) {
+    deps.log.warn({ push: received.key, reason: called.reason }, 'The bot did not answer a delivery.');
   }
-  if (!hangUp.aborted) tellCall(deps, task, { from, result });
-  const answer = result instanceof NoAnswer ? badGateway : result;
-  const meaning = await meaningOf(served.platform, succeeded(result), 'missed');
+  const answer = (called.is === 'given-up' ? null : called.answer) ?? badGateway;
+  const meaning = await meaningOf(served.platform, called.is === 'answered' ? called.answer : null, 'missed');
   // The end is told before the answer leaves: no show may be decided for a phone that already has its message.
   const told = tellEnd(deps, task, meaning);
   const written = await write(response, answer);
@@ -239,9 +245,4 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   if (lost) await tellEnd(deps, task, lost);
   if (written && holdsMessage(meaning)) tellDelivery(deps, task, 'passed');
   if (written && meaning === 'message-first') await tellReached(deps, task, { sent: false });
-}
-
-/** A failing status is the bot's answer to this delivery, and no answer to the user. */
-function succeeded(result: Answer | NoAnswer): Answer | null {
-  return result instanceof NoAnswer || result.status < 200 || result.status >= 300 ? null : result;
 }

@@ -1,52 +1,23 @@
 import type { Response } from 'express';
-import { eventOf, judgeBot, type Meaning, meaningOf as meaningOfAnswer } from '../core/bot.ts';
+import { eventOf, type Meaning, meaningOf as meaningOfAnswer } from '../core/bot.ts';
 import type { DeliveryWay, Observe } from '../core/notice.ts';
-import type { Happening, Platform, Received } from '../core/platform.ts';
+import type { Platform, Received } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Served, ServedBot } from '../core/roster.ts';
 import type { Event } from '../core/state.ts';
-import { type Answer, NoAnswer, type RawPush } from '../core/wire.ts';
+import type { Answer, RawPush } from '../core/wire.ts';
+import type { Deliveries } from '../replies/delivery.ts';
 import type { Direct } from '../replies/direct.ts';
+import type { Intake } from '../replies/intake.ts';
 import type { Holds } from './holds.ts';
 
-export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
-
-export interface Received2xx {
-  key: string;
-  happenings: readonly Happening[];
-  push: RawPush;
-}
-
-/** What the queue takes from the web. Every member rejects when Redis is out of reach. */
-export interface Intake {
-  tell(platform: Platform, happenings: readonly Happening[], phase: Phase): Promise<void>;
-  tellEvent(platform: Platform, user: string, event: Event): Promise<void>;
-  enqueue(platform: Platform, received: Received2xx): Promise<void>;
-  redeliver(platform: Platform, received: Received2xx): Promise<void>;
-}
-
-export type Hold = { is: 'held'; deliveries: number } | { is: 'answer'; answer: Answer } | { is: 'decided' };
-
-export interface WebDeliveries {
-  hold(id: string, holder: string, untilMs: number): Promise<Hold>;
-  giveBack(id: string, holder: string): Promise<boolean>;
-}
-
 /** For what must happen when Redis did not answer in time: these wait until it does. */
-export interface Later {
-  /** A claim of this holder's, if it was carried out after all, is taken back and the answer sent another way. */
-  giveBack(id: string, holder: string): Promise<boolean>;
-  /** No worker answers this push while the web does… */
-  forfeit(id: string): Promise<void>;
-  /** …unless the web could not: the push becomes a job after all. Resolves with whether it may. */
-  resume(id: string): Promise<boolean>;
-  redeliver(platform: Platform, received: Received2xx): Promise<void>;
-}
+export type Later = Pick<Deliveries, 'giveBack' | 'forfeit' | 'resume'> & Pick<Intake, 'redeliver'>;
 
 export interface WebDeps {
   intake: Intake;
   holds: Holds;
-  deliveries: WebDeliveries;
+  deliveries: Pick<Deliveries, 'hold' | 'giveBack'>;
   later: Later;
   /** What is sent to Redis now may be carried out, whether it is answered in time or not. */
   reachesRedis: () => boolean;
@@ -96,19 +67,6 @@ type Observing = Pick<WebDeps, 'clock' | 'observe'>;
 
 export function tellDelivery({ clock, observe }: Observing, task: Task, way: DeliveryWay): void {
   observe?.({ is: 'delivery', at: clock.now(), ...placeOf(task), way, code: 0, job: null });
-}
-
-/** The bot was called from `from` on; nothing calls it again for this delivery. */
-export function tellCall(
-  { clock, observe }: Observing,
-  task: Task,
-  { from, result }: { from: number; result: Answer | NoAnswer },
-): void {
-  const at = clock.now();
-  const status = result instanceof NoAnswer ? 0 : result.status;
-  const verdict = judgeBot(result, 'never');
-  const overheadMs = Math.max(0, from - task.arrivedAt);
-  observe?.({ is: 'bot', at, ...placeOf(task), status, result: verdict, ms: at - from, overheadMs });
 }
 
 function placeOf(task: Task) {

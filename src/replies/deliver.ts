@@ -1,4 +1,4 @@
-import { holdsMessage, type Meaning, meaningOf, notTaken } from '../core/bot.ts';
+import { holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
 import type { LateSend, Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import {
@@ -19,12 +19,16 @@ const looksForRepeat = Array.from({ length: 24 }, () => 250);
 interface Delivery {
   platform: Platform;
   answer: Answer;
+  meaning: Meaning;
 }
 
 /** Delivers the bot's answer: on the held connection if there is one, else through the platform's API. */
-export async function deliver(deps: ReplyDeps, run: ReplyRun, { platform, answer }: Delivery): Promise<void> {
+export async function deliver(
+  deps: ReplyDeps,
+  run: ReplyRun,
+  { platform, answer, meaning }: Delivery,
+): Promise<void> {
   const id = deliveryId(run.data);
-  const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
   const message = holdsMessage(meaning);
   // A bare acknowledgement is no message: it takes no indicator away and opens no window.
   const out = async (): Promise<void> => (message ? inline(deps, run) : undefined);
@@ -43,7 +47,10 @@ async function inline(deps: ReplyDeps, run: ReplyRun): Promise<void> {
   return reached(deps, run, { sent: false, release: null });
 }
 
-async function send({ data: { user } }: ReplyRun, { platform, answer }: Delivery): Promise<LateSend> {
+async function send(
+  { data: { user } }: ReplyRun,
+  { platform, answer }: Omit<Delivery, 'meaning'>,
+): Promise<LateSend> {
   if (user !== null && platform.sendLate) return platform.sendLate(user, answer);
   return { is: 'impossible', reason: 'The push names no user.' };
 }

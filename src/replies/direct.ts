@@ -1,8 +1,8 @@
-import { botAttempts, botPause, botRequest, judgeBot } from '../core/bot.ts';
-import type { AccountNotice, Observe } from '../core/notice.ts';
-import type { Clock, Log } from '../core/ports.ts';
+import { botAttempts, botPause } from '../core/bot.ts';
+import type { Log } from '../core/ports.ts';
 import type { Served, ServedBot } from '../core/roster.ts';
-import { type Answer, asNoAnswer, NoAnswer, type RawPush, type Send } from '../core/wire.ts';
+import type { Answer, RawPush } from '../core/wire.ts';
+import { type CallBot, callBot, type CallBotDeps } from './call-bot.ts';
 
 /**
  * The way without Redis: the web calls the bot itself, and sends a late answer from memory. Typing has to wait; the
@@ -27,12 +27,8 @@ export interface Asked {
   take(): boolean;
 }
 
-export interface DirectOptions {
-  send: Send;
-  clock: Clock;
+export interface DirectOptions extends CallBotDeps {
   log: Log;
-  /** @default nobody */
-  observe?: Observe | undefined;
 }
 
 /** Repeats of a push come within 15 s. */
@@ -51,7 +47,7 @@ export function createDirect(options: DirectOptions): Direct {
       const { channel, account } = platform;
       const id = `${channel}/${account}/${key}`;
       const call = calls.get(id) ?? {
-        answer: track(callBot(options, bot, { key, push, id, place: { channel, account } })),
+        answer: track(askBot(options, bot, { key, push, id, place: { channel, account } })),
         deliveries: 0,
         taken: false,
       };
@@ -90,37 +86,24 @@ function join(call: SharedCall): Asked {
   };
 }
 
-interface Call {
-  id: string;
-  key: string;
-  push: RawPush;
-  place: AccountNotice;
-}
-
-async function callBot(
-  { send, clock, log, observe }: DirectOptions,
+async function askBot(
+  deps: DirectOptions,
   bot: ServedBot,
-  call: Call,
+  call: Pick<CallBot, 'key' | 'push' | 'place'> & { id: string },
 ): Promise<Answer | null> {
   for (let attempt = 1; ; attempt += 1) {
-    const request = botRequest({ botUrl: bot.url, timeoutMs: bot.timeoutMs, attempt, ...call });
-    const from = clock.now();
-    const result = await (bot.send ?? send)(request).catch(asNoAnswer);
-    const verdict = judgeBot(result, bot.retry);
-    const at = clock.now();
-    const status = result instanceof NoAnswer ? 0 : result.status;
-    const told = { turn: call.key, user: null, status, result: verdict, ms: at - from, overheadMs: null };
-    observe?.({ is: 'bot', at, ...call.place, ...told });
-    if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
-    if (verdict === 'failed' || attempt === botAttempts) {
-      const reason = result instanceof NoAnswer ? result.message : `status ${result.status}`;
-      log.error(
+    const last = attempt === botAttempts;
+    const called = await callBot(deps, bot, { ...call, user: null, attempt, last });
+    if (called.is === 'answered') return called.answer;
+    if (called.is !== 'again') {
+      const reason = 'reason' in called ? called.reason : 'given up';
+      deps.log.error(
         { push: call.id, attempt, reason },
         'The bot failed while Redis was away: the message has no answer.',
       );
       return null;
     }
-    await clock.sleep(botPause);
+    await deps.clock.sleep(botPause);
   }
 }
 

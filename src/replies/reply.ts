@@ -1,11 +1,14 @@
-import { badGateway, botRequest, type BotVerdict, judgeBot, meaningOf } from '../core/bot.ts';
+import { type Job, UnrecoverableError } from 'bullmq';
+import { badGateway, type Meaning, meaningOf } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
-import { type Answer, asNoAnswer, NoAnswer } from '../core/wire.ts';
-import { restorePush } from '../typing/jobs.ts';
-import { Postponed } from '../typing/shares.ts';
+import type { ServedBot } from '../core/roster.ts';
+import type { Answer } from '../core/wire.ts';
+import { type ReplyJob, restorePush } from '../typing/jobs.ts';
+import type { Meet } from '../typing/perform.ts';
+import { Postponed, putBack } from '../typing/shares.ts';
+import { callBot } from './call-bot.ts';
 import { deliver, handToHolder } from './deliver.ts';
 import {
-  type Bot,
   deliveryId,
   outcomeUnknown,
   type ReplyDeps,
@@ -17,6 +20,41 @@ import {
 
 /** A send takes no longer than this: a token, a retry and the request (ms). */
 const sendLimit = 20_000;
+
+/** What the reply queue's worker does with each job; `stopping`: the process has to end, and jobs go back. */
+export function createReplyProcessor(
+  deps: ReplyDeps,
+  { meet, stopping }: { meet: Meet; stopping: AbortSignal },
+): (job: Job<ReplyJob>, token?: string) => Promise<void> {
+  return async (job, token) => {
+    const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+    try {
+      await meet(job.data);
+      await reply(deps, {
+        job: job.id ?? '',
+        data: job.data,
+        attempt: attemptOf(job),
+        last,
+        signal: stopping,
+      });
+    } catch (error) {
+      if (stopping.aborted && error === stopping.reason) {
+        // The bot may have begun: its next call is no first one.
+        await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + 1 });
+        return putBack(job, { token, waitMs: 0 });
+      }
+      if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
+      // BullMQ tries again after any other error.
+      if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
+      throw error;
+    }
+  };
+}
+
+/** Which call of the bot this is; BullMQ counts each start, also of a job that only had to wait. */
+function attemptOf({ data, attemptsMade, stalledCounter }: Job<ReplyJob>): number {
+  return 1 + attemptsMade + stalledCounter + (data.calls ?? 0);
+}
 
 /** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
 export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
@@ -37,7 +75,7 @@ export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
 async function carry(
   deps: ReplyDeps,
   run: ReplyRun,
-  { platform, bot }: { platform: Platform; bot: Bot },
+  { platform, bot }: { platform: Platform; bot: Omit<ServedBot, 'mode'> },
 ): Promise<void> {
   const { data } = run;
   tellLag(deps, run);
@@ -52,17 +90,23 @@ async function carry(
     tellDelivery(deps, run, { way: 'unknown', code: 0 });
     throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`);
   }
-  if (standing.state === 'offered' && standing.answer)
-    return deliver(deps, run, { platform, answer: standing.answer });
+  if (standing.state === 'offered' && standing.answer) {
+    const { answer } = standing;
+    return deliver(deps, run, { platform, answer, meaning: await read(platform, answer) });
+  }
   if (standing.state === 'failed' || standing.state === 'unknown')
     throw new ReplyFailed(
       `The delivery is settled as ${standing.state}: npm run replies -- retry runs it again.`,
     );
   if (standing.state) return;
   const answer = await askBot(deps, run, { platform, bot });
-  const meaning = meaningOf(await platform.readAnswer(answer), answer.headers);
+  const meaning = await read(platform, answer);
   await tellTurns(deps, run, { meaning, rules: platform.rules });
-  if (platform.sendLate) await deliver(deps, run, { platform, answer });
+  if (platform.sendLate) await deliver(deps, run, { platform, answer, meaning });
+}
+
+async function read(platform: Platform, answer: Answer): Promise<Meaning> {
+  return meaningOf(await platform.readAnswer(answer), answer.headers);
 }
 
 /** Once, when a place is found: a job that is turned away comes several times. */
@@ -79,48 +123,33 @@ function tellLag({ clock, observe }: ReplyDeps, { data, attempt }: ReplyRun): vo
 async function askBot(
   deps: ReplyDeps,
   run: ReplyRun,
-  { platform, bot }: { platform: Platform; bot: Bot },
+  { platform, bot }: { platform: Platform; bot: Omit<ServedBot, 'mode'> },
 ): Promise<Answer> {
-  const { data, attempt, signal } = run;
-  const call = {
-    botUrl: bot.url,
+  const { data, attempt, last, signal } = run;
+  const { channel, account, user, key, arrivedAt } = data;
+  const called = await callBot(deps, bot, {
+    place: { channel, account },
+    user,
+    key,
     push: restorePush(data.push),
-    key: data.key,
     attempt,
-    timeoutMs: bot.timeoutMs,
-  };
-  const from = deps.clock.now();
-  const result = await (bot.send ?? deps.send)({ ...botRequest(call), signal }).catch(asNoAnswer);
-  if (result instanceof NoAnswer) signal.throwIfAborted();
-  const verdict = judgeBot(result, bot.retry);
-  tellCall(deps, run, { from, result, verdict: verdict === 'again' && run.last ? 'failed' : verdict });
-  if (verdict === 'answered' && !(result instanceof NoAnswer)) return result;
-  const reason =
-    result instanceof NoAnswer
-      ? `The bot did not answer: ${result.message}`
-      : `The bot answered with status ${result.status}.`;
-  if (verdict === 'again' && !run.last) throw new Error(reason);
+    last,
+    signal,
+    ...(arrivedAt === undefined ? {} : { arrivedAt }),
+  });
+  if (called.is === 'answered') return called.answer;
+  if (called.is === 'given-up') throw signal.reason;
+  const reason = called.answer
+    ? `The bot answered with status ${called.answer.status}.`
+    : `The bot did not answer: ${called.reason}`;
+  if (called.is === 'again') throw new Error(reason);
   await tellTurns(deps, run, { meaning: 'failed', rules: platform.rules });
-  if (platform.sendLate) await showFailure(deps, deliveryId(data), result);
+  if (platform.sendLate) await showFailure(deps, deliveryId(data), called.answer ?? badGateway);
   throw new ReplyFailed(reason);
 }
 
-function tellCall(
-  { observe, clock }: ReplyDeps,
-  { data, attempt }: ReplyRun,
-  { from, result, verdict }: { from: number; result: Answer | NoAnswer; verdict: BotVerdict },
-): void {
-  const { channel, account, user, key: turn, arrivedAt = from } = data;
-  const at = clock.now();
-  const status = result instanceof NoAnswer ? 0 : result.status;
-  const overheadMs = attempt === 1 ? Math.max(0, from - arrivedAt) : null;
-  const call = { turn, status, result: verdict, ms: at - from, overheadMs };
-  observe?.({ is: 'bot', at, channel, account, user, ...call });
-}
-
 /** A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping. */
-async function showFailure(deps: ReplyDeps, id: string, result: Answer | NoAnswer): Promise<void> {
-  const answer = result instanceof NoAnswer ? badGateway : result;
+async function showFailure(deps: ReplyDeps, id: string, answer: Answer): Promise<void> {
   const taken = await handToHolder(deps, id, answer);
   if (!taken && (await deps.deliveries.take(id, deps.clock.now())))
     await deps.deliveries.settle(id, 'failed', 'forget');

@@ -1,7 +1,8 @@
-import { type BotRetry, eventOf, type Meaning } from '../core/bot.ts';
+import { eventOf, type Meaning } from '../core/bot.ts';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import type { ServedBot } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
 import type { EventQueue } from '../typing/events.ts';
@@ -10,16 +11,6 @@ import type { Accounts } from '../typing/learned.ts';
 import type { Shares } from '../typing/shares.ts';
 import type { Store } from '../typing/store.ts';
 import type { Deliveries } from './delivery.ts';
-
-export interface Bot {
-  url: string;
-  timeoutMs: number;
-  retry: BotRetry;
-  /** Calls of it that one process may have under way; null: no limit of its own. */
-  concurrency: number | null;
-  /** Makes the calls to it. @default as to any other bot */
-  send?: Send;
-}
 
 export interface ReplyDeps {
   deliveries: Deliveries;
@@ -42,7 +33,7 @@ export interface ReplyDeps {
   /** @default nobody */
   observe?: Observe | undefined;
   platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
-  botOf: (platform: Platform) => Bot | null;
+  botOf: (platform: Platform) => Omit<ServedBot, 'mode'> | null;
 }
 
 export interface ReplyRun {

@@ -1,14 +1,16 @@
+import type { Job } from 'bullmq';
 import type { Measured, Measures } from '../core/measure.ts';
 import type { Notice, Observe, Untyped } from '../core/notice.ts';
 import { type Conversation, conversationId, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import type { Place } from '../core/roster.ts';
 import type { Event } from '../core/state.ts';
 import { step, type Step } from '../core/step.ts';
 import { type CallDeps, createGates, learned, make } from './call.ts';
 import type { EventQueue } from './events.ts';
 import type { TypingJob } from './jobs.ts';
 import { type Accounts, refusalOf } from './learned.ts';
-import { Postponed, type Shares } from './shares.ts';
+import { Postponed, putBack, type Shares } from './shares.ts';
 import { isForgotten, keptFor, type Store } from './store.ts';
 
 export interface PerformDeps {
@@ -29,6 +31,47 @@ export interface TypingRun {
   data: TypingJob;
   /** An earlier try of this job died on its way. */
   redelivered: boolean;
+}
+
+/** Resolves when the account of a job is known to this process, if there is one. */
+export type Meet = (place: Place) => Promise<void>;
+
+/** Until Redis says more (ms). */
+const meetPause = 1_000;
+
+/** A web process may know an account a moment before this one does: its jobs are not to fail for that. */
+export function createMeet({
+  isKnown,
+  lookAgain,
+}: {
+  isKnown: (place: Place) => boolean;
+  lookAgain: () => Promise<void>;
+}): Meet {
+  return async (place) => {
+    if (isKnown(place)) return;
+    await lookAgain().catch(() => {
+      throw new Postponed(meetPause);
+    });
+  };
+}
+
+/** What the typing queue's worker does with each job. */
+export function createTypingProcessor(
+  deps: PerformDeps,
+  meet: Meet,
+): (job: Job<TypingJob>, token?: string) => Promise<void> {
+  const perform = createPerform(deps);
+  return async (job, token) => {
+    try {
+      await meet(job.data.conversation);
+      // A try ended without its end being noted, or by a fault; one that was put back did not.
+      const redelivered = job.stalledCounter > 0 || job.attemptsMade > 0;
+      await perform({ id: job.id ?? '', data: job.data, redelivered });
+    } catch (error) {
+      if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
+      throw error;
+    }
+  };
 }
 
 /** Carries one event through: judges it, makes the call that it asks for, judges the outcome, and so on. */

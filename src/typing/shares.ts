@@ -1,4 +1,5 @@
 /** How the accounts share a process's places: one that hangs must not fill those of the others. */
+import { DelayedError, type Job } from 'bullmq';
 import type { Clock } from '../core/ports.ts';
 import { idOf, type Place } from '../core/roster.ts';
 
@@ -120,4 +121,13 @@ export class Postponed extends Error {
     super(`Again in ${waitMs} ms.`);
     this.waitMs = waitMs;
   }
+}
+
+/** Puts such a job back for a while; to BullMQ, which counts by the local clock, that is neither an end nor a failure. */
+export async function putBack(
+  job: Job,
+  { token, waitMs }: { token: string | undefined; waitMs: number },
+): Promise<never> {
+  await job.moveToDelayed(Date.now() + waitMs, token);
+  throw new DelayedError();
 }

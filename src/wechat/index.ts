@@ -1,7 +1,7 @@
 /** WeChat: Official and Service Accounts, Mini Programs and Mini Games. */
 import type { Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
-import type { Answer, Send } from '../core/wire.ts';
+import { type Answer, oncePer, type Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { meaningOf, readPassive } from './answer.ts';
 import { explain } from './api.ts';
@@ -30,7 +30,8 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   const customSend = createCustomSend(account, { send: deps.send, tokens });
   const sendLate = createSendLate(customSend);
   const sendInterim = createSendInterim(account, { send: customSend, log: deps.log });
-  const passive = (answer: Answer) => readPassive(answer.body, account.encodingAesKeys);
+  // Read once, whoever asks of it: what it means, and then what of it can be sent.
+  const passive = oncePer((answer: Answer) => readPassive(answer.body, account.encodingAesKeys));
   const now = () => Math.floor(deps.clock.now() / 1000);
   return {
     channel: 'wechat',

@@ -1,8 +1,9 @@
 import type { Config, Forward } from '../config/index.ts';
 import type { Log } from '../core/ports.ts';
+import { withGateway } from '../gateway/gateway.ts';
 import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
-import { openPlainGateway, withGateway } from './gateway.ts';
+import { openPlainGateway } from './gateway.ts';
 import { createClients } from './platforms.ts';
 import { closeServer, listen, portOf, type Releases } from './releases.ts';
 

@@ -1,9 +1,8 @@
-import type { RequestListener } from 'node:http';
 import type { Config } from '../config/index.ts';
 import type { OwnCalls } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import { behindOf } from '../core/roster.ts';
-import { createGateway, type Gateway, isForGateway } from '../gateway/gateway.ts';
+import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
 import { isFromHere } from '../http/guard.ts';
@@ -64,10 +63,4 @@ export function openPlainGateway(config: Config, { agents, log }: { agents: Agen
     clock: Date,
     log,
   });
-}
-
-/** The gateway streams what it passes on: it comes before everything that reads. */
-export function withGateway(gateway: Gateway, otherwise: RequestListener): RequestListener {
-  return (request, response) =>
-    isForGateway(request.url ?? '') ? gateway(request, response) : otherwise(request, response);
 }

@@ -5,6 +5,7 @@ import type { Skipped } from '../config/index.ts';
 import type { Console } from '../console/console.ts';
 import type { Platform } from '../core/platform.ts';
 import { idOf, type Place } from '../core/roster.ts';
+import { withGateway } from '../gateway/gateway.ts';
 import { createApp, type Readiness, webhooks } from '../http/app.ts';
 import { createHolds } from '../http/holds.ts';
 import type { WebDeps } from '../http/task.ts';
@@ -17,7 +18,7 @@ import type { EventQueue } from '../typing/events.ts';
 import { storedPushLimit } from '../typing/jobs.ts';
 import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
-import { openGateway, withGateway } from './gateway.ts';
+import { openGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics.ts';
 import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
 import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
@@ -196,9 +197,14 @@ function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): Web
   };
 }
 
-/** Accounts that were set at run time may be faulty too. */
+/** Accounts that were set at run time may be faulty too: looked up when somebody asks for them. */
 function withRecords(parts: Parts, readiness: Readiness): Readiness {
-  return { ...readiness, skipped: [...readiness.skipped, ...faultyRecords(parts)] };
+  return {
+    ...readiness,
+    get skipped() {
+      return [...readiness.skipped, ...faultyRecords(parts)];
+    },
+  };
 }
 
 function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeof webhooks> {

@@ -4,21 +4,21 @@ import type { Queue } from 'bullmq';
 import { createBotTurns } from '../bot-queue/ends.ts';
 import { createBotQueueWatch } from '../bot-queue/follow.ts';
 import type { Platform } from '../core/platform.ts';
-import type { Place } from '../core/roster.ts';
+import type { Place, ServedBot } from '../core/roster.ts';
 import { processOf } from '../http/holds.ts';
 import { createPattern } from '../redis/connect.ts';
 import { beat, createLeader, createTicker, signOfLife } from '../redis/leader.ts';
 import { keys } from '../redis/script.ts';
 import { createMessageIndex } from '../replies/intake.ts';
-import type { Bot, ReplyDeps } from '../replies/run.ts';
+import type { ReplyDeps } from '../replies/run.ts';
 import { createBlocks, createWay } from '../typing/blocks.ts';
 import type { EventQueue } from '../typing/events.ts';
-import type { PerformDeps } from '../typing/perform.ts';
+import { createMeet, type PerformDeps } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/store.ts';
 import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
-import { createMeet, createWorkers, type Workers } from './workers.ts';
+import { createWorkers, type Workers } from './workers.ts';
 
 /**
  * Running jobs get so long to end before they go back to the queue; one that is just being sent then ends within the
@@ -37,7 +37,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   // What an account has taken before it was removed is still done.
   const { lasting, records } = parts.served;
   const platformOf = (place: Place): Platform | null => lasting.of(place)?.platform ?? null;
-  const botOf = (platform: Platform): Bot | null => lasting.of(platform)?.bot ?? null;
+  const botOf = (platform: Platform): Omit<ServedBot, 'mode'> | null => lasting.of(platform)?.bot ?? null;
   const served = (): number => parts.roster.all().length + parts.components.made();
   const performing = createShares({
     places: typingConcurrency,

@@ -1,24 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import {
-  DelayedError,
-  type Job,
-  Queue,
-  type Telemetry,
-  UnrecoverableError,
-  Worker,
-  type WorkerOptions,
-} from 'bullmq';
+import { Queue, type Telemetry, Worker, type WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
-import type { Place } from '../core/roster.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { prefix } from '../redis/script.ts';
-import { reply } from '../replies/reply.ts';
-import { type ReplyDeps, ReplyFailed } from '../replies/run.ts';
+import { createReplyProcessor } from '../replies/reply.ts';
+import type { ReplyDeps } from '../replies/run.ts';
 import { lockOptions, queueNames, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
-import { createPerform, type PerformDeps, type TypingRun } from '../typing/perform.ts';
-import { Postponed } from '../typing/shares.ts';
+import { createTypingProcessor, type Meet, type PerformDeps } from '../typing/perform.ts';
 import type { Releases } from './releases.ts';
 
 export interface WorkersOptions {
@@ -53,15 +43,14 @@ export function createWorkers(options: WorkersOptions): Workers {
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal);
   const shared = { connection, prefix, runRetryDelay, ...(telemetry ? { telemetry } : {}) };
-  const perform = createPerform(options.perform);
-  const typing = new Worker<TypingJob>(
-    queueNames.typing,
-    (job, token) => runTyping(perform, job, { token, meet }),
-    { ...shared, ...lockOptions.typing, concurrency: options.typingConcurrency },
-  );
+  const typing = new Worker<TypingJob>(queueNames.typing, createTypingProcessor(options.perform, meet), {
+    ...shared,
+    ...lockOptions.typing,
+    concurrency: options.typingConcurrency,
+  });
   const replies = new Worker<ReplyJob>(
     queueNames.replies,
-    (job, token) => runReply(options.reply, job, { token, signal: stopping.signal, meet }),
+    createReplyProcessor(options.reply, { meet, stopping: stopping.signal }),
     { ...shared, ...lockOptions.replies, concurrency: options.replyConcurrency },
   );
   watch(typing, log);
@@ -79,70 +68,6 @@ export function createWorkers(options: WorkersOptions): Workers {
   };
 }
 
-interface Meeting {
-  token: string | undefined;
-  meet: Meet;
-}
-
-async function runTyping(
-  perform: (run: TypingRun) => Promise<void>,
-  job: Job<TypingJob>,
-  { token, meet }: Meeting,
-): Promise<void> {
-  try {
-    await meet(job.data.conversation);
-    await perform({ id: idOf(job), data: job.data, redelivered: diedBefore(job) });
-  } catch (error) {
-    if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
-    throw error;
-  }
-}
-
-/** Puts a job back for a while; to BullMQ, which counts by the local clock, that is neither an end nor a failure. */
-async function later(
-  job: Job,
-  { token, waitMs }: { token: string | undefined; waitMs: number },
-): Promise<never> {
-  await job.moveToDelayed(Date.now() + waitMs, token);
-  throw new DelayedError();
-}
-
-async function runReply(
-  deps: ReplyDeps,
-  job: Job<ReplyJob>,
-  { token, signal, meet }: Meeting & { signal: AbortSignal },
-): Promise<void> {
-  const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
-  try {
-    await meet(job.data);
-    await reply(deps, { job: idOf(job), data: job.data, attempt: attemptOf(job), last, signal });
-  } catch (error) {
-    if (signal.aborted && error === signal.reason) {
-      // The bot may have begun: its next call is no first one.
-      await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + 1 });
-      return later(job, { token, waitMs: 0 });
-    }
-    if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
-    // BullMQ tries again after any other error.
-    if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
-    throw error;
-  }
-}
-
-/** Which call of the bot this is; BullMQ counts each start, also of a job that only had to wait. */
-function attemptOf({ data, attemptsMade, stalledCounter }: Job<ReplyJob>): number {
-  return 1 + attemptsMade + stalledCounter + (data.calls ?? 0);
-}
-
-/** A try of this job ended without its end being noted, or by a fault; one that was postponed did not. */
-function diedBefore(job: Job): boolean {
-  return job.stalledCounter > 0 || job.attemptsMade > 0;
-}
-
-function idOf(job: Job): string {
-  return job.id ?? '';
-}
-
 function watch(worker: Worker, log: Log): void {
   // Without a listener an outage of Redis would end the process; the connections report it themselves.
   worker.on('error', () => {});
@@ -150,28 +75,6 @@ function watch(worker: Worker, log: Log): void {
     const again = job !== undefined && job.finishedOn === undefined;
     log.warn({ queue: worker.name, job: job?.id, again }, `A job failed: ${error.message}`);
   });
-}
-
-/** Resolves when the account of a job is known here, if there is one. */
-type Meet = (place: Place) => Promise<void>;
-
-/** Until Redis says more (ms). */
-const pause = 1_000;
-
-/** A web process may know an account a moment before this one does: its jobs are not to fail for that. */
-export function createMeet({
-  isKnown,
-  lookAgain,
-}: {
-  isKnown: (place: Place) => boolean;
-  lookAgain: () => Promise<void>;
-}): Meet {
-  return async (place) => {
-    if (isKnown(place)) return;
-    await lookAgain().catch(() => {
-      throw new Postponed(pause);
-    });
-  };
 }
 
 export interface OpenedQueues {

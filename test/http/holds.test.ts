@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/core/wire.ts';
-import { createHolds, processOf, type HeldDeliveries } from '../../src/http/holds.ts';
+import { createHolds, type HeldDeliveries, processOf } from '../../src/http/holds.ts';
 import { createGate, utf8 } from './wire.ts';
 
 const answer: Answer = { status: 200, headers: [], body: utf8('hi') };

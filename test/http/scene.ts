@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import { envelope, account as nxcloudAccount, textMessage } from '../nxcloud/fakes.ts';
+import { account as nxcloudAccount, envelope, textMessage } from '../nxcloud/fakes.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { createRoster, type Place, type Served, type ServedBot } from '../../src/core/roster.ts';
@@ -11,20 +11,21 @@ import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire
 import { createApp, type Readiness, webhooks } from '../../src/http/app.ts';
 import { type Client, createClient } from '../../src/http/client.ts';
 import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
-import type { Intake, Later, WebDeliveries, WebDeps } from '../../src/http/task.ts';
+import type { Later, WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import { createDirect, type Direct } from '../../src/replies/direct.ts';
+import type { Intake } from '../../src/replies/intake.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import {
+  account as wechatAccount,
   adapterDeps,
   answerOf,
   granted,
   scriptedSend,
-  account as wechatAccount,
   xmlOf,
 } from '../wechat/fakes.ts';
 import { call, type Call, gzipLooking, linesOf, listen, type UnderWay, utf8 } from './wire.ts';
@@ -144,7 +145,7 @@ export interface SceneOptions {
   journal?: Journal;
   accounts?: readonly Served[];
   intake?: Partial<Intake>;
-  deliveries?: Partial<WebDeliveries & HeldDeliveries>;
+  deliveries?: Partial<WebDeps['deliveries'] & HeldDeliveries>;
   later?: Partial<Later>;
   holds?: (made: Holds) => Holds;
   /** Calls the bot. */
@@ -257,8 +258,8 @@ function intakeOf(journal: Journal, over: Partial<Intake> = {}): Intake {
 
 function deliveriesOf(
   journal: Journal,
-  over: Partial<WebDeliveries & HeldDeliveries> = {},
-): WebDeliveries & HeldDeliveries {
+  over: Partial<WebDeps['deliveries'] & HeldDeliveries> = {},
+): WebDeps['deliveries'] & HeldDeliveries {
   return {
     hold: async (id, holder, until) => {
       journal.record({ is: 'hold', id, holder });

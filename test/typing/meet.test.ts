@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { createMeet } from '../../src/typing/perform.ts';
 import { Postponed } from '../../src/typing/shares.ts';
-import { createMeet } from '../../src/wiring/workers.ts';
 
 const place = { channel: 'wechat', account: 'shop' };
 
