@@ -1,6 +1,7 @@
 /** What was said at run time about typing behind third-party platforms: a record of each in Redis, read by all processes. */
 import { z } from 'zod';
 import type { Log } from '../core/ports.ts';
+import { fractionOf } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import { keys } from '../redis/script.ts';
 
@@ -127,11 +128,4 @@ function isReached(typing: Reach, appId: string): boolean | null {
     case 'share':
       return fractionOf(appId) * 100 < typing.percent;
   }
-}
-
-/** Where a name stands from 0 up to 1, always the same: FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
-export function fractionOf(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < name.length; at += 1) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
-  return ((hash >>> 0) % 10_000) / 10_000;
 }

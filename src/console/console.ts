@@ -4,7 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AfterHook } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
-import { type Page, readJson, readPage, sendFile, sendJson } from '../pages/pages.ts';
+import type { Guard } from '../http/guard.ts';
+import { type Handler, type Page, readJson, readPage, sendFile, sendJson } from '../pages/pages.ts';
+import type { Conversations } from '../typing/conversations.ts';
 import {
   type Attempts,
   createAttempts,
@@ -17,7 +19,7 @@ import {
 } from './login.ts';
 import { type Answer, routeAt } from './routes.ts';
 import { createWatch, type Watch } from './watch.ts';
-import type { Conversations, FailedJobs, Guard, Handler, Source } from './wire.ts';
+import type { FailedJobs, Source } from './wire.ts';
 
 export interface ConsoleOptions {
   /** Knows the control token where one is configured, and else this machine. */
@@ -25,7 +27,7 @@ export interface ConsoleOptions {
   /** The present one first; empty: nobody has to log in whom the guard admits. */
   tokens: readonly string[];
   source: Source;
-  conversations: Conversations;
+  conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
   failed: FailedJobs;
   /** What shows the queues' jobs below `/console/queues`; made when first asked for. */
   openQueues: () => Promise<Handler>;

@@ -1,6 +1,7 @@
 /** What the last hour was like, kept up to date record by record. No user is in it. */
 import { type Notice, wasWanted } from '../core/notice.ts';
-import type { AccountRow, Distribution, JournalRecord } from './wire.ts';
+import type { JournalRecord } from '../journal/record.ts';
+import type { AccountRow, Distribution } from './wire.ts';
 
 export interface Hour {
   add(record: JournalRecord): void;

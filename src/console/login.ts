@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller, Guard } from '../http/guard.ts';
 import { readJson, sendJson } from '../pages/pages.ts';
 import { sessionBody } from './routes.ts';
-import type { Caller, Guard } from './wire.ts';
 
 export interface LoginParts {
   guard: Guard;

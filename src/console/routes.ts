@@ -2,8 +2,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
+import type { Conversations } from '../typing/conversations.ts';
 import type { Watch } from './watch.ts';
-import type { Conversations, FailedJobs, SearchAnswer, Source } from './wire.ts';
+import type { FailedJobs, SearchAnswer, Source } from './wire.ts';
 
 /** What the page may ask, read from the wire. */
 
@@ -44,7 +45,7 @@ const emptyBody = z.object({});
 export interface RouteParts {
   source: Source;
   watch: Watch;
-  conversations: Conversations;
+  conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
   failed: FailedJobs;
 }
 

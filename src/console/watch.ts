@@ -1,9 +1,10 @@
 /** Looks at Redis each second while somebody watches, once for all of them, and tells each what has changed. */
 import type { ServerResponse } from 'node:http';
+import type { JournalRecord } from '../journal/record.ts';
 import { backlog, eventHeaders, eventText } from '../pages/pages.ts';
 import { createHour, type Hour } from './hour.ts';
 import { allOf, changeOf, noRows, overviewOf, type Rows, rowsOf } from './overview.ts';
-import type { ConversationsChange, JournalEntry, JournalRecord, Look, Overview, Source } from './wire.ts';
+import type { ConversationsChange, JournalEntry, Look, Overview, Source } from './wire.ts';
 
 export interface Watch {
   /** Tells a page from now on. false: too many watch already, or the process is stopping. */

@@ -14,13 +14,14 @@
  * Whoever is not logged in gets 401 { error }; while Redis is away, 503 { error }. Everything that changes something is sent as application/json, also when
  * there is nothing to say (`{}`).
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Notice } from '../core/notice.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Place, Roster, Served } from '../core/roster.ts';
 import type { State } from '../core/state.ts';
 import type { View } from '../core/view.ts';
+import type { JournalReader } from '../journal/reader.ts';
+import type { FailedJob } from '../replies/failed.ts';
 
 /** `overview`, whole, each second in which it has changed. Counts and distributions: of the last hour. */
 export interface Overview {
@@ -123,29 +124,7 @@ export interface SearchAnswer {
   before: string | null;
 }
 
-export interface FailedJob {
-  job: string;
-  at: number | null;
-  channel: string;
-  account: string;
-  user: string | null;
-  turn: string;
-  /** One sentence. */
-  reason: string;
-  /** Whether the user has the answer, nobody knows. */
-  unknown: boolean;
-}
-
 /** What the console needs of the rest of keeptyping. Whatever asks Redis rejects when that is out of reach. */
-
-/** The form that connect and express know: calls `next` for what is not its own. */
-export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
-
-/** As much of a request as tells who asks. */
-export type Caller = Pick<IncomingMessage, 'headers' | 'httpVersion' | 'socket'>;
-
-/** `hidden`: for this caller there is nothing here. */
-export type Guard = (caller: Caller) => 'admitted' | 'refused' | 'hidden';
 
 /** What one look at Redis brings. */
 export interface Look {
@@ -155,31 +134,6 @@ export interface Look {
   workerLives: boolean;
   /** The time of the journal's oldest record. */
   journalFrom: number | null;
-}
-
-export interface JournalRecord {
-  id: string;
-  notice: Notice;
-  /** The process it is of, where each has its own. */
-  by: string | null;
-}
-
-export interface Journal {
-  since(id: string): Promise<{ entries: JournalRecord[]; last: string; more: boolean }>;
-  newest(count: number): Promise<JournalRecord[]>;
-  search(asked: {
-    q: string | null;
-    from: number | null;
-    to: number | null;
-    before: string | null;
-    limit: number;
-  }): Promise<{ entries: JournalRecord[]; before: string | null }>;
-}
-
-export interface Conversations {
-  read(platform: Platform, user: string): Promise<View>;
-  pause(platform: Platform, user: string, seconds: number | null): Promise<{ until: number | null }>;
-  resume(platform: Platform, user: string): Promise<void>;
 }
 
 export interface FailedJobs {
@@ -197,7 +151,7 @@ export interface Source {
   view(platform: Platform, state: State): View;
   /** Whose typing the platform has refused, as far as was learned at the last look. */
   account(place: Place): { offUntil: number; offCode: number; remedy: string };
-  journal: Journal;
+  journal: Pick<JournalReader, 'since' | 'newest' | 'search'>;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
   /** Those that are served, and those behind third-party platforms that have been written to. */

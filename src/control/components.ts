@@ -1,7 +1,7 @@
 /** The part of the control API by which typing is switched for the accounts behind a third-party platform. */
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { ComponentTyping } from '../accounts/component-typing.ts';
+import type { ComponentTypings } from '../accounts/component-typing.ts';
 import type { Log } from '../core/ports.ts';
 import { appIdPattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
@@ -11,17 +11,11 @@ import { admit, answerOf, error, inPath, json, type MoreRoutes, schemaOf } from 
 import { createBodyReader, faultOf, readBody } from './operation.ts';
 import { componentTyping } from './schemas.ts';
 
-/** Every member rejects when Redis is out of reach. */
-export interface ComponentTypings {
-  read(component: string): Promise<ComponentTyping>;
-  write(component: string, typing: ComponentTyping): Promise<void>;
-}
-
 export interface ComponentControlOptions {
   guard: Guard;
   /** The names of those that are served. */
   components: readonly string[];
-  typings: ComponentTypings;
+  typings: Pick<ComponentTypings, 'read' | 'write'>;
   log: Log;
 }
 
@@ -45,7 +39,11 @@ interface Asked {
   response: Response;
 }
 
-type Carried = (typings: ComponentTypings, component: string, asked: Asked) => Promise<void>;
+type Carried = (
+  typings: ComponentControlOptions['typings'],
+  component: string,
+  asked: Asked,
+) => Promise<void>;
 
 async function take({ components, typings, log }: ComponentControlOptions, asked: Asked, carryOut: Carried) {
   const component = String(asked.request.params.component);

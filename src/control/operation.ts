@@ -4,23 +4,7 @@ import type { Request, Response } from 'express';
 import type { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
 import type { Place, Roster } from '../core/roster.ts';
-import type { View } from '../core/view.ts';
-
-type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };
-
-/** What the queue knows of one conversation and takes for it. Every member rejects when Redis is out of reach. */
-export interface Conversations {
-  read(platform: Platform, user: string): Promise<View>;
-  start(
-    platform: Platform,
-    user: string,
-    messageId: string | null,
-  ): Promise<{ is: 'started'; turn: string } | { is: 'refused'; error: string }>;
-  stop(platform: Platform, user: string, which: Which): Promise<void>;
-  forget(platform: Platform, user: string): Promise<void>;
-  pause(platform: Platform, user: string, seconds: number | null): Promise<{ until: number | null }>;
-  resume(platform: Platform, user: string): Promise<void>;
-}
+import type { Conversations } from '../typing/conversations.ts';
 
 /** Everything that operations are about. */
 export interface Subjects {

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import {
+  type Handler,
   openStream,
   type Page,
   type PageFile,
@@ -32,9 +33,6 @@ const messageBody = z.object({
 });
 
 const troubleBody = z.object({ trouble: z.enum(troubles) });
-
-/** Calls `next` for what is none of the demo's. */
-export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 const refusals: Readonly<Record<Refusal | 'unreadable', readonly [status: number, sentence: string]>> = {
   unknown: [404, 'There is no such visitor: reload the page.'],

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '../config/index.ts';
 import type { Log } from '../core/ports.ts';
 import { createLog } from '../log.ts';
+import type { Handler } from '../pages/pages.ts';
 import {
   type Bot,
   type Mark,
@@ -13,7 +14,7 @@ import {
 import type { Releases } from '../wiring/releases.ts';
 import type { OwnWorker } from '../wiring/worker.ts';
 import { createDemo } from './demo.ts';
-import { createHandler, type Handler } from './handler.ts';
+import { createHandler } from './handler.ts';
 import type { Limits } from './visitors.ts';
 import { openDemoWorld } from './world.ts';
 

@@ -114,3 +114,6 @@ export function readPage(folder: URL): Page {
   });
   return new Map(files);
 }
+
+/** The form that connect and express know: calls `next` for what is not its own. */
+export type Handler = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;

@@ -1,5 +1,4 @@
 /** One typing call, or the interim text: made through the account's gate, told to whoever observes. */
-import { fractionOf } from '../accounts/component-typing.ts';
 import {
   type Breaker,
   closedBreaker,
@@ -13,7 +12,7 @@ import {
 import type { Observe } from '../core/notice.ts';
 import { type Conversation, conversationId, type Outcome, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { idOf } from '../core/roster.ts';
+import { fractionOf, idOf } from '../core/roster.ts';
 import type { Call } from '../core/state.ts';
 import type { Accounts } from './learned.ts';
 import type { Shares } from './shares.ts';

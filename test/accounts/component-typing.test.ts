@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { fractionOf, modeOf, type Reach } from '../../src/accounts/component-typing.ts';
-import { authorizerName, behindOf, eventsName } from '../../src/core/roster.ts';
+import { modeOf, type Reach } from '../../src/accounts/component-typing.ts';
+import { authorizerName, behindOf, eventsName, fractionOf } from '../../src/core/roster.ts';
 
 const appId = 'wx1111111111111111';
 const appIds = fc.stringMatching(/^wx[0-9a-f]{16}$/);

@@ -1,7 +1,8 @@
 /** A console to be visited, and what happens behind it. */
-import type { AccountRow, FailedJob, Overview } from '../../src/console/wire.ts';
+import type { AccountRow, Overview } from '../../src/console/wire.ts';
 import type { Reason } from '../../src/core/decide.ts';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
+import type { FailedJob } from '../../src/replies/failed.ts';
 import { fillDay, tellLongWait, tellUntyped } from './page-day.ts';
 import { setFailed, startPageServer } from './page-server.ts';
 import { accountRow, answer, createWorld, darken, light, wait } from './page-world.ts';

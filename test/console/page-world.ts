@@ -1,15 +1,10 @@
 /** What a console's server would know, made up: the page is shown it, and changes it. */
-import type {
-  AccountRow,
-  ConversationRow,
-  FailedJob,
-  JournalEntry,
-  Overview,
-} from '../../src/console/wire.ts';
+import type { AccountRow, ConversationRow, JournalEntry, Overview } from '../../src/console/wire.ts';
 import type { Reason } from '../../src/core/decide.ts';
 import type { Notice } from '../../src/core/notice.ts';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { View } from '../../src/core/view.ts';
+import type { FailedJob } from '../../src/replies/failed.ts';
 
 /** The shape of a notice as it is told, less when. */
 type Told = Notice extends infer One

@@ -2,12 +2,13 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
-import type { JournalRecord, Look, Source } from '../../src/console/wire.ts';
+import type { Look, Source } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
 import { createRoster } from '../../src/core/roster.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { viewOf } from '../../src/core/view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
+import type { JournalRecord } from '../../src/journal/record.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { handClock, type HandClock, scriptedPlatform } from '../support/queue-fakes.ts';
 

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createAttempts, createSessions, isFromElsewhere, isFromPage } from '../../src/console/login.ts';
-import type { Caller } from '../../src/console/wire.ts';
+import type { Caller } from '../../src/http/guard.ts';
 import { handClock } from '../support/queue-fakes.ts';
 
 const token = 'control-token-0123456789';

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
 import { openBrowser, shownIn, type Watched } from './scene.ts';
-import { serveConsole, token, type Served } from './served.ts';
+import { serveConsole, type Served, token } from './served.ts';
 
 let served: Served | null = null;
 const streams: Watched[] = [];

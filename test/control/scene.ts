@@ -4,12 +4,13 @@ import request, { type Test } from 'supertest';
 import { expect } from 'vitest';
 import { listen } from '../http/wire.ts';
 import { createControl } from '../../src/control/control.ts';
-import type { AccountRegister, AccountView, Conversations } from '../../src/control/operation.ts';
+import type { AccountRegister, AccountView } from '../../src/control/operation.ts';
 import type { Platform } from '../../src/core/platform.ts';
 import { createRoster } from '../../src/core/roster.ts';
 import type { View } from '../../src/core/view.ts';
 import { createApp, type Readiness } from '../../src/http/app.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
+import type { Conversations } from '../../src/typing/conversations.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { scriptedPlatform } from '../support/queue-fakes.ts';
 

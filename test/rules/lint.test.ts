@@ -126,9 +126,9 @@ test.each([
     text: "import type { A } from '../http/a.ts';\nexport type B = A;\n",
   },
   {
-    what: 'the console that imports the queues',
+    what: 'the console that imports the wiring',
     file: 'src/console/a.ts',
-    text: "import { a } from '../typing/a.ts';\nexport const b = a;\n",
+    text: "import { a } from '../wiring/a.ts';\nexport const b = a;\n",
   },
   {
     what: 'what serves pages that imports a page’s server',
