@@ -30,7 +30,7 @@ export function allowsAddress(allowPrivate: boolean): (address: string) => boole
   return (address) => isAllowed(reachOf(address), allowPrivate);
 }
 
-function isAllowed(reach: Reach, allowPrivate: boolean): boolean {
+function isAllowed(reach: AddressKind, allowPrivate: boolean): boolean {
   return reach === 'public' || (reach === 'private' && allowPrivate);
 }
 
@@ -55,7 +55,7 @@ function hostsOf(fields: Fields): { field: string; host: string }[] {
  */
 
 /** `private`: this machine and its network. `never`: nothing that an operator can mean, or what hands out credentials. */
-export type Reach = 'public' | 'private' | 'never';
+export type AddressKind = 'public' | 'private' | 'never';
 
 /** https://www.iana.org/assignments/iana-ipv4-special-registry and -ipv6-special-registry */
 const neverAt = blockList([
@@ -93,7 +93,7 @@ const privateAt = blockList([
 const unicast = blockList(['2000::/3']);
 
 /** Of an IP address as a resolver or a URL writes it; of anything else `never`. Never throws. */
-export function reachOf(written: string): Reach {
+export function reachOf(written: string): AddressKind {
   const address = written.replace(/%.*$/, '');
   switch (isIP(address)) {
     case 4:
@@ -105,12 +105,12 @@ export function reachOf(written: string): Reach {
   }
 }
 
-function listed(address: string, family: 'ipv4' | 'ipv6'): Reach | null {
+function listed(address: string, family: 'ipv4' | 'ipv6'): AddressKind | null {
   if (neverAt.check(address, family)) return 'never';
   return privateAt.check(address, family) ? 'private' : null;
 }
 
-function reachOfIpv6(address: string): Reach {
+function reachOfIpv6(address: string): AddressKind {
   const inside = embedded(groupsOf(address));
   if (inside !== null) return listed(inside, 'ipv4') ?? 'public';
   return unicast.check(address, 'ipv6') ? 'public' : 'never';

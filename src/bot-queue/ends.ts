@@ -18,7 +18,7 @@ import {
  * Told that a job has ended at this time (ms since 1970, on the bot's Redis).
  * @returns `unknown`: nobody waits for that message, or not yet.
  */
-export type Ended = (
+export type EndBotJob = (
   target: BotJobTarget,
   how: 'completed' | 'failed',
   at: number,
@@ -29,7 +29,7 @@ export interface EndsOptions {
   namedByJob: (jobId: string) => Promise<BotJobTarget>;
   memory: BotQueueMemory;
   progress: Progress;
-  ended: Ended;
+  ended: EndBotJob;
   log: Log;
   /** Stops the tries that wait. */
   signal: AbortSignal;
@@ -105,7 +105,7 @@ export interface BotTurnsOptions {
   platformOf: (name: Pick<Conversation, 'channel' | 'account'>) => Platform | null;
 }
 
-interface Place {
+interface JobTurn {
   conversation: Conversation;
   turn: string | null;
   /** false: no push has brought a message of that id, or not yet. The turn that it would have ends all the same. */
@@ -113,9 +113,9 @@ interface Place {
 }
 
 /** Tells the typing that a job of the bot's own queue has ended. */
-export function createBotTurns(options: BotTurnsOptions): Ended {
+export function createBotTurns(options: BotTurnsOptions): EndBotJob {
   return async (target, how, at) => {
-    const place = await placeOf(options, target);
+    const place = await turnOfJob(options, target);
     if (!place) return 'unknown';
     // The bot's Redis may be ahead of ours: nothing has happened later than now.
     const happened = Math.min(at, options.clock.now());
@@ -125,12 +125,15 @@ export function createBotTurns(options: BotTurnsOptions): Ended {
 }
 
 /** A job that has done its work has sent the answer, mostly; one that failed has not. */
-function eventOf({ turn }: Place, how: 'completed' | 'failed', at: number): Event {
+function eventOf({ turn }: JobTurn, how: 'completed' | 'failed', at: number): Event {
   if (turn === null) return { is: 'over', by: 'queue', turns: 'acknowledged', at };
   return { is: 'ended', turn, by: 'queue', message: how === 'completed' ? 'out' : false, at };
 }
 
-async function placeOf({ index, platformOf }: BotTurnsOptions, target: BotJobTarget): Promise<Place | null> {
+async function turnOfJob(
+  { index, platformOf }: BotTurnsOptions,
+  target: BotJobTarget,
+): Promise<JobTurn | null> {
   const { channel, account, messageId } = target;
   // A phone number's "+" stands in no push.
   const user = target.user?.replace(/^\+/, '');

@@ -12,7 +12,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Log } from '../core/ports.ts';
-import { type Ended, type EndsOptions, handleEnd } from './ends.ts';
+import { type EndBotJob, type EndsOptions, handleEnd } from './ends.ts';
 import { beginOf, type BotEvent, readEvents, readWait, type StreamCommands } from './stream.ts';
 import {
   createBotQueueMemory,
@@ -33,7 +33,7 @@ export interface BotQueueOptions {
   /** On keeptyping's Redis. */
   memory: MemoryCommands;
   log: Log;
-  ended: Ended;
+  ended: EndBotJob;
 }
 
 export interface BotQueueWatch {
@@ -41,7 +41,7 @@ export interface BotQueueWatch {
   stop(): Promise<void>;
 }
 
-interface Watch extends Pick<EndsOptions, 'ended' | 'log' | 'memory' | 'signal'> {
+interface Following extends Pick<EndsOptions, 'ended' | 'log' | 'memory' | 'signal'> {
   redis: StreamCommands;
   outage: Outage;
   /** The queue as its keys begin. */
@@ -89,7 +89,7 @@ export async function createBotQueueWatch(options: BotQueueOptions): Promise<Bot
   };
 }
 
-async function follow(watch: Watch): Promise<void> {
+async function follow(watch: Following): Promise<void> {
   const { outage, signal } = watch;
   let progress: Progress | null = null;
   while (!signal.aborted) {
@@ -106,7 +106,7 @@ async function follow(watch: Watch): Promise<void> {
   await progress?.flush().catch(() => {});
 }
 
-async function begin({ redis, base, memory, log }: Watch): Promise<Progress> {
+async function begin({ redis, base, memory, log }: Following): Promise<Progress> {
   const cursor = await memory.cursor();
   const { from, gap } = await beginOf(redis, `${base}:events`, cursor);
   if (gap) log.warn({}, `The queue ${base} has dropped events that were not read: some turns may end late.`);
@@ -114,7 +114,7 @@ async function begin({ redis, base, memory, log }: Watch): Promise<Progress> {
   return createProgress(from, (id) => memory.saveCursor(id));
 }
 
-async function followOn(watch: Watch, progress: Progress): Promise<void> {
+async function followOn(watch: Following, progress: Progress): Promise<void> {
   const { redis, base, outage, signal } = watch;
   // After an outage the first answer has to come at once: it tells that it is over.
   const waitMs = outage.now() ? 1 : readWait;

@@ -47,12 +47,12 @@ function toEvent([id, fields]: StreamEntry): BotEvent {
     const at = fields.findIndex((field, index) => index % 2 === 0 && field === name);
     return at < 0 ? null : (fields[at + 1] ?? null);
   };
-  const is = meaningOf(valueOf('event'), valueOf('prev'));
+  const is = eventKind(valueOf('event'), valueOf('prev'));
   return { id, is, jobId: valueOf('jobId') ?? '', returnValue: valueOf('returnvalue') };
 }
 
 /** BullMQ says `failed` of the last try alone: one that is retried is `delayed` or `waiting`. */
-function meaningOf(event: string | null, before: string | null): BotEvent['is'] {
+function eventKind(event: string | null, before: string | null): BotEvent['is'] {
   switch (event) {
     case 'added':
     case 'waiting':

@@ -17,16 +17,16 @@ import {
   type Sessions,
   takeSession,
 } from './login.ts';
-import { type Answer, routeAt } from './routes.ts';
-import { createWatch, type Watch } from './watch.ts';
-import type { FailedJobs, Source } from './wire.ts';
+import { type RouteAnswer, routeAt } from './routes.ts';
+import { createWatch, type ConsoleWatch } from './watch.ts';
+import type { FailedJobs, ConsoleSource } from './wire.ts';
 
 export interface ConsoleOptions {
   /** Knows the control token where one is configured, and else this machine. */
   guard: Guard;
   /** The present one first; empty: nobody has to log in whom the guard admits. */
   tokens: readonly string[];
-  source: Source;
+  source: ConsoleSource;
   conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
   failed: FailedJobs;
   /** What shows the queues' jobs below `/console/queues`; made when first asked for. */
@@ -44,7 +44,7 @@ export interface Console {
 export interface ConsoleParts extends ConsoleOptions {
   sessions: Sessions;
   attempts: Attempts;
-  watch: Watch;
+  watch: ConsoleWatch;
 }
 
 /** A thousand of them take Redis and this process some 100 ms, and every open page asks whenever one fails. */
@@ -90,7 +90,7 @@ function accessOf({ guard, sessions }: ConsoleParts, request: IncomingMessage): 
   return until === null ? { is: 'out' } : { is: 'in', until };
 }
 
-interface Asked {
+interface ConsoleRequest {
   request: IncomingMessage;
   response: ServerResponse;
   path: string;
@@ -98,7 +98,7 @@ interface Asked {
   next: () => void;
 }
 
-async function serve(parts: ConsoleParts, asked: Asked): Promise<void> {
+async function serve(parts: ConsoleParts, asked: ConsoleRequest): Promise<void> {
   const { request, response, path, next } = asked;
   if (path === '/console/api/session') return takeSession(parts, request, response);
   if (path.startsWith('/console/api/')) return takeCall(parts, asked);
@@ -109,13 +109,16 @@ async function serve(parts: ConsoleParts, asked: Asked): Promise<void> {
   return file ? sendFile(request, response, file) : next();
 }
 
-async function showQueues({ openQueues }: ConsoleParts, asked: Asked): Promise<void> {
+async function showQueues({ openQueues }: ConsoleParts, asked: ConsoleRequest): Promise<void> {
   const { request, response, access, next } = asked;
   if (access.is === 'out') return void response.writeHead(303, { location: '/console' }).end();
   (await openQueues())(request, response, next);
 }
 
-async function takeCall(parts: ConsoleParts, { request, response, path, access }: Asked): Promise<void> {
+async function takeCall(
+  parts: ConsoleParts,
+  { request, response, path, access }: ConsoleRequest,
+): Promise<void> {
   const { method = '' } = request;
   if (access.is === 'out') return sendJson(response, 401, { error: 'Log in with the control token.' });
   const route = routeAt(path.slice('/console/api/'.length));
@@ -136,7 +139,7 @@ async function takeCall(parts: ConsoleParts, { request, response, path, access }
   );
 }
 
-function write(response: ServerResponse, answer: Answer): void {
+function write(response: ServerResponse, answer: RouteAnswer): void {
   if (answer === null) return;
   if (answer.body) sendJson(response, answer.status, answer.body);
   else response.writeHead(answer.status, { 'cache-control': 'no-store' }).end();

@@ -14,13 +14,13 @@ export interface Hour {
   breaker(account: string, now: number): AccountRow['breaker'];
 }
 
-type Ended = Extract<Notice, { is: 'ended' }>;
-type Breaker = { state: AccountRow['breaker']; at: number };
+type EndedNotice = Extract<Notice, { is: 'ended' }>;
+type BreakerSeen = { state: AccountRow['breaker']; at: number };
 
 /** A process that has not said anything for so long is gone, and its breakers with it (ms). */
 const breakerKept = 10 * 60_000;
 /** Ends without an answer. */
-const unanswered: readonly Ended['by'][] = [
+const unanswered: readonly EndedNotice['by'][] = [
   'deadline',
   'deliveries',
   'left',
@@ -33,7 +33,7 @@ export function createHour(): Hour {
   const all = createTally();
   const tallies = new Map<string, Tally>();
   const remedies = new Map<string, string>();
-  const breakers = new Map<string, Map<string, Breaker>>();
+  const breakers = new Map<string, Map<string, BreakerSeen>>();
   const of = (account: string): Tally => {
     const tally = tallies.get(account) ?? createTally();
     tallies.set(account, tally);
@@ -50,7 +50,7 @@ export function createHour(): Hour {
       if (notice.is === 'call') countCall(notice, of(account));
       if (notice.is === 'call' && notice.remedy) remedies.set(`${account} ${notice.code}`, notice.remedy);
       if (notice.is !== 'breaker') return;
-      const known = breakers.get(account) ?? new Map<string, Breaker>();
+      const known = breakers.get(account) ?? new Map<string, BreakerSeen>();
       breakers.set(account, known.set(by ?? '', { state: notice.state, at: notice.at }));
     },
     forget: (now) => {
@@ -62,7 +62,7 @@ export function createHour(): Hour {
 }
 
 function countEnd(
-  { at, by, waitMs, litMs, untyped }: Ended,
+  { at, by, waitMs, litMs, untyped }: EndedNotice,
   { all, own }: Record<'all' | 'own', Tally>,
 ): void {
   own.add(at, 'ended');
@@ -70,13 +70,13 @@ function countEnd(
   if (untyped !== null) all.add(at, `untyped ${untyped}`);
   if (!unanswered.includes(by)) {
     own.add(at, `wait ${binOf(waitMs / 1000)}`);
-    all.add(at, `wait ${placeOf(waitBounds, waitMs / 1000)}`);
+    all.add(at, `wait ${bucketOf(waitBounds, waitMs / 1000)}`);
   }
   if (waitMs < 1_000 || !wasWanted(untyped)) return;
   const lit = Math.min(litMs, waitMs);
   own.add(at, 'waited', waitMs);
   own.add(at, 'lit', lit);
-  all.add(at, `cover ${placeOf(coverBounds, lit / waitMs)}`);
+  all.add(at, `cover ${bucketOf(coverBounds, lit / waitMs)}`);
 }
 
 function countCall({ at, kind, outcome, code }: Extract<Notice, { is: 'call' }>, own: Tally): void {
@@ -84,7 +84,7 @@ function countCall({ at, kind, outcome, code }: Extract<Notice, { is: 'call' }>,
   if (outcome !== 'done' && outcome !== 'already') own.add(at, `refused ${code} ${outcome}`);
 }
 
-function worstOf(breakers: ReadonlyMap<string, Breaker> | undefined, now: number): AccountRow['breaker'] {
+function worstOf(breakers: ReadonlyMap<string, BreakerSeen> | undefined, now: number): AccountRow['breaker'] {
   const states = [...(breakers?.values() ?? [])]
     .filter(({ at }) => at > now - breakerKept)
     .map(({ state }) => state);
@@ -119,7 +119,7 @@ export function quantile(bins: readonly [bin: string, count: number][], p: numbe
 }
 
 /** Which of the counts a value belongs to. */
-export function placeOf(bounds: readonly number[], value: number): number {
+export function bucketOf(bounds: readonly number[], value: number): number {
   const place = bounds.findIndex((bound) => value <= bound);
   return place < 0 ? bounds.length : place;
 }

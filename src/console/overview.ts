@@ -2,9 +2,16 @@ import { type Conversation, conversationId } from '../core/platform.ts';
 import { idOf, type Served } from '../core/roster.ts';
 import type { View } from '../core/view.ts';
 import { coverBounds, distributionOf, type Hour, quantile, under, waitBounds } from './hour.ts';
-import type { AccountRow, ConversationRow, ConversationsChange, Look, Overview, Source } from './wire.ts';
+import type {
+  AccountRow,
+  ConversationRow,
+  ConversationsChange,
+  Look,
+  Overview,
+  ConsoleSource,
+} from './wire.ts';
 
-export interface Seen {
+export interface OverviewSource {
   hour: Hour;
   rows: Rows;
   /** The last one that Redis answered; null: there was none yet. */
@@ -12,7 +19,7 @@ export interface Seen {
   redis: Overview['redis'];
 }
 
-export function overviewOf(source: Source, seen: Seen): Overview {
+export function overviewOf(source: ConsoleSource, seen: OverviewSource): Overview {
   const { hour, rows, look } = seen;
   const at = Math.round(source.clock.now());
   const byAccount = groupRows(rows);
@@ -61,7 +68,7 @@ function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {
 }
 
 function accountOf(
-  source: Source,
+  source: ConsoleSource,
   hour: Hour,
   { served, rows, at }: { served: Served; rows: ConversationRow[]; at: number },
 ): AccountRow {
@@ -80,7 +87,7 @@ function accountOf(
     waitP50: quantile(waits, 0.5),
     waitP95: quantile(waits, 0.95),
     cover: count('waited') === 0 ? null : Math.round((count('lit') / count('waited')) * 1_000) / 1_000,
-    refusals: under(tally.total, 'refused ').map(([name, times]) => refusalOf(hour, id, { name, times })),
+    refusals: under(tally.total, 'refused ').map(([name, times]) => refusalRow(hour, id, { name, times })),
     typing: typingOf(source, served, at),
     breaker: hour.breaker(id, at),
     bot: bot?.mode ?? 'none',
@@ -88,7 +95,7 @@ function accountOf(
   };
 }
 
-function refusalOf(
+function refusalRow(
   hour: Hour,
   account: string,
   { name, times }: { name: string; times: number },
@@ -98,7 +105,7 @@ function refusalOf(
 }
 
 /** Whose typing is off by the configuration has nothing to mend. */
-function typingOf(source: Source, { platform }: Served, at: number): AccountRow['typing'] {
+function typingOf(source: ConsoleSource, { platform }: Served, at: number): AccountRow['typing'] {
   if (platform.rules.mode === 'off') return { is: 'mode_off' };
   const { offUntil, offCode, remedy } = source.account(platform);
   if (at >= offUntil) return { is: 'on' };
@@ -110,18 +117,18 @@ function typingOf(source: Source, { platform }: Served, at: number): AccountRow[
 export interface Rows {
   open: number;
   /** By id: the row, and its JSON, by which a change is seen. */
-  byId: ReadonlyMap<string, Shown>;
+  byId: ReadonlyMap<string, ShownRow>;
 }
 
-export interface Shown {
+export interface ShownRow {
   row: ConversationRow;
   json: string;
 }
 
 export const noRows: Rows = { open: 0, byId: new Map() };
 
-export function rowsOf(source: Source, { open }: Look): Rows {
-  const byId = new Map<string, Shown>();
+export function rowsOf(source: ConsoleSource, { open }: Look): Rows {
+  const byId = new Map<string, ShownRow>();
   const at = source.clock.now();
   for (const { conversation, state } of open.longest) {
     const platform = source.roster.of(conversation)?.platform;

@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
 import type { Conversations } from '../typing/conversations.ts';
-import type { Watch } from './watch.ts';
-import type { FailedJobs, SearchAnswer, Source } from './wire.ts';
+import type { ConsoleWatch } from './watch.ts';
+import type { FailedJobs, SearchAnswer, ConsoleSource } from './wire.ts';
 
 /** What the page may ask, read from the wire. */
 
@@ -43,13 +43,13 @@ const retryBody = z.object({ unknown: z.boolean().optional() });
 const emptyBody = z.object({});
 
 export interface RouteParts {
-  source: Source;
-  watch: Watch;
+  source: ConsoleSource;
+  watch: ConsoleWatch;
   conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
   failed: FailedJobs;
 }
 
-export interface Asked {
+export interface RouteRequest {
   request: IncomingMessage;
   response: ServerResponse;
   /** What stands for each `*` of the path. */
@@ -62,13 +62,13 @@ export interface Asked {
 }
 
 /** null: the response has been taken over. */
-export type Answer = { status: number; body?: object } | null;
+export type RouteAnswer = { status: number; body?: object } | null;
 
 /** Rejects when Redis is out of reach. */
-export type Route = (parts: RouteParts, asked: Asked) => Answer | Promise<Answer>;
+export type ConsoleRoute = (parts: RouteParts, asked: RouteRequest) => RouteAnswer | Promise<RouteAnswer>;
 
 /** By path and method; those that are no GET change something. */
-export const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> = {
+export const routes: Readonly<Record<string, Readonly<Record<string, ConsoleRoute>>>> = {
   events: { GET: events },
   search: { GET: search },
   'conversations/*/*/*': { GET: read },
@@ -77,15 +77,15 @@ export const routes: Readonly<Record<string, Readonly<Record<string, Route>>>> =
   'failed/*/retry': { POST: retry },
 };
 
-const unreadable: Answer = { status: 400, body: { error: 'Send what the page sends.' } };
+const unreadable: RouteAnswer = { status: 400, body: { error: 'Send what the page sends.' } };
 const searched = 100;
 
-function events({ watch }: RouteParts, { response, until }: Asked): Answer {
+function events({ watch }: RouteParts, { response, until }: RouteRequest): RouteAnswer {
   const error = 'Too many pages are open here: close one.';
   return watch.open(response, until) ? null : { status: 503, body: { error } };
 }
 
-async function search({ source }: RouteParts, { query }: Asked): Promise<Answer> {
+async function search({ source }: RouteParts, { query }: RouteRequest): Promise<RouteAnswer> {
   const given = [...query].filter(([, value]) => value !== '');
   const read = searchQuery.safeParse(Object.fromEntries(given));
   if (!read.success) return unreadable;
@@ -95,14 +95,14 @@ async function search({ source }: RouteParts, { query }: Asked): Promise<Answer>
   return { status: 200, body: { entries, before: found.before } satisfies SearchAnswer };
 }
 
-async function read(parts: RouteParts, { names }: Asked): Promise<Answer> {
+async function read(parts: RouteParts, { names }: RouteRequest): Promise<RouteAnswer> {
   return about(parts, names, async (platform, user) => ({
     status: 200,
     body: await parts.conversations.read(platform, user),
   }));
 }
 
-async function pause(parts: RouteParts, { names, body }: Asked): Promise<Answer> {
+async function pause(parts: RouteParts, { names, body }: RouteRequest): Promise<RouteAnswer> {
   return about(parts, names, (platform, user) =>
     taking(pauseBody, body, async ({ seconds = null }) => ({
       status: 200,
@@ -111,7 +111,7 @@ async function pause(parts: RouteParts, { names, body }: Asked): Promise<Answer>
   );
 }
 
-async function resume(parts: RouteParts, { names, body }: Asked): Promise<Answer> {
+async function resume(parts: RouteParts, { names, body }: RouteRequest): Promise<RouteAnswer> {
   return about(parts, names, (platform, user) =>
     taking(emptyBody, body, async () => {
       await parts.conversations.resume(platform, user);
@@ -120,7 +120,10 @@ async function resume(parts: RouteParts, { names, body }: Asked): Promise<Answer
   );
 }
 
-async function retry({ failed }: RouteParts, { names: [job = ''], body }: Asked): Promise<Answer> {
+async function retry(
+  { failed }: RouteParts,
+  { names: [job = ''], body }: RouteRequest,
+): Promise<RouteAnswer> {
   return taking(retryBody, body, async ({ unknown: evenUnknown = false }) => {
     switch (await failed.runAgain(job, { evenUnknown })) {
       case 'runs':
@@ -138,8 +141,8 @@ async function retry({ failed }: RouteParts, { names: [job = ''], body }: Asked)
 async function taking<Taken>(
   schema: z.ZodType<Taken>,
   body: unknown,
-  work: (taken: Taken) => Promise<Answer>,
-): Promise<Answer> {
+  work: (taken: Taken) => Promise<RouteAnswer>,
+): Promise<RouteAnswer> {
   const read = schema.safeParse(body);
   return read.success ? work(read.data) : unreadable;
 }
@@ -147,15 +150,17 @@ async function taking<Taken>(
 async function about(
   { source }: RouteParts,
   [channel = '', account = '', user = '']: readonly string[],
-  work: (platform: Platform, user: string) => Promise<Answer>,
-): Promise<Answer> {
+  work: (platform: Platform, user: string) => Promise<RouteAnswer>,
+): Promise<RouteAnswer> {
   const platform = source.roster.of({ channel, account })?.platform;
   if (!platform) return { status: 404, body: { error: `No account ${channel}/${account} is served.` } };
   return userName.test(user) ? work(platform, user) : unreadable;
 }
 
 /** The route of a path below `/console/api/`, with what its stars stand for; null: there is none. */
-export function routeAt(path: string): { methods: Readonly<Record<string, Route>>; names: string[] } | null {
+export function routeAt(
+  path: string,
+): { methods: Readonly<Record<string, ConsoleRoute>>; names: string[] } | null {
   const given = path.split('/').map(decode);
   for (const [pattern, methods] of Object.entries(routes)) {
     const parts = pattern.split('/');

@@ -4,9 +4,9 @@ import type { JournalRecord } from '../journal/record.ts';
 import { backlog, eventHeaders, eventText } from '../pages/pages.ts';
 import { createHour, type Hour } from './hour.ts';
 import { allOf, changeOf, noRows, overviewOf, type Rows, rowsOf } from './overview.ts';
-import type { ConversationsChange, JournalEntry, Look, Overview, Source } from './wire.ts';
+import type { ConversationsChange, JournalEntry, Look, Overview, ConsoleSource } from './wire.ts';
 
-export interface Watch {
+export interface ConsoleWatch {
   /** Tells a page from now on. false: too many watch already, or the process is stopping. */
   open(response: ServerResponse, until: number | null): boolean;
   /** Ends all streams at once. */
@@ -33,7 +33,7 @@ interface Picture {
   overview: Overview | null;
 }
 
-export function createWatch(source: Source): Watch {
+export function createWatch(source: ConsoleSource): ConsoleWatch {
   const viewers = createViewers();
   const picture: Picture = { hour: createHour(), cursor: '', look: null, rows: noRows, overview: null };
   let timer: NodeJS.Timeout | undefined;
@@ -59,7 +59,7 @@ export function createWatch(source: Source): Watch {
   };
 }
 
-async function look(source: Source, picture: Picture, viewers: Viewers): Promise<void> {
+async function look(source: ConsoleSource, picture: Picture, viewers: Viewers): Promise<void> {
   try {
     const [seen, entries] = await Promise.all([source.look(shown), follow(source, picture)]);
     const newest = viewers.hasNew() ? await source.journal.newest(firstNotices) : [];
@@ -69,8 +69,8 @@ async function look(source: Source, picture: Picture, viewers: Viewers): Promise
     const overview = renew(source, picture, 'ok');
     // What is newer comes with the next look, to everybody.
     const known = newest.filter(({ id }) => !isAfter(id, picture.cursor));
-    viewers.tell(textOf({ overview, change, entries: entries.slice(-mostNotices) }), () =>
-      textOf({ overview: picture.overview, change: allOf(rows), entries: known }),
+    viewers.tell(streamText({ overview, change, entries: entries.slice(-mostNotices) }), () =>
+      streamText({ overview: picture.overview, change: allOf(rows), entries: known }),
     );
   } catch (error) {
     if (picture.overview?.redis !== 'away') source.log.warn({ error }, 'The console does not reach Redis.');
@@ -80,15 +80,15 @@ async function look(source: Source, picture: Picture, viewers: Viewers): Promise
 }
 
 /** Who has just come is told what was known, and what has changed meanwhile once Redis is back. */
-function tellOutage(source: Source, picture: Picture, viewers: Viewers): void {
+function tellOutage(source: ConsoleSource, picture: Picture, viewers: Viewers): void {
   const overview = renew(source, picture, 'away');
-  viewers.tell(textOf({ overview, change: null, entries: [] }), () =>
-    textOf({ overview: picture.overview, change: allOf(picture.rows), entries: [] }),
+  viewers.tell(streamText({ overview, change: null, entries: [] }), () =>
+    streamText({ overview: picture.overview, change: allOf(picture.rows), entries: [] }),
   );
 }
 
 /** What the journal has got since the last look. */
-async function follow({ journal, clock }: Source, picture: Picture): Promise<JournalRecord[]> {
+async function follow({ journal, clock }: ConsoleSource, picture: Picture): Promise<JournalRecord[]> {
   const now = clock.now();
   const start = `${Math.floor(now - hourMs)}-0`;
   if (isAfter(start, picture.cursor)) picture.cursor = start;
@@ -105,7 +105,7 @@ async function follow({ journal, clock }: Source, picture: Picture): Promise<Jou
 }
 
 /** null: it says the same as the last one. */
-function renew(source: Source, picture: Picture, redis: Overview['redis']): Overview | null {
+function renew(source: ConsoleSource, picture: Picture, redis: Overview['redis']): Overview | null {
   const overview = overviewOf(source, { ...picture, redis });
   const before = picture.overview;
   picture.overview = overview;
@@ -114,13 +114,13 @@ function renew(source: Source, picture: Picture, redis: Overview['redis']): Over
   return isSame ? null : overview;
 }
 
-interface Told {
+interface ToldPage {
   overview: Overview | null;
   change: ConversationsChange | null;
   entries: readonly JournalRecord[];
 }
 
-function textOf({ overview, change, entries }: Told): string {
+function streamText({ overview, change, entries }: ToldPage): string {
   const notices: JournalEntry[] = entries.map(({ id, notice }) => ({ id, notice }));
   return [
     overview === null ? '' : eventText('overview', overview),

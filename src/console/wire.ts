@@ -141,7 +141,7 @@ export interface FailedJobs {
   runAgain(job: string, how: { evenUnknown: boolean }): Promise<'runs' | 'none' | 'unknown'>;
 }
 
-export interface Source {
+export interface ConsoleSource {
   clock: Pick<Clock, 'now'>;
   log: Log;
   roster: Roster;

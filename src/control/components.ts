@@ -7,7 +7,16 @@ import { appIdPattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
 import { refuse } from '../http/respond.ts';
 import { refuseMethod } from '../http/webhook.ts';
-import { admit, answerOf, error, inPath, json, type MoreRoutes, schemaOf } from './control.ts';
+import {
+  admit,
+  answerOf,
+  type ControlRequest,
+  error,
+  inPath,
+  json,
+  type MoreRoutes,
+  schemaOf,
+} from './control.ts';
 import { createBodyReader, faultOf, readBody } from './operation.ts';
 import { componentTyping } from './schemas.ts';
 
@@ -34,18 +43,17 @@ export function createComponentControl(options: ComponentControlOptions): Router
   return router;
 }
 
-interface Asked {
-  request: Request;
-  response: Response;
-}
-
 type Carried = (
   typings: ComponentControlOptions['typings'],
   component: string,
-  asked: Asked,
+  asked: ControlRequest,
 ) => Promise<void>;
 
-async function take({ components, typings, log }: ComponentControlOptions, asked: Asked, carryOut: Carried) {
+async function take(
+  { components, typings, log }: ComponentControlOptions,
+  asked: ControlRequest,
+  carryOut: Carried,
+) {
   const component = String(asked.request.params.component);
   if (!components.includes(component))
     return refuse(asked.response, 404, 'No component of that name is configured: check the URL.');

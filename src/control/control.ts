@@ -28,20 +28,23 @@ export interface MoreRoutes {
   parameters: Json;
 }
 
-export interface Described {
+export interface MoreDescriptions {
   bodies?: Bodies | undefined;
   more?: readonly MoreRoutes[] | undefined;
 }
 
 export function describeControl(
   operations: readonly Operation[],
-  { bodies = {}, more = [] }: Described = {},
+  { bodies = {}, more = [] }: MoreDescriptions = {},
 ): Json {
   const paths = new Map<string, Json>([['/openapi.json', itself]]);
   for (const operation of operations) {
     const { path, method } = operation;
     const known = paths.get(path) ?? parametersOf(path);
-    paths.set(path, { ...known, [method]: describe(operation, bodies[operation.id] ?? operation.takes) });
+    paths.set(path, {
+      ...known,
+      [method]: describeOperation(operation, bodies[operation.id] ?? operation.takes),
+    });
   }
   return {
     openapi: '3.1.0',
@@ -103,7 +106,7 @@ const itself = {
   },
 };
 
-function describe({ statuses, answer, ...operation }: Operation, takes: z.ZodType): Json {
+function describeOperation({ statuses, answer, ...operation }: Operation, takes: z.ZodType): Json {
   const { id, summary, description, from } = operation;
   const others = Object.entries(statuses).map(([status, what]) => [
     status,
@@ -205,12 +208,12 @@ export function admit(guard: Guard): RequestHandler {
   };
 }
 
-interface Asked {
+export interface ControlRequest {
   request: Request;
   response: Response;
 }
 
-async function take(options: ControlOptions, operation: Operation, asked: Asked): Promise<void> {
+async function take(options: ControlOptions, operation: Operation, asked: ControlRequest): Promise<void> {
   const { request, response } = asked;
   const params = Object.entries(request.params).map(([name, value]) => [name, String(value)] as const);
   const task = operation.at(options, Object.fromEntries(params));
@@ -218,18 +221,18 @@ async function take(options: ControlOptions, operation: Operation, asked: Asked)
   const read = await readTaken(operation, asked);
   if (read.is === 'refusal') return refuse(response, read.status, read.error);
   try {
-    answer(response, await task(read.body));
+    writeResult(response, await task(read.body));
   } catch (error) {
     options.log.warn({ operation: operation.id, error }, 'The control API did not reach Redis.');
     refuseInOutage(operation, response);
   }
 }
 
-async function readTaken({ from }: Operation, { request, response }: Asked): Promise<ReadBody> {
+async function readTaken({ from }: Operation, { request, response }: ControlRequest): Promise<ReadBody> {
   return from === 'body' ? readBody(request, response) : { is: 'body', body: request.query };
 }
 
-function answer(response: Response, result: Result): void {
+function writeResult(response: Response, result: Result): void {
   switch (result.status) {
     case 200:
     case 201:

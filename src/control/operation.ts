@@ -19,16 +19,16 @@ export interface PlatformUser {
 }
 
 /** `faults`: all of them, where there may be several. */
-export interface Refusal {
+export interface OperationRefusal {
   status: 400 | 404 | 409;
   error: string;
   faults?: readonly string[];
 }
 
-export type Result = { status: 200 | 201; body: unknown } | { status: 204 } | Refusal;
+export type Result = { status: 200 | 201; body: unknown } | { status: 204 } | OperationRefusal;
 
 /** What is asked for, of somebody who is there. Rejects when Redis is out of reach. */
-export type Task = (unread: unknown) => Promise<Result>;
+export type CarryOut = (unread: unknown) => Promise<Result>;
 
 export interface Described {
   /** Unique: the name that generated clients give it. */
@@ -49,7 +49,7 @@ export interface Operation extends Described {
   /** What each other status means. */
   statuses: Readonly<Partial<Record<201 | 400 | 404 | 409, string>>>;
   /** Finds what the URL names. */
-  at(subjects: Subjects, params: Readonly<Record<string, string>>): Task | Refusal;
+  at(subjects: Subjects, params: Readonly<Record<string, string>>): CarryOut | OperationRefusal;
 }
 
 type Answered<T> = { is: 'done'; body: T } | { is: 'refused'; error: string };
@@ -74,7 +74,7 @@ export function createOperation<Takes extends z.ZodObject, Answer extends z.ZodT
     ...described,
     statuses: { 400: 'What is asked for cannot be', 404: 'No such channel or account' },
     at: ({ accounts, conversations }, params) => {
-      const place = placeOf(accounts, params);
+      const place = userOf(accounts, params);
       if ('error' in place) return place;
       return async (unread) => {
         const read = takes.safeParse(unread);
@@ -94,7 +94,7 @@ export function done<T>(body: T): { is: 'done'; body: T } {
 /** An openid, a phone number's digits, a business-scoped user id: two letters, a dot and at most 128 characters. */
 export const userPattern = '^[\\w@.=-]{1,131}$';
 
-function placeOf(accounts: Roster, params: Readonly<Record<string, string>>): PlatformUser | Refusal {
+function userOf(accounts: Roster, params: Readonly<Record<string, string>>): PlatformUser | OperationRefusal {
   const { channel = '', account = '', user: written = '' } = params;
   const served = accounts.of({ channel, account });
   if (!served) return { status: 404, error: unknownAccount(channel, account) };
@@ -173,7 +173,7 @@ export function createBodyReader(kilobytes: number): BodyReader {
     new Promise((resolve) => {
       parse(request, response, (fault?: unknown) => {
         const body: unknown = request.body ?? {};
-        resolve(fault === undefined ? { is: 'body', body } : refusalOf(fault, kilobytes));
+        resolve(fault === undefined ? { is: 'body', body } : bodyRefusal(fault, kilobytes));
       });
     });
 }
@@ -181,7 +181,7 @@ export function createBodyReader(kilobytes: number): BodyReader {
 /** The same with 16 kB. */
 export const readBody = createBodyReader(16);
 
-function refusalOf(fault: unknown, kilobytes: number): ReadBody {
+function bodyRefusal(fault: unknown, kilobytes: number): ReadBody {
   const status = typeof fault === 'object' && fault !== null && 'status' in fault ? fault.status : 400;
   if (status === 413) return refusal(413, `The body is longer than ${kilobytes} kB.`);
   if (status === 415) return refusal(415, 'The body is compressed, or no UTF-8: send it as it is.');

@@ -3,12 +3,12 @@ import { z } from 'zod';
 import { isAccountName, type Place } from '../core/roster.ts';
 import {
   type AccountView,
+  type CarryOut,
   createOperation,
   done,
   type Operation,
-  type Refusal,
+  type OperationRefusal,
   type Result,
-  type Task,
   unknownAccount,
 } from './operation.ts';
 import {
@@ -102,7 +102,7 @@ type Work = (place: Place, fields: Readonly<Record<string, unknown>>) => Promise
 function within(
   { channel = '', account = '' }: Readonly<Record<string, string>>,
   work: Work,
-): Task | Refusal {
+): CarryOut | OperationRefusal {
   if (!['wechat', 'nxcloud'].includes(channel))
     return { status: 404, error: `There is no channel "${channel.slice(0, 60)}": name wechat or nxcloud.` };
   if (!isAccountName(account)) return { status: 400, error: badName };
@@ -115,7 +115,7 @@ function within(
 function show(
   view: AccountView | null,
   { channel, account }: Place,
-): { status: 200; body: AccountView } | Refusal {
+): { status: 200; body: AccountView } | OperationRefusal {
   return view ? { status: 200, body: view } : { status: 404, error: unknownAccount(channel, account) };
 }
 

@@ -37,7 +37,7 @@ export function count(state: State, at: number): State {
   return { ...state, turns: counted, countedAt: at };
 }
 
-interface Change {
+interface Counting {
   /** Counted up to `at`. */
   before: State;
   after: State;
@@ -48,7 +48,7 @@ interface Change {
   blockedUntil: number;
 }
 
-export function measure(rules: Rules, change: Change): Measures {
+export function measure(rules: Rules, change: Counting): Measures {
   return {
     ended: endedBy(rules, change),
     skipped: skippedBy(change),
@@ -56,7 +56,7 @@ export function measure(rules: Rules, change: Change): Measures {
   };
 }
 
-function endedBy(rules: Rules, { before, after, at, blockedUntil }: Change): Measured[] {
+function endedBy(rules: Rules, { before, after, at, blockedUntil }: Counting): Measured[] {
   const known = new Set(before.ended.map(({ id }) => id));
   const ended = after.ended.filter(({ id }) => !known.has(id));
   return ended.map((end) => {
@@ -86,7 +86,7 @@ function untypedBecause(
   return hasFailed || at - openedAt >= rules.callLimit ? 'not_accepted' : 'answered_first';
 }
 
-function skippedBy({ before, after, event }: Change): Measures['skipped'] {
+function skippedBy({ before, after, event }: Counting): Measures['skipped'] {
   if (event.is !== 'inbound' || isOpen(before, event.turn) || isOpen(after, event.turn)) return null;
   const { turn } = event;
   const isNewlySeen = endOf(before, turn)?.seen === false && endOf(after, turn)?.seen === true;
@@ -99,7 +99,7 @@ function skippedBy({ before, after, event }: Change): Measures['skipped'] {
  * Where nothing takes an indicator away, its whole rest is a ghost as soon as nobody waits; elsewhere it is counted
  * until it is gone.
  */
-function ghostOf({ hides }: Rules, { before, after, from, at }: Change): number {
+function ghostOf({ hides }: Rules, { before, after, from, at }: Counting): number {
   if (hides) return before.turns.length === 0 ? running(before, { from, to: at }) : 0;
   const isLast = before.turns.length > 0 && after.turns.length === 0;
   return isLast ? running(after, { from: at, to: Infinity }) : 0;

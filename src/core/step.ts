@@ -20,12 +20,12 @@ import {
   isOpen,
   progress,
   remember,
-  seen,
+  outboundSeen,
   started,
   turnEnd,
 } from './turns.ts';
 
-type Of<Is extends Event['is']> = Extract<Event, { is: Is }>;
+type EventOf<Is extends Event['is']> = Extract<Event, { is: Is }>;
 
 /** The state after an event, before anything is decided. */
 function apply(rules: Rules, state: State, event: Event): State {
@@ -45,7 +45,7 @@ function apply(rules: Rules, state: State, event: Event): State {
     case 'undelivered':
       return undelivered(state);
     case 'message':
-      return message(rules, state, event);
+      return outbound(rules, state, event);
     case 'interaction':
       return cleared(rules, counted(interacted(state, at), event.sent), { at, showAt: at });
     case 'typed':
@@ -63,7 +63,7 @@ function apply(rules: Rules, state: State, event: Event): State {
   }
 }
 
-type Own = Of<'unblocked' | 'wake' | 'outcome' | 'recovered'>;
+type Own = EventOf<'unblocked' | 'wake' | 'outcome' | 'recovered'>;
 
 /** What keeptyping's own calls, wake-ups and jobs tell. */
 function applyOwn(rules: Rules, state: State, event: Own): State {
@@ -80,7 +80,7 @@ function applyOwn(rules: Rules, state: State, event: Own): State {
   }
 }
 
-function ended(rules: Rules, state: State, event: Of<'ended'>): State {
+function ended(rules: Rules, state: State, event: EventOf<'ended'>): State {
   const { at, message } = event;
   const known = endOf(state, event.turn);
   const next = endTurn(state, event);
@@ -98,9 +98,9 @@ function isNoted(known: EndedTurn, { by }: { by: Evidence }): boolean {
   return known.by === by || ['passive-reply', 'status', 'echo', 'gateway'].includes(known.by);
 }
 
-function over(rules: Rules, state: State, { by, turns, at }: Of<'over'>): State {
+function over(rules: Rules, state: State, { by, turns, at }: EventOf<'over'>): State {
   const message = { is: 'message', by, at, sentAt: 0 } as const;
-  if (turns === 'acknowledged') return doubted(rules, seen(rules, state, message), at);
+  if (turns === 'acknowledged') return doubted(rules, outboundSeen(rules, state, message), at);
   const early = remember(state, { ...message, all: true });
   return doubted(rules, endAll({ ...state, early }, { at, by }), at);
 }
@@ -121,7 +121,7 @@ function undelivered(state: State): State {
   return indicator.is === 'cleared' ? { ...state, indicator: { ...indicator, is: 'maybe' } } : state;
 }
 
-function message(rules: Rules, state: State, event: Of<'message'>): State {
+function outbound(rules: Rules, state: State, event: EventOf<'message'>): State {
   const { id, at, by } = event;
   const until = wentOutBy(event) + rules.echoPause;
   const humans = (next: State): State =>
@@ -241,7 +241,7 @@ export interface Step extends Measures {
   disarm: number | null;
 }
 
-export interface Told {
+export interface ToStep {
   event: Event;
   /** The job that would make the call. */
   by: string;
@@ -254,7 +254,7 @@ export interface Told {
 export function step(
   rules: Rules,
   state: State,
-  { event, by, now = event.at, blockedUntil = 0 }: Told,
+  { event, by, now = event.at, blockedUntil = 0 }: ToStep,
 ): Step {
   const stale = event.is === 'wake' && event.timer !== state.timer?.n;
   if (stale) return { state, call: null, arm: null, disarm: null, ...nothingMeasured };

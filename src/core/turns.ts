@@ -34,11 +34,11 @@ export function endTurn(state: State, end: { turn: string; by: Evidence; at: num
   return { ...state, ended: [...state.ended, unseen].slice(-endedKept) };
 }
 
-type Opening = Pick<Turn, 'id' | 'openedAt' | 'sentAt' | 'phase'> &
+type NewTurn = Pick<Turn, 'id' | 'openedAt' | 'sentAt' | 'phase'> &
   Partial<Pick<Turn, 'renews' | 'deliveries'>>;
 
 /** A turn of which nothing has happened yet. */
-export function newTurn(opening: Opening): Turn {
+export function newTurn(opening: NewTurn): Turn {
   return {
     shown: false,
     renews: false,
@@ -86,10 +86,10 @@ export function turnEnd(rules: Rules, turn: Turn): number {
   return Math.min(turn.openedAt + rules.deadline, turn.lapsesAt ?? Infinity);
 }
 
-type Inbound = Extract<Event, { is: 'inbound' }>;
+type InboundEvent = Extract<Event, { is: 'inbound' }>;
 
 /** A message or an act of the user; its repeats move nothing but the count of deliveries. */
-export function inbound(rules: Rules, state: State, event: Inbound): State {
+export function inbound(rules: Rules, state: State, event: InboundEvent): State {
   const end = endOf(state, event.turn);
   if (isOpen(state, event.turn) || end?.seen) return repeated(state, event);
   const known = noted(state, event);
@@ -99,7 +99,7 @@ export function inbound(rules: Rules, state: State, event: Inbound): State {
   return catchUp(rules, openTurn(known, inboundTurn(event)), event);
 }
 
-function repeated(state: State, event: Inbound): State {
+function repeated(state: State, event: InboundEvent): State {
   if (event.phase !== 'passed') return state;
   return changeTurn(state, event.turn, (turn) => ({
     ...turn,
@@ -109,7 +109,7 @@ function repeated(state: State, event: Inbound): State {
 }
 
 /** Events can be judged in another order than they happened: what is newest goes by their own time. */
-function noted(state: State, event: Inbound): State {
+function noted(state: State, event: InboundEvent): State {
   const newest = event.at >= (state.lastInteractionAt ?? 0);
   const fresh = { ...state, forgotten: false, sends: newest && event.interaction ? 0 : state.sends };
   const met = event.interaction ? interacted(fresh, event.at) : fresh;
@@ -118,7 +118,7 @@ function noted(state: State, event: Inbound): State {
   return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
 }
 
-function inboundTurn({ turn, at, sentAt, phase }: Inbound): Turn {
+function inboundTurn({ turn, at, sentAt, phase }: InboundEvent): Turn {
   return newTurn({
     id: turn,
     openedAt: at,
@@ -142,19 +142,19 @@ function hear(rules: Rules, state: State, { turn, early }: { turn: string; early
   const rest = { ...state, early: state.early.filter((each) => each !== early) };
   if (early.is !== 'message') return progress(rules, rest, early);
   const isOwn = ({ id }: Turn): boolean => id === turn;
-  const next = seen(rules, { ...rest, turns: rest.turns.filter(isOwn) }, early);
+  const next = outboundSeen(rules, { ...rest, turns: rest.turns.filter(isOwn) }, early);
   return { ...next, turns: rest.turns.flatMap((each) => (isOwn(each) ? next.turns : [each])) };
 }
 
 type OfTurn = Extract<Early, { turn: string }>;
-type Message = Extract<Early, { is: 'message' }>;
+type EarlyMessage = Extract<Early, { is: 'message' }>;
 
 /** More than a burst can bring out of order; older ones belong to turns that are long over. */
 const earlyKept = 16;
 
 /** How a turn moves on short of its end; an event that overtook its turn's message is kept for it. */
 export function progress(rules: Rules, state: State, event: Early): State {
-  if (event.is === 'message') return seen(rules, state, event);
+  if (event.is === 'message') return outboundSeen(rules, state, event);
   if (isOpen(state, event.turn))
     return event.is === 'acknowledged' ? acknowledged(rules, state, event) : missed(rules, state, event);
   return endOf(state, event.turn) ? state : { ...state, early: remember(state, event) };
@@ -196,7 +196,7 @@ function missed(rules: Rules, state: State, event: OfTurn): State {
 }
 
 /** Evidence with only a user: which turn it answers is not known. */
-export function seen(rules: Rules, state: State, event: Message): State {
+export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): State {
   const meant = meantBy(rules, state, event);
   // One that has answered what it may answer has nothing to say to a message that is judged after it.
   const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
@@ -214,7 +214,7 @@ export function seen(rules: Rules, state: State, event: Message): State {
 }
 
 /** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
-function meantBy({ sendEnds }: Rules, { turns }: State, event: Message): Turn[] {
+function meantBy({ sendEnds }: Rules, { turns }: State, event: EarlyMessage): Turn[] {
   const before = turns.filter((turn) => openedBefore(turn, event));
   if (sendEnds === 'all') return before;
   const oldest =
@@ -223,14 +223,14 @@ function meantBy({ sendEnds }: Rules, { turns }: State, event: Message): Turn[] 
 }
 
 /** In whole seconds of the platform where both are known: a message of the same second counts as an answer. */
-function openedBefore(turn: Turn, event: Message): boolean {
+function openedBefore(turn: Turn, event: EarlyMessage): boolean {
   return turn.sentAt > 0 && event.sentAt > 0 ? event.sentAt >= turn.sentAt : event.at >= turn.openedAt;
 }
 
-type Started = Extract<Event, { is: 'started' }>;
+type StartedEvent = Extract<Event, { is: 'started' }>;
 
 /** Typing is asked for by hand. It opens the turn, again if it has ended before, and goes on until it is told to stop. */
-export function started(rules: Rules, state: State, event: Started): State {
+export function started(rules: Rules, state: State, event: StartedEvent): State {
   const { turn, at } = event;
   if (at < state.pausedUntil) return { ...state, skipped: { why: 'paused', at } };
   const end = endOf(state, turn);
@@ -244,7 +244,7 @@ export function started(rules: Rules, state: State, event: Started): State {
 }
 
 /** Who names a message that no push has brought says that it has come; and so does who starts where nothing is known. */
-function note(state: State, { messageId, at }: Started, isNew: boolean): State {
+function note(state: State, { messageId, at }: StartedEvent, isNew: boolean): State {
   const came = isNew && (messageId !== null || state.lastInteractionAt === null);
   const fresh = { ...state, forgotten: false };
   const met = came ? interacted({ ...fresh, sends: 0 }, at) : fresh;
@@ -253,6 +253,6 @@ function note(state: State, { messageId, at }: Started, isNew: boolean): State {
   return { ...met, messageId, messageAt: at, refusal };
 }
 
-function startedTurn({ turn, at }: Started): Turn {
+function startedTurn({ turn, at }: StartedEvent): Turn {
   return newTurn({ id: turn, openedAt: at, sentAt: 0, phase: 'acknowledged', renews: true });
 }

@@ -54,6 +54,11 @@ export function asNoAnswer(error: unknown): NoAnswer {
   throw error;
 }
 
+/** The code that Node gives an error of the network: `ECONNREFUSED`. */
+export function errorCodeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
 /** The first value of a header, whatever the case of its name; null when absent. */
 export function headerOf(headers: HeaderLines, name: string): string | null {
   const wanted = name.toLowerCase();

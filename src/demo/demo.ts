@@ -1,29 +1,29 @@
 /** The demo behind its page: visitors write and break things, and hear of all that happens on their own phones. */
 import type { Channel } from '../core/platform.ts';
-import { answered, endOf, isOver, type Turn, wrote } from './turn.ts';
+import { answered, endOf, isOver, type ComparedTurn, wrote } from './turn.ts';
 import {
   createVisitors,
   LIMITS,
-  type Limits,
+  type VisitorLimits,
   mayAsk,
   type Stream,
   type Visitor,
   type Visitors,
 } from './visitors.ts';
-import { channels, type Mark, type Trouble, type Way, type World } from './world.ts';
+import { channels, type Mark, type Trouble, type ComparedWay, type World } from './world.ts';
 
 export interface DemoOptions {
   world: World;
   /** Of a visitor; nobody can guess it. */
   newId: () => string;
   /** @default LIMITS */
-  limits?: Partial<Limits> | undefined;
+  limits?: Partial<VisitorLimits> | undefined;
 }
 
 /** `unknown`: no such visitor. `soon`: more than the minute's share. `enough`: more than one visit's share. `full`: too many. */
-export type Refusal = 'unknown' | 'soon' | 'enough' | 'full';
+export type VisitRefusal = 'unknown' | 'soon' | 'enough' | 'full';
 
-export interface Message {
+export interface VisitorMessage {
   channel: Channel;
   text: string;
   /** How long the bot thinks about it (ms). */
@@ -35,8 +35,8 @@ export interface Demo {
   enter(): string | { refused: 'full' };
   /** Opens a visitor's page: tells it how things stand, then all that happens. Returns the way to close it. */
   open(id: string, stream: Stream): (() => void) | { refused: 'unknown' | 'soon' };
-  write(id: string, message: Message): 'ok' | Refusal;
-  trouble(id: string, trouble: Trouble): 'ok' | Refusal;
+  write(id: string, message: VisitorMessage): 'ok' | VisitRefusal;
+  trouble(id: string, trouble: Trouble): 'ok' | VisitRefusal;
   /** Ends every page. */
   close(): void;
 }
@@ -45,21 +45,21 @@ export interface Demo {
 const tickMs = 1_000;
 const ticksPerSign = 15;
 
-interface State {
+interface DemoState {
   world: World;
-  limits: Limits;
+  limits: VisitorLimits;
   visitors: Visitors;
 }
 
 export function createDemo({ world, newId, limits: changes }: DemoOptions): Demo {
   const limits = { ...LIMITS, ...changes };
-  const state: State = { world, limits, visitors: createVisitors({ world, limits, newId }) };
-  const stop = world.on((mark) => hear(state, mark));
+  const state: DemoState = { world, limits, visitors: createVisitors({ world, limits, newId }) };
+  const stop = world.on((mark) => hearPhone(state, mark));
   let ticks = 0;
   const ticker = setInterval(() => tick(state, (ticks += 1)), tickMs).unref();
   return {
     enter: () => state.visitors.enter()?.id ?? { refused: 'full' },
-    open: (id, stream) => open(state, id, stream),
+    open: (id, stream) => openPage(state, id, stream),
     write: (id, message) => write(state, id, message),
     trouble: (id, trouble) => begin(state, id, trouble),
     close() {
@@ -70,7 +70,11 @@ export function createDemo({ world, newId, limits: changes }: DemoOptions): Demo
   };
 }
 
-function open({ world, visitors, limits }: State, id: string, stream: Stream): ReturnType<Demo['open']> {
+function openPage(
+  { world, visitors, limits }: DemoState,
+  id: string,
+  stream: Stream,
+): ReturnType<Demo['open']> {
   const visitor = visitors.find(id);
   if (visitor === null) return { refused: 'unknown' };
   if (visitor.streams.size >= limits.streams) return { refused: 'soon' };
@@ -88,7 +92,11 @@ function open({ world, visitors, limits }: State, id: string, stream: Stream): R
   };
 }
 
-function write({ world, visitors, limits }: State, id: string, message: Message): 'ok' | Refusal {
+function write(
+  { world, visitors, limits }: DemoState,
+  id: string,
+  message: VisitorMessage,
+): 'ok' | VisitRefusal {
   const visitor = visitors.find(id);
   if (visitor === null) return 'unknown';
   if (visitor.messages >= limits.messages) return 'enough';
@@ -104,7 +112,7 @@ function write({ world, visitors, limits }: State, id: string, message: Message)
   return 'ok';
 }
 
-function begin({ world, visitors, limits }: State, id: string, trouble: Trouble): 'ok' | Refusal {
+function begin({ world, visitors, limits }: DemoState, id: string, trouble: Trouble): 'ok' | VisitRefusal {
   const visitor = visitors.find(id);
   if (visitor === null) return 'unknown';
   const at = world.now();
@@ -119,7 +127,7 @@ function begin({ world, visitors, limits }: State, id: string, trouble: Trouble)
   return 'ok';
 }
 
-function hear({ world, visitors }: State, mark: Mark): void {
+function hearPhone({ world, visitors }: DemoState, mark: Mark): void {
   const { channel, user, at, what } = mark;
   const owner = visitors.of(channel, user);
   if (owner === null) return;
@@ -131,7 +139,7 @@ function hear({ world, visitors }: State, mark: Mark): void {
   tellCovers(world, visitor, [channel]);
 }
 
-function tick({ world, visitors }: State, ticks: number): void {
+function tick({ world, visitors }: DemoState, ticks: number): void {
   visitors.sweep();
   const at = world.now();
   for (const visitor of visitors.all()) {
@@ -171,12 +179,15 @@ function tell({ streams }: Visitor, event: string, data: object): void {
 }
 
 /** A mark without its user's name. */
-export type Seen = Omit<Mark, 'user'> & { way: Way };
+export type SeenMark = Omit<Mark, 'user'> & { way: ComparedWay };
 
-function asSeen({ channel, at, what, detail }: Mark, way: Way): Seen {
+function asSeen({ channel, at, what, detail }: Mark, way: ComparedWay): SeenMark {
   return { channel, way, at, what, detail };
 }
 
-function turnSeen(channel: Channel, turn: Turn | undefined): { channel: Channel; from: number } | null {
+function turnSeen(
+  channel: Channel,
+  turn: ComparedTurn | undefined,
+): { channel: Channel; from: number } | null {
   return turn === undefined ? null : { channel, from: turn.from };
 }

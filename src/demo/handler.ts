@@ -11,7 +11,7 @@ import {
   sendFile,
   sendJson,
 } from '../pages/pages.ts';
-import type { Demo, Refusal } from './demo.ts';
+import type { Demo, VisitRefusal } from './demo.ts';
 import { channels, troubles } from './world.ts';
 
 /** What a page may ask, read from the wire. */
@@ -34,7 +34,7 @@ const messageBody = z.object({
 
 const troubleBody = z.object({ trouble: z.enum(troubles) });
 
-const refusals: Readonly<Record<Refusal | 'unreadable', readonly [status: number, sentence: string]>> = {
+const refusals: Readonly<Record<VisitRefusal | 'unreadable', readonly [status: number, sentence: string]>> = {
   unknown: [404, 'There is no such visitor: reload the page.'],
   soon: [429, 'That is too much at a time: wait a minute.'],
   enough: [429, 'This visit has had its messages: open the page anew.'],
@@ -42,7 +42,7 @@ const refusals: Readonly<Record<Refusal | 'unreadable', readonly [status: number
   unreadable: [400, 'Send JSON with what the page sends.'],
 };
 
-interface Asked {
+interface PageRequest {
   request: IncomingMessage;
   response: ServerResponse;
   /** The visitor's, where the path names one. */
@@ -50,9 +50,9 @@ interface Asked {
 }
 
 /** By method and path, `*` standing for a visitor's id. */
-const routes: Readonly<Record<string, (demo: Demo, asked: Asked) => void | Promise<void>>> = {
+const routes: Readonly<Record<string, (demo: Demo, asked: PageRequest) => void | Promise<void>>> = {
   'POST /demo/visitors': enter,
-  'GET /demo/visitors/*/events': open,
+  'GET /demo/visitors/*/events': openEvents,
   'POST /demo/visitors/*/messages': write,
   'POST /demo/visitors/*/troubles': breakSomething,
 };
@@ -78,36 +78,36 @@ function fileAt(files: Page, path: string): PageFile | undefined {
   return path.startsWith('/demo/') ? files.get(path.slice('/demo/'.length)) : undefined;
 }
 
-async function enter(demo: Demo, { request, response }: Asked): Promise<void> {
+async function enter(demo: Demo, { request, response }: PageRequest): Promise<void> {
   if ((await readJson(request)) === undefined) return refuse(response, 'unreadable');
   const visitor = demo.enter();
   if (typeof visitor !== 'string') return refuse(response, visitor.refused);
   sendJson(response, 201, { visitor });
 }
 
-function open(demo: Demo, { response, id }: Asked): void {
+function openEvents(demo: Demo, { response, id }: PageRequest): void {
   const stream = openStream(response);
   const close = demo.open(id, stream);
   if (typeof close !== 'function') return refuse(response, close.refused);
   response.once('close', close);
 }
 
-async function write(demo: Demo, { request, response, id }: Asked): Promise<void> {
+async function write(demo: Demo, { request, response, id }: PageRequest): Promise<void> {
   const body = messageBody.safeParse(await readJson(request));
   say(response, body.success ? demo.write(id, body.data) : 'unreadable');
 }
 
-async function breakSomething(demo: Demo, { request, response, id }: Asked): Promise<void> {
+async function breakSomething(demo: Demo, { request, response, id }: PageRequest): Promise<void> {
   const body = troubleBody.safeParse(await readJson(request));
   say(response, body.success ? demo.trouble(id, body.data.trouble) : 'unreadable');
 }
 
-function say(response: ServerResponse, result: 'ok' | Refusal | 'unreadable'): void {
+function say(response: ServerResponse, result: 'ok' | VisitRefusal | 'unreadable'): void {
   if (result === 'ok') return sendJson(response, 202, {});
   refuse(response, result);
 }
 
-function refuse(response: ServerResponse, refusal: Refusal | 'unreadable'): void {
+function refuse(response: ServerResponse, refusal: VisitRefusal | 'unreadable'): void {
   const [status, error] = refusals[refusal];
   sendJson(response, status, { error, refusal });
 }

@@ -15,10 +15,10 @@ import type { Releases } from '../wiring/releases.ts';
 import type { OwnWorker } from '../wiring/worker.ts';
 import { createDemo } from './demo.ts';
 import { createHandler } from './handler.ts';
-import type { Limits } from './visitors.ts';
+import type { VisitorLimits } from './visitors.ts';
 import { openDemoWorld } from './world.ts';
 
-export interface Demo {
+export interface OpenDemo {
   config: Config;
   log: Log;
   simulator: Simulator;
@@ -28,9 +28,9 @@ export interface Demo {
   close(): Promise<void>;
 }
 
-export interface DemoOptions {
+export interface OpenDemoOptions {
   /** null: nothing is played in the terminal. @default a conversation on each platform; with `LOG_FORMAT=json` null */
-  script?: Script | null;
+  script?: DemoScript | null;
   /** Where the lines go. @default standard output */
   say?: (text: string) => void;
   /** Other rules than the platforms' own… */
@@ -39,11 +39,11 @@ export interface DemoOptions {
   environment?: Readonly<Record<string, string>>;
   /** Of the bot that types by itself (ms). @default 5000 */
   typeEveryMs?: number;
-  limits?: Partial<Limits>;
+  limits?: Partial<VisitorLimits>;
 }
 
 /** Simulated platforms, phones and a slow bot, for whoever starts keeptyping without an account. */
-export async function openDemo(base: Config, options: DemoOptions = {}): Promise<Demo> {
+export async function openDemo(base: Config, options: OpenDemoOptions = {}): Promise<OpenDemo> {
   const { script = base.logFormat === 'json' ? null : played, say = print, typeEveryMs = 5_000 } = options;
   const simulator = await startSimulator(withSecrets(options.simulator));
   let worker: Pick<OwnWorker, 'restartAfter'> | null = null;
@@ -85,7 +85,7 @@ function withSecrets({ wechat, nxcloud, ...others }: SimulatorOptions = {}): Sim
 }
 
 /** The process's own settings with the simulated accounts alone: a demo never comes near a real one. */
-function configOf(simulator: Simulator, bot: Bot, environment: DemoOptions['environment'] = {}): Config {
+function configOf(simulator: Simulator, bot: Bot, environment: OpenDemoOptions['environment'] = {}): Config {
   const real = /^(WECHAT|NXCLOUD|BOT_QUEUE|ACCOUNTS_KEY)|^CONFIG_DIR$/;
   const own = Object.entries(process.env).filter(([name]) => !real.test(name));
   const simulated = { ...simulatedEnvironment(simulator, bot), NXCLOUD_VERIFY_CALLBACKS: 'require' };
@@ -96,7 +96,7 @@ function secret(): string {
   return randomBytes(16).toString('hex');
 }
 
-function thinkingOf(script: Script | null, text: string): number {
+function thinkingOf(script: DemoScript | null, text: string): number {
   if (script === null) return 0;
   return text === script.wechat.text ? script.wechat.thinkMs : script.nxcloud.thinkMs;
 }
@@ -106,19 +106,19 @@ function print(text: string): void {
 }
 
 /** Who writes what, and how long the bot thinks about it. */
-export interface Script {
+export interface DemoScript {
   wechat: { user: string; text: string; thinkMs: number };
   nxcloud: { user: string; text: string; thinkMs: number };
 }
 
-const played: Script = {
+const played: DemoScript = {
   wechat: { user: 'oDemoUser', text: '你好，请介绍一下深圳', thinkMs: 24_000 },
   nxcloud: { user: '8613800138000', text: 'Tell me about Shenzhen, please', thinkMs: 40_000 },
 };
 
 export interface Play {
   port: number;
-  script: Script;
+  script: DemoScript;
   /** Where the lines go. */
   say: (text: string) => void;
 }
@@ -137,9 +137,12 @@ async function playScript(simulator: Simulator, { port, script, say }: Play): Pr
   say(`\nWeChat:   ${inWechat}\nWhatsApp: ${inWhatsapp}\n\n${outro}`);
 }
 
-type Platform = Simulator['wechat'] | Simulator['nxcloud'];
+type SimulatedPlatform = Simulator['wechat'] | Simulator['nxcloud'];
 
-async function playTurn(platform: Platform, { user, text }: { user: string; text: string }): Promise<string> {
+async function playTurn(
+  platform: SimulatedPlatform,
+  { user, text }: { user: string; text: string },
+): Promise<string> {
   const phone = platform.phone(user);
   const pushed = platform.push({ user, text });
   const sent = await phone.next((mark: Mark) => mark.what === 'sent');
@@ -148,7 +151,7 @@ async function playTurn(platform: Platform, { user, text }: { user: string; text
   return summaryOf(phone, { from: sent.at, to: answered.at });
 }
 
-function intro(base: string, script: Script): string {
+function intro(base: string, script: DemoScript): string {
   return `keeptyping demo: no account is configured, so the platforms, the phones and the bot are simulated.
 Two phones to try it on, in a browser: ${base}/
 
@@ -191,14 +194,14 @@ export function createTimeline(startedAt: number): (mark: Mark) => string | null
     const renewed = mark.what === 'typing-on' && typed.has(mark.user);
     if (mark.what === 'typing-on') typed.add(mark.user);
     if (mark.what === 'sent') typed.delete(mark.user);
-    const what = renewed ? 'indicator ● typing… (renewed)' : describe(mark);
+    const what = renewed ? 'indicator ● typing… (renewed)' : lineOfMark(mark);
     if (what === null) return null;
     const seconds = ((mark.at - startedAt) / 1000).toFixed(1).padStart(6);
     return `${seconds} s  ${mark.channel === 'wechat' ? 'WeChat  ' : 'WhatsApp'}  ${what}`;
   };
 }
 
-function describe({ what, detail }: Mark): string | null {
+function lineOfMark({ what, detail }: Mark): string | null {
   switch (what) {
     case 'sent':
       return `user      ▸ ${detail}`;

@@ -1,43 +1,47 @@
 /** One wait of a visitor on one phone, from the first unanswered message to the last answer, in all three ways at once. */
-import { ways, type Way } from './world.ts';
+import { ways, type ComparedWay } from './world.ts';
 
 /** Times in ms since 1970. */
-export interface Turn {
+export interface ComparedTurn {
   from: number;
   messages: number;
   /** No answer is to be expected any more: the next message begins a wait of its own. */
   overdue: number;
-  answers: Readonly<Record<Way, number>>;
+  answers: Readonly<Record<ComparedWay, number>>;
   /** When the last answer came; null while one is missing. */
-  ends: Readonly<Record<Way, number | null>>;
+  ends: Readonly<Record<ComparedWay, number | null>>;
 }
 
 /** A retried call of the bot, a slow API and a stopped worker together take no longer (ms). */
 const slack = 20_000;
 
 const none = { keeptyping: 0, interval: 0, nothing: 0 } as const;
-const open = { keeptyping: null, interval: null, nothing: null } as const;
+const openTurn = { keeptyping: null, interval: null, nothing: null } as const;
 
 /** The user writes: while a message waits, the new one waits with it. */
-export function wrote(turn: Turn | null, { at, thinkMs }: { at: number; thinkMs: number }): Turn {
+export function wrote(
+  turn: ComparedTurn | null,
+  { at, thinkMs }: { at: number; thinkMs: number },
+): ComparedTurn {
   const overdue = at + 2 * thinkMs + slack;
-  if (turn === null || isOver(turn, at)) return { from: at, messages: 1, overdue, answers: none, ends: open };
-  return { ...turn, messages: turn.messages + 1, overdue: Math.max(overdue, turn.overdue), ends: open };
+  if (turn === null || isOver(turn, at))
+    return { from: at, messages: 1, overdue, answers: none, ends: openTurn };
+  return { ...turn, messages: turn.messages + 1, overdue: Math.max(overdue, turn.overdue), ends: openTurn };
 }
 
 /** An answer reaches the phone. */
-export function answered(turn: Turn, way: Way, at: number): Turn {
+export function answered(turn: ComparedTurn, way: ComparedWay, at: number): ComparedTurn {
   const answers = { ...turn.answers, [way]: turn.answers[way] + 1 };
   const ends = answers[way] < turn.messages ? turn.ends : { ...turn.ends, [way]: turn.ends[way] ?? at };
   return { ...turn, answers, ends };
 }
 
 /** Nothing more is to come: every way has its answers, or will never get them. */
-export function isOver({ ends, overdue }: Turn, at: number): boolean {
+export function isOver({ ends, overdue }: ComparedTurn, at: number): boolean {
   return at >= overdue || ways.every((way) => ends[way] !== null);
 }
 
 /** Up to when one way's wait is to be counted. */
-export function endOf({ ends, overdue }: Turn, way: Way, at: number): number {
+export function endOf({ ends, overdue }: ComparedTurn, way: ComparedWay, at: number): number {
   return ends[way] ?? Math.min(at, overdue);
 }

@@ -1,8 +1,8 @@
 /** Who is on the page: each with users of their own on both platforms, so that nobody sees another's conversation. */
 import type { Channel } from '../core/platform.ts';
 import type { EventStream } from '../pages/pages.ts';
-import type { Turn } from './turn.ts';
-import { channels, type User, type Way, ways, type World } from './world.ts';
+import type { ComparedTurn } from './turn.ts';
+import { channels, type User, type ComparedWay, ways, type World } from './world.ts';
 
 /** One open page. */
 export type Stream = EventStream;
@@ -11,7 +11,7 @@ export interface Visitor {
   readonly id: string;
   readonly users: readonly User[];
   readonly streams: Set<Stream>;
-  readonly turns: Map<Channel, Turn>;
+  readonly turns: Map<Channel, ComparedTurn>;
   /** The last minute's requests, by kind: ms since 1970. */
   readonly asked: Map<string, number[]>;
   messages: number;
@@ -19,7 +19,7 @@ export interface Visitor {
   goneAt: number | null;
 }
 
-export interface Limits {
+export interface VisitorLimits {
   /** Visitors at a time. */
   visitors: number;
   /** Open pages of one visitor. */
@@ -32,7 +32,7 @@ export interface Limits {
   troublesPerMinute: number;
 }
 
-export const LIMITS: Readonly<Limits> = Object.freeze({
+export const LIMITS: Readonly<VisitorLimits> = Object.freeze({
   visitors: 200,
   streams: 3,
   forgottenAfter: 240_000,
@@ -45,7 +45,7 @@ export interface Visitors {
   /** null when there are too many already. */
   enter(): Visitor | null;
   find(id: string): Visitor | null;
-  of(channel: Channel, user: string): { visitor: Visitor; way: Way } | null;
+  of(channel: Channel, user: string): { visitor: Visitor; way: ComparedWay } | null;
   all(): Iterable<Visitor>;
   /** Forgets who has been gone for long. */
   sweep(): void;
@@ -53,14 +53,14 @@ export interface Visitors {
 
 export interface VisitorsOptions {
   world: Pick<World, 'now' | 'newUser' | 'forget'>;
-  limits: Pick<Limits, 'visitors' | 'forgottenAfter'>;
+  limits: Pick<VisitorLimits, 'visitors' | 'forgottenAfter'>;
   /** Of a visitor; nobody can guess it. */
   newId: () => string;
 }
 
 export function createVisitors({ world, limits, newId }: VisitorsOptions): Visitors {
   const byId = new Map<string, Visitor>();
-  const byUser = new Map<string, { visitor: Visitor; way: Way }>();
+  const byUser = new Map<string, { visitor: Visitor; way: ComparedWay }>();
   const forget = (visitor: Visitor): void => {
     byId.delete(visitor.id);
     for (const { channel, user } of visitor.users) {
@@ -90,7 +90,11 @@ function createVisitor(id: string, world: Pick<World, 'now' | 'newUser'>): Visit
   const users = channels.flatMap((channel) =>
     ways.map((way): User => ({ channel, way, user: world.newUser(channel) })),
   );
-  const [streams, turns, asked] = [new Set<Stream>(), new Map<Channel, Turn>(), new Map<string, number[]>()];
+  const [streams, turns, asked] = [
+    new Set<Stream>(),
+    new Map<Channel, ComparedTurn>(),
+    new Map<string, number[]>(),
+  ];
   return { id, users, streams, turns, asked, messages: 0, goneAt: world.now() };
 }
 

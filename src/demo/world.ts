@@ -10,7 +10,7 @@ export const channels = ['wechat', 'nxcloud'] as const satisfies readonly Channe
  * `setInterval`; not at all.
  */
 export const ways = ['keeptyping', 'interval', 'nothing'] as const;
-export type Way = (typeof ways)[number];
+export type ComparedWay = (typeof ways)[number];
 
 export const troubles = [
   /** The platform's API takes 2 s for each call. */
@@ -44,11 +44,11 @@ export interface Phone {
 /** One user of a visitor's. */
 export interface User {
   channel: Channel;
-  way: Way;
+  way: ComparedWay;
   user: string;
 }
 
-export interface Written extends User {
+export interface WrittenMessage extends User {
   text: string;
   /** How long the bot thinks about it. */
   thinkMs: number;
@@ -60,7 +60,7 @@ export interface World {
   /** The name of a user who has never written, as the platform makes names. */
   newUser(channel: Channel): string;
   /** The user sends a message; its mark is there when this returns. */
-  write(written: Written): void;
+  write(written: WrittenMessage): void;
   phone(channel: Channel, user: string): Phone;
   /**
    * Something breaks for these users; `worker` and `token` break for all. `over` is called when it is mended, never at
@@ -91,7 +91,7 @@ export interface DemoWorldOptions {
 /** What the bot knows of the visitors' users. */
 interface Habits {
   thinkMs: Map<string, number>;
-  ways: Map<string, Way>;
+  ways: Map<string, ComparedWay>;
   /** Whose next call is turned away, and what is done then. */
   refusing: Map<string, () => void>;
 }

@@ -12,7 +12,7 @@ export interface Bot {
 }
 
 export async function examineBot(
-  deps: CallDeps,
+  deps: BotCallDeps,
   examiner: Examiner,
   bot: Bot & { push: boolean },
 ): Promise<Finding[]> {
@@ -76,7 +76,7 @@ const kinds = {
 
 /** One request to a bot or a webhook, as a value. */
 
-interface CallDeps {
+interface BotCallDeps {
   send: Send;
   /** ms. */
   now: () => number;
@@ -88,7 +88,7 @@ interface Called {
 }
 
 async function call(
-  { send, now }: CallDeps,
+  { send, now }: BotCallDeps,
   knock: Knock,
   to: { url: string; timeoutMs: number },
 ): Promise<Called> {
@@ -119,7 +119,7 @@ export interface Webhook {
 }
 
 export async function examineWebhook(
-  deps: CallDeps,
+  deps: BotCallDeps,
   examiner: Examiner,
   { base, timeoutMs, push }: Webhook,
 ): Promise<Finding[]> {

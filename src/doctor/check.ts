@@ -97,7 +97,7 @@ function baseOf(address: string): string | null {
 }
 
 /** The configuration as its loader describes it. */
-export interface Loaded {
+export interface CheckedConfiguration {
   /** `channel/name` of each account. */
   accounts: readonly string[];
   skipped: readonly { account: string; reason: string }[];
@@ -110,7 +110,7 @@ export interface Loaded {
 
 const subject = 'configuration';
 
-export function examineConfiguration(loaded: Loaded): Finding[] {
+export function examineConfiguration(loaded: CheckedConfiguration): Finding[] {
   const { skipped, warnings, bypass } = loaded;
   return [
     servedFinding(loaded),
@@ -125,7 +125,7 @@ export function examineConfiguration(loaded: Loaded): Finding[] {
   ];
 }
 
-function servedFinding({ accounts, records = 'none' }: Loaded): Finding {
+function servedFinding({ accounts, records = 'none' }: CheckedConfiguration): Finding {
   if (accounts.length > 0) return ok(subject, `serves ${accounts.join(', ')}`);
   switch (records) {
     case 'some':
@@ -155,7 +155,7 @@ function withoutStop(sentence: string): string {
 }
 
 /** The line at the end of a terminal that says what is being waited for. */
-export interface Progress {
+export interface ProgressLine {
   on(subject: string): void;
   off(): void;
 }
@@ -163,7 +163,7 @@ export interface Progress {
 const everyMs = 1_000;
 
 /** @param write null: there is no terminal */
-export function createProgress(write: ((text: string) => void) | null): Progress {
+export function createProgress(write: ((text: string) => void) | null): ProgressLine {
   let ticking: NodeJS.Timeout | undefined;
   const off = (): void => {
     if (ticking === undefined) return;

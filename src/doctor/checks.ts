@@ -22,7 +22,7 @@ import { createUnderstanding, openSeal } from '../wiring/accounts.ts';
 import type { Clients } from '../wiring/platforms.ts';
 import { examineBot, examineWebhook } from './bot.ts';
 import { type Check, runChecks, type Wanted } from './check.ts';
-import { type Opening, openRedis } from './opening.ts';
+import { type DoctorOpening, openRedis } from './opening.ts';
 import { examineClock, examineInfo, examineWorker } from './redis.ts';
 import { examineSights, previousFinding } from './sights.ts';
 
@@ -228,7 +228,7 @@ export async function examineRecords(
 }
 
 /** Where nothing is configured, records may still be: `unknown` where Redis is out of reach. */
-export async function mayHoldRecords(opening: Opening): Promise<'some' | 'none' | 'unknown'> {
+export async function mayHoldRecords(opening: DoctorOpening): Promise<'some' | 'none' | 'unknown'> {
   let opened: Redis | null = null;
   const [said] = await openRedis(opening, (redis) => (opened = redis));
   const redis: Redis | null = opened;

@@ -15,7 +15,7 @@ import {
   exitCodeOf,
   jsonOf,
   lineOf,
-  type Loaded,
+  type CheckedConfiguration,
   readArguments,
   runChecks,
   type Show,
@@ -24,7 +24,7 @@ import {
   type Wanted,
 } from './check.ts';
 import { componentChecks, createChecks, examineRecords, mayHoldRecords } from './checks.ts';
-import { type Opening, openRedis, openWebhook } from './opening.ts';
+import { type DoctorOpening, openRedis, openWebhook } from './opening.ts';
 
 /** For each of what the others stand on (ms). */
 const limitMs = 6_000;
@@ -79,7 +79,7 @@ function shown(show: Show, findings: Finding[]): Finding[] {
   return findings;
 }
 
-function openingOf({ environment }: DoctorOptions, config: Config): Opening {
+function openingOf({ environment }: DoctorOptions, config: Config): DoctorOpening {
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   return { config, clock, path: environment['PATH'] ?? '' };
 }
@@ -87,7 +87,7 @@ function openingOf({ environment }: DoctorOptions, config: Config): Opening {
 /** With the panic switch set, all that it ignores is read too: it is to be unset again. */
 function readConfiguration(
   environment: DoctorOptions['environment'],
-): { config: Config; loaded: Loaded } | { findings: Finding[] } {
+): { config: Config; loaded: CheckedConfiguration } | { findings: Finding[] } {
   try {
     const { config, skipped } = loadConfig({ ...environment, BYPASS: undefined });
     const accounts = [
@@ -102,13 +102,13 @@ function readConfiguration(
   }
 }
 
-interface Live {
+interface DoctorRun {
   config: Config;
   wanted: Wanted;
   show: Show;
 }
 
-async function examineLive(options: DoctorOptions, live: Live): Promise<Finding[]> {
+async function examineLive(options: DoctorOptions, live: DoctorRun): Promise<Finding[]> {
   const { config, wanted, show } = live;
   const clients = createClients();
   const confined = createClients({ confinement: { allows: allowsAddress(config.allowPrivateUrls) } });

@@ -14,7 +14,7 @@ import { errorWord } from './redis.ts';
 /** One try (ms). */
 const timeoutMs = 3_000;
 
-export interface Opening {
+export interface DoctorOpening {
   config: Config;
   /** The environment's PATH. */
   path: string;
@@ -24,7 +24,7 @@ export interface Opening {
 
 /** Connects to the Redis of REDIS_URL, or to the one that keeptyping runs by itself. */
 export async function openRedis(
-  { config, path, clock }: Opening,
+  { config, path, clock }: DoctorOpening,
   opened: (redis: Redis) => void,
 ): Promise<Finding[]> {
   const own = config.redisUrl === null ? await findPrivateServer(config.dataDir) : null;

@@ -4,7 +4,7 @@ import type { Sight, Sights } from '../core/roster.ts';
 import type { Evidence } from '../core/state.ts';
 import { agoOf } from './check.ts';
 
-export interface Seen {
+export interface AccountSights {
   channel: Channel;
   account: string;
   sights: Sights;
@@ -17,7 +17,7 @@ export interface Seen {
   now: number;
 }
 
-export function examineSights(seen: Seen): Finding[] {
+export function examineSights(seen: AccountSights): Finding[] {
   return [
     switchedOff(seen),
     messages(seen),
@@ -28,7 +28,7 @@ export function examineSights(seen: Seen): Finding[] {
   ].filter((finding) => finding !== null);
 }
 
-function switchedOff({ off, now }: Seen): Finding | null {
+function switchedOff({ off, now }: AccountSights): Finding | null {
   if (off.until <= now) return null;
   const minutes = Math.ceil((off.until - now) / 60_000);
   return warn('typing', {
@@ -37,7 +37,7 @@ function switchedOff({ off, now }: Seen): Finding | null {
   });
 }
 
-function messages({ channel, account, sights, now }: Seen): Finding {
+function messages({ channel, account, sights, now }: AccountSights): Finding {
   if (sights.message !== undefined) return ok('messages', `last seen ${agoOf(now - sights.message)}`);
   const path = account === 'default' ? channel : `${channel}/${account}`;
   const remedy = `Put keeptyping's URL, /webhooks/${path}, into the platform's console, and write to the account.`;
@@ -55,18 +55,18 @@ const telling = [
   'bot',
 ] as const satisfies Evidence[];
 
-function told({ sights }: Seen): { by: Evidence; at: number }[] {
+function evidenceSeen({ sights }: AccountSights): { by: Evidence; at: number }[] {
   return telling.flatMap((by) => {
     const at = sights[`end-by-${by}`];
     return at === undefined ? [] : [{ by, at }];
   });
 }
 
-function evidence(seen: Seen): Finding | null {
+function evidence(seen: AccountSights): Finding | null {
   const { sights, now, channel } = seen;
-  const works = told(seen).map(({ by, at }) => `${by} (${agoOf(now - at)})`);
+  const works = evidenceSeen(seen).map(({ by, at }) => `${by} (${agoOf(now - at)})`);
   const unheard = sights['end-by-deadline'];
-  if (works.length > 0 && (unheard === undefined || told(seen).some(({ at }) => at >= unheard)))
+  if (works.length > 0 && (unheard === undefined || evidenceSeen(seen).some(({ at }) => at >= unheard)))
     return ok('evidence', `turns ended by ${works.join(', ')}`);
   if (sights.message === undefined) return null;
   const before = works.length > 0 ? `; before that by ${works.join(', ')}` : '';
@@ -82,16 +82,16 @@ const remedies: Record<Channel, string> = {
 };
 
 /** On NXCloud a webhook's answer is never a message. */
-function answers(seen: Seen): Finding | null {
+function answers(seen: AccountSights): Finding | null {
   if (seen.channel !== 'wechat' || !seen.hasBot) return null;
   const inline = seen.sights['end-by-passive-reply'];
   if (inline !== undefined)
     return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}`);
-  const works = told(seen).length > 0;
+  const works = evidenceSeen(seen).length > 0;
   return works ? ok('answers', 'the bot acknowledges, and sends another way') : null;
 }
 
-function statuses({ channel, sights, now }: Seen): Finding | null {
+function statuses({ channel, sights, now }: AccountSights): Finding | null {
   if (channel !== 'nxcloud') return null;
   if (sights.status !== undefined) return ok('statuses', `last seen ${agoOf(now - sights.status)}`);
   if (sights.message === undefined) return null;
@@ -105,7 +105,7 @@ function statuses({ channel, sights, now }: Seen): Finding | null {
 /** So long without it, and the rotation is over (ms). */
 const overAfter = 24 * 60 * 60_000;
 
-function previous({ sights, hasPrevious, now }: Seen): Finding | null {
+function previous({ sights, hasPrevious, now }: AccountSights): Finding | null {
   return hasPrevious ? previousFinding(sights, now) : null;
 }
 

@@ -3,10 +3,10 @@ import type { Observe } from '../core/notice.ts';
 import type { GatewayPlatform, OwnCall, Verdict } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Answer } from '../core/wire.ts';
-import { exchange, type Exchange, type Told } from './exchange.ts';
+import { exchange, type Exchange, type TellAnswer } from './exchange.ts';
 import type { GatewayWatch, Sending } from './watch.ts';
 
-export interface Reading {
+export interface CallReading {
   platform: GatewayPlatform;
   watch: GatewayWatch;
   clock: Pick<Clock, 'now'>;
@@ -18,7 +18,7 @@ export interface Reading {
 const bodyLimit = 1024 * 1024;
 
 /** Makes a call that may say something of a user: it is read whole before it leaves, and its answer on the way. */
-export function exchangeRead(reading: Reading, call: Exchange, path: string): void {
+export function exchangeRead(reading: CallReading, call: Exchange, path: string): void {
   takeBody(call.request, bodyLimit, (body) => {
     const own = body === null ? null : reading.platform.ownCalls.read(path, body);
     if (own === null) exchange({ ...call, body });
@@ -27,7 +27,7 @@ export function exchangeRead(reading: Reading, call: Exchange, path: string): vo
   });
 }
 
-async function announce(reading: Reading, call: Exchange, user: string): Promise<void> {
+async function announce(reading: CallReading, call: Exchange, user: string): Promise<void> {
   const { watch, platform, clock, log } = reading;
   const from = clock.now();
   let sending: Sending | null = null;
@@ -41,7 +41,7 @@ async function announce(reading: Reading, call: Exchange, user: string): Promise
 }
 
 function tellOverhead(
-  { platform, clock, observe }: Reading,
+  { platform, clock, observe }: CallReading,
   { from, waitedForShow }: { from: number; waitedForShow: boolean },
 ): void {
   const { channel, account } = platform;
@@ -49,12 +49,12 @@ function tellOverhead(
   observe?.({ is: 'gateway', at, channel, account, overheadMs: at - from, waitedForShow });
 }
 
-function typed(reading: Reading, { user, on }: OwnCall & { is: 'typing' }): Told {
+function typed(reading: CallReading, { user, on }: OwnCall & { is: 'typing' }): TellAnswer {
   return safely(reading, (verdict) => reading.watch.typed(reading.platform, user, { on, verdict }));
 }
 
 /** Whatever goes wrong in the telling, the bot's call goes on. */
-function safely({ platform, log }: Reading, tell: (verdict: Verdict) => void): Told {
+function safely({ platform, log }: CallReading, tell: (verdict: Verdict) => void): TellAnswer {
   return (answer) => {
     try {
       tell(verdictOf(platform, answer));

@@ -10,7 +10,7 @@ import { request as requestHttps } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { endToEnd } from '../core/bot.ts';
-import { type Answer, type HeaderLines, pairs } from '../core/wire.ts';
+import { type Answer, errorCodeOf, type HeaderLines, pairs } from '../core/wire.ts';
 
 export interface Exchange {
   request: IncomingMessage;
@@ -21,7 +21,7 @@ export interface Exchange {
   /** The request's body where it has been read already; null: it is passed on as it comes. */
   body: Buffer | null;
   /** Called exactly once, if given. */
-  told: Told | null;
+  told: TellAnswer | null;
   /** No answer came, for this reason; the bot is still to be answered. */
   failed: (reason: string) => void;
 }
@@ -40,9 +40,9 @@ export function exchange(call: Exchange): void {
   };
   const attempt = (): void => {
     try {
-      outgoing = open(call, { told, lost });
+      outgoing = startCall(call, { told, lost });
     } catch (error) {
-      lost(codeOf(error));
+      lost(errorCodeOf(error) ?? 'no answer');
     }
   };
   attempt();
@@ -53,11 +53,11 @@ export function exchange(call: Exchange): void {
 }
 
 interface Ends {
-  told: Told | null;
+  told: TellAnswer | null;
   lost: (reason: string) => void;
 }
 
-function open({ request, response, api, target, body }: Exchange, { told, lost }: Ends): ClientRequest {
+function startCall({ request, response, api, target, body }: Exchange, { told, lost }: Ends): ClientRequest {
   const headers = requestLines(request, api.host);
   const outgoing = api.start({ method: request.method ?? 'GET', target, headers });
   let reason = 'no answer';
@@ -68,7 +68,7 @@ function open({ request, response, api, target, body }: Exchange, { told, lost }
       outgoing.destroy(error instanceof Error ? error : undefined);
     }
   });
-  outgoing.on('error', (error) => (reason = codeOf(error)));
+  outgoing.on('error', (error) => (reason = errorCodeOf(error) ?? 'no answer'));
   // Also without an error: Node hangs up on an answer that switches protocols.
   outgoing.once('close', () => {
     // What is still to come of the body goes nowhere, but the bot may read its answer only after it.
@@ -117,7 +117,7 @@ function isRepeatable({ request }: Exchange): boolean {
   return ['GET', 'HEAD'].includes(request.method ?? '') && isBare(request);
 }
 
-function once(told: Told | null): Told | null {
+function once(told: TellAnswer | null): TellAnswer | null {
   if (told === null) return null;
   let isOpen = true;
   return (answer) => {
@@ -129,14 +129,8 @@ function once(told: Told | null): Told | null {
 }
 
 /** An error's sentence may name what it is not to name; its code does not. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : 'no answer';
-}
-
 /** The API's answer, decoded; null when none came, or none that can be read. Called once. */
-export type Told = (answer: Answer | null) => void;
+export type TellAnswer = (answer: Answer | null) => void;
 
 /** What is read is some 100 bytes; longer answers pass unread (bytes). */
 const readLimit = 64 * 1024;
@@ -146,7 +140,7 @@ const decodedLimit = 256 * 1024;
  * Hands the API's answer to the bot as it comes, and reads it on the way where somebody is to be told.
  * @throws Error when a header line of the answer cannot be written
  */
-function relayAnswer(answer: IncomingMessage, response: ServerResponse, told: Told | null): void {
+function relayAnswer(answer: IncomingMessage, response: ServerResponse, told: TellAnswer | null): void {
   response.sendDate = false;
   response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', answerLines(answer));
   const copy = told === null ? null : createCopy(answer, told);
@@ -180,7 +174,7 @@ function cut(response: ServerResponse): void {
   response.destroy();
 }
 
-function createCopy(answer: IncomingMessage, told: Told) {
+function createCopy(answer: IncomingMessage, told: TellAnswer) {
   const chunks: Buffer[] = [];
   let size = 0;
   return {

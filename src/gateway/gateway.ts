@@ -39,7 +39,7 @@ export interface GatewayOptions {
 /** A handler for node:http, and for express before anything that reads bodies. */
 export type Gateway = (request: IncomingMessage, response: ServerResponse) => void;
 
-interface Served {
+interface OpenedAccount {
   api: Api;
   platform: GatewayPlatform;
 }
@@ -75,8 +75,8 @@ export function createGateway(options: GatewayOptions): Gateway {
 }
 
 /** What a call needs of its account is made once, for as long as the account stays as it is. */
-function createBases(options: GatewayOptions): (place: Place) => Served | null {
-  const made = new WeakMap<GatewayPlatform, Served>();
+function createBases(options: GatewayOptions): (place: Place) => OpenedAccount | null {
+  const made = new WeakMap<GatewayPlatform, OpenedAccount>();
   return (place) => {
     const account = options.accountOf(place);
     if (account === null) return null;
@@ -86,7 +86,7 @@ function createBases(options: GatewayOptions): (place: Place) => Served | null {
   };
 }
 
-function serve(account: GatewayAccount, { agentFor, idleMs = 120_000 }: GatewayOptions): Served {
+function serve(account: GatewayAccount, { agentFor, idleMs = 120_000 }: GatewayOptions): OpenedAccount {
   const { base, platform, agent = agentFor(base) } = account;
   return { platform, api: createApi(base, { agent, idleMs }) };
 }
@@ -100,7 +100,7 @@ function refuse(response: ServerResponse, { status, error }: { status: number; e
 /** No JSON: an SDK that looks for an errcode in it, and finds none, would take it for a success. */
 function fail(
   response: ServerResponse,
-  { api, platform, log, reason }: Served & { log: Log; reason: string },
+  { api, platform, log, reason }: OpenedAccount & { log: Log; reason: string },
 ): void {
   const id = idOf(platform);
   log.warn({ account: id, reason }, "The platform's API gave a call of the bot no answer.");

@@ -8,7 +8,7 @@ export type GatewayAccess =
   | { by: 'place'; admits: (request: IncomingMessage) => boolean }
   | { by: 'nobody' };
 
-export type Route<Base> =
+export type GatewayRoute<Base> =
   /** `path`: below the API's base, as it came; `query`: with its "?", as it came. */
   | { is: 'route'; base: Base; path: string; query: string }
   | { is: 'refusal'; status: 400 | 404; error: string };
@@ -23,7 +23,10 @@ export interface Routes<Base> {
 const nothing = { is: 'refusal', status: 404, error: 'There is nothing at this path.' } as const;
 
 /** Which API a request is for. What is behind a wrong key or an unknown account is told to nobody. */
-export function routeOf<Base>({ access, baseOf }: Routes<Base>, request: IncomingMessage): Route<Base> {
+export function routeOf<Base>(
+  { access, baseOf }: Routes<Base>,
+  request: IncomingMessage,
+): GatewayRoute<Base> {
   const url = urlOf(request);
   if (!url.startsWith('/')) return refusal('The request names a whole URL: ask for its path alone.');
   const { key, channel, account, path, query } = partsOf(url, access.by === 'key');
@@ -41,16 +44,16 @@ function urlOf(request: IncomingMessage): string {
   return typeof whole === 'string' ? whole : '';
 }
 
-function refusal(error: string): Route<never> {
+function refusal(error: string): GatewayRoute<never> {
   return { is: 'refusal', status: 400, error };
 }
 
-const open = /^\/gateway()\/([^/?]+)\/([^/?]+)([^?]*)(.*)$/s;
+const openPath = /^\/gateway()\/([^/?]+)\/([^/?]+)([^?]*)(.*)$/s;
 const keyed = /^\/gateway\/([^/?]+)\/([^/?]+)\/([^/?]+)([^?]*)(.*)$/s;
 
 function partsOf(url: string, hasKey: boolean) {
   const [, key = '', channel = '', account = '', path = '', query = ''] =
-    (hasKey ? keyed : open).exec(url) ?? [];
+    (hasKey ? keyed : openPath).exec(url) ?? [];
   return { key, channel, account, path, query };
 }
 

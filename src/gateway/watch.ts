@@ -51,7 +51,7 @@ export function createWatch(options: WatchOptions): GatewayWatch {
   };
 }
 
-interface Sent extends Pick<Way, 'at' | 'is'> {
+interface BlockedSend extends Pick<Way, 'at' | 'is'> {
   verdict: Verdict;
   holder: string;
 }
@@ -59,7 +59,7 @@ interface Sent extends Pick<Way, 'at' | 'is'> {
 async function sent(
   options: WatchOptions,
   conversation: Conversation,
-  { verdict, at, holder, is }: Sent,
+  { verdict, at, holder, is }: BlockedSend,
 ): Promise<void> {
   const { channel, account } = conversation;
   if (verdict.is === 'refused')

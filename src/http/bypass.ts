@@ -1,19 +1,15 @@
 import type { Request, Response } from 'express';
+import type { Forward } from '../config/config.ts';
 import { endToEnd, withQuery } from '../core/bot.ts';
 import type { Log } from '../core/ports.ts';
 import { behindOf, fillAppId } from '../core/roster.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
 import { hangUpOf, pushOf, refuse, write } from './respond.ts';
 
-export interface Forward {
-  channel: string;
-  /** `<component>.*`: each account behind that third-party platform; its URL may hold `{appid}`. */
-  account: string;
-  botUrl: string | null;
-}
+type BotForward = Pick<Forward, 'channel' | 'account' | 'botUrl'>;
 
 export interface BypassDeps {
-  forwards: readonly Forward[];
+  forwards: readonly BotForward[];
   send: Send;
   log: Log;
   timeoutMs: number;
@@ -41,9 +37,9 @@ export async function bypass(deps: BypassDeps, request: Request, response: Respo
   }
 }
 
-type WithBot = Forward & { botUrl: string };
+type WithBot = BotForward & { botUrl: string };
 
-function forwardOf(forwards: readonly Forward[], request: Request): WithBot | undefined {
+function forwardOf(forwards: readonly BotForward[], request: Request): WithBot | undefined {
   const { channel, account } = request.params;
   const here = forwards.filter(
     (forward): forward is WithBot => forward.channel === channel && forward.botUrl !== null,

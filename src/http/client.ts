@@ -9,6 +9,7 @@ import { request as requestHttps } from 'node:https';
 import axios, { AxiosError, type AxiosInstance } from 'axios';
 import {
   type Answer,
+  errorCodeOf,
   type HeaderLines,
   NoAnswer,
   type OutboundRequest,
@@ -39,17 +40,21 @@ export function createClient(options: ClientOptions): Client {
   const instance = axios.create({ proxy: false, maxRedirects: 0, decompress: false, responseType: 'stream' });
   const { harmlessTwice } = options;
   return {
-    send: (request) => exchange(instance, request, { agent: agents.agentFor(request.url), harmlessTwice }),
+    send: (request) => sendOnce(instance, request, { agent: agents.agentFor(request.url), harmlessTwice }),
     close: () => agents.close(),
   };
 }
 
-interface Route {
+interface Connecting {
   agent: Agent;
   harmlessTwice: boolean;
 }
 
-async function exchange(instance: AxiosInstance, request: OutboundRequest, route: Route): Promise<Answer> {
+async function sendOnce(
+  instance: AxiosInstance,
+  request: OutboundRequest,
+  route: Connecting,
+): Promise<Answer> {
   const limit = createLimit(request);
   try {
     const response = await instance.request<IncomingMessage>({
@@ -191,17 +196,13 @@ const closing = new Set(['ECONNRESET', 'EPIPE']);
 
 /** What a failed request means. axios's own error holds the request, secrets and all: it goes no further. */
 function noAnswer(error: unknown, how: { timedOut: boolean; harmlessTwice: boolean; ms: number }): NoAnswer {
-  const code = (error instanceof AxiosError ? error.code : undefined) ?? codeOf(error) ?? 'no answer';
+  const code = (error instanceof AxiosError ? error.code : undefined) ?? errorCodeOf(error) ?? 'no answer';
   const stale =
     how.harmlessTwice && error instanceof AxiosError && reused(error.request) && closing.has(code);
   const message = how.timedOut ? `no answer within ${how.ms} ms` : code;
   const begun = how.timedOut || !(beforeConnection.has(code) || stale);
   // Its code alone, for whoever says what happened in a sentence of their own.
   return new NoAnswer(message, { begun, timedOut: how.timedOut, cause: { code } });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function reused(request: unknown): boolean {

@@ -83,7 +83,7 @@ function digestOf(token: string | Buffer): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-type Asked = Pick<IncomingMessage, 'headers'> & {
+type Peer = Pick<IncomingMessage, 'headers'> & {
   httpVersion?: string;
   socket: { remoteAddress?: string | undefined };
 };
@@ -96,7 +96,7 @@ const forwarded = ['forwarded', 'via', 'x-real-ip'];
  * (DNS rebinding), and its visitors' browsers would ask from here: the Host header tells. A bare nginx says nothing of
  * itself, but speaks HTTP/1.0.
  */
-export function isFromHere({ socket, headers, httpVersion = '1.1' }: Asked): boolean {
+export function isFromHere({ socket, headers, httpVersion = '1.1' }: Peer): boolean {
   const proxied = Object.keys(headers).some(
     (name) => forwarded.includes(name) || name.startsWith('x-forwarded-'),
   );

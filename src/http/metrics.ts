@@ -3,14 +3,14 @@ import type { Guard } from './guard.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod } from './webhook.ts';
 
-export interface MetricsOptions {
+export interface MetricsPageOptions {
   guard: Guard;
   /** All metrics as text, and what kind of text. */
   scrape: () => Promise<{ contentType: string; text: string }>;
 }
 
 /** `GET /metrics`, for whom the guard admits. */
-export function createMetricsPage({ guard, scrape }: MetricsOptions): RequestHandler {
+export function createMetricsPage({ guard, scrape }: MetricsPageOptions): RequestHandler {
   return (request, response, next) => {
     switch (guard(request)) {
       case 'hidden':
@@ -28,7 +28,7 @@ export function createMetricsPage({ guard, scrape }: MetricsOptions): RequestHan
 const refusal =
   'This is not the metrics token: send "Authorization: Bearer", then METRICS_TOKEN or CONTROL_TOKEN.';
 
-async function tell(scrape: MetricsOptions['scrape'], response: Response): Promise<void> {
+async function tell(scrape: MetricsPageOptions['scrape'], response: Response): Promise<void> {
   const { contentType, text } = await scrape();
   response.set({ 'Cache-Control': 'no-store', 'Content-Type': contentType });
   // Node's own end: express's send would rewrite the type's parameters.

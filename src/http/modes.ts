@@ -1,17 +1,17 @@
 import { badGateway, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
 import type { Answer } from '../core/wire.ts';
 import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
-import type { Asked } from '../replies/direct.ts';
+import type { SharedAnswer } from '../replies/direct.ts';
 import { hangUpOf, write } from './respond.ts';
 import {
   holdLeft,
-  meaningOf,
+  answerMeaning,
   type Task,
   tellDelivery,
   tellEnd,
   tellReached,
   userOf,
-  warn,
+  warnOfRedis,
   type WebDeps,
 } from './task.ts';
 
@@ -25,7 +25,7 @@ const resumeLimit = 500;
 export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const { platform } = task.served;
   const { key, happenings } = task.received;
-  deps.intake.tell(platform, happenings, 'working').catch((error: unknown) => warn(deps.log, error));
+  deps.intake.tell(platform, happenings, 'working').catch((error: unknown) => warnOfRedis(deps.log, error));
   if (task.push.body.length > deps.storedPushLimit) return takeDirectly(deps, task);
   const mayArrive = deps.reachesRedis();
   const enqueued = deps.intake.enqueue(platform, { key, happenings, push: task.push });
@@ -63,13 +63,13 @@ function takeOver(
   task: Task,
   { id, mayArrive }: { id: string; mayArrive: boolean },
 ): Promise<void> {
-  if (mayArrive) deps.later.forfeit(id).catch((error: unknown) => warn(deps.log, error));
+  if (mayArrive) deps.later.forfeit(id).catch((error: unknown) => warnOfRedis(deps.log, error));
   // Asked for even without a forfeit of its own: an earlier delivery of this push may have left one.
   const failed = async (): Promise<void> => {
     const resumed = deps.later.resume(id).then((may) => (may ? redeliver(deps.later, task) : undefined));
     // Before the platform hears of the failure and repeats; but it need not wait for a Redis that is away.
     await Promise.race([
-      resumed.catch((error: unknown) => warn(deps.log, error)),
+      resumed.catch((error: unknown) => warnOfRedis(deps.log, error)),
       deps.clock.sleep(resumeLimit),
     ]);
   };
@@ -96,7 +96,7 @@ async function waitFor(
   const waiting = { limitMs: holdLeft(deps, task), hangUp, longer };
   const answer = await deps.holds.wait(held.id, held.holder, waiting).catch((error: unknown) => {
     bringBack(deps, task, held);
-    return warn(deps.log, error);
+    return warnOfRedis(deps.log, error);
   });
   if (answer || hangUp.aborted) return answer;
   const mute = async (): Promise<boolean> => deps.isMute(platform);
@@ -117,7 +117,7 @@ async function relay(
   try {
     if (await deps.deliveries.giveBack(id, holder)) await redeliver(deps.intake, task);
   } catch (error) {
-    warn(deps.log, error);
+    warnOfRedis(deps.log, error);
     bringBack(deps, task, { id, holder });
   }
 }
@@ -127,7 +127,7 @@ function bringBack(deps: WebDeps, task: Task, { id, holder }: { id: string; hold
   deps.later
     .giveBack(id, holder)
     .then((back) => (back ? redeliver(deps.later, task) : undefined))
-    .catch((error: unknown) => warn(deps.log, error));
+    .catch((error: unknown) => warnOfRedis(deps.log, error));
 }
 
 function redeliver(
@@ -160,7 +160,7 @@ async function takeDirectly(
     await write(response, inTime ? acknowledgement : badGateway);
     return;
   }
-  const meaning = await meaningOf(served.platform, inTime, 'failed');
+  const meaning = await answerMeaning(served.platform, inTime, 'failed');
   const told = tellEnd(deps, task, meaning);
   if (!inTime) await failed();
   const written = await write(response, relayed(task, inTime));
@@ -179,11 +179,11 @@ function relayed({ served: { platform } }: Task, answer: Answer | null): Answer 
 async function bringLate(
   deps: WebDeps,
   task: Task,
-  { asked, failed }: { asked: Asked; failed: () => Promise<void> },
+  { asked, failed }: { asked: SharedAnswer; failed: () => Promise<void> },
 ): Promise<void> {
   const answer = await asked.answer;
   if (!asked.isOurs()) return;
-  const meaning = await meaningOf(task.served.platform, answer, 'failed');
+  const meaning = await answerMeaning(task.served.platform, answer, 'failed');
   await tellEnd(deps, task, meaning);
   if (answer) await sendLate(deps, task, { asked, answer, meaning });
   else await failed();
@@ -192,7 +192,7 @@ async function bringLate(
 async function sendLate(
   deps: WebDeps,
   task: Task,
-  { asked, answer, meaning }: { asked: Asked; answer: Answer; meaning: Meaning },
+  { asked, answer, meaning }: { asked: SharedAnswer; answer: Answer; meaning: Meaning },
 ): Promise<void> {
   if (!asked.take()) return;
   const sent = await deps.direct.sendLate(task.served, userOf(task), answer);
@@ -218,7 +218,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   const { served, bot, received, push, response } = task;
   deps.intake
     .tell(served.platform, received.happenings, 'passed')
-    .catch((error: unknown) => warn(deps.log, error));
+    .catch((error: unknown) => warnOfRedis(deps.log, error));
   const hangUp = hangUpOf(response);
   // Whoever lives on the platform's own repeats is called again by those alone.
   const called = await callBot(deps, bot, {
@@ -236,7 +236,11 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
     deps.log.warn({ push: received.key, reason: called.reason }, 'The bot did not answer a delivery.');
   }
   const answer = (called.is === 'given-up' ? null : called.answer) ?? badGateway;
-  const meaning = await meaningOf(served.platform, called.is === 'answered' ? called.answer : null, 'missed');
+  const meaning = await answerMeaning(
+    served.platform,
+    called.is === 'answered' ? called.answer : null,
+    'missed',
+  );
   // The end is told before the answer leaves: no show may be decided for a phone that already has its message.
   const told = tellEnd(deps, task, meaning);
   const written = await write(response, answer);

@@ -53,7 +53,7 @@ export function userOf({ received }: Task): string | null {
   return received.happenings[0]?.user ?? null;
 }
 
-export function warn(log: Log, error: unknown): null {
+export function warnOfRedis(log: Log, error: unknown): null {
   log.warn(
     { cause: error instanceof Error ? error.message : String(error) },
     'Redis did not take an event in time.',
@@ -66,16 +66,16 @@ export function warn(log: Log, error: unknown): null {
 type Observing = Pick<WebDeps, 'clock' | 'observe'>;
 
 export function tellDelivery({ clock, observe }: Observing, task: Task, way: DeliveryWay): void {
-  observe?.({ is: 'delivery', at: clock.now(), ...placeOf(task), way, code: 0, job: null });
+  observe?.({ is: 'delivery', at: clock.now(), ...turnPlace(task), way, code: 0, job: null });
 }
 
-function placeOf(task: Task) {
+function turnPlace(task: Task) {
   const { channel, account } = task.served.platform;
   return { channel, account, user: userOf(task), turn: task.received.key };
 }
 
 /** `otherwise`: what it means that the bot gave no answer. */
-export async function meaningOf(
+export async function answerMeaning(
   platform: Platform,
   answer: Answer | null,
   otherwise: Meaning,
@@ -84,11 +84,11 @@ export async function meaningOf(
 }
 
 /** How a push's turns hear of something. */
-type Telling = Pick<WebDeps, 'intake' | 'clock' | 'log'>;
+type TurnTelling = Pick<WebDeps, 'intake' | 'clock' | 'log'>;
 type Pushed = Pick<Task, 'served' | 'received'>;
 
 /** Tells the typing of each turn that the push opened. Never throws: Redis may be away. */
-export function tellEnd(deps: Telling, task: Pushed, meaning: Meaning): Promise<void> {
+export function tellEnd(deps: TurnTelling, task: Pushed, meaning: Meaning): Promise<void> {
   const { rules } = task.served.platform;
   const at = deps.clock.now();
   return tellTurns(deps, task, (turn) => eventOf(meaning, turn, { rules, at }));
@@ -98,13 +98,13 @@ export function tellEnd(deps: Telling, task: Pushed, meaning: Meaning): Promise<
  * A message is out, and its turn may go on: it has taken the indicator away. One that was `sent` counts among those that
  * the platform allows. Never throws.
  */
-export function tellReached(deps: Telling, task: Pushed, { sent }: { sent: boolean }): Promise<void> {
+export function tellReached(deps: TurnTelling, task: Pushed, { sent }: { sent: boolean }): Promise<void> {
   const at = deps.clock.now();
   return tellTurns(deps, task, () => ({ is: 'interaction', sent, at }));
 }
 
 async function tellTurns(
-  { intake, log }: Telling,
+  { intake, log }: TurnTelling,
   { served: { platform }, received }: Pushed,
   eventFor: (turn: string) => Event,
 ): Promise<void> {
@@ -112,5 +112,5 @@ async function tellTurns(
     each.is === 'inbound' && each.opensTurn ? [each] : [],
   );
   const told = turns.map(({ user, key }) => intake.tellEvent(platform, user, eventFor(key)));
-  await Promise.all(told).catch((error: unknown) => warn(log, error));
+  await Promise.all(told).catch((error: unknown) => warnOfRedis(log, error));
 }

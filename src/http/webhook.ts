@@ -4,7 +4,7 @@ import type { Place, Roster, Saw, Served, Sight } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
 import { pushOf, refuse, write } from './respond.ts';
-import { warn, type WebDeps } from './task.ts';
+import { warnOfRedis, type WebDeps } from './task.ts';
 
 export interface WebhookDeps extends WebDeps, PassDeps {
   accounts: Roster;
@@ -43,7 +43,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   }
   deps.intake
     .tell(served.platform, received.happenings, 'acknowledged')
-    .catch((error: unknown) => warn(deps.log, error));
+    .catch((error: unknown) => warnOfRedis(deps.log, error));
   await write(response, served.platform.acknowledgement);
 }
 

@@ -1,8 +1,8 @@
 import { type Notice, wasWanted } from '../core/notice.ts';
-import { behindOf } from '../core/roster.ts';
+import { behindOf, type Place } from '../core/roster.ts';
 import type { Instruments } from './instruments.ts';
 
-type Of<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
+type NoticeOf<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
 
 export interface CountOptions {
   instruments: Instruments;
@@ -47,7 +47,7 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
 }
 
 /** What happens around the conversations. */
-type Around = Of<'delivery' | 'bot' | 'gateway' | 'lag' | 'breaker' | 'token' | 'account'>;
+type Around = NoticeOf<'delivery' | 'bot' | 'gateway' | 'lag' | 'breaker' | 'token' | 'account'>;
 
 function countAround(on: Instruments, labels: Labels, notice: Around): void {
   switch (notice.is) {
@@ -85,17 +85,17 @@ function countAround(on: Instruments, labels: Labels, notice: Around): void {
   }
 }
 
-function isProven({ result, account }: Of<'push'>): boolean {
+function isProven({ result, account }: NoticeOf<'push'>): boolean {
   return result === 'taken' || (result === 'refused' && behindOf(account) === null);
 }
 
-function countCall(on: Instruments, labels: Labels, notice: Of<'call'>): void {
+function countCall(on: Instruments, labels: Labels, notice: NoticeOf<'call'>): void {
   const { channel, kind, outcome, code, ms } = notice;
   on.calls.inc({ ...labels.place(notice), kind, outcome, code: labels.code(code) });
   on.call.observe({ channel, kind }, seconds(ms));
 }
 
-function countEnd(on: Instruments, labels: Labels, notice: Of<'ended'>): void {
+function countEnd(on: Instruments, labels: Labels, notice: NoticeOf<'ended'>): void {
   const { by: evidence, untyped, firstMs } = notice;
   const place = labels.place(notice);
   const wait = seconds(notice.waitMs);
@@ -109,7 +109,7 @@ function countEnd(on: Instruments, labels: Labels, notice: Of<'ended'>): void {
   on.gap.inc(place, wait - lit);
 }
 
-function countBot(on: Instruments, labels: Labels, notice: Of<'bot'>): void {
+function countBot(on: Instruments, labels: Labels, notice: NoticeOf<'bot'>): void {
   const { channel, result, status, ms, overheadMs } = notice;
   const place = labels.place(notice);
   on.answers.inc({ ...place, result, code: labels.code(status) });
@@ -121,11 +121,6 @@ function countBot(on: Instruments, labels: Labels, notice: Of<'bot'>): void {
  * What stands in labels. Each value is a series that stays until the process ends: what others choose (a platform's
  * codes, names in a URL) must not fill the memory.
  */
-
-export interface Place {
-  channel: string;
-  account: string;
-}
 
 interface Labels {
   place(where: Place): Place;

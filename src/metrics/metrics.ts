@@ -1,9 +1,10 @@
 /** The metrics of one process, for Prometheus. */
-import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observe } from '../core/notice.ts';
 import type { Channel } from '../core/platform.ts';
-import { createCount, type Place } from './count.ts';
+import type { Place } from '../core/roster.ts';
+import { createCount } from './count.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 
 export interface Scrape {
@@ -24,7 +25,7 @@ export interface MetricsOptions {
   /** Whether that account is served; of others the name is no label. @default every account */
   isServed?: (place: { channel: string; account: string }) => boolean;
   /** What is looked up at each scrape. @default nothing */
-  source?: Source | null;
+  source?: MetricsSource | null;
 }
 
 /** Prometheus gives a scrape 10 s; what is known without Redis must not wait for it as long (ms). */
@@ -42,13 +43,13 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     observe: createCount({ instruments, isServed }),
     scrape: async () => {
       if (source) await look(instruments, source);
-      return { contentType: registry.contentType, text: await textOf(registry) };
+      return { contentType: registry.contentType, text: await pageText(registry) };
     },
   };
 }
 
 /** Hundreds of accounts make a long text: others get their turn between one metric and the next. */
-async function textOf(registry: Registry): Promise<string> {
+async function pageText(registry: Registry): Promise<string> {
   const texts: string[] = [];
   for (const { name } of registry.getMetricsAsArray()) {
     texts.push(await registry.getSingleMetricAsString(name));
@@ -57,7 +58,7 @@ async function textOf(registry: Registry): Promise<string> {
   return `${texts.join('\n\n')}\n`;
 }
 
-async function look(on: Instruments, source: Source): Promise<void> {
+async function look(on: Instruments, source: MetricsSource): Promise<void> {
   on.typing.reset();
   for (const { channel, account, typing } of source.accounts()) {
     on.typing.set({ channel, account }, typing === 'on' ? 1 : 0);
@@ -114,7 +115,7 @@ export interface AccountSwitch {
   typing: 'on' | 'off';
 }
 
-export interface Source {
+export interface MetricsSource {
   /** Asks Redis. Rejects when it is away. */
   stock(): Promise<Stock>;
   accounts(): readonly AccountSwitch[];

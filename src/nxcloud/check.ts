@@ -25,7 +25,7 @@ export function createNxcloudExaminer(account: NxcloudAccount, deps: CheckDeps):
     account: account.name,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
-    message: () => message(sealing()),
+    message: () => messageKnock(sealing()),
     readAnswer: () => ({ is: 'acknowledgement' }),
   };
 }
@@ -110,7 +110,7 @@ function knock(sealing: Sealing): Knock {
 }
 
 /** A text, with an id of its own: the same one again would count as a repeat. */
-function message(sealing: Sealing): Knock {
+function messageKnock(sealing: Sealing): Knock {
   const id = `wamid.${Buffer.from(sealing.random(18)).toString('base64')}`;
   const timestamp = String(Math.floor(sealing.at / 1000));
   return post(sealing, {

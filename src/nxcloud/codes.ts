@@ -1,6 +1,6 @@
 import type { Outcome } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
-import { codeOf, type Fields, fieldsOf, parseFields } from './message.ts';
+import { readCode, type Fields, fieldsOf, parseFields } from './message.ts';
 
 /**
  * What each code means to a typing call. Codes only: texts differ by version and language.
@@ -9,12 +9,12 @@ import { codeOf, type Fields, fieldsOf, parseFields } from './message.ts';
  * Meta's, in `data.error.code`: https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
  */
 /** `transient`: worth one quick retry. `resign`: worth one with a fresh timestamp. `bug`: our request was malformed. */
-type Meaning =
+type CodeMeaning =
   | { means: 'transient' | 'failed' | 'bug' | 'resign' | 'message' | 'window' | 'user' | 'number' }
   | { means: 'account'; remedy: string };
 
 /** One code, or all from `code` to `upTo`. */
-type KnownCode = Meaning & { code: number; upTo?: number; name: string };
+type KnownCode = CodeMeaning & { code: number; upTo?: number; name: string };
 
 const checkSecret =
   'Check accessKey and accessSecret (NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET) against the NXCloud console.';
@@ -127,7 +127,7 @@ export const metaCodes: readonly KnownCode[] = [
 
 /** What a refusal means, in one sentence, for whoever watches over the bot. */
 
-const sentences: Readonly<Record<Exclude<Meaning['means'], 'account'>, string>> = {
+const sentences: Readonly<Record<Exclude<CodeMeaning['means'], 'account'>, string>> = {
   transient: 'NXCloud or WhatsApp is out of order for a moment: nothing to mend.',
   failed:
     "WhatsApp refused the call for a reason that it does not name: ask NXCloud's support if it goes on.",
@@ -149,7 +149,7 @@ export function explain(code: number): string {
 
 /** From NXCloud's answer to a typing call to what the call achieved. */
 
-export interface Verdict {
+export interface CodeVerdict {
   outcome: Outcome;
   /** The code's name in the tables, for the log. */
   name: string;
@@ -167,9 +167,9 @@ const accountBackOff = 30_000;
  * An answer that is not NXCloud's own says nothing about what was shown.
  * https://github.com/nxtele/nxcloud-doc-en/wiki/Typing-Indicator ("Recommended success criteria")
  */
-export function verdictOf(answer: Answer): Verdict {
+export function verdictOf(answer: Answer): CodeVerdict {
   const fields = parseFields(answer.body);
-  const code = codeOf(fields?.code);
+  const code = readCode(fields?.code);
   if (fields === null || code === null) return unreadable(answer.status);
   const error = fieldsOf(fields.data).error ?? null;
   if (error !== null) return downstream(fieldsOf(error), code);
@@ -179,13 +179,13 @@ export function verdictOf(answer: Answer): Verdict {
     : unreadable(answer.status);
 }
 
-function downstream(error: Fields, code: number): Verdict {
-  const metaCode = codeOf(error.code);
+function downstream(error: Fields, code: number): CodeVerdict {
+  const metaCode = readCode(error.code);
   if (metaCode !== null) return judge(metaCode, metaCodes);
   return judge(code === 0 ? 9099 : code, platformCodes);
 }
 
-function unreadable(status: number): Verdict {
+function unreadable(status: number): CodeVerdict {
   const name = `HTTP ${status} without NXCloud's answer`;
   if (status === 429) return { outcome: backOff(status), name, next: 'nothing' };
   return {
@@ -200,18 +200,18 @@ function isSuccess(status: number): boolean {
 }
 
 /** A code that the table does not hold is a failure that says nothing about the next call. */
-function judge(code: number, table: readonly KnownCode[]): Verdict {
+function judge(code: number, table: readonly KnownCode[]): CodeVerdict {
   const known = table.find((entry) => code >= entry.code && code <= (entry.upTo ?? entry.code));
   if (known === undefined) return { outcome: { is: 'failed', code }, name: 'unknown', next: 'nothing' };
   return { outcome: outcomeOf(code, known), name: known.name, next: nextAfter(known) };
 }
 
-function nextAfter({ means }: Meaning): Verdict['next'] {
+function nextAfter({ means }: CodeMeaning): CodeVerdict['next'] {
   if (means === 'transient') return 'retry';
   return means === 'resign' ? 'resign' : 'nothing';
 }
 
-function outcomeOf(code: number, meaning: Meaning): Outcome {
+function outcomeOf(code: number, meaning: CodeMeaning): Outcome {
   switch (meaning.means) {
     case 'transient':
     case 'failed':

@@ -184,7 +184,7 @@ function secondsOf(value: unknown): number {
 }
 
 /** An error or result code: `100.0` is 100, and so is `"100"`. */
-export function codeOf(value: unknown): number | null {
+export function readCode(value: unknown): number | null {
   const code = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
   return typeof code === 'number' && Number.isSafeInteger(code) ? code : null;
 }

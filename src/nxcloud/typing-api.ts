@@ -6,7 +6,7 @@ import type { Outcome, Target } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { type Answer, type HeaderLines, headerOf, NoAnswer, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
-import { setClock, type Verdict, verdictOf } from './codes.ts';
+import { setClock, type CodeVerdict, verdictOf } from './codes.ts';
 import { splitMessageId } from './message.ts';
 import { sign } from './signature.ts';
 
@@ -51,7 +51,7 @@ function typingBody(appKey: string, businessPhone: string, messageId: string): s
   });
 }
 
-async function callTwice(api: TypingApi, body: string): Promise<Verdict> {
+async function callTwice(api: TypingApi, body: string): Promise<CodeVerdict> {
   const end = api.clock.now() + timeout;
   const first = await call(api, body, timeout);
   // The clock may have been set meanwhile: never more than the limit.
@@ -62,7 +62,7 @@ async function callTwice(api: TypingApi, body: string): Promise<Verdict> {
   return stillExpired ? { ...second, outcome: { is: 'account-off', code: 1004, remedy: setClock } } : second;
 }
 
-async function call(api: TypingApi, body: string, timeoutMs: number): Promise<Verdict> {
+async function call(api: TypingApi, body: string, timeoutMs: number): Promise<CodeVerdict> {
   try {
     const answer = await api.typing({
       method: 'POST',
@@ -92,7 +92,7 @@ function headersFor({ account, clock }: TypingApi, body: string): HeaderLines {
 }
 
 /** Only what cannot have been taken up is worth a retry; a timeout has had its time. */
-function noAnswer(error: unknown): Verdict {
+function noAnswer(error: unknown): CodeVerdict {
   const begun = error instanceof NoAnswer ? error.begun : true;
   const cause = error instanceof Error ? error.message : 'unknown';
   return { outcome: { is: 'lost', begun, cause }, name: 'no answer', next: begun ? 'nothing' : 'retry' };
@@ -104,7 +104,7 @@ function reportDrift({ account, clock, log }: TypingApi, answer: Answer): void {
   log.warn({ account: account.name, driftMs }, 'NXCloud calls our timestamp expired (1004)');
 }
 
-function report({ account, log }: TypingApi, { outcome, name }: Verdict): void {
+function report({ account, log }: TypingApi, { outcome, name }: CodeVerdict): void {
   const fields = {
     account: account.name,
     outcome: outcome.is,

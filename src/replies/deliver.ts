@@ -16,7 +16,7 @@ const looks = [10, 20, 50, 120, 300];
 /** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 6 s. */
 const looksForRepeat = Array.from({ length: 24 }, () => 250);
 
-interface Delivery {
+interface ToDeliver {
   platform: Platform;
   answer: Answer;
   meaning: Meaning;
@@ -26,7 +26,7 @@ interface Delivery {
 export async function deliver(
   deps: ReplyDeps,
   run: ReplyRun,
-  { platform, answer, meaning }: Delivery,
+  { platform, answer, meaning }: ToDeliver,
 ): Promise<void> {
   const id = deliveryId(run.data);
   const message = holdsMessage(meaning);
@@ -49,7 +49,7 @@ async function inline(deps: ReplyDeps, run: ReplyRun): Promise<void> {
 
 async function send(
   { data: { user } }: ReplyRun,
-  { platform, answer }: Omit<Delivery, 'meaning'>,
+  { platform, answer }: Omit<ToDeliver, 'meaning'>,
 ): Promise<LateSend> {
   if (user !== null && platform.sendLate) return platform.sendLate(user, answer);
   return { is: 'impossible', reason: 'The push names no user.' };
@@ -78,7 +78,7 @@ async function claimed(deps: ReplyDeps, id: string, pauses: readonly number[]): 
   return false;
 }
 
-interface Sent {
+interface SendResult {
   platform: Platform;
   id: string;
   sent: LateSend;
@@ -89,7 +89,7 @@ interface Sent {
 async function settle(
   deps: ReplyDeps,
   run: ReplyRun,
-  { platform, id, sent, meaning, release }: Sent,
+  { platform, id, sent, meaning, release }: SendResult,
 ): Promise<void> {
   if (sent.is === 'sent') {
     await deps.deliveries.settle(id, 'sent');

@@ -10,7 +10,7 @@ import { type CallBot, callBot, type CallBotDeps } from './call-bot.ts';
  */
 export interface Direct {
   /** Calls the bot, once for all repeats of a push that meet here. */
-  ask(served: Served, bot: ServedBot, asked: { key: string; push: RawPush }): Asked;
+  ask(served: Served, bot: ServedBot, asked: { key: string; push: RawPush }): SharedAnswer;
   /** Delivers an answer for which the platform did not wait. Resolves with false when it did not go out, as far as is known. */
   sendLate(served: Served, user: string | null, answer: Answer): Promise<boolean>;
   /** Resolves when nothing is under way any more. */
@@ -18,7 +18,7 @@ export interface Direct {
 }
 
 /** One delivery's share in a call of the bot. */
-export interface Asked {
+export interface SharedAnswer {
   /** Resolves with the bot's answer, or null when it failed. */
   answer: Promise<Answer | null>;
   /** Whether it is for this delivery to bring the answer: it is the newest, and the answer was not sent late. */
@@ -71,7 +71,7 @@ interface SharedCall {
   taken: boolean;
 }
 
-function join(call: SharedCall): Asked {
+function join(call: SharedCall): SharedAnswer {
   call.deliveries += 1;
   const delivery = call.deliveries;
   const isOurs = (): boolean => !call.taken && call.deliveries === delivery;

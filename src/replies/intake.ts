@@ -40,7 +40,7 @@ export interface IntakeOptions {
   index?: Pick<MessageIndex, 'note'> | undefined;
 }
 
-type Inbound = Extract<Happening, { is: 'inbound' }>;
+type InboundHappening = Extract<Happening, { is: 'inbound' }>;
 
 const statusRepeats = 10 * 60_000;
 
@@ -88,7 +88,7 @@ export function createIntake({ replies, events, store, clock, index }: IntakeOpt
 function note(
   { store, index }: Pick<IntakeOptions, 'store' | 'index'>,
   platform: Platform,
-  happening: Inbound & { at: number },
+  happening: InboundHappening & { at: number },
 ): Promise<void>[] {
   const recorded = happening.interaction
     ? [store.record(conversationOf(platform, happening.user), happening)]

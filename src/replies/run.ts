@@ -61,10 +61,14 @@ export function deliveryId({ channel, account, key }: Pick<ReplyJob, 'channel' |
 /** Begins the reason of a job of whose answer nobody knows whether it reached the user. */
 export const outcomeUnknown = 'outcome unknown';
 
-type Outcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'>;
+type DeliveryOutcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'>;
 
 /** What became of the answer, for whoever observes. What did not go out can be run again by its job. */
-export function tellDelivery({ observe, clock }: ReplyDeps, { data, job }: ReplyRun, outcome: Outcome): void {
+export function tellDelivery(
+  { observe, clock }: ReplyDeps,
+  { data, job }: ReplyRun,
+  outcome: DeliveryOutcome,
+): void {
   const { channel, account, user, key: turn } = data;
   const isOut = outcome.way === 'inline' || outcome.way === 'sent';
   const at = clock.now();

@@ -35,7 +35,7 @@ const unseen: Span = {
 const jobId: string = Of.JobId;
 
 /** Job options hold the ids of messages; a result is ours to say elsewhere. */
-const told: readonly string[] = [
+const keptAttributes: readonly string[] = [
   Of.QueueName,
   Of.QueueOperation,
   Of.JobName,
@@ -63,7 +63,7 @@ function discreet(span: Span): Span {
 
 /** A wake-up's id is a hash of its conversation, and of phone numbers there are not many: only numbers are told. */
 function isTold(key: string, value: Attributes[string]): boolean {
-  return told.includes(key) && (key !== jobId || /^\d+$/.test(String(value)));
+  return keptAttributes.includes(key) && (key !== jobId || /^\d+$/.test(String(value)));
 }
 
 function nameOf(exception: Exception): string {

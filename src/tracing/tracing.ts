@@ -69,11 +69,11 @@ export function traceCalls(tracer: Tracer, send: Send): Send {
     tracer.startActiveSpan(
       `${request.method} bot`,
       { kind: SpanKind.CLIENT, attributes: attributesOf(request) },
-      (span) => exchange(span, send, request),
+      (span) => tracedCall(span, send, request),
     );
 }
 
-async function exchange(span: Span, send: Send, request: OutboundRequest): Promise<Answer> {
+async function tracedCall(span: Span, send: Send, request: OutboundRequest): Promise<Answer> {
   try {
     const answer = await send({ ...request, headers: withParent(request.headers, span) });
     span.setAttribute('http.response.status_code', answer.status);

@@ -48,8 +48,8 @@ export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
     gates.through(platform, () => timed(deps, calling, () => ask(calling))),
   );
   note(deps, calling, outcome);
-  if (outcome.is === 'account-off') await learned(deps, accounts.switchOff(platform, outcome));
-  if (outcome.is === 'done') await learned(deps, accounts.switchOn(platform));
+  if (outcome.is === 'account-off') await shareOrWarn(deps, accounts.switchOff(platform, outcome));
+  if (outcome.is === 'done') await shareOrWarn(deps, accounts.switchOn(platform));
   return outcome;
 }
 
@@ -80,7 +80,7 @@ async function inPlace<T>(
 }
 
 /** What is learned of an account is worth nothing against the event that is being judged. */
-export async function learned({ log }: Pick<CallDeps, 'log'>, work: Promise<void>): Promise<void> {
+export async function shareOrWarn({ log }: Pick<CallDeps, 'log'>, work: Promise<void>): Promise<void> {
   await work.catch((error: unknown) => log.warn({ error }, 'What was learned of an account was not shared.'));
 }
 

@@ -5,7 +5,7 @@ import { elapse } from '../core/step.ts';
 import { endOf } from '../core/turns.ts';
 import { type View, viewOf } from '../core/view.ts';
 import type { EventQueue } from './events.ts';
-import { type Accounts, refusalOf } from './learned.ts';
+import { type Accounts, switchedOffNow } from './learned.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -15,7 +15,7 @@ import type { Store } from './store.ts';
 export interface Conversations {
   read(platform: Platform, user: string): Promise<View>;
   /** Typing goes on until it is told to stop. Without a message id: for the newest message that waits. */
-  start(platform: Platform, user: string, messageId: string | null): Promise<Started>;
+  start(platform: Platform, user: string, messageId: string | null): Promise<StartResult>;
   /** The answer is out, or none will come; `all`: to everything that the user waits for. */
   stop(platform: Platform, user: string, which: Which): Promise<void>;
   /** Nothing is known of the user any more, as soon as nothing shows. */
@@ -25,7 +25,7 @@ export interface Conversations {
   resume(platform: Platform, user: string): Promise<void>;
 }
 
-export type Started = { is: 'started'; turn: string } | { is: 'refused'; error: string };
+export type StartResult = { is: 'started'; turn: string } | { is: 'refused'; error: string };
 
 export type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };
 
@@ -78,7 +78,7 @@ export function viewNow(
 ): View {
   const { accounts, clock } = options;
   const at = clock.now();
-  const off = refusalOf(platform, accounts.of(platform), at);
+  const off = switchedOffNow(platform, accounts.of(platform), at);
   return viewOf(accounts.rules(platform), state, { at, blockedUntil, off });
 }
 
@@ -86,7 +86,7 @@ async function start(
   { store, events, accounts, clock }: ConversationsOptions,
   platform: Platform,
   { user, messageId }: { user: string; messageId: string | null },
-): Promise<Started> {
+): Promise<StartResult> {
   const conversation = conversationOf(platform, user);
   // Before anything is waited for: a stop that comes meanwhile is later.
   const at = clock.now();

@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import { leaveNoTrace, type TypingJob } from './jobs.ts';
 
-export interface Telling {
+export interface TellOptions {
   /** Repeats of a message within this are told once (ms). */
   repeatsMs?: number;
   /** The block of this sender ends with the event. */
@@ -15,7 +15,7 @@ export interface Telling {
 /** The way events and wake-ups reach the worker that judges them. */
 export interface EventQueue {
   /** Resolves when the event is safe in Redis. */
-  tell(conversation: Conversation, event: Event, how?: Telling): Promise<void>;
+  tell(conversation: Conversation, event: Event, how?: TellOptions): Promise<void>;
   arm(conversation: Conversation, timer: { n: number; at: number }): Promise<void>;
   disarm(conversation: Conversation, n: number): Promise<void>;
 }

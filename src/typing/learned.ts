@@ -160,7 +160,7 @@ function parseAll(fields: Record<string, string>): Record<string, Learned> {
 }
 
 /** What the platform refuses the account, and until when (ms); whose typing is off by the configuration has nothing to mend. */
-export function refusalOf(
+export function switchedOffNow(
   { rules }: Pick<Platform, 'rules'>,
   { offUntil, offCode, remedy }: Learned,
   at: number,

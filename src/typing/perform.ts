@@ -6,10 +6,10 @@ import type { Clock, Log } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
 import type { Event } from '../core/state.ts';
 import { step, type Step } from '../core/step.ts';
-import { type CallDeps, createGates, learned, make } from './call.ts';
+import { type CallDeps, createGates, shareOrWarn, make } from './call.ts';
 import type { EventQueue } from './events.ts';
 import type { TypingJob } from './jobs.ts';
-import { type Accounts, refusalOf } from './learned.ts';
+import { type Accounts, switchedOffNow } from './learned.ts';
 import { Postponed, putBack, type Shares } from './shares.ts';
 import { isForgotten, keptFor, type Store } from './store.ts';
 
@@ -116,7 +116,7 @@ function mayWait(event: Event): boolean {
   return event.is === 'inbound' || event.is === 'wake';
 }
 
-interface Task {
+interface ToJudge {
   platform: Platform;
   conversation: Conversation;
   hasPlace: boolean;
@@ -128,7 +128,7 @@ interface Task {
 
 type Deps = PerformDeps & CallDeps;
 
-async function carry(deps: Deps, task: Task): Promise<void> {
+async function carry(deps: Deps, task: ToJudge): Promise<void> {
   let { call } = await judge(deps, task);
   while (call) {
     const outcome = await make(deps, { ...task, call });
@@ -138,7 +138,7 @@ async function carry(deps: Deps, task: Task): Promise<void> {
 }
 
 /** One step, saved only if nobody else changed the conversation meanwhile; else judged anew. */
-async function judge(deps: PerformDeps, task: Task): Promise<Step> {
+async function judge(deps: PerformDeps, task: ToJudge): Promise<Step> {
   const { store, accounts, clock } = deps;
   const { platform, conversation, event, by, release } = task;
   for (;;) {
@@ -158,7 +158,7 @@ async function judge(deps: PerformDeps, task: Task): Promise<Step> {
   }
 }
 
-async function carryOut(deps: PerformDeps, { platform, conversation }: Task, taken: Step): Promise<void> {
+async function carryOut(deps: PerformDeps, { platform, conversation }: ToJudge, taken: Step): Promise<void> {
   const { arm, disarm, ended } = taken;
   if (arm) await deps.events.arm(conversation, arm);
   if (disarm !== null) await deps.events.disarm(conversation, disarm);
@@ -168,14 +168,14 @@ async function carryOut(deps: PerformDeps, { platform, conversation }: Task, tak
       'turn ended',
     );
   }
-  if (ended.length > 0) await learned(deps, deps.accounts.noteEnds(platform, ended));
+  if (ended.length > 0) await shareOrWarn(deps, deps.accounts.noteEnds(platform, ended));
 }
 
-function tellNotices(deps: PerformDeps, task: Task, { taken, at }: { taken: Step; at: number }): void {
+function tellNotices(deps: PerformDeps, task: ToJudge, { taken, at }: { taken: Step; at: number }): void {
   const { accounts, observe } = deps;
   if (!observe) return;
   const { platform, conversation, event } = task;
-  const isOff = refusalOf(platform, accounts.of(platform), at) !== null;
+  const isOff = switchedOffNow(platform, accounts.of(platform), at) !== null;
   for (const notice of noticesOf({ conversation, event, measures: taken, isOff, at })) observe(notice);
 }
 

@@ -27,7 +27,7 @@ export function readPassive(body: Uint8Array, encodingAesKeys: readonly string[]
 }
 
 /** What the answer means to the turn. Whatever is not plainly "nothing to say" is relayed, so it is a message. */
-export function meaningOf(passive: Passive): BotAnswer {
+export function botAnswerOf(passive: Passive): BotAnswer {
   if (passive.is === 'acknowledgement') return { is: 'acknowledgement' };
   const kind = passive.is === 'message' ? (textOf(passive.fields, 'MsgType') ?? '').toLowerCase() : null;
   return { is: kind === 'transfer_customer_service' ? 'handoff' : 'message' };

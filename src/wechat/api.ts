@@ -17,7 +17,7 @@ const word = z.object({ errcode: z.number().int() });
 
 /** POSTs raw UTF-8 JSON. Never throws. */
 export function postJson(send: Send, url: string, call: { body: object; timeoutMs: number }): Promise<Reply> {
-  return exchange(send, {
+  return callApi(send, {
     method: 'POST',
     url,
     headers: [['content-type', 'application/json; charset=utf-8']],
@@ -27,7 +27,7 @@ export function postJson(send: Send, url: string, call: { body: object; timeoutM
 }
 
 /** Makes the request. Never throws. JSON without an errcode counts as code 0 only if `accepts` says so. */
-export async function exchange(
+export async function callApi(
   send: Send,
   request: OutboundRequest,
   accepts: (json: unknown) => boolean = () => false,
@@ -57,7 +57,7 @@ function lost(error: unknown): Reply {
  * What WeChat's numeric codes mean to us. Never their text: it changes its language and carries request ids.
  * https://developers.weixin.qq.com/doc/service/api/customer/message/api_typing and the general list of return codes.
  */
-type Meaning =
+type CodeMeaning =
   | 'ok'
   | 'already'
   /** Nothing until the user's next interaction. */
@@ -81,7 +81,7 @@ type Meaning =
 
 export interface Code {
   name: string;
-  meaning: Meaning;
+  meaning: CodeMeaning;
   /** Where somebody must mend something: how, in one sentence. */
   remedy: string;
 }
@@ -97,7 +97,7 @@ const ticket =
 const staff = 'Check the customer-service accounts in the WeChat console.';
 const restricted = 'WeChat has restricted the account: see the notices in its console.';
 
-const table: readonly (readonly [code: number, name: string, meaning: Meaning, remedy?: string])[] = [
+const table: readonly (readonly [code: number, name: string, meaning: CodeMeaning, remedy?: string])[] = [
   [0, 'ok', 'ok'],
   [-1, 'system error', 'busy'],
   [61450, 'system error', 'busy'],
@@ -178,7 +178,7 @@ function range(first: number, last: number): number[] {
 
 /** What a refusal means, in one sentence, for whoever watches over the bot. */
 
-const sentences: Readonly<Record<Meaning, string>> = {
+const sentences: Readonly<Record<CodeMeaning, string>> = {
   ok: 'WeChat accepted the call.',
   already: 'Typing was on already: nothing to mend.',
   window:

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn } from '../core/platform.ts';
 import type { WechatAccount } from './account.ts';
-import { meaningOf, readPassive } from './answer.ts';
+import { botAnswerOf, readPassive } from './answer.ts';
 import { codeOf } from './api.ts';
 import { encrypt, sign } from './receive.ts';
 import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token.ts';
@@ -23,8 +23,8 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
     account: account.name,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
-    message: () => message(sealing()),
-    readAnswer: ({ body }) => meaningOf(readPassive(body, account.encodingAesKeys)),
+    message: () => messageKnock(sealing()),
+    readAnswer: ({ body }) => botAnswerOf(readPassive(body, account.encodingAesKeys)),
   };
 }
 
@@ -140,7 +140,7 @@ function knock(sealing: Sealing): Knock {
 }
 
 /** A text, in compatible mode where there is a key: whichever mode the bot expects, it finds its own. */
-function message(sealing: Sealing): Knock {
+function messageKnock(sealing: Sealing): Knock {
   const { account, at } = sealing;
   const query = signed(sealing);
   const text = fieldsOf(sealing, at);

@@ -3,7 +3,7 @@ import type { Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, oncePer, type Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { meaningOf, readPassive } from './answer.ts';
+import { botAnswerOf, readPassive } from './answer.ts';
 import { explain } from './api.ts';
 import { readStarts, turnOf } from './message.ts';
 import { createOwnCalls } from './own-calls.ts';
@@ -46,7 +46,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     hide: ({ user }) => typing('CancelTyping', user),
     explain,
     refer: (user, messageId) => ({ turn: turnOf(user, messageId), messageId }),
-    readAnswer: async (answer) => meaningOf(passive(answer)),
+    readAnswer: async (answer) => botAnswerOf(passive(answer)),
     sendLate: async (user, answer) => sendLate(user, passive(answer)),
     ...(sendInterim ? { sendInterim } : {}),
   };

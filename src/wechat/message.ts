@@ -12,7 +12,7 @@ interface Kind {
   interaction: boolean;
 }
 
-const message: Kind = { opensTurn: true, interaction: true };
+const anyMessage: Kind = { opensTurn: true, interaction: true };
 // These acts open a short send quota, but most bots answer them with fixed words or not at all.
 const act: Kind = { opensTurn: false, interaction: true };
 const background: Kind = { opensTurn: false, interaction: false };
@@ -20,7 +20,7 @@ const background: Kind = { opensTurn: false, interaction: false };
 /** By lower-case name, since the case of event names varies. What is not here is `background`. */
 const kinds: ReadonlyMap<string, Kind> = new Map([
   ...['text', 'image', 'voice', 'video', 'shortvideo', 'location', 'link', 'miniprogrampage'].map(
-    (name) => [name, message] as const,
+    (name) => [name, anyMessage] as const,
   ),
   ...['click', 'scancode_push', 'scancode_waitmsg', 'subscribe', 'scan', 'user_enter_tempsession'].map(
     (name) => [`event.${name}`, act] as const,

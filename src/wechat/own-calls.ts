@@ -15,8 +15,8 @@ const sendPaths = ['/cgi-bin/message/custom/send', '/cgi-bin/message/custom/busi
 const typingPaths = ['/cgi-bin/message/custom/typing', '/cgi-bin/message/custom/business/typing'];
 
 /** What is no openid is no user of ours; WeChat refuses it too. */
-const message = z.object({ touser: z.string().regex(openid) });
-const typing = message.extend({ command: z.enum(['Typing', 'CancelTyping']) });
+const messageBody = z.object({ touser: z.string().regex(openid) });
+const typing = messageBody.extend({ command: z.enum(['Typing', 'CancelTyping']) });
 const word = z.object({ errcode: z.number().int() });
 
 export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>): OwnCalls {
@@ -33,7 +33,7 @@ export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>
 }
 
 function readSend(body: Uint8Array): OwnCall | null {
-  const read = message.safeParse(jsonOf(body));
+  const read = messageBody.safeParse(jsonOf(body));
   return read.success ? { is: 'send', user: read.data.touser } : null;
 }
 

@@ -6,7 +6,7 @@ import type { WechatAccount } from './account.ts';
 import { decodeText, type Fields, readFields, textOf } from './body.ts';
 import { readMessage } from './message.ts';
 
-type Refusal = Extract<Received, { is: 'refusal' }>;
+type PushRefusal = Extract<Received, { is: 'refusal' }>;
 type Keys = Pick<WechatAccount, 'appId' | 'component' | 'tokens' | 'encodingAesKeys'>;
 
 interface Context {
@@ -15,7 +15,7 @@ interface Context {
 }
 
 /** The content of an authentic push, decrypted. */
-type Body = { is: 'body'; text: string; fields: Fields; byPrevious?: true } | Refusal;
+type Body = { is: 'body'; text: string; fields: Fields; byPrevious?: true } | PushRefusal;
 
 /**
  * Checks and reads one push. Never throws.
@@ -57,7 +57,7 @@ export function shakeHands(
   // Official and Mini Program accounts get a plain echostr in every mode; some gateways encrypt it.
   const sealed = query.get('encrypt_type') === 'aes' && echo !== null ? echo.replaceAll(' ', '+') : null;
   if (sealed !== null && isBodySigned(sealed, query, account)) {
-    const opened = open(sealed, account);
+    const opened = openEncrypted(sealed, account);
     return opened.is === 'refusal' ? opened : { is: 'echo', body: opened.text };
   }
   const refused = checkQuery(query, account);
@@ -72,11 +72,11 @@ const unreadable = refuse(
   'The body is neither a JSON object nor plain XML: declarations and deep nesting are not read.',
 );
 
-function refuse(status: 400 | 401, error: string): Refusal {
+function refuse(status: 400 | 401, error: string): PushRefusal {
   return { is: 'refusal', status, error };
 }
 
-function checkQuery(query: URLSearchParams, account: Keys): Refusal | null {
+function checkQuery(query: URLSearchParams, account: Keys): PushRefusal | null {
   const [signature, timestamp, nonce] = ['signature', 'timestamp', 'nonce'].map((name) => query.get(name));
   if (!signature || !timestamp || !nonce)
     return refuse(401, 'The query lacks signature, timestamp or nonce: WeChat sends all three.');
@@ -113,7 +113,7 @@ function readBody(text: string, query: URLSearchParams, account: Keys): Body {
       401,
       'The msg_signature does not match: set the same Token here and in the WeChat console.',
     );
-  const opened = open(encrypted, account);
+  const opened = openEncrypted(encrypted, account);
   if (opened.is === 'refusal') return opened;
   const inner = readFields(opened.text);
   return inner === null ? unreadable : { is: 'body', text: opened.text, fields: inner };
@@ -124,7 +124,7 @@ function isBodySigned(encrypted: string, query: URLSearchParams, account: Keys):
   return isSigned(query.get('msg_signature') ?? '', account.tokens, parts);
 }
 
-function open(encrypted: string, account: Keys): { is: 'opened'; text: string } | Refusal {
+function openEncrypted(encrypted: string, account: Keys): { is: 'opened'; text: string } | PushRefusal {
   const opened = account.encodingAesKeys.flatMap((key) => decrypt(encrypted, key) ?? []);
   const addressee = account.component ?? account.appId;
   const own = opened.find(({ appId }) => appId === addressee);

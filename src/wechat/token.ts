@@ -8,7 +8,7 @@ import type { Observe } from '../core/notice.ts';
 import type { Clock, Log, SharedCache } from '../core/ports.ts';
 import type { OutboundRequest, Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { codeOf, exchange, type Reply } from './api.ts';
+import { codeOf, callApi, type Reply } from './api.ts';
 import { createTokenStore, type Lock, type Token, type TokenStore } from './token-store.ts';
 
 export type TokenResult = { is: 'token'; token: string } | TokenFault;
@@ -185,12 +185,12 @@ const granted = z
     return z.NEVER;
   });
 
-type Source = Pick<
+type Credentials = Pick<
   WechatAccount,
   'appId' | 'appSecret' | 'accessTokenUrl' | 'accessTokenAuthorization' | 'apiBase'
 >;
 
-export function canFetchToken({ appSecret, accessTokenUrl }: Source): boolean {
+export function canFetchToken({ appSecret, accessTokenUrl }: Credentials): boolean {
   return appSecret !== null || accessTokenUrl !== null;
 }
 
@@ -198,10 +198,10 @@ export type Fetched = ({ is: 'token' } & Token) | TokenFault;
 
 /** Fetches a token. Never throws, never logs it. */
 export async function fetchToken(
-  account: Source,
+  account: Credentials,
   { send, clock, log }: Omit<TokenDeps, 'cache'>,
 ): Promise<Fetched> {
-  const reply = await exchange(send, requestFor(account), (json) => granted.safeParse(json).success);
+  const reply = await callApi(send, requestFor(account), (json) => granted.safeParse(json).success);
   const answer = granted.safeParse(reply.is === 'code' ? reply.json : null);
   if (!answer.success) return faultOf(reply);
   const { token, seconds } = answer.data;
@@ -219,7 +219,7 @@ export function tokenOf(
   return { token, renewAt: now + useful * 1000, expiresAt: now + seconds * 1000 };
 }
 
-function requestFor(account: Source): OutboundRequest {
+function requestFor(account: Credentials): OutboundRequest {
   const { appId, appSecret, accessTokenUrl, accessTokenAuthorization, apiBase } = account;
   const authorization =
     accessTokenAuthorization === undefined ? [] : [['Authorization', accessTokenAuthorization] as const];

@@ -82,11 +82,11 @@ export function createComponents(options: ComponentsOptions): Components {
   };
 }
 
-function openAll(options: ComponentsOptions): { all: Map<string, Live>; skipped: Skipped[] } {
+function openAll(options: ComponentsOptions): { all: Map<string, LiveEntry>; skipped: Skipped[] } {
   const skipped: Skipped[] = [];
-  const all = new Map<string, Live>();
+  const all = new Map<string, LiveEntry>();
   for (const component of options.config.components) {
-    const live = open(component, options);
+    const live = openComponent(component, options);
     if ('reason' in live) skipped.push({ account: `component/${component.name}`, reason: live.reason });
     else all.set(component.name, { component, live });
   }
@@ -153,10 +153,13 @@ interface ComponentsOptions {
 /** The vendor's own service (ms); WeChat has hung up by then. */
 const forwardMs = 10_000;
 
-type Live = { component: WechatComponent; live: LiveComponent };
+type LiveEntry = { component: WechatComponent; live: LiveComponent };
 
 /** The platform as this process serves it, or why it cannot. */
-function open(component: WechatComponent, options: ComponentsOptions): LiveComponent | { reason: string } {
+function openComponent(
+  component: WechatComponent,
+  options: ComponentsOptions,
+): LiveComponent | { reason: string } {
   const { clients, clock, cache, log, observe, seal, typings, told } = options;
   const { mode = 'continuous' } = component.template.rules;
   try {
@@ -178,7 +181,7 @@ function open(component: WechatComponent, options: ComponentsOptions): LiveCompo
 
 /** An account behind it; `appId` null: its own events. `proved`: WeChat has pushed for the account. */
 function make(
-  { component, live }: Live,
+  { component, live }: LiveEntry,
   { appId, proved }: { appId: string | null; proved: () => void },
   { config, clients }: ComponentsOptions,
 ): Served {

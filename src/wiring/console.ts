@@ -1,6 +1,6 @@
 import type { Skipped } from '../config/index.ts';
 import { type Console, createConsole, openBoard } from '../console/console.ts';
-import type { Look, QueueRow, Source } from '../console/wire.ts';
+import type { Look, QueueRow, ConsoleSource } from '../console/wire.ts';
 import { operatorGuard } from '../http/guard.ts';
 import { keys } from '../redis/script.ts';
 import { readFailed, runAgain } from '../replies/failed.ts';
@@ -32,7 +32,7 @@ export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): 
   });
 }
 
-function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): Source {
+function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): ConsoleSource {
   const { connections, accounts, clock, log, roster, components, journal } = parts;
   const open = createOpenConversations(connections.fast);
   return {

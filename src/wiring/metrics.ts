@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
 import { anyOf, createGuard, type Guard, operatorGuard, type OperatorGuardParts } from '../http/guard.ts';
 import { createMetricsPage } from '../http/metrics.ts';
-import { createMetrics, type Metrics, type Source, type Stock } from '../metrics/metrics.ts';
+import { createMetrics, type Metrics, type MetricsSource, type Stock } from '../metrics/metrics.ts';
 import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/script.ts';
 import type { Accounts } from '../typing/learned.ts';
@@ -27,7 +27,7 @@ export function openMetrics(deps: MetricsDeps): Metrics {
   const opening = { connections, redis, releases };
   // Opened by the first scrape: many a process is never scraped.
   let queues: OpenedQueues | null = null;
-  const source: Source = {
+  const source: MetricsSource = {
     stock: () => stockOf(deps, (queues ??= openQueues(deps.connections.fast, opening))),
     accounts: () =>
       roster.all().map(({ platform }) => {
@@ -64,7 +64,7 @@ export interface HealthOptions {
 /** `GET /healthz` and `GET /metrics` of a worker, which serves no other HTTP. Resolves with the port. */
 export async function startHealth(options: HealthOptions): Promise<number> {
   const { port, host, releases } = options;
-  const server = createServer((request, response) => void answer(options, request, response));
+  const server = createServer((request, response) => void answerHealth(options, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, resolve);
@@ -77,7 +77,7 @@ export async function startHealth(options: HealthOptions): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : port;
 }
 
-async function answer(
+async function answerHealth(
   options: HealthOptions,
   request: IncomingMessage,
   response: ServerResponse,

@@ -9,7 +9,7 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-export interface Started {
+export interface StartedProcess {
   config: Config;
   skipped: readonly Skipped[];
   log: Log;
@@ -22,7 +22,7 @@ export interface Started {
 const stopLimit = 24_000;
 
 /** One process: loads the configuration, starts, and on SIGTERM or SIGINT releases everything in reverse order. */
-export async function run(start: (started: Started) => Promise<void>): Promise<void> {
+export async function run(start: (started: StartedProcess) => Promise<void>): Promise<void> {
   const { config, skipped } = loadOrExit();
   const log = createLog({ level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({}, warning);

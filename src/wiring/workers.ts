@@ -116,12 +116,12 @@ export function openQueues(connection: Redis, deps: QueuesDeps): OpenedQueues {
     ...(connection === connections.fast ? FAIL_FAST_QUEUE : {}),
   };
   return {
-    typing: open(new Queue<TypingJob>(queueNames.typing, options), deps.releases),
-    replies: open(new Queue<ReplyJob>(queueNames.replies, options), deps.releases),
+    typing: openQueue(new Queue<TypingJob>(queueNames.typing, options), deps.releases),
+    replies: openQueue(new Queue<ReplyJob>(queueNames.replies, options), deps.releases),
   };
 }
 
-function open<T extends Queue>(queue: T, releases: Releases): T {
+function openQueue<T extends Queue>(queue: T, releases: Releases): T {
   // Without a listener an outage of Redis would end the process; the connections report it themselves.
   queue.on('error', () => {});
   // Closing waits for Redis, and there is nothing to wait for when it is away: the connections are dropped next.

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Reach, reachOf } from '../../src/accounts/urls.ts';
+import { type AddressKind, reachOf } from '../../src/accounts/urls.ts';
 
-const known: Record<Reach, string[]> = {
+const known: Record<AddressKind, string[]> = {
   never: [
     '0.0.0.0',
     '0.1.2.3',
@@ -88,7 +88,7 @@ describe.each(Object.entries(known))('%s', (reach, addresses) => {
 });
 
 /** The registries once more, as arithmetic: what is written twice must agree. */
-function expected([a = 0, b = 0, c = 0, d = 0]: readonly number[]): Reach {
+function expected([a = 0, b = 0, c = 0, d = 0]: readonly number[]): AddressKind {
   const special =
     [0].includes(a) ||
     a >= 224 ||

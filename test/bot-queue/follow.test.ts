@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { DelayedError, type Job, type JobsOptions, type Processor, Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Ended } from '../../src/bot-queue/ends.ts';
+import type { EndBotJob } from '../../src/bot-queue/ends.ts';
 import { type BotQueueOptions, createBotQueueWatch, createOutage } from '../../src/bot-queue/follow.ts';
 import { type BotJobTarget, createProgress, type MemoryCommands } from '../../src/bot-queue/target.ts';
 import { keys } from '../../src/redis/script.ts';
@@ -30,7 +30,7 @@ interface Told {
 /** Notes what is told; `knows` says which targets are known. */
 function recordEnds(knows: (target: BotJobTarget) => boolean = () => true) {
   const told: Told[] = [];
-  const ended: Ended = async (target, how, at) => {
+  const ended: EndBotJob = async (target, how, at) => {
     if (!knows(target)) return 'unknown';
     told.push({ target, how, at });
     return 'known';
@@ -120,7 +120,7 @@ describe.each(kinds)('the bot’s queue on the %s Redis', (kind) => {
     return { cut, mend, connection: new Redis(url.href, { lazyConnect: true }) };
   }
 
-  async function watch(name: string, ended: Ended, options: Partial<BotQueueOptions> = {}) {
+  async function watch(name: string, ended: EndBotJob, options: Partial<BotQueueOptions> = {}) {
     const log = recordLog();
     const watch = await createBotQueueWatch({
       queue: name,
@@ -140,7 +140,7 @@ describe.each(kinds)('the bot’s queue on the %s Redis', (kind) => {
     await expect.poll(() => redis.get(keys.botQueue.cursor(`${prefix}:${name}`)), poll).not.toBeNull();
   }
 
-  async function watched(ended: Ended, options: Partial<BotQueueOptions> = {}) {
+  async function watched(ended: EndBotJob, options: Partial<BotQueueOptions> = {}) {
     const bot = createBot();
     const following = await watch(bot.name, ended, options);
     await begun(bot.name);

@@ -6,7 +6,7 @@ import {
   createTally,
   distributionOf,
   type Hour,
-  placeOf,
+  bucketOf,
   quantile,
   under,
   waitBounds,
@@ -98,7 +98,7 @@ describe('waits', () => {
   });
 
   test('stand in the first bound that they do not pass, or beyond the last', () => {
-    expect([1, 1.1, 600, 601].map((wait) => placeOf(waitBounds, wait))).toEqual([0, 1, 13, 14]);
+    expect([1, 1.1, 600, 601].map((wait) => bucketOf(waitBounds, wait))).toEqual([0, 1, 13, 14]);
     expect(
       distributionOf(
         [1, 2],
@@ -138,11 +138,11 @@ describe('an hour', () => {
       lit: 19_000,
     });
     expect(Object.fromEntries(hour.all.total)).toEqual({
-      [`wait ${placeOf(waitBounds, 10)}`]: 2,
-      [`wait ${placeOf(waitBounds, 0.5)}`]: 1,
-      [`cover ${placeOf(coverBounds, 0.9)}`]: 1,
-      [`cover ${placeOf(coverBounds, 1)}`]: 1,
-      [`cover ${placeOf(coverBounds, 0)}`]: 1,
+      [`wait ${bucketOf(waitBounds, 10)}`]: 2,
+      [`wait ${bucketOf(waitBounds, 0.5)}`]: 1,
+      [`cover ${bucketOf(coverBounds, 0.9)}`]: 1,
+      [`cover ${bucketOf(coverBounds, 1)}`]: 1,
+      [`cover ${bucketOf(coverBounds, 0)}`]: 1,
       'untyped cap': 1,
     });
     hour.forget(start + 60 * minute);

@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
-import type { Look, Source } from '../../src/console/wire.ts';
+import type { Look, ConsoleSource } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
 import { createRoster } from '../../src/core/roster.ts';
 import { initialState, type State } from '../../src/core/state.ts';
@@ -24,7 +24,7 @@ export interface Served {
   world: {
     look: Look | null;
     looks: number;
-    account: ReturnType<Source['account']>;
+    account: ReturnType<ConsoleSource['account']>;
     /** Happens once, between the two readings of the journal of a look. */
     between: (() => void) | null;
   };
@@ -58,7 +58,7 @@ export async function serveConsole(
     apiBase: 'http://127.0.0.1:9',
   });
   const roster = createRoster([serve('shop')]);
-  const source: Source = {
+  const source: ConsoleSource = {
     clock,
     log,
     roster,

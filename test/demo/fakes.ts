@@ -1,11 +1,11 @@
 import type { Channel } from '../../src/core/platform.ts';
 import type { Stream } from '../../src/demo/visitors.ts';
-import type { Mark, Trouble, User, World, Written } from '../../src/demo/world.ts';
+import type { Mark, Trouble, User, World, WrittenMessage } from '../../src/demo/world.ts';
 
 /** A world that writes down what is asked of it; `happen` lets a mark happen. */
 export interface FakeWorld extends World {
   at: number;
-  written: Written[];
+  written: WrittenMessage[];
   forgotten: string[];
   begun: { trouble: Trouble; users: readonly User[]; over: () => void }[];
   refusesTrouble: boolean;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/index.ts';
-import { openDemo, type Script } from '../../src/demo/open.ts';
+import { openDemo, type DemoScript } from '../../src/demo/open.ts';
 import { createParts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
@@ -8,7 +8,7 @@ import { createOwnWorker } from '../../src/wiring/worker.ts';
 import { recordLog } from '../support/log.ts';
 import { startRedis } from '../support/redis.ts';
 
-const script: Script = {
+const script: DemoScript = {
   wechat: { user: 'o1', text: 'ni hao', thinkMs: 400 },
   nxcloud: { user: '8613800138000', text: 'hello', thinkMs: 600 },
 };

@@ -1,7 +1,7 @@
 /** The demo as `npm start` runs it, with the platforms' rules 25 times as fast. */
 import { quick, quickRules } from '../e2e/stage.ts';
 import { loadConfig } from '../../src/config/index.ts';
-import { type Demo, type DemoOptions, openDemo } from '../../src/demo/open.ts';
+import { type OpenDemo, type OpenDemoOptions, openDemo } from '../../src/demo/open.ts';
 import type { Mark } from '../../src/simulator/index.ts';
 import { createParts } from '../../src/wiring/parts.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
@@ -12,14 +12,14 @@ import { startRedis } from '../support/redis.ts';
 
 export interface DemoStage {
   url: string;
-  demo: Demo;
+  demo: OpenDemo;
   log: RecordedLog;
   /** Every mark so far, of all phones. */
   marks: Mark[];
   close(): Promise<void>;
 }
 
-export async function openDemoStage(options: DemoOptions = {}): Promise<DemoStage> {
+export async function openDemoStage(options: OpenDemoOptions = {}): Promise<DemoStage> {
   const log = recordLog();
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const redis = await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded');

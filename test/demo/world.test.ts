@@ -1,6 +1,12 @@
 /** The simulator as the demo page has it. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type DemoWorld, openDemoWorld, type Trouble, type User, type Way } from '../../src/demo/world.ts';
+import {
+  type DemoWorld,
+  openDemoWorld,
+  type Trouble,
+  type User,
+  type ComparedWay,
+} from '../../src/demo/world.ts';
 import { type Bot, type Mark, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
 
 let simulator: Simulator;
@@ -38,7 +44,7 @@ function users(channel: User['channel']): User[] {
   }));
 }
 
-function userOf(all: readonly User[], way: Way): User {
+function userOf(all: readonly User[], way: ComparedWay): User {
   const user = all.find((one) => one.way === way);
   if (user === undefined) throw new Error(`There is no user for ${way}.`);
   return user;

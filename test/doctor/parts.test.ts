@@ -13,7 +13,7 @@ import {
   runChecks,
   summaryOf,
 } from '../../src/doctor/check.ts';
-import { examineSights, type Seen } from '../../src/doctor/sights.ts';
+import { examineSights, type AccountSights } from '../../src/doctor/sights.ts';
 import { deferred } from '../support/queue-fakes.ts';
 
 const hour = 60 * 60_000;
@@ -135,7 +135,7 @@ describe('the report', () => {
 
 describe('what was seen', () => {
   const now = 1_700_000_000_000;
-  const look = (over: Partial<Seen>) =>
+  const look = (over: Partial<AccountSights>) =>
     examineSights({
       channel: 'wechat',
       account: 'default',

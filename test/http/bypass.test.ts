@@ -2,14 +2,14 @@ import { createServer } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../../src/http/app.ts';
-import { bypass, type Forward } from '../../src/http/bypass.ts';
+import { bypass, type BypassDeps } from '../../src/http/bypass.ts';
 import { recordLog } from '../support/log.ts';
 import { openClient } from './scene.ts';
 import { type Asked, call, createGate, gzipLooking, linesOf, listen, startBot, textOf } from './wire.ts';
 
 type Reply = Parameters<typeof startBot>[0];
 
-async function serve(forwards: readonly Forward[]) {
+async function serve(forwards: BypassDeps['forwards']) {
   const log = recordLog();
   const deps = { forwards, send: openClient().send, log, timeoutMs: 5_000 };
   const app = createApp({
@@ -124,7 +124,7 @@ describe('the panic switch', () => {
 
   test('does not guess among several accounts without a name', async () => {
     const forwards = ['one', 'two'].map((account) => ({
-      channel: 'wechat',
+      channel: 'wechat' as const,
       account,
       botUrl: 'http://bot.test',
     }));

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../../src/http/app.ts';
-import { bypass, type Forward } from '../../src/http/bypass.ts';
+import { bypass, type BypassDeps } from '../../src/http/bypass.ts';
 import { recordLog } from '../support/log.ts';
 import { openClient } from './scene.ts';
 import { call, listen, startBot, textOf } from './wire.ts';
@@ -58,7 +58,7 @@ describe('the URLs of a third-party platform', () => {
 test('the panic switch hands them on: by template to the bot, events to the vendor’s service', async () => {
   const bot = await startBot((response) => void response.end('bot'));
   const service = await startBot((response) => void response.end('service'));
-  const forwards: Forward[] = [
+  const forwards: BypassDeps['forwards'] = [
     { channel: 'wechat', account: 'vendor.*', botUrl: `${bot.url}/{appid}` },
     { channel: 'wechat', account: 'vendor.events', botUrl: service.url },
   ];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
-import { createMetrics, type Source } from '../../src/metrics/metrics.ts';
+import { createMetrics, type MetricsSource } from '../../src/metrics/metrics.ts';
 import { samplesOf, typesOf, valueOf } from './exposition.ts';
 import { ended, everyNotice, where, whose } from './notices.ts';
 
@@ -154,11 +154,11 @@ describe('values from outside', () => {
   });
 });
 
-const accounts: Source['accounts'] = () => [{ channel: 'wechat', account: 'shop', typing: 'off' }];
+const accounts: MetricsSource['accounts'] = () => [{ channel: 'wechat', account: 'shop', typing: 'off' }];
 
 describe('what is looked up at each scrape', () => {
   const queue = { queue: 'replies', waiting: 3, active: 2, delayed: 1, failed: 4 } as const;
-  const stock: Source['stock'] = async () => ({ queues: [queue], worker: true, conversations: 7 });
+  const stock: MetricsSource['stock'] = async () => ({ queues: [queue], worker: true, conversations: 7 });
 
   test('queues, workers, conversations, accounts', async () => {
     const { text } = await createMetrics({ source: { accounts, stock } }).scrape();
@@ -173,7 +173,7 @@ describe('what is looked up at each scrape', () => {
     ['refuses', () => Promise.reject(new Error('away'))],
     ['hangs', () => new Promise<never>(() => {})],
   ])('without Redis (it %s) what it holds is left out, and the rest is told', async (_, gone) => {
-    let look: Source['stock'] = stock;
+    let look: MetricsSource['stock'] = stock;
     const metrics = createMetrics({ source: { accounts, stock: () => look() } });
     metrics.observe(ended);
     await metrics.scrape();

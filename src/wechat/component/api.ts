@@ -3,7 +3,7 @@
  * https://developers.weixin.qq.com/doc/oplatform/openApi/ticket-token/api_getauthorizeraccesstoken.html
  */
 import { z } from 'zod';
-import { exchange, type Reply } from '../api.ts';
+import { callApi, type Reply } from '../api.ts';
 import type { OutboundRequest, Send } from '../../core/wire.ts';
 import { faultOf, type TokenFault } from '../token.ts';
 import type { WechatComponent } from './component.ts';
@@ -49,7 +49,7 @@ export function createComponentApi(component: WechatComponent, send: Send): Comp
       body: JSON.stringify({ component_appid, ...body }),
       timeoutMs,
     };
-    return exchange(send, request, (json) => accepts.safeParse(json).success);
+    return callApi(send, request, (json) => accepts.safeParse(json).success);
   };
   return {
     async token(component_verify_ticket) {

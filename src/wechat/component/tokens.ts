@@ -95,14 +95,15 @@ async function fetchFor(asking: Asking, appId: string): Promise<Fetched> {
   await asking.unsaved.saveLeft(appId);
   const { secrets } = asking.deps;
   const [code, held] = [await secrets.code(appId), await secrets.refreshToken(appId)];
-  const exchanged = code && (held === null || held.at < code.at) ? await exchange(asking, appId, code) : null;
+  const exchanged =
+    code && (held === null || held.at < code.at) ? await fetchByCode(asking, appId, code) : null;
   if (exchanged) return exchanged;
   if (held !== null) return renew(asking, appId, held);
   return (await secrets.isStuck({ appId })) ? stuck : { is: 'no-credentials', remedy: noAuthorization };
 }
 
 /** null: the code is good for nothing any more. */
-async function exchange(asking: Asking, appId: string, code: Dated): Promise<Fetched | null> {
+async function fetchByCode(asking: Asking, appId: string, code: Dated): Promise<Fetched | null> {
   const { api, component, deps, unsaved } = asking;
   const { secrets, log } = deps;
   const reply = await withToken(component, (token) => api.exchangeCode(token, code.secret));
