@@ -88,7 +88,7 @@ function worstOf(breakers: ReadonlyMap<string, BreakerSeen> | undefined, now: nu
   const states = [...(breakers?.values() ?? [])]
     .filter(({ at }) => at > now - breakerKept)
     .map(({ state }) => state);
-  return (['open', 'probing'] as const).find((state) => states.includes(state)) ?? 'closed';
+  return (['open', 'half-open'] as const).find((state) => states.includes(state)) ?? 'closed';
 }
 
 /** Waits and covers as counts, so that an hour of them can be added up and taken apart again. */

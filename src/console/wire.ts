@@ -68,7 +68,7 @@ export interface AccountRow {
   /** `off`: the platform has refused the account. `mode_off`: the configuration wants no typing. */
   typing: { is: 'on' } | { is: 'mode_off' } | { is: 'off'; until: number; code: number; remedy: string };
   /** `open` when any worker's is. */
-  breaker: 'closed' | 'open' | 'probing';
+  breaker: 'closed' | 'open' | 'half-open';
   bot: 'job' | 'pass' | 'none';
   /** What ended turns, most first. */
   ends: { by: string; count: number }[];

@@ -23,9 +23,9 @@ export function waitOf(breaker: Breaker, at: number): number {
   return Math.max(paused, Math.max(breaker.openUntil, breaker.probingUntil) - at);
 }
 
-export function standingOf(breaker: Breaker, at: number): 'closed' | 'open' | 'probing' {
+export function standingOf(breaker: Breaker, at: number): 'closed' | 'open' | 'half-open' {
   if (breaker.failures < opensAfter) return 'closed';
-  return breaker.probingUntil > at ? 'probing' : 'open';
+  return breaker.probingUntil > at ? 'half-open' : 'open';
 }
 
 /** A call goes out: with an open breaker whose pause is over it is the probe, and the others wait for it. */

@@ -65,7 +65,7 @@ export type Notice = { at: number } &
     | ({ is: 'push'; result: 'taken' | 'refused' | 'stranger'; status: number } & AccountNotice)
     /** A user's message or act has arrived; each of its repeats says so again. */
     | ({
-        is: 'message';
+        is: 'inbound';
         turn: string;
         messageId: string | null;
         type: string;
@@ -100,7 +100,7 @@ export type Notice = { at: number } &
     /** An indicator outlived the last turn that it was for; `ms`: at most. */
     | ({ is: 'ghost'; ms: number } & UserNotice)
     /** A message to the user was seen, whoever sent it. */
-    | ({ is: 'seen'; by: Evidence; messageId: string | null } & UserNotice)
+    | ({ is: 'outbound'; by: Evidence; messageId: string | null } & UserNotice)
     /** A human took the conversation, or gave it back. */
     | ({ is: 'handoff'; on: boolean; by: Pause } & UserNotice)
     /** What became of an answer. `turn`: the push's key. `job`: the failed job, to be run again by hand. */
@@ -126,7 +126,9 @@ export type Notice = { at: number } &
     | ({ is: 'gateway'; overheadMs: number; waitedForShow: boolean } & AccountNotice)
     /** A job was begun so long after it was due. */
     | { is: 'lag'; queue: 'typing' | 'replies' | 'wake'; ms: number }
-    | ({ is: 'breaker'; state: 'closed' | 'open' | 'probing' } & AccountNotice)
+    | ({ is: 'breaker'; state: 'closed' | 'open' | 'half-open' } & AccountNotice)
+    /** A push was signed or encrypted, or a call authorised, by the previous secret: the rotation is not over. */
+    | { is: 'previous-secret'; channel: Channel | 'control'; account: string }
     /** An access token was fetched; `code`: of the refusal, 0: none. */
     | ({ is: 'token'; result: 'renewed' | 'refused' | 'lost'; code: number } & AccountNotice)
     /** Typing of the whole account was switched. */

@@ -58,17 +58,7 @@ function apply(rules: Rules, state: State, event: Event): State {
       return left(state, at);
     case 'forgotten':
       return forgotten(endTurns(state, at, () => 'control'));
-    default:
-      return applyOwn(rules, state, event);
-  }
-}
-
-type Own = EventOf<'unblocked' | 'wake' | 'outcome' | 'recovered'>;
-
-/** What keeptyping's own calls, wake-ups and jobs tell. */
-function applyOwn(rules: Rules, state: State, event: Own): State {
-  const { at } = event;
-  switch (event.is) {
+    // What keeptyping's own calls, wake-ups and jobs tell.
     case 'unblocked':
       return event.doubt ? doubted(rules, state, at) : state;
     case 'wake':

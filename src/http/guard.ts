@@ -1,7 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config/index.ts';
-import type { Place, Saw } from '../core/roster.ts';
+import type { Observe } from '../core/notice.ts';
+import type { Clock } from '../core/ports.ts';
+import type { Place } from '../core/roster.ts';
 
 /** `hidden`: there is nothing here for this caller; it is told so as of any path that leads nowhere. */
 export type Admission = 'admitted' | 'refused' | 'hidden';
@@ -33,11 +35,12 @@ export function createGuard({ tokens, open, sawPrevious }: GuardOptions): Guard 
 }
 
 /** Where the use of CONTROL_TOKEN_PREVIOUS is noted. */
-export const controlToken: Place = { channel: 'control', account: 'token' };
+export const controlToken = { channel: 'control', account: 'token' } as const satisfies Place;
 
 export interface OperatorGuardParts {
   config: Pick<Config, 'production' | 'controlTokens'>;
-  saw: Saw;
+  clock: Pick<Clock, 'now'>;
+  observe: Observe;
 }
 
 /**
@@ -45,10 +48,10 @@ export interface OperatorGuardParts {
  * @param options.open Nobody without a token, where there is another one to ask for.
  */
 export function operatorGuard(
-  { config, saw }: OperatorGuardParts,
+  { config, clock, observe }: OperatorGuardParts,
   { open = config.production ? 'never' : 'loopback' }: { open?: 'never' | 'loopback' } = {},
 ): Guard {
-  const sawPrevious = (): void => saw(controlToken, ['previous-secret']);
+  const sawPrevious = (): void => observe({ is: 'previous-secret', at: clock.now(), ...controlToken });
   return createGuard({ tokens: config.controlTokens, open, sawPrevious });
 }
 

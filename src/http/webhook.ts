@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
-import type { Happening, Received } from '../core/platform.ts';
-import type { Place, Roster, Saw, Served, Sight } from '../core/roster.ts';
+import type { Received } from '../core/platform.ts';
+import type { Place, Roster, Served } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
 import { pushOf, refuse, write } from './respond.ts';
@@ -14,8 +14,6 @@ export interface WebhookDeps extends WebDeps, PassDeps {
   mayCome?: () => boolean;
   /** An account that is configured or set, but cannot be used. @default none is */
   isSkipped?: (place: Place) => boolean;
-  /** Is told what kinds of push arrive. @default nobody */
-  saw?: Saw;
 }
 
 type Read = { served: Served; received: Received };
@@ -35,7 +33,6 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
     await write(response, served.platform.acknowledgement);
     return;
   }
-  deps.saw?.(served.platform, whatIsSeen(received));
   const { bot } = served;
   if (bot) {
     const task = { served, bot, received, push, response, arrivedAt };
@@ -115,23 +112,12 @@ function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: 
   const status = received.is === 'refusal' ? received.status : 200;
   observe({ is: 'push', at, channel, account, result, status });
   if (received.is !== 'push') return;
+  if (received.byPrevious) observe({ is: 'previous-secret', at, channel, account });
   for (const each of received.happenings) {
     if (each.is !== 'inbound') continue;
     const { user, key: turn, messageId, type, opensTurn } = each;
-    observe({ is: 'message', at, channel, account, user, turn, messageId, type, opensTurn });
+    observe({ is: 'inbound', at, channel, account, user, turn, messageId, type, opensTurn });
   }
-}
-
-function isStatus(each: Happening): boolean {
-  return each.is === 'evidence' && each.evidence === 'status';
-}
-
-function whatIsSeen({ happenings, byPrevious }: Extract<Received, { is: 'push' }>): Sight[] {
-  return [
-    ...(happenings.some(({ is }) => is === 'inbound') ? (['message'] as const) : []),
-    ...(happenings.some(isStatus) ? (['status'] as const) : []),
-    ...(byPrevious ? (['previous-secret'] as const) : []),
-  ];
 }
 
 /** Whoever writes to numbers that are not ours must not be able to fill the memory. */

@@ -9,12 +9,12 @@ import type { Notice } from '../core/notice.ts';
 export const recordVersion = '1';
 
 type Kept =
-  | 'message'
+  | 'inbound'
   | 'skipped'
   | 'call'
   | 'ended'
   | 'ghost'
-  | 'seen'
+  | 'outbound'
   | 'handoff'
   | 'delivery'
   | 'bot'
@@ -32,8 +32,11 @@ const account = { channel: word, account: word };
 const user = { ...account, user: word };
 const maybeUser = { ...account, user: wordOrNone };
 
+/** `probing`: what 0.1.0 wrote for it; its records are read for a day. */
+const breakerState = word.transform((state) => (state === 'probing' ? 'half-open' : state));
+
 const shapes = {
-  message: { ...user, turn: word, messageId: wordOrNone, type: word, opensTurn: yes },
+  inbound: { ...user, turn: word, messageId: wordOrNone, type: word, opensTurn: yes },
   skipped: { ...user, turn: word, reason: word },
   call: { ...user, kind: word, outcome: word, code: count, remedy: wordOrNone, ms: count },
   ended: {
@@ -46,22 +49,22 @@ const shapes = {
     untyped: wordOrNone,
   },
   ghost: { ...user, ms: count },
-  seen: { ...user, by: word, messageId: wordOrNone },
+  outbound: { ...user, by: word, messageId: wordOrNone },
   handoff: { ...user, on: yes, by: word },
   delivery: { ...maybeUser, turn: word, way: word, code: count, job: wordOrNone },
   bot: { ...maybeUser, turn: word, status: count, result: word, ms: count, overheadMs: countOrNone },
-  breaker: { ...account, state: word },
+  breaker: { ...account, state: breakerState },
   token: { ...account, result: word, code: count },
   account: { ...account, typing: word, code: count, remedy: wordOrNone },
 } satisfies { [Kind in Kept]: Record<FieldsOf<Kind>, z.ZodType> };
 
 const letters: Readonly<Record<Kept, string>> = {
-  message: 'm',
+  inbound: 'm',
   skipped: 's',
   call: 'c',
   ended: 'e',
   ghost: 'g',
-  seen: 'v',
+  outbound: 'v',
   handoff: 'h',
   delivery: 'd',
   bot: 'b',

@@ -24,8 +24,8 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
         result: notice.result,
         code: labels.code(notice.status),
       });
-    case 'message':
-      return on.messages.inc({ ...labels.place(notice), kind: notice.opensTurn ? 'turn' : 'other' });
+    case 'inbound':
+      return on.inbound.inc({ ...labels.place(notice), kind: notice.opensTurn ? 'turn' : 'other' });
     case 'skipped':
       return on.skipped.inc({ ...labels.place(notice), reason: notice.reason });
     case 'call':
@@ -35,22 +35,13 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
     case 'ghost':
       on.ghosts.inc(labels.place(notice));
       return on.ghost.inc(labels.place(notice), seconds(notice.ms));
-    case 'seen':
-      return on.seen.inc({ ...labels.place(notice), evidence: notice.by });
+    case 'outbound':
+      return on.outbound.inc({ ...labels.place(notice), evidence: notice.by });
     case 'handoff': {
       const kind = notice.on ? 'taken' : 'given-back';
       return on.handoffs.inc({ ...labels.place(notice), kind, reason: notice.by });
     }
-    default:
-      return countAround(on, labels, notice);
-  }
-}
-
-/** What happens around the conversations. */
-type Around = NoticeOf<'delivery' | 'bot' | 'gateway' | 'lag' | 'breaker' | 'token' | 'account'>;
-
-function countAround(on: Instruments, labels: Labels, notice: Around): void {
-  switch (notice.is) {
+    // What happens around the conversations.
     case 'delivery':
       return on.deliveries.inc({
         ...labels.place(notice),
@@ -67,7 +58,7 @@ function countAround(on: Instruments, labels: Labels, notice: Around): void {
       return on.lag.observe({ queue: notice.queue }, seconds(notice.ms));
     case 'breaker': {
       const place = labels.place(notice);
-      for (const state of ['closed', 'open', 'probing'])
+      for (const state of ['closed', 'open', 'half-open'])
         on.breaker.set({ ...place, state }, state === notice.state ? 1 : 0);
       return;
     }
@@ -82,6 +73,8 @@ function countAround(on: Instruments, labels: Labels, notice: Around): void {
       on.typing.set(place, notice.typing === 'on' ? 1 : 0);
       return on.switches.inc({ ...place, state: notice.typing, code: labels.code(notice.code) });
     }
+    case 'previous-secret':
+      return;
   }
 }
 

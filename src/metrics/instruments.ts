@@ -52,8 +52,18 @@ function createMessageCounters(registry: Registry) {
       'result',
       'code',
     ),
-    messages: counter('messages_total', "Users' messages and acts, repeats included", ...place, 'kind'),
-    seen: counter('messages_seen_total', 'Messages to users that were seen', ...place, 'evidence'),
+    inbound: counter(
+      'inbound_messages_total',
+      "Users' messages and acts, repeats included",
+      ...place,
+      'kind',
+    ),
+    outbound: counter(
+      'outbound_messages_total',
+      'Messages to users, whoever sent them',
+      ...place,
+      'evidence',
+    ),
     handoffs: counter(
       'handoffs_total',
       'Conversations that a human took or gave back',

@@ -37,14 +37,12 @@ export interface AccountsOptions {
   log: Log;
   /** Accounts whose `afterAck` is `auto`. */
   isAuto: (platform: Platform) => boolean;
-  /** Is told by what turns end. @default nobody */
-  saw?: Saw;
   /** Is told when typing is switched off, and on again. @default nobody */
   observe?: Observe | undefined;
 }
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { redis, clock, isAuto, saw } = options;
+  const { redis, clock, isAuto } = options;
   let known: Record<string, Learned> = {};
   const of = (place: Place): Learned => known[idOf(place)] ?? unknown;
   // A field of its own for each aspect: two processes that learn at once do not undo each other.
@@ -77,16 +75,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return change(platform, 'permission', { offUntil, offCode, remedy, muteUntil: clock.now() + hour });
     },
     noteEnds: async (platform, ended) => {
-      saw?.(platform, ended.map(sightOf));
       const next = ended.reduce(learn, of(platform));
       if (!isAuto(platform) || next === of(platform)) return;
       await change(platform, 'habit', { afterAck: next.afterAck, unheard: next.unheard });
     },
   };
-}
-
-function sightOf({ by }: EndedTurn): Sight {
-  return `end-by-${by}`;
 }
 
 function tellSwitch(
@@ -198,6 +191,29 @@ export function createSightings({
     });
   };
   return (place, sights) => sights.forEach((sight) => note(fieldOf(place, sight)));
+}
+
+/** Notes what the doctor asks for later; for everything that happens. */
+export function createSightsObserver(saw: Saw): Observe {
+  return (notice) => {
+    const sight = sightOf(notice);
+    if (sight !== null && 'account' in notice) saw(notice, [sight]);
+  };
+}
+
+function sightOf(notice: Notice): Sight | null {
+  switch (notice.is) {
+    case 'inbound':
+      return 'message';
+    case 'outbound':
+      return notice.by === 'status' ? 'status' : null;
+    case 'ended':
+      return `end-by-${notice.by}`;
+    case 'previous-secret':
+      return 'previous-secret';
+    default:
+      return null;
+  }
 }
 
 /** What the hash says of one account. */

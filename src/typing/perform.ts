@@ -194,17 +194,17 @@ function noticesOf(judged: Judged): Notice[] {
   const { conversation, measures, at } = judged;
   const { ended, skipped, ghostMs } = measures;
   return [
-    ...seenIn(judged),
+    ...outboundIn(judged),
     ...ended.filter(({ seen }) => seen).map((turn) => endOf(judged, turn)),
     ...(skipped ? [{ is: 'skipped', at, ...conversation, ...skipped } as const] : []),
     ...(ghostMs > 0 ? [{ is: 'ghost', at, ...conversation, ms: ghostMs } as const] : []),
   ];
 }
 
-function seenIn({ conversation, event, at }: Judged): Notice[] {
+function outboundIn({ conversation, event, at }: Judged): Notice[] {
   switch (event.is) {
     case 'message':
-      return [{ is: 'seen', at, ...conversation, by: event.by, messageId: event.id }];
+      return [{ is: 'outbound', at, ...conversation, by: event.by, messageId: event.id }];
     case 'paused':
     case 'resumed':
       return [{ is: 'handoff', at, ...conversation, on: event.is === 'paused', by: event.by }];

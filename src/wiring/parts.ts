@@ -4,7 +4,7 @@ import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
-import type { Roster, Saw } from '../core/roster.ts';
+import type { Roster } from '../core/roster.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
 import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -15,7 +15,7 @@ import { createSharedCache } from '../redis/shared.ts';
 import { createDeliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { createAlarm, createEventQueue } from '../typing/events.ts';
-import { createAccounts, createSightings } from '../typing/learned.ts';
+import { createAccounts, createSightings, createSightsObserver } from '../typing/learned.ts';
 import { createStore, type Store } from '../typing/store.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openComponents, type OpenComponents } from './components.ts';
@@ -47,8 +47,6 @@ export interface Parts {
   /** Hear of everything that happens. */
   observers: Observers;
   observe: Observe;
-  /** Notes what is seen of the accounts. */
-  saw: Saw;
   /** Records what happens; reads what has. */
   journal: OpenJournal;
   redis: RedisPlace;
@@ -97,11 +95,11 @@ export function createParts(options: PartsOptions): Parts {
   const components = openComponents({ ...calls, config, connections, seal }, () => accounts);
   const serving = createServing({ ...calls, config, releases, traced });
   const served = openAccounts({ config, redis: connections.fast, serving, components, clock, log });
-  const saw = createSightings({ redis: connections.fast, clock, log });
+  observers.add(createSightsObserver(createSightings({ redis: connections.fast, clock, log })));
   const isAuto = (platform: Platform): boolean => serving.isAuto(platform) || components.isAuto(platform);
-  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, saw, observe });
+  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, observe });
   const { roster } = served;
-  const heard = { accounts, saw, observers, observe };
+  const heard = { accounts, observers, observe };
   const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };
   const metrics = openMetrics({ ...known, redis, releases });
   observers.add(metrics.observe);

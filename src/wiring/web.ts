@@ -168,7 +168,7 @@ interface WebhookParts extends Pick<WebhookDeps, 'later' | 'direct' | 'isSkipped
 }
 
 function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): WebhookDeps {
-  const { connections, clock, log, observe, saw, accounts, config, roster, served } = parts;
+  const { connections, clock, log, observe, accounts, config, roster, served } = parts;
   const { replies, events, store, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const name = randomUUID();
@@ -181,7 +181,6 @@ function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): Web
     clock,
     log,
     observe,
-    saw,
     storedPushLimit,
     intake: createIntake({ replies, events, store, clock, index }),
     reachesRedis: () => connections.fast.status === 'ready',

@@ -63,7 +63,7 @@ describe('live events', () => {
     expect(wechat?.cover).toBeGreaterThan(0.5);
     expect(watched.overviews.at(-1)?.waits.counts.reduce((sum, count) => sum + count, 0)).toBe(1);
     expect(watched.notices.map(({ notice }) => notice.is)).toEqual(
-      expect.arrayContaining(['message', 'call', 'bot', 'ended', 'delivery']),
+      expect.arrayContaining(['inbound', 'call', 'bot', 'ended', 'delivery']),
     );
     checkStream(watched);
     watched.close();
@@ -117,9 +117,9 @@ describe('a search', () => {
       ask(browser, `search?${query}`, schemas.searchAnswer);
     await expect
       .poll(async () => (await search(`q=${user}`)).entries.map(({ notice }) => notice.is))
-      .toEqual(expect.arrayContaining(['ended', 'message', 'delivery']));
+      .toEqual(expect.arrayContaining(['ended', 'inbound', 'delivery']));
     for (const q of [msgId, `${user}-${msgId}`, ` %2B${user} `])
-      expect((await search(`q=${q}`)).entries.map(({ notice }) => notice.is)).toContain('message');
+      expect((await search(`q=${q}`)).entries.map(({ notice }) => notice.is)).toContain('inbound');
     expect((await search('q=nobody')).entries).toEqual([]);
     expect((await search(`q=${user}&to=1000`)).entries).toEqual([]);
     expect((await search('q=&from=0')).entries.length).toBeGreaterThan(2);

@@ -182,14 +182,14 @@ describe('an hour', () => {
 
   test('a breaker is open while any process has it open', () => {
     const hour = createHour();
-    const say = (by: string, state: 'open' | 'closed' | 'probing', at = start): void =>
+    const say = (by: string, state: 'open' | 'closed' | 'half-open', at = start): void =>
       hour.add({ id: '1-0', notice: { is: 'breaker', at, ...account, state }, by });
     expect(hour.breaker('wechat/shop', start)).toBe('closed');
     say('one', 'open');
     say('two', 'closed');
     expect(hour.breaker('wechat/shop', start)).toBe('open');
-    say('one', 'probing');
-    expect(hour.breaker('wechat/shop', start)).toBe('probing');
+    say('one', 'half-open');
+    expect(hour.breaker('wechat/shop', start)).toBe('half-open');
     say('two', 'open');
     expect(hour.breaker('wechat/shop', start)).toBe('open');
     expect(hour.breaker('wechat/shop', start + 10 * minute)).toBe('closed');

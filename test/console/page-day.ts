@@ -118,7 +118,7 @@ export function tellLongWait(world: World, conversation: Conversation, from: num
   const call = { is: 'call', kind: 'show', ...conversation } as const;
   const done = { outcome: 'done', code: 0, remedy: null } as const;
   tell(world, {
-    is: 'message',
+    is: 'inbound',
     at: from,
     messageId: '24101234567890123',
     type: 'text',
@@ -156,7 +156,7 @@ export function tellUntyped(world: World, conversation: Conversation, from: numb
   const turn = `${conversation.user}-24101234567890999`;
   const base = { ...conversation, turn };
   tell(world, {
-    is: 'message',
+    is: 'inbound',
     at: from,
     messageId: '24101234567890999',
     type: 'image',

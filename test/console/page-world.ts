@@ -93,7 +93,7 @@ export function wait(world: World, conversation: Conversation, since = Date.now(
   ];
   setRow(world, conversation, { turns, dark: { reason: 'calling', until: null, code: null, remedy: null } });
   tell(world, {
-    is: 'message',
+    is: 'inbound',
     at: since,
     turn,
     messageId: null,

@@ -48,7 +48,7 @@ const groups: Record<string, string[]> = {
   kind: kinds,
   redis: all<Overview['redis']>({ ok: true, away: true }),
   workers: all<Overview['workers']>({ alive: true, standby: true, none: true }),
-  breaker: all<AccountRow['breaker']>({ closed: true, open: true, probing: true }),
+  breaker: all<AccountRow['breaker']>({ closed: true, open: true, 'half-open': true }),
   bot: all<AccountRow['bot']>({ job: true, pass: true, none: true }),
   indicator: all<View['indicator']['is']>({ dark: true, lit: true, maybe: true }),
   queue: all<QueueRow['name'] | Extract<Notice, { is: 'lag' }>['queue']>({
@@ -115,7 +115,7 @@ describe('a sentence for every notice', async () => {
     ['Webhook request refused (401).', { is: 'push', at, result: 'refused', status: 401, ...user }],
     [
       'Arrived: event.CLICK, which starts nothing.',
-      { is: 'message', at, turn, messageId: null, type: 'event.CLICK', opensTurn: false, ...user },
+      { is: 'inbound', at, turn, messageId: null, type: 'event.CLICK', opensTurn: false, ...user },
     ],
     ['No typing: A human has the conversation.', { is: 'skipped', at, turn, reason: 'paused', ...user }],
     [
@@ -138,7 +138,7 @@ describe('a sentence for every notice', async () => {
     ['Typing may have outlived the last answer by up to 3.4 s.', { is: 'ghost', at, ms: 3_400, ...user }],
     [
       'A message to the user was seen: a human answered from the phone.',
-      { is: 'seen', at, by: 'echo', messageId: null, ...user },
+      { is: 'outbound', at, by: 'echo', messageId: null, ...user },
     ],
     [
       'A human took the conversation, by the control API.',
@@ -163,7 +163,7 @@ describe('a sentence for every notice', async () => {
     ['A job of the queue “wake-ups” began 150 ms late.', { is: 'lag', at, queue: 'wake', ms: 150 }],
     [
       'The breaker lets one call try the platform.',
-      { is: 'breaker', at, state: 'probing', channel: 'wechat', account: 'shop' },
+      { is: 'breaker', at, state: 'half-open', channel: 'wechat', account: 'shop' },
     ],
     [
       'The platform refused an access token. (code 40125)',
@@ -200,7 +200,7 @@ describe('waits out of events', async () => {
   const { turnsOf } = await load<{ turnsOf: (entries: JournalEntry[]) => Group[] }>('turns.js');
   const shop = { channel: 'wechat', account: 'shop' } as const;
   const message = (turn: string, at: number, user = 'u') =>
-    ({ is: 'message', at, turn, messageId: null, type: 'text', opensTurn: true, user, ...shop }) as const;
+    ({ is: 'inbound', at, turn, messageId: null, type: 'text', opensTurn: true, user, ...shop }) as const;
   const call = (at: number, user = 'u') =>
     ({ is: 'call', at, kind: 'show', outcome: 'done', code: 0, remedy: null, ms: 1, user, ...shop }) as const;
   const ended = (turn: string, at: number, waitMs: number) =>

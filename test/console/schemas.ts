@@ -31,7 +31,7 @@ export const overview = z.strictObject({
         z.strictObject({ is: z.literal('mode_off') }),
         z.strictObject({ is: z.literal('off'), until: time, code: z.int(), remedy: z.string().min(1) }),
       ]),
-      breaker: z.enum(['closed', 'open', 'probing']),
+      breaker: z.enum(['closed', 'open', 'half-open']),
       bot: z.enum(['job', 'pass', 'none']),
       ends: z.array(z.strictObject({ by: z.string(), count })),
     }),

@@ -35,7 +35,7 @@ describe('a message that is answered while WeChat waits', () => {
     await expectTold(told, 'ended', { ...byWechat, by: 'passive-reply', untyped: null });
     await expectTold(told, 'delivery', { ...byWechat, way: 'inline', job: null });
     expect(of(told, 'push')).toMatchObject([{ ...ofWechat, result: 'taken', status: 200 }]);
-    const [message] = of(told, 'message');
+    const [message] = of(told, 'inbound');
     expect(message).toMatchObject({ ...byWechat, type: 'text', opensTurn: true });
     const [ended] = of(told, 'ended');
     expect(ended?.turn).toBe(message?.turn);
@@ -98,7 +98,7 @@ describe('told as well are', () => {
   test('a message of a kind that starts nothing, and one that has another’s signature', async () => {
     const { stage, told } = await watched(wideWindow);
     await stage.simulator.wechat.push({ user: 'oNotice', type: 'event', fields: { Event: 'VIEW' } });
-    await expectTold(told, 'message', { ...byWechat, opensTurn: false });
+    await expectTold(told, 'inbound', { ...byWechat, opensTurn: false });
     const forged = `${stage.webs[0]?.url}/webhooks/wechat?signature=00&timestamp=1&nonce=2`;
     await fetch(forged, { method: 'POST', body: '<xml/>' });
     await expectTold(told, 'push', { result: 'taken' }, { ...ofWechat, result: 'refused', status: 401 });
@@ -152,7 +152,7 @@ describe('told as well are', () => {
     const text = { touser: 'oNotice', msgtype: 'text', text: { content: 'more' } };
     await post(`${base}/cgi-bin/message/custom/send?access_token=${String(token['access_token'])}`, text);
     await expectTold(told, 'gateway', { ...ofWechat, waitedForShow: false });
-    await expectTold(told, 'seen', { ...byWechat, by: 'gateway' });
+    await expectTold(told, 'outbound', { ...byWechat, by: 'gateway' });
   });
 });
 

@@ -15,7 +15,7 @@ const { user: _, ...account } = whose;
 
 /** One of each kind that is kept. */
 const all: Notice[] = [
-  { is: 'message', at: 1, ...whose, turn: 'openid-1-7', messageId: '7', type: 'text', opensTurn: true },
+  { is: 'inbound', at: 1, ...whose, turn: 'openid-1-7', messageId: '7', type: 'text', opensTurn: true },
   { is: 'skipped', at: 2, ...whose, turn: 'openid-1-8', reason: 'event_kind' },
   { is: 'call', at: 3, ...whose, kind: 'show', outcome: 'account-off', code: 48001, remedy: 'Do.', ms: 83 },
   {
@@ -30,7 +30,7 @@ const all: Notice[] = [
     untyped: 'cap',
   },
   { is: 'ghost', at: 5, ...whose, ms: 40 },
-  { is: 'seen', at: 6, ...whose, by: 'status', messageId: null },
+  { is: 'outbound', at: 6, ...whose, by: 'status', messageId: null },
   { is: 'handoff', at: 7, ...whose, on: true, by: 'control' },
   { is: 'delivery', at: 8, ...account, user: null, turn: 'openid-1-7', way: 'unknown', code: 0, job: '12' },
   {
@@ -80,7 +80,7 @@ describe('a record', () => {
 
 function message(at: number, user: string, id = '7'): Notice {
   const turn = `${user}-${id}`;
-  return { is: 'message', at, ...whose, user, turn, messageId: id, type: 'text', opensTurn: true };
+  return { is: 'inbound', at, ...whose, user, turn, messageId: id, type: 'text', opensTurn: true };
 }
 
 function noticesOf(entries: { notice: Notice }[]): Notice[] {
@@ -203,7 +203,7 @@ for (const kind of await redisKinds()) {
       await reader.forget(whose);
       expect(JSON.stringify(await redis.xrange(keys.journal, '-', '+'))).not.toContain('tomorrow');
       const left = noticesOf((await reader.search(everything)).entries).map(({ is }) => is);
-      expect(left).toEqual(['ghost', 'message', 'account', 'token', 'breaker']);
+      expect(left).toEqual(['ghost', 'inbound', 'account', 'token', 'breaker']);
     });
 
     test('its length is capped', async () => {

@@ -77,20 +77,20 @@ describe('docs/metrics.md', () => {
     ['`result` of calls of the bot', 'keeptyping_bot_answers_total'],
     ['`result` of the gateway', 'keeptyping_gateway_overhead_seconds'],
     ['`result` of token renewals', 'keeptyping_token_renewals_total'],
-    ['`kind` of messages', 'keeptyping_messages_total'],
+    ['`kind` of messages', 'keeptyping_inbound_messages_total'],
     ['`kind` of calls', 'keeptyping_calls_total'],
     ['`kind` of handoffs', 'keeptyping_handoffs_total'],
     ['`outcome`', 'keeptyping_calls_total'],
     ['`reason` of skipped typing', 'keeptyping_typing_skipped_total'],
     ['`reason` of handoffs', 'keeptyping_handoffs_total'],
     ['`evidence`', 'keeptyping_turns_ended_total'],
-    ['`evidence`', 'keeptyping_messages_seen_total'],
+    ['`evidence`', 'keeptyping_outbound_messages_total'],
     ['`way`', 'keeptyping_deliveries_total'],
     ['`queue`', 'keeptyping_job_lag_seconds'],
     ['`state` of breakers', 'keeptyping_breaker'],
     ['`state` of jobs', 'keeptyping_queue_jobs'],
     ['`state` of account switches', 'keeptyping_account_switches_total'],
-    ['`channel`', 'keeptyping_messages_total'],
+    ['`channel`', 'keeptyping_inbound_messages_total'],
   ])('lists the values of %s as they are in %s', (label, name) => {
     const [row] = rowsOf(/^\| (`[a-z]+`[^|]*) \|([^|]*)\|$/gm).filter(([cell]) => cell === label);
     const [about = ''] = backticked(label);

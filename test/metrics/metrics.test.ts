@@ -44,13 +44,13 @@ describe('what is counted', () => {
   test('a breaker is in one state at a time', async () => {
     const text = await scraped(
       { is: 'breaker', state: 'open', ...where },
-      { is: 'breaker', state: 'probing', ...where },
+      { is: 'breaker', state: 'half-open', ...where },
     );
     const states = samplesOf(text).filter(({ name }) => name === 'keeptyping_breaker');
     expect(Object.fromEntries(states.map(({ labels, value }) => [labels['state'], value]))).toEqual({
       closed: 0,
       open: 0,
-      probing: 1,
+      'half-open': 1,
     });
   });
 

@@ -8,7 +8,7 @@ type Of<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
 export const channels = all<Channel>({ wechat: true, nxcloud: true });
 const answers = all<Of<'bot'>['result']>({ answered: true, again: true, failed: true });
 const queues = all<Of<'lag'>['queue']>({ typing: true, replies: true, wake: true });
-const states = all<Of<'breaker'>['state']>({ closed: true, open: true, probing: true });
+const states = all<Of<'breaker'>['state']>({ closed: true, open: true, 'half-open': true });
 const fetches = all<Of<'token'>['result']>({ renewed: true, refused: true, lost: true });
 const pushes = all<Of<'push'>['result']>({ taken: true, refused: true, stranger: true });
 
@@ -38,7 +38,7 @@ function ofUsers(channel: Channel): Notice[] {
   const code = 45015;
   return [
     ...[true, false].map((opensTurn): Notice => ({
-      is: 'message',
+      is: 'inbound',
       turn,
       messageId: 'secret-message',
       type: 'text',
@@ -52,7 +52,7 @@ function ofUsers(channel: Channel): Notice[] {
     ...evidences.map((by): Notice => ({ ...ended, ...user, by })),
     ...reasons.map((untyped): Notice => ({ ...ended, ...user, firstMs: null, litMs: 0, untyped })),
     { is: 'ghost', ms: 250, ...user },
-    ...evidences.map((by): Notice => ({ is: 'seen', by, messageId: 'secret-message', ...user })),
+    ...evidences.map((by): Notice => ({ is: 'outbound', by, messageId: 'secret-message', ...user })),
     ...pauses.flatMap((by) => [true, false].map((on): Notice => ({ is: 'handoff', on, by, ...user }))),
     ...ways.map((way): Notice => ({ is: 'delivery', turn, way, code: 0, job: 'secret-job', ...user })),
     ...answers.map((result): Notice => ({

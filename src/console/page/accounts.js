@@ -50,7 +50,7 @@ function createWaiting(cell) {
 
 function createBreaker(cell) {
   const mark = createMark(cell);
-  const tones = { closed: 'good', open: 'bad', probing: 'warn' };
+  const tones = { closed: 'good', open: 'bad', 'half-open': 'warn' };
   return ({ breaker }) => mark(tones[breaker] ?? 'warn', named('breaker', breaker));
 }
 

@@ -14,12 +14,12 @@ export function sayEvent(notice) {
 
 const sayings = {
   push: ({ result, status }) => word(`notice.push.${result}`, { status }),
-  message: ({ opensTurn, type }) => word(opensTurn ? 'notice.message' : 'notice.act', { type }),
+  inbound: ({ opensTurn, type }) => word(opensTurn ? 'notice.message' : 'notice.act', { type }),
   skipped: ({ reason }) => word('notice.skipped', { reason: named('reason', reason) }),
   call: sayCall,
   ended: ({ by }) => word('notice.ended', { by: named('evidence', by) }),
   ghost: ({ ms }) => word('notice.ghost', { ms: length(ms) }),
-  seen: ({ by }) => word('notice.seen', { by: named('evidence', by) }),
+  outbound: ({ by }) => word('notice.seen', { by: named('evidence', by) }),
   handoff: ({ on, by }) => word(`notice.handoff.${on ? 'on' : 'off'}`, { by: named('by', by) }),
   delivery: ({ way, code, job }) => withJob(withCode(named('delivery', way), code), job),
   bot: sayBot,

@@ -45,7 +45,7 @@ function troublesOfAccount(row) {
     troubles.push({
       id: `breaker ${account}`,
       grave: breaker === 'open',
-      says: () => word(breaker === 'open' ? 'trouble.breaker' : 'trouble.probing', { account }),
+      says: () => word(breaker === 'open' ? 'trouble.breaker' : 'trouble.half-open', { account }),
     });
   return troubles;
 }

@@ -29,11 +29,11 @@ function keyOf({ channel, account, turn }) {
 
 function note(turns, notice) {
   const { is, at, channel, account, user, turn } = notice;
-  if (!['message', 'skipped', 'ended'].includes(is)) return;
+  if (!['inbound', 'skipped', 'ended'].includes(is)) return;
   const key = keyOf(notice);
   const known = turns.get(key) ?? { key, turn, channel, account, user, ...blank() };
   turns.set(key, known);
-  if (is === 'message') known.arrival ??= notice;
+  if (is === 'inbound') known.arrival ??= notice;
   if (is === 'skipped') known.skipped = notice;
   if (is === 'ended') known.ended = notice;
   known.begun = Math.min(known.begun, is === 'ended' ? at - notice.waitMs : at);
