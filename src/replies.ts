@@ -1,6 +1,6 @@
 /** `npm run replies`: the reply jobs that failed; `npm run replies -- retry <job>` runs one again. Needs REDIS_URL. */
 import { listFailed, retryFailed } from './replies/failed.ts';
-import { createQueueParts, openParts } from './wiring/parts.ts';
+import { openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
 
 const usage =
@@ -9,7 +9,7 @@ const usage =
 await run(async ({ config, log, releases, stop }) => {
   const [command, id] = process.argv.slice(2);
   const parts = await openParts({ config, log, releases });
-  const { replies, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
+  const { replies, deliveries } = parts.queuesOn(parts.connections.jobs);
   if (command === undefined) process.stdout.write(await listFailed(replies));
   else if (command === 'retry' && id !== undefined)
     process.stdout.write(await retryFailed({ replies, deliveries }, id));

@@ -1,16 +1,16 @@
 import type { Skipped } from '../config/index.ts';
 import { type Console, createConsole, openBoard } from '../console/console.ts';
-import type { Look, QueueRow, ConsoleSource } from '../console/wire.ts';
+import type { ConsoleSource, Look, QueueRow } from '../console/wire.ts';
 import { operatorGuard } from '../http/guard.ts';
 import { keys } from '../redis/script.ts';
 import { readFailed, runAgain } from '../replies/failed.ts';
 import { createConversations, viewNow } from '../typing/conversations.ts';
 import { createOpenConversations } from '../typing/store.ts';
-import type { createQueueParts, Parts } from './parts.ts';
+import type { Parts, QueueParts } from './parts.ts';
 import { countJobs } from './workers.ts';
 
 export interface ConsoleWiring {
-  queues: ReturnType<typeof createQueueParts>;
+  queues: QueueParts;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
   /** Accounts that could not be loaded. */

@@ -10,9 +10,11 @@ import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/script.ts';
 import type { Accounts } from '../typing/learned.ts';
 import type { Releases } from './releases.ts';
-import { countJobs, type OpenedQueues, openQueues, type QueuesDeps } from './workers.ts';
+import { countJobs, type OpenedQueues } from './workers.ts';
 
-export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
+export interface MetricsDeps {
+  /** Opened by the first scrape: many a process is never scraped. */
+  queues: () => OpenedQueues;
   config: Pick<Config, 'dyno'>;
   connections: Pick<Connections, 'fast'>;
   roster: Pick<Roster, 'all' | 'of'>;
@@ -23,12 +25,8 @@ export interface MetricsDeps extends Pick<QueuesDeps, 'redis' | 'releases'> {
 /** The process's metrics, and where they look up what is not told. */
 export function openMetrics(deps: MetricsDeps): Metrics {
   const { config, roster, accounts, clock } = deps;
-  const { connections, redis, releases } = deps;
-  const opening = { connections, redis, releases };
-  // Opened by the first scrape: many a process is never scraped.
-  let queues: OpenedQueues | null = null;
   const source: MetricsSource = {
-    stock: () => stockOf(deps, (queues ??= openQueues(deps.connections.fast, opening))),
+    stock: () => stockOf(deps),
     accounts: () =>
       roster.all().map(({ platform }) => {
         const { channel, account } = platform;
@@ -38,8 +36,9 @@ export function openMetrics(deps: MetricsDeps): Metrics {
   return createMetrics({ dyno: config.dyno, isServed: (place) => roster.of(place) !== null, source });
 }
 
-async function stockOf({ connections }: MetricsDeps, queues: OpenedQueues): Promise<Stock> {
-  const [alive, typing, replies, open] = await Promise.all([
+async function stockOf({ connections, queues: opened }: MetricsDeps): Promise<Stock> {
+  const queues = opened();
+  const [alive, typing, replies, conversations] = await Promise.all([
     connections.fast.exists(keys.heartbeat),
     countJobs(queues.typing),
     countJobs(queues.replies),
@@ -49,7 +48,7 @@ async function stockOf({ connections }: MetricsDeps, queues: OpenedQueues): Prom
     { queue: 'typing' as const, ...typing },
     { queue: 'replies' as const, ...replies },
   ];
-  return { queues: sizes, worker: alive === 1, conversations: open };
+  return { queues: sizes, worker: alive === 1, conversations };
 }
 
 export interface HealthOptions {

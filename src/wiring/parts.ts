@@ -12,9 +12,9 @@ import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { type Connections, createConnections } from '../redis/connect.ts';
 import { createSharedCache } from '../redis/shared.ts';
-import { createDeliveries } from '../replies/delivery.ts';
+import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import { createAlarm, createEventQueue } from '../typing/events.ts';
+import { createAlarm, createEventQueue, type EventQueue } from '../typing/events.ts';
 import { createAccounts, createSightings, createSightsObserver } from '../typing/learned.ts';
 import { createStore, type Store } from '../typing/store.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
@@ -23,7 +23,7 @@ import { openMetrics } from './metrics.ts';
 import { type Clients, closeClients, createClients, createServing, type Serving } from './platforms.ts';
 import type { Releases } from './releases.ts';
 import { StartError } from './run.ts';
-import { openQueues } from './workers.ts';
+import { type OpenedQueues, openQueues } from './workers.ts';
 
 export interface RedisPlace {
   url: string;
@@ -51,6 +51,8 @@ export interface Parts {
   journal: OpenJournal;
   redis: RedisPlace;
   metrics: Metrics;
+  /** Opened once on each connection: the web's fails fast, the workers' waits for Redis. */
+  queuesOn: (connection: Redis) => QueueParts;
   /** null: no traces are made. */
   tracing: Tracing | null;
 }
@@ -101,23 +103,34 @@ export function createParts(options: PartsOptions): Parts {
   const { roster } = served;
   const heard = { accounts, observers, observe };
   const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };
-  const metrics = openMetrics({ ...known, redis, releases });
+  const opened = new Map<Redis, QueueParts>();
+  const queuesOn = (connection: Redis): QueueParts => {
+    const queues = opened.get(connection) ?? openQueueParts(parts, connection, releases);
+    opened.set(connection, queues);
+    return queues;
+  };
+  const metrics = openMetrics({ ...known, queues: () => queuesOn(connections.fast) });
   observers.add(metrics.observe);
   const journal = openJournal({ ...known, redis, releases });
   observers.add(journal.observe);
-  return { ...known, redis, metrics, tracing, journal };
+  const parts: Parts = { ...known, redis, metrics, tracing, journal, queuesOn };
+  return parts;
 }
 
-/** The queues and stores on one connection: the web's fails fast, the workers' waits for Redis. */
-export function createQueueParts(parts: Parts, connection: Redis, releases: Releases) {
-  const telemetry = parts.tracing?.telemetry ?? null;
-  const { typing, replies } = openQueues(connection, { ...parts, releases, telemetry });
+/** The queues and stores on one connection. */
+export interface QueueParts extends OpenedQueues {
+  events: EventQueue;
+  store: Store;
+  deliveries: Deliveries;
+}
+
+function openQueueParts(parts: Parts, connection: Redis, releases: Releases): QueueParts {
+  const queues = openQueues(connection, { ...parts, releases, telemetry: parts.tracing?.telemetry ?? null });
   const alarm = createAlarm({ clock: parts.clock, ping: () => parts.connections.fast.ping() });
   releases.add('alarm', () => alarm.close());
   return {
-    typing,
-    replies,
-    events: createEventQueue({ queue: typing, alarm, clock: parts.clock }),
+    ...queues,
+    events: createEventQueue({ queue: queues.typing, alarm, clock: parts.clock }),
     store: withJournal(createStore(connection), parts.journal),
     deliveries: createDeliveries(connection),
   };

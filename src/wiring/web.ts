@@ -20,7 +20,7 @@ import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics.ts';
-import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
+import { learnFromRedis, type Parts, type QueueParts } from './parts.ts';
 import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
 import { startQueues } from './worker.ts';
 
@@ -52,7 +52,7 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
   const { clock, log, observe } = parts;
   const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
-  const app = createWebApp(parts, { readiness, direct, releases, page, standby });
+  const app = createWebApp(parts, { readiness, direct, page, standby });
   await readAccounts(parts);
   const server = await listen(app.listener, parts.config);
   let stoppingAt = 0;
@@ -128,7 +128,6 @@ function openStandby(parts: Parts): Standby {
 export interface WebAppParts {
   readiness: Readiness;
   direct: Direct;
-  releases: Releases;
   page: RequestHandler | null;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
@@ -141,9 +140,9 @@ export interface WebApp {
 
 /** The web's routes on the connection that fails fast. */
 function createWebApp(parts: Parts, options: WebAppParts): WebApp {
-  const { readiness, direct, releases, page, standby } = options;
-  const queues = createQueueParts(parts, parts.connections.fast, releases);
-  const { later, events: laterEvents } = createLater(parts, releases);
+  const { readiness, direct, page, standby } = options;
+  const queues = parts.queuesOn(parts.connections.fast);
+  const { later, events: laterEvents } = createLater(parts);
   const isSkipped = (place: Place): boolean =>
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
   const deps = createWebhookDeps(parts, { queues, later, direct, isSkipped });
@@ -164,7 +163,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
 }
 
 interface WebhookParts extends Pick<WebhookDeps, 'later' | 'direct' | 'isSkipped'> {
-  queues: ReturnType<typeof createQueueParts>;
+  queues: QueueParts;
 }
 
 function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): WebhookDeps {
@@ -214,11 +213,8 @@ function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeo
 const waitingLimit = 10_000;
 
 /** The same moves on the connection that waits for Redis. */
-function createLater(
-  parts: Parts,
-  releases: Releases,
-): { later: WebDeps['later']; events: Pick<EventQueue, 'tell'> } {
-  const { replies, events, store, deliveries } = createQueueParts(parts, parts.connections.jobs, releases);
+function createLater(parts: Parts): { later: WebDeps['later']; events: Pick<EventQueue, 'tell'> } {
+  const { replies, events, store, deliveries } = parts.queuesOn(parts.connections.jobs);
   const intake = createIntake({ replies, events, store, clock: parts.clock });
   // A Redis that stands still for long must not fill the memory with what waits for it.
   const waiting = new Set<Promise<unknown>>();

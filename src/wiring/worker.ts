@@ -16,7 +16,7 @@ import type { EventQueue } from '../typing/events.ts';
 import { createMeet, type PerformDeps } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/store.ts';
-import { createQueueParts, learnFromRedis, type Parts } from './parts.ts';
+import { learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -33,7 +33,7 @@ const cleaningEvery = 60 * 60_000;
 export function startQueues(parts: Parts, releases: Releases): Workers {
   const { connections, accounts, clock, log, clients, config, observe } = parts;
   const { typingConcurrency, replyConcurrency } = config;
-  const { typing, replies, events, store, deliveries } = createQueueParts(parts, connections.jobs, releases);
+  const { typing, replies, events, store, deliveries } = parts.queuesOn(connections.jobs);
   // What an account has taken before it was removed is still done.
   const { lasting, records } = parts.served;
   const platformOf = (place: Place): Platform | null => lasting.of(place)?.platform ?? null;
