@@ -6,8 +6,8 @@ import {
   runtimeFields,
   sealedFields,
   secretFields,
-} from '../../src/config/runtime.ts';
-import { nxcloudFields, wechatFields } from '../../src/config/schema.ts';
+} from '../../src/config/accounts.ts';
+import { nxcloudFields, wechatFields } from '../../src/config/fields.ts';
 
 const limits = { replyDeadlineMs: 600_000, typingCapMs: 180_000 };
 const aesKey = 'a'.repeat(43);

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createGate, startBot } from '../http/wire.ts';
 import { type Account, loadConfig } from '../../src/config/index.ts';
-import { readRuntimeAccount } from '../../src/config/runtime.ts';
+import { readRuntimeAccount } from '../../src/config/accounts.ts';
 import type { Served } from '../../src/core/roster.ts';
 import { asNoAnswer, NoAnswer } from '../../src/core/wire.ts';
 import { ADDRESS_REFUSED } from '../../src/http/confine.ts';
