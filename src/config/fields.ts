@@ -236,8 +236,8 @@ export const componentFields = z.strictObject({
     defines: true,
   }),
   forwardUrl: setting(unset(webAddress), {
-    en: 'your own service for authorization events',
-    zh: '你自己接收授权事件的服务',
+    en: 'your own service for authorization events, which had their URL before',
+    zh: '你自己接收授权事件的服务（原先的授权事件接收 URL）',
     defines: true,
   }),
   minis: setting(
