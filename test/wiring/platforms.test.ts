@@ -111,6 +111,13 @@ test('an account that files or the environment define reaches this machine: the 
   expect(answer).toBe(200);
 });
 
+test('an account’s own limit of calls under way is its bot’s', () => {
+  const account = accountOf('http://bot');
+  const serving = openServing();
+  expect(serving.configured(account).bot?.concurrency).toBeNull();
+  expect(serving.configured({ ...account, replyConcurrency: 4 }).bot?.concurrency).toBe(4);
+});
+
 test('hundreds of calls of one account that hang do not hold up another account’s to the same host', async () => {
   const hanging = createGate();
   const host = await startBot((response, { url }) => {
