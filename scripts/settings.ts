@@ -9,8 +9,8 @@ import { secretFields, urlFields } from '../src/config/accounts.ts';
 import {
   componentFields,
   nxcloudFields,
-  type Place,
-  placesOf,
+  type Variable,
+  variablesOf,
   templateFields,
   wechatFields,
 } from '../src/config/fields.ts';
@@ -29,7 +29,7 @@ interface Line {
   preset: string | null;
 }
 
-function lineOf({ field, variable, schema }: Pick<Place, 'field' | 'variable' | 'schema'>): Line[] {
+function lineOf({ field, variable, schema }: Pick<Variable, 'field' | 'variable' | 'schema'>): Line[] {
   const said = about.get(schema);
   return said ? [{ field, variable, said, preset: presetOf(schema, said) }] : [];
 }
@@ -45,12 +45,12 @@ function presetOf(schema: z.ZodType, { unset }: About): string | null {
 const ofProcess = Object.entries(processFields).flatMap(([field, schema]) =>
   lineOf({ field, variable: variableOf('', field), schema }),
 );
-const ofWechat = placesOf('wechat').flatMap(lineOf);
-const ofNxcloud = placesOf('nxcloud').flatMap(lineOf);
-const ofComponent = placesOf('component')
+const ofWechat = variablesOf('wechat').flatMap(lineOf);
+const ofNxcloud = variablesOf('nxcloud').flatMap(lineOf);
+const ofComponent = variablesOf('component')
   .filter(({ inTemplate }) => !inTemplate)
   .flatMap(lineOf);
-const ofTemplate = placesOf('component')
+const ofTemplate = variablesOf('component')
   .filter(({ inTemplate }) => inTemplate)
   .flatMap(lineOf);
 

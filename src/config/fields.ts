@@ -268,7 +268,7 @@ export const sections = {
 export type Section = keyof typeof sections;
 
 /** A field and its plain variable. */
-export interface Place {
+export interface Variable {
   field: string;
   /** It stands in the template; its variable is like the others. */
   inTemplate: boolean;
@@ -276,9 +276,9 @@ export interface Place {
   schema: z.ZodType;
 }
 
-export function placesOf(section: Section): Place[] {
+export function variablesOf(section: Section): Variable[] {
   const { prefix, schema } = sections[section];
-  const within = (shape: Record<string, z.ZodType>, inTemplate: boolean): Place[] =>
+  const within = (shape: Record<string, z.ZodType>, inTemplate: boolean): Variable[] =>
     Object.entries(shape).map(([field, of]) => ({
       field,
       inTemplate,

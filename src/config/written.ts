@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isAccountName } from '../core/roster.ts';
 import type { Candidate, Fields } from './accounts.ts';
-import { type Place, placesOf, type Section, sections } from './fields.ts';
+import { type Variable, variablesOf, type Section, sections } from './fields.ts';
 import type { Environment } from './settings.ts';
 import { about, jsonOf, variableOf } from './values.ts';
 
@@ -13,11 +13,11 @@ const all: readonly Section[] = ['wechat', 'nxcloud', 'component'];
 /** Those that plain variables define, each named `default`. */
 export function environmentCandidates(environment: Environment): Candidate[] {
   return all.flatMap((section) => {
-    const set = placesOf(section).filter(({ variable }) => (environment[variable] ?? '') !== '');
+    const set = variablesOf(section).filter(({ variable }) => (environment[variable] ?? '') !== '');
     if (!set.some(({ schema }) => about.get(schema)?.defines)) return [];
     const faults: string[] = [];
-    const read = (places: Place[]): Fields =>
-      Object.fromEntries(places.map((place) => [place.field, readValue(place, environment, faults)]));
+    const read = (variables: Variable[]): Fields =>
+      Object.fromEntries(variables.map((one) => [one.field, readValue(one, environment, faults)]));
     const own = read(set.filter(({ inTemplate }) => !inTemplate));
     const template = read(set.filter(({ inTemplate }) => inTemplate));
     const fields = section === 'component' ? { ...own, template } : own;
@@ -30,7 +30,7 @@ export function environmentCandidates(environment: Environment): Candidate[] {
 }
 
 /** What a file holds as a number or an object is JSON in a variable. */
-function readValue({ variable, schema }: Place, environment: Environment, faults: string[]): unknown {
+function readValue({ variable, schema }: Variable, environment: Environment, faults: string[]): unknown {
   const text = environment[variable] ?? '';
   if (jsonOf(schema).type === 'string') return text;
   try {
@@ -43,7 +43,7 @@ function readValue({ variable, schema }: Place, environment: Environment, faults
 
 /** One line for each variable that looks like one of ours and is none. */
 export function unknownVariables(environment: Environment): string[] {
-  const known = new Set(all.flatMap(placesOf).map(({ variable }) => variable));
+  const known = new Set(all.flatMap(variablesOf).map(({ variable }) => variable));
   return Object.keys(environment)
     .filter((name) => /^(WECHAT|NXCLOUD)_/.test(name) && !known.has(name))
     .map((name) => `${name} is no setting of keeptyping: it has no effect.`);

@@ -8,7 +8,7 @@ import {
   secretFields,
   urlFields,
 } from '../../src/config/accounts.ts';
-import { placesOf, sections } from '../../src/config/fields.ts';
+import { variablesOf, sections } from '../../src/config/fields.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { processFields } from '../../src/config/settings.ts';
 import { about, jsonOf, variableOf } from '../../src/config/values.ts';
@@ -40,11 +40,11 @@ function environmentOf(section: keyof typeof least): Record<string, string> {
   );
 }
 
-const places = (['wechat', 'nxcloud', 'component'] as const).flatMap((section) =>
-  placesOf(section).map((place) => ({ section, ...place })),
+const variables = (['wechat', 'nxcloud', 'component'] as const).flatMap((section) =>
+  variablesOf(section).map((one) => ({ section, ...one })),
 );
 
-test.each(places)('$variable is read', ({ section, variable, schema }) => {
+test.each(variables)('$variable is read', ({ section, variable, schema }) => {
   const environment = environmentOf(section);
   const config = load({ ...environment, [variable]: written(sampleOf(schema)) });
   const of = section === 'component' ? 'components' : 'accounts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { files, pathOf } from '../../scripts/settings.ts';
-import { placesOf, type Section } from '../../src/config/fields.ts';
+import { variablesOf, type Section } from '../../src/config/fields.ts';
 import { processFields } from '../../src/config/settings.ts';
 import { about, variableOf } from '../../src/config/values.ts';
 
@@ -17,7 +17,7 @@ const sections: Section[] = ['wechat', 'nxcloud', 'component'];
 const unsaid = ['NODE_ENV', 'DYNO'];
 const all = [
   ...Object.entries(processFields).map(([field, schema]) => ({ variable: variableOf('', field), schema })),
-  ...sections.flatMap(placesOf),
+  ...sections.flatMap(variablesOf),
 ].filter(({ variable }) => !unsaid.includes(variable));
 
 /** The names in the tables' first column; `*_X` stands for both platforms. */
