@@ -30,7 +30,7 @@ interface PutOptions<Account> extends Understanding<Account> {
   /** Fields that an update need not repeat. */
   keptOf: (place: Place) => readonly string[];
   /** What is wrong with where its URLs lead. */
-  urlFaults: (fields: Fields) => Promise<readonly string[]>;
+  urlFaults: (place: Place, fields: Fields) => Promise<readonly string[]>;
   /** Files or the environment define an account of that name. */
   isConfigured: (place: Place) => boolean;
 }
@@ -52,7 +52,10 @@ async function tryPut<Account>(
   if (kept.stuck.length > 0) return refused(stuck(kept.stuck));
   const fields = { ...kept.fields, ...withoutEmpty(given) };
   const understood = read(place, fields);
-  const faults = [...('faults' in understood ? understood.faults : []), ...(await options.urlFaults(fields))];
+  const faults = [
+    ...('faults' in understood ? understood.faults : []),
+    ...(await options.urlFaults(place, fields)),
+  ];
   if (faults.length > 0) return { is: 'faulty', faults: [...new Set(faults)] };
   if (former && isAsItIs(options, { place, former, fields })) return { is: 'updated' };
   const to = writeRecord(closeFields(seal, { place, fields, secrets: secretsOf(place) }));

@@ -3,24 +3,30 @@ import { BlockList, isIP } from 'node:net';
 import type { Fields } from './record.ts';
 
 export interface UrlRules {
+  /** The fields that hold URLs. */
+  urls: readonly string[];
   /** This machine and its network may be reached. */
   allowPrivate: boolean;
   /** The addresses of a name; none: nobody knows it now. Never rejects. */
   resolve: (name: string) => Promise<readonly string[]>;
 }
 
-const urlFields = ['botUrl', 'apiBase', 'accessTokenUrl'] as const;
-
 /** What is wrong with those that name an address themselves, in whatever spelling: a URL writes them all in one. */
-export function literalFaults(fields: Fields, { allowPrivate }: Pick<UrlRules, 'allowPrivate'>): string[] {
-  return hostsOf(fields).flatMap(({ field, host }) =>
+export function literalFaults(
+  fields: Fields,
+  { urls, allowPrivate }: Pick<UrlRules, 'urls' | 'allowPrivate'>,
+): string[] {
+  return hostsOf(fields, urls).flatMap(({ field, host }) =>
     isIP(host) === 0 ? [] : faultOf(field, [host], allowPrivate),
   );
 }
 
 /** …and with those whose name leads there now. A name that is not known yet may be so tomorrow. */
-export async function urlFaults(fields: Fields, { allowPrivate, resolve }: UrlRules): Promise<string[]> {
-  const found = hostsOf(fields).map(async ({ field, host }) =>
+export async function urlFaults(
+  fields: Fields,
+  { urls, allowPrivate, resolve }: UrlRules,
+): Promise<string[]> {
+  const found = hostsOf(fields, urls).map(async ({ field, host }) =>
     faultOf(field, isIP(host) === 0 ? await resolve(host) : [host], allowPrivate),
   );
   return (await Promise.all(found)).flat();
@@ -41,8 +47,8 @@ function faultOf(field: string, addresses: readonly string[], allowPrivate: bool
   return [`${field} leads to an address that may not be set at run time: use a public one${mends}`];
 }
 
-function hostsOf(fields: Fields): { field: string; host: string }[] {
-  return urlFields.flatMap((field) => {
+function hostsOf(fields: Fields, urls: readonly string[]): { field: string; host: string }[] {
+  return urls.flatMap((field) => {
     const url = fields[field];
     if (typeof url !== 'string' || !URL.canParse(url)) return [];
     return [{ field, host: new URL(url).hostname.replace(/^\[|\]$/g, '') }];

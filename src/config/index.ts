@@ -1,21 +1,64 @@
 /** The configuration: environment and files in, one typed, checked and frozen value out. */
-import type { z } from 'zod';
+import { z } from 'zod';
+import type { Channel } from '../core/platform.ts';
 import { eventsName } from '../core/roster.ts';
-import type { WechatComponent } from '../wechat/component/component.ts';
-import { type Account, readAccount, tokenWarning } from './accounts.ts';
 import {
-  type ComponentCandidate,
-  componentVariables,
-  environmentComponent,
+  type Account,
+  type Candidate,
+  type Component,
+  type Limits,
+  readAccount,
   readComponent,
-} from './components.ts';
-import { type Config, type Forward, isProduction, nameSettings } from './config.ts';
-import { environmentCandidates, unknownVariables } from './environment.ts';
-import { fileCandidates, type ReadFile, readFromDisk } from './files.ts';
-import { forwardFields } from './schema.ts';
-import { type Candidate, type Environment, readSettings, type Settings } from './settings.ts';
-export { readAccount, tokenWarning, type Account } from './accounts.ts';
-export type { Config, Forward } from './config.ts';
+  tokenWarning,
+} from './accounts.ts';
+import { sections } from './fields.ts';
+import {
+  type Environment,
+  isProduction,
+  nameSettings,
+  type ProcessConfig,
+  readSettings,
+  type Settings,
+} from './settings.ts';
+import {
+  environmentCandidates,
+  fileCandidates,
+  type ReadFile,
+  readFromDisk,
+  unknownVariables,
+} from './written.ts';
+export { type Account, type Component, tokenWarning } from './accounts.ts';
+
+export interface Config extends Omit<ProcessConfig, 'demo' | 'bypass'> {
+  /** Asked for by `DEMO`; without a word of it, when no account is configured outside production. */
+  demo: boolean;
+  /** With `BYPASS=1` all there is: no accounts are read. Else null. */
+  bypass: readonly Forward[] | null;
+  accounts: readonly Account[];
+  /** WeChat's third-party platforms. */
+  components: readonly Component[];
+  /** Those accounts that plain variables define, as `channel/name`; the others stand in files. */
+  fromEnvironment: readonly string[];
+  /** One sentence each, for the log. */
+  warnings: readonly string[];
+}
+
+/** Where a plain forwarder sends an account's pushes. */
+export interface Forward {
+  channel: Channel;
+  /** `<component>.*`: each account behind that third-party platform; its URL may hold `{appid}`. */
+  account: string;
+  /** null: its pushes go nowhere; the bot's own calls still pass the gateway. */
+  botUrl: string | null;
+  /** Where the gateway passes the bot's own calls on to. */
+  apiBase: string;
+}
+
+/** An account of a file that could not be loaded; `account` is `channel/name`, of a third-party platform `component/name`. */
+export interface Skipped {
+  account: string;
+  reason: string;
+}
 
 /** The configuration cannot be used. The message lists every fault, one a line, by name and without any value. */
 export class ConfigError extends Error {
@@ -36,48 +79,27 @@ export function loadConfig(
   environment: Environment,
   readFile: ReadFile = readFromDisk,
 ): { config: Config; skipped: readonly Skipped[] } {
+  const isBypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
+  const warnings = unknownVariables(environment);
   const faults: string[] = [];
-  const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
-  const warnings = unknownVariables(environment, componentVariables);
-  const read = bypass ? readForBypass(environment, warnings) : readSettings(environment);
-  if ('faults' in read) faults.push(...read.faults);
+  const settings = isBypass ? readForBypass(environment, { warnings, faults }) : readAll(environment, faults);
   const folder = environment['CONFIG_DIR'] || undefined;
-  const files = fileCandidates({ folder, environment, readFile, faults });
-  const candidates = {
-    accounts: [...environmentCandidates(environment), ...files.accounts],
-    components: [...[environmentComponent(environment) ?? []].flat(), ...files.components],
-  };
-  const settings = 'settings' in read ? read.settings : null;
-  const { accounts, components, forwards, skipped } = bypass
+  const candidates = [
+    ...environmentCandidates(environment),
+    ...fileCandidates({ folder, environment, readFile, faults }),
+  ];
+  const { accounts, components, bypass, skipped } = isBypass
     ? { ...readForwards(candidates, faults), accounts: [], components: [] }
-    : { ...readAll(candidates, settings, faults), forwards: null };
+    : { ...understand(candidates, settings, faults), bypass: null };
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
   warnings.push(...accounts.flatMap((account) => tokenWarning(account) ?? []));
-  const count = candidates.accounts.length + candidates.components.length;
-  const none = count === 0 && settings.ACCOUNTS_KEY === undefined;
-  const demo = settings.DEMO ?? (none && !bypass && !isProduction(settings));
-  const fromEnvironment = candidates.accounts
-    .filter(({ from }) => from === 'environment')
-    .map(({ channel, name }) => `${channel}/${name}`);
-  const here = { accounts, components, fromEnvironment };
-  return deepFreeze({
-    config: { ...nameSettings(settings), demo, bypass: forwards, ...here, warnings },
-    skipped,
-  });
-}
-
-/** What the panic switch needs; a fault in any other variable must not stand in its way. */
-const needed: readonly string[] = ['PORT', 'HOST', 'LOG_LEVEL', 'LOG_FORMAT', 'NODE_ENV', 'DYNO', 'BYPASS'];
-
-function readForBypass(environment: Environment, warnings: string[]): ReturnType<typeof readSettings> {
-  const whole = readSettings(environment);
-  if (!('faults' in whole)) return whole;
-  warnings.push(...whole.faults.map((fault) => `Ignored, as BYPASS is set: ${fault}`));
-  const faulty = whole.faults.map((fault) => fault.slice(0, fault.indexOf(' ')));
-  const harmless = Object.entries(environment).filter(
-    ([name]) => needed.includes(name) || !faulty.includes(name),
+  const none = candidates.length === 0 && settings.accountsKey === null;
+  const demo = settings.demo ?? (none && !isBypass && !isProduction(settings));
+  const fromEnvironment = candidates.flatMap(({ from, section, name }) =>
+    from === 'environment' && section !== 'component' ? [`${section}/${name}`] : [],
   );
-  return readSettings(Object.fromEntries(harmless));
+  const here = { demo, bypass, accounts, components, fromEnvironment, warnings };
+  return deepFreeze({ config: { ...nameSettings(settings), ...here }, skipped });
 }
 
 function deepFreeze<Value>(value: Value): Value {
@@ -85,109 +107,118 @@ function deepFreeze<Value>(value: Value): Value {
   return Object.freeze(value);
 }
 
-/** All that somebody wrote down: what can be used, and what is skipped with the reason. */
-
-/** An account of a file that could not be loaded; `account` is `channel/name`, of a third-party platform `component/name`. */
-export interface Skipped {
-  account: string;
-  reason: string;
+function readAll(environment: Environment, faults: string[]): Settings | null {
+  const read = readSettings(environment);
+  if ('settings' in read) return read.settings;
+  faults.push(...read.faults.map(({ variable, is }) => `${variable} ${is}`));
+  return null;
 }
 
-export interface Candidates {
-  accounts: readonly Candidate[];
-  components: readonly ComponentCandidate[];
+/** What the panic switch needs; a fault in any other variable must not stand in its way. */
+const needed = ['port', 'host', 'logLevel', 'logFormat', 'nodeEnv', 'dyno', 'bypass'];
+
+function readForBypass(
+  environment: Environment,
+  { warnings, faults }: { warnings: string[]; faults: string[] },
+): Settings | null {
+  const whole = readSettings(environment);
+  if ('settings' in whole) return whole.settings;
+  warnings.push(...whole.faults.map(({ variable, is }) => `Ignored, as BYPASS is set: ${variable} ${is}`));
+  const harmful = whole.faults.filter(({ field }) => !needed.includes(field));
+  const without = Object.fromEntries(harmful.map(({ variable }) => [variable, undefined]));
+  return readAll({ ...environment, ...without }, faults);
 }
 
-type Served = { accounts: Account[]; components: WechatComponent[]; skipped: Skipped[] };
+interface Understood {
+  accounts: Account[];
+  components: Component[];
+  skipped: Skipped[];
+}
 
 /** A fault of the environment is the whole configuration's; an account of a file is skipped, unless none is left and none can come at run time. */
-function readAll(candidates: Candidates, settings: Settings | null, faults: string[]): Served {
-  const limits = settings ?? { TYPING_CAP_MS: 0, REPLY_DEADLINE_MS: 0 };
-  const all: Served = { accounts: [], components: [], skipped: [] };
-  for (const candidate of candidates.accounts) {
-    const { channel, name } = candidate;
-    const twice = all.accounts.some((other) => channel === other.channel && name === other.name);
-    const read = readAccount(candidate, limits);
-    if ('account' in read && !twice) all.accounts.push(read.account);
-    else refuse(candidate, `${channel}/${name}`, { twice, read, all, faults });
+function understand(
+  candidates: readonly Candidate[],
+  settings: Settings | null,
+  faults: string[],
+): Understood {
+  const limits = { cap: settings?.typingCapMs ?? 0, deadline: settings?.replyDeadlineMs ?? 0 };
+  const all: Understood = { accounts: [], components: [], skipped: [] };
+  const loaded = new Set<string>();
+  for (const candidate of candidates) {
+    const account = `${candidate.section}/${candidate.name}`;
+    const read = readEither(candidate, limits);
+    const found = 'faults' in read ? read.faults : [];
+    if (loaded.has(account))
+      all.skipped.push({ account, reason: 'the environment defines an account of that name' });
+    else if ('account' in read) all.accounts.push(read.account);
+    else if ('component' in read) all.components.push(read.component);
+    else if (candidate.from === 'environment') faults.push(...found);
+    else all.skipped.push({ account, reason: found.join('; ') });
+    if (found.length === 0) loaded.add(account);
   }
-  for (const candidate of candidates.components) {
-    const twice = all.components.some(({ name }) => name === candidate.name);
-    const read = readComponent(candidate, { cap: limits.TYPING_CAP_MS, deadline: limits.REPLY_DEADLINE_MS });
-    if ('component' in read && !twice) all.components.push(read.component);
-    else refuse(candidate, `component/${candidate.name}`, { twice, read, all, faults });
-  }
-  const comeLater = settings?.ACCOUNTS_KEY !== undefined;
-  if (all.accounts.length + all.components.length === 0 && !comeLater)
+  const comeLater = settings !== null && settings.accountsKey !== null;
+  if (loaded.size === 0 && !comeLater)
     faults.push(...all.skipped.map(({ account, reason }) => `${account}: ${reason}`));
   return all;
 }
 
-interface Refusal {
-  twice: boolean;
-  read: object | { faults: string[] };
-  all: Served;
-  faults: string[];
-}
-
-function refuse(
-  { from }: Pick<Candidate, 'from'>,
-  account: string,
-  { twice, read, all, faults }: Refusal,
-): void {
-  const found = 'faults' in read ? read.faults : [];
-  if (twice) all.skipped.push({ account, reason: 'the environment defines an account of that name' });
-  else if (from === 'environment') faults.push(...found);
-  else all.skipped.push({ account, reason: found.join('; ') });
+function readEither(candidate: Candidate, limits: Limits) {
+  const { section } = candidate;
+  return section === 'component' ? readComponent(candidate, limits) : readAccount(section, candidate, limits);
 }
 
 /** The panic switch must work: what else is wrong with an account is of no interest. */
-function readForwards(candidates: Candidates, faults: string[]): { forwards: Forward[]; skipped: Skipped[] } {
-  const forwards: Forward[] = [];
+function readForwards(
+  candidates: readonly Candidate[],
+  faults: string[],
+): { bypass: Forward[]; skipped: Skipped[] } {
+  const bypass: Forward[] = [];
   const skipped: Skipped[] = [];
-  for (const written of [
-    ...candidates.accounts.map(ofAccount),
-    ...candidates.components.flatMap(ofComponent),
-  ]) {
-    const { channel, account, botUrl, apiBase, label } = written;
-    const read = forwardFields[channel].safeParse({ botUrl, apiBase });
-    if (read.success) forwards.push({ channel, account, ...read.data });
-    else
-      skipped.push({
-        account: `${channel}/${account}`,
-        reason: read.error.issues.map((issue) => describe(issue, label)).join('; '),
-      });
+  for (const { channel, account, fields, label } of candidates.flatMap(forwardsOf)) {
+    const { botUrl, apiBase } = sections[channel].schema.shape;
+    const read = z.object({ botUrl, apiBase }).safeParse(fields);
+    if (read.success) bypass.push({ channel, account, ...read.data });
+    else {
+      const found = read.error.issues.map(({ path, message }) => `${label(path.join('.'))} ${message}`);
+      skipped.push({ account: `${channel}/${account}`, reason: found.join('; ') });
+    }
   }
-  if (forwards.length === 0) {
+  if (bypass.length === 0) {
     faults.push('BYPASS needs a bot to forward to: set WECHAT_BOT_URL or NXCLOUD_BOT_URL');
     faults.push(...skipped.map(({ reason }) => reason));
   }
-  return { forwards, skipped };
+  return { bypass, skipped };
 }
 
-interface WrittenForward extends Pick<Candidate, 'channel' | 'label'> {
+interface WrittenForward {
+  channel: Channel;
   account: string;
-  botUrl: unknown;
-  apiBase: unknown;
+  fields: { botUrl: unknown; apiBase: unknown };
+  label: (field: string) => string;
 }
 
-function ofAccount({ channel, name: account, fields, label }: Candidate): WrittenForward {
-  return { channel, account, botUrl: fields['botUrl'], apiBase: fields['apiBase'], label };
-}
-
-function ofComponent({ name, fields, label }: ComponentCandidate): WrittenForward[] {
-  const template = fields['template'];
-  const botUrl =
+/** Behind a third-party platform its accounts' pushes, and its own events. */
+function forwardsOf({ section, name, fields, label }: Candidate): WrittenForward[] {
+  const { botUrl, apiBase, forwardUrl, template } = fields;
+  if (section !== 'component')
+    return [
+      { channel: section, account: name, fields: { botUrl, apiBase }, label: (field) => label([field]) },
+    ];
+  const ofTemplate =
     typeof template === 'object' && template !== null && 'botUrl' in template ? template.botUrl : undefined;
-  const shared = { channel: 'wechat', apiBase: fields['apiBase'] } as const;
-  const ofTemplate = (field: string): string => label(field === 'botUrl' ? ['template', field] : [field]);
-  const ofEvents = (field: string): string => label([field === 'botUrl' ? 'forwardUrl' : field]);
+  const labelOf = (path: readonly string[]) => (field: string) => label(field === 'botUrl' ? path : [field]);
   return [
-    { ...shared, account: `${name}.*`, botUrl, label: ofTemplate },
-    { ...shared, account: eventsName(name), botUrl: fields['forwardUrl'], label: ofEvents },
+    {
+      channel: 'wechat',
+      account: `${name}.*`,
+      fields: { botUrl: ofTemplate, apiBase },
+      label: labelOf(['template', 'botUrl']),
+    },
+    {
+      channel: 'wechat',
+      account: eventsName(name),
+      fields: { botUrl: forwardUrl, apiBase },
+      label: labelOf(['forwardUrl']),
+    },
   ];
-}
-
-function describe({ path, message }: z.core.$ZodIssue, label: Candidate['label']): string {
-  return `${label(path.map(String).join('.'))} ${message}`;
 }

@@ -1,135 +1,245 @@
-/** The settings of a process that are not an account's, from the environment. */
+/** The settings of a process that are not an account's: the table, and the configuration's names for what it holds. */
 import { z } from 'zod';
-import type { Channel } from '../core/platform.ts';
+import {
+  collectorUrl,
+  digits,
+  key,
+  oneOf,
+  present,
+  redisUrl,
+  setting,
+  token,
+  unset,
+  variableOf,
+  zeroOrOne,
+} from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-const whole = (least: number, most: number) =>
-  z
-    .string()
-    .refine((text) => /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most, {
-      error: `must be a whole number from ${least} to ${most}`,
-    })
-    .transform(Number);
-
-const oneOf = <const Choice extends string>(...choices: Choice[]) =>
-  z.enum(choices, { error: `must be one of ${choices.join(', ')}` });
-
-const yesOrNo = oneOf('0', '1', 'false', 'true').transform((text) => text === '1' || text === 'true');
 
 const HOUR = 3_600_000;
 /** WeChat hangs up after 5 s; the answer has to travel too. */
 const LONGEST_HOLD = 4800;
 
-const redisUrl = z
-  .string()
-  .refine(isRedisUrl, { error: 'must be a URL that begins with redis:// or rediss://' });
-
-/** Where traces go: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */
-const collectorUrl = z
-  .string()
-  .refine((value) => URL.canParse(value) && /^https?:$/.test(new URL(value).protocol), {
-    error: 'must be a URL that begins with http:// or https://',
-  });
-
-/** Whoever guesses it can stop the typing of every user. */
-const secret = z
-  .string()
-  .regex(/^\S{16,}$/, { error: 'must be at least 16 characters long, without spaces' });
-
-/** A key of AES-256, as its bytes in hex: one spelling for all. */
-const key = z
-  .string()
-  .refine(isKey, { error: 'must be 32 bytes in base64 or hex, as `openssl rand -base64 32` makes them' })
-  .transform((text) => bytesOf(text).toString('hex'));
+/** By the name that the program uses; `REDIS_URL` is the variable of `redisUrl`. */
+export const processFields = {
+  port: setting(digits(0, 65_535).default(3000), {
+    en: 'port of the HTTP server',
+    zh: 'HTTP 服务监听的端口',
+    heroku: false,
+  }),
+  host: setting(z.string().default('0.0.0.0'), {
+    en: 'address that it listens on',
+    zh: '监听的地址',
+    heroku: false,
+  }),
+  redisUrl: setting(unset(redisUrl), {
+    en: '`redis://` or `rediss://`. Unset, `npm start` uses a `redis-server` or `valkey-server` on PATH, else an embedded one; in production (`NODE_ENV=production`, or on Heroku) it is required',
+    zh: '`redis://` 或 `rediss://`。不设时，`npm start` 用 PATH 上的 `redis-server` 或 `valkey-server`，再没有就用内嵌的；生产环境（`NODE_ENV=production`，或在 Heroku 上）必须设置',
+  }),
+  redisTlsRejectUnauthorized: setting(zeroOrOne.default(true), {
+    en: "`0` accepts self-signed certificates over `rediss://`, as Heroku's",
+    zh: '`0` 接受 `rediss://` 的自签名证书，如 Heroku 的',
+    heroku: { value: '0' },
+  }),
+  dataDir: setting(z.string().default('data'), {
+    en: 'folder of the Redis that `npm start` runs',
+    zh: '`npm start` 自己启动的 Redis 的数据目录',
+    heroku: false,
+  }),
+  logLevel: setting(oneOf('debug', 'info', 'warn', 'error', 'silent').default('info'), {
+    en: '`debug`, `info`, `warn`, `error`, `silent`',
+    zh: '`debug`、`info`、`warn`、`error`、`silent`',
+  }),
+  logFormat: setting(oneOf('pretty', 'json', 'auto').default('auto'), {
+    en: '`pretty`, `json`; `auto`: pretty on a terminal',
+    zh: '`pretty`、`json`；`auto`：终端上用 pretty',
+  }),
+  holdMs: setting(digits(0, LONGEST_HOLD).default(4500), {
+    en: "how long WeChat's connection is held for the bot's answer, in ms (at most 4800)",
+    zh: '为等回答而保持微信连接的时间，以毫秒计，最多 4800',
+  }),
+  botTimeoutMs: setting(digits(100, HOUR).default(120_000), {
+    en: 'how long the bot may take, in ms; less than `REPLY_DEADLINE_MS`',
+    zh: '机器人最多可以想多久，以毫秒计；须小于 `REPLY_DEADLINE_MS`',
+  }),
+  botRetry: setting(oneOf('safe', 'always', 'never').default('safe'), {
+    en: '`safe`: call the bot again only where it cannot have begun (refused, DNS, 502, 503); `always`: also resets, 500, 504; `never`. 3 tries in all; never after a timeout',
+    zh: '`safe`：只在机器人不可能已开始处理时重试（拒绝连接、DNS、502、503）；`always`：连接重置、500、504 也重试；`never` 不重试。共 3 次；超时从不重试',
+  }),
+  replyDeadlineMs: setting(digits(100, HOUR).default(600_000), {
+    en: 'a message counts as unanswered after this, in ms',
+    zh: '超过即视为没有回答，以毫秒计',
+  }),
+  typingCapMs: setting(digits(0, HOUR).default(180_000), {
+    en: 'no message shows typing for longer, in ms',
+    zh: '一条消息最多显示这么久，以毫秒计',
+  }),
+  replyConcurrency: setting(digits(1, 100_000).default(1000), {
+    en: 'calls to the bot at a time, per process',
+    zh: '每个进程同时调用机器人的数目',
+  }),
+  typingConcurrency: setting(digits(1, 100_000).default(200), {
+    en: 'typing jobs at a time, per process',
+    zh: '每个进程同时处理 typing 任务的数目',
+  }),
+  configDir: setting(unset(z.string()), {
+    en: 'folder of `default.json` and `local.json`, for several accounts',
+    zh: '`default.json` 和 `local.json` 所在目录，用于多个账号',
+    unset: 'config',
+  }),
+  demo: setting(unset(zeroOrOne), {
+    en: '`npm start`: `1` plays the demo, in place of all accounts, `0` never; unset, when no account is configured outside production. Not on a Redis that a real installation uses',
+    zh: '只对 `npm start`：`1` 播放演示（代替所有账号），`0` 从不；不设时，非生产环境且没有账号才播放。不要用真实部署正在使用的 Redis',
+    heroku: false,
+  }),
+  bypass: setting(zeroOrOne.default(false), {
+    en: '`1` only forwards, without Redis, jobs and typing: the panic switch',
+    zh: '`1` 只转发，不用 Redis、任务和“正在输入”：应急开关',
+  }),
+  controlToken: setting(unset(token), {
+    en: 'bearer of the control API and login of the console, at least 16 characters. Unset, it answers this machine only, and in production nobody; behind a proxy on this machine set it in any case',
+    zh: '控制 API 的 bearer，也用于登录控制台，至少 16 个字符。不设时只应答本机，生产环境里谁都不应答；本机上有反向代理时一定要设',
+    heroku: { generator: 'secret' },
+  }),
+  controlTokenPrevious: setting(unset(token), {
+    en: 'the token before, accepted as well while you change it',
+    zh: '旧的那个，更换期间同时接受',
+  }),
+  accountsKey: setting(unset(key), {
+    en: '32 bytes in base64 or hex (`openssl rand -base64 32`): closes the secrets of [accounts that are set at run time](docs/accounts.md). Unset, none can be set',
+    zh: '32 字节，base64 或十六进制（`openssl rand -base64 32`）：加密[运行中添加的账号](docs/accounts.md)（英文）的密钥字段。不设就不能添加',
+    heroku: { generator: 'secret' },
+  }),
+  accountsKeyPrevious: setting(unset(key), {
+    en: 'the key before: what it closed is opened, and sealed anew',
+    zh: '旧的那个：它加密过的会解开并重新加密',
+  }),
+  allowPrivateUrls: setting(zeroOrOne.default(false), {
+    en: '`1`: URLs of such accounts may lead to this machine and private networks',
+    zh: '`1`：这类账号的 URL 可以指向本机和内网',
+  }),
+  gatewayKey: setting(
+    unset(
+      z.string().regex(/^[A-Za-z0-9_-]{16,200}$/, { error: 'must be 16 to 200 letters, digits, _ and -' }),
+    ),
+    {
+      en: "stands in the gateway's path, 16 to 200 letters, digits, `_` and `-`. Unset, the gateway answers this machine only, and in production nobody",
+      zh: '写在网关的路径里，16 到 200 个字母、数字、`_` 和 `-`。不设时网关只应答本机，生产环境里谁都不应答',
+    },
+  ),
+  botQueue: setting(
+    unset(z.string().regex(/^[^:]+$/, { error: 'must be the name of a BullMQ queue, without a colon' })),
+    { en: "the bot's own BullMQ queue, to be watched", zh: '要观察的、机器人自己的 BullMQ 队列' },
+  ),
+  botQueuePrefix: setting(z.string().default('bull'), { en: 'its prefix', zh: '该队列的前缀' }),
+  botQueueRedisUrl: setting(unset(redisUrl), {
+    en: 'where that queue is',
+    zh: '该队列所在的 Redis',
+    unset: '`REDIS_URL`',
+  }),
+  journalLength: setting(digits(0, 1_000_000).default(20_000), {
+    en: 'records of what happened in the last day that the console searches; about 165 bytes each on Redis, at most 500 on the embedded one. `0` keeps none',
+    zh: '控制台可查的最近一天的记录条数；在 Redis 上每条约 165 字节，内嵌的 Redis 上最多 500 条。`0` 不记录',
+  }),
+  metricsPort: setting(unset(digits(0, 65_535)), {
+    en: 'a worker answers `/healthz` and `/metrics` there',
+    zh: 'worker 在此端口回答 `/healthz` 和 `/metrics`',
+    heroku: false,
+  }),
+  metricsToken: setting(unset(token), {
+    en: "bearer of `/metrics`, at least 16 characters; the control token opens it too. Neither set: the web's answers this machine only, and in production nobody; a worker's answers whoever reaches `METRICS_PORT`, unless this one is set",
+    zh: '`/metrics` 的 bearer，至少 16 个字符；控制令牌也可以打开它。两者都未设置时：web 只回答本机，生产环境谁也不回答；worker 回答所有能访问 `METRICS_PORT` 的人，除非设置了本项',
+    heroku: { generator: 'secret' },
+  }),
+  otelExporterOtlpEndpoint: setting(unset(collectorUrl), {
+    en: 'a collector of traces, OTLP over HTTP, such as `http://collector:4318`; unset: none are made. [docs/metrics.md](docs/metrics.md#traces)',
+    zh: '链路追踪的 collector（OTLP over HTTP），如 `http://collector:4318`；未设置则不产生追踪。见 [docs/metrics.md](docs/metrics.md#traces)（英文）',
+  }),
+  otelExporterOtlpTracesEndpoint: setting(unset(collectorUrl), {
+    en: 'the same with its whole path, for traces alone',
+    zh: '同上，但写完整路径，只用于追踪',
+  }),
+  otelServiceName: setting(z.string().default('keeptyping'), {
+    en: 'its name in traces',
+    zh: '追踪中的服务名',
+  }),
+  // What calls the platforms reads these two by itself.
+  httpsProxy: setting(unset(z.string()), {
+    en: 'proxy for calls to the platforms, not to the bot: for a fixed outgoing address',
+    zh: '调用平台时用的代理（固定出口 IP）；调用机器人不走代理',
+  }),
+  noProxy: setting(unset(z.string()), {
+    en: 'hosts that are called without the proxy, separated by commas',
+    zh: '不走代理的主机，以逗号分隔',
+  }),
+  // Said by the host.
+  nodeEnv: unset(z.string()),
+  dyno: unset(z.string()),
+};
 
 const variables = z
-  .object({
-    PORT: whole(0, 65_535).default(3000),
-    HOST: z.string().default('0.0.0.0'),
-    REDIS_URL: redisUrl.optional(),
-    REDIS_TLS_REJECT_UNAUTHORIZED: yesOrNo.default(true),
-    LOG_LEVEL: oneOf('debug', 'info', 'warn', 'error', 'silent').default('info'),
-    LOG_FORMAT: oneOf('pretty', 'json', 'auto').default('auto'),
-    HOLD_MS: whole(0, LONGEST_HOLD).default(4500),
-    BOT_TIMEOUT_MS: whole(100, HOUR).default(120_000),
-    BOT_RETRY: oneOf('safe', 'always', 'never').default('safe'),
-    REPLY_DEADLINE_MS: whole(100, HOUR).default(600_000),
-    TYPING_CAP_MS: whole(0, HOUR).default(180_000),
-    REPLY_CONCURRENCY: whole(1, 100_000).default(1000),
-    TYPING_CONCURRENCY: whole(1, 100_000).default(200),
-    CONTROL_TOKEN: secret.optional(),
-    CONTROL_TOKEN_PREVIOUS: secret.optional(),
-    ACCOUNTS_KEY: key.optional(),
-    ACCOUNTS_KEY_PREVIOUS: key.optional(),
-    ALLOW_PRIVATE_URLS: yesOrNo.default(false),
-    GATEWAY_KEY: z
-      .string()
-      .regex(/^[A-Za-z0-9_-]{16,200}$/, { error: 'must be 16 to 200 letters, digits, _ and -' })
-      .optional(),
-    BOT_QUEUE: z
-      .string()
-      .regex(/^[^:]+$/, { error: 'must be the name of a BullMQ queue, without a colon' })
-      .optional(),
-    BOT_QUEUE_PREFIX: z.string().default('bull'),
-    BOT_QUEUE_REDIS_URL: redisUrl.optional(),
-    CONFIG_DIR: z.string().optional(),
-    DATA_DIR: z.string().default('data'),
-    DEMO: yesOrNo.optional(),
-    BYPASS: yesOrNo.default(false),
-    METRICS_PORT: whole(0, 65_535).optional(),
-    METRICS_TOKEN: secret.optional(),
-    OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl.optional(),
-    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collectorUrl.optional(),
-    OTEL_SERVICE_NAME: z.string().default('keeptyping'),
-    JOURNAL_LENGTH: whole(0, 1_000_000).default(20_000),
-    NODE_ENV: z.string().optional(),
-    DYNO: z.string().optional(),
-  })
-  .refine((read) => read.BOT_TIMEOUT_MS < read.REPLY_DEADLINE_MS, {
-    path: ['BOT_TIMEOUT_MS'],
+  .object(processFields)
+  .refine((read) => read.botTimeoutMs < read.replyDeadlineMs, {
+    path: ['botTimeoutMs'],
     error: 'must be less than REPLY_DEADLINE_MS, or a turn ends before its bot may',
     when: ({ issues }) =>
-      !issues.some(({ path }) => path?.[0] === 'BOT_TIMEOUT_MS' || path?.[0] === 'REPLY_DEADLINE_MS'),
+      !issues.some(({ path }) => path?.[0] === 'botTimeoutMs' || path?.[0] === 'replyDeadlineMs'),
   })
-  .refine((read) => read.ACCOUNTS_KEY !== undefined || read.ACCOUNTS_KEY_PREVIOUS === undefined, {
-    path: ['ACCOUNTS_KEY_PREVIOUS'],
+  .refine((read) => read.accountsKey !== null || read.accountsKeyPrevious === null, {
+    path: ['accountsKeyPrevious'],
     error: 'is set without ACCOUNTS_KEY: set the new key there',
   });
 
-export type Settings = z.infer<typeof variables>;
+export type Settings = z.output<typeof variables>;
 
-/** Reads the settings; an empty variable counts as unset. Faults begin with the variable's name and show no value. */
-export function readSettings(environment: Environment): { settings: Settings } | { faults: string[] } {
-  const set = Object.entries(environment).filter(([, value]) => value !== undefined && value !== '');
+/** What is wrong with a variable; the sentence goes on after its name and shows no value. */
+export interface Fault {
+  field: string;
+  variable: string;
+  is: string;
+}
+
+/** Reads the settings; an empty variable counts as unset. */
+export function readSettings(environment: Environment): { settings: Settings } | { faults: Fault[] } {
+  const set = Object.keys(processFields).flatMap((field) => {
+    const value = environment[variableOf('', field)] ?? '';
+    return value === '' ? [] : [[field, value]];
+  });
   const read = variables.safeParse(Object.fromEntries(set));
   if (read.success) return { settings: read.data };
-  return { faults: read.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`) };
+  const faults = read.error.issues.map(({ path, message }) => {
+    const field = path.join('.');
+    return { field, variable: variableOf('', field), is: message };
+  });
+  return { faults };
 }
 
-function isRedisUrl(value: string): boolean {
-  return URL.canParse(value) && /^rediss?:$/.test(new URL(value).protocol);
+export function isProduction({ nodeEnv, dyno }: Settings): boolean {
+  return nodeEnv === 'production' || dyno !== null;
 }
 
-function isKey(text: string): boolean {
-  return /^([0-9a-f]{64}|[\w+/-]{43}=?)$/i.test(text) && bytesOf(text).length === 32;
+/** The settings as the program has them: most under their own names, some put together. */
+export function nameSettings(settings: Settings) {
+  const { nodeEnv: _, configDir: _dir, httpsProxy: _proxy, noProxy: _direct, ...read } = settings;
+  const { controlToken, controlTokenPrevious, accountsKey, accountsKeyPrevious, ...rest } = read;
+  const { botQueue: queue, botQueuePrefix, botQueueRedisUrl, ...others } = rest;
+  const { otelExporterOtlpEndpoint: base, otelExporterOtlpTracesEndpoint, otelServiceName, ...own } = others;
+  // The endpoint for all signals is a base; the one for traces is taken as it is.
+  const whole = base === null ? null : `${base.replace(/\/$/, '')}/v1/traces`;
+  const traces = otelExporterOtlpTracesEndpoint ?? whole;
+  return {
+    ...own,
+    /** `NODE_ENV=production`, or on a Heroku dyno. */
+    production: isProduction(settings),
+    /** Bearers of the control API, the present one first; empty: it answers this machine only, in production nobody. */
+    controlTokens: present(controlToken, controlTokenPrevious),
+    /** What closes the secrets of accounts that are set at run time, in hex, the present one first; empty: none are. */
+    accountsKeys: present(accountsKey, accountsKeyPrevious),
+    /** The bot's own BullMQ queue; `redisUrl` null: on keeptyping's Redis. */
+    botQueue: queue === null ? null : { name: queue, prefix: botQueuePrefix, redisUrl: botQueueRedisUrl },
+    /** Where traces go, and under which name; null: none are made. */
+    traces: traces === null ? null : { url: traces, serviceName: otelServiceName },
+  };
 }
 
-function bytesOf(text: string): Buffer {
-  return Buffer.from(text, text.length === 64 ? 'hex' : 'base64');
-}
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-/** An account as somebody wrote it down, not yet checked. */
-export interface Candidate {
-  channel: Channel;
-  name: string;
-  from: 'environment' | 'files' | 'record';
-  /** Without the empty ones. */
-  fields: Fields;
-  /** What was found wrong on the way here. */
-  faults: readonly string[];
-  /** What a fault calls a field: the variable's name, or the place in the files. */
-  label: (field: string) => string;
-}
+export type ProcessConfig = ReturnType<typeof nameSettings>;

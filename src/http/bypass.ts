@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { Forward } from '../config/config.ts';
+import type { Forward } from '../config/index.ts';
 import { endToEnd, withQuery } from '../core/bot.ts';
 import type { Log } from '../core/ports.ts';
 import { behindOf, fillAppId } from '../core/roster.ts';

@@ -1,6 +1,6 @@
 import type { Rules } from '../core/rules.ts';
 
-/** One NXCloud app with its WhatsApp business phone. Validated and frozen by the configuration. */
+/** One NXCloud app with its WhatsApp business phone. Validated and frozen by the configuration, which has more of it. */
 export interface NxcloudAccount {
   channel: 'nxcloud';
   /** The account's name in the configuration and in URLs. */
@@ -16,10 +16,6 @@ export interface NxcloudAccount {
   /** `auto`: checked when the headers carry one; `require`: a push without one is refused; `off`. */
   verifyCallbacks: 'auto' | 'require' | 'off';
   apiBase: string;
-  botUrl: string | null;
-  botMode: 'job' | 'pass';
-  /** Reply jobs of this account that one process runs at once; null: no limit of its own. */
-  replyConcurrency: number | null;
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which message types start typing, over the defaults: `{"reaction": true}`. */
   starts: Readonly<Record<string, boolean>>;

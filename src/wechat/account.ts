@@ -1,6 +1,6 @@
 import type { Rules } from '../core/rules.ts';
 
-/** One WeChat app: an Official or Service Account, a Mini Program or a Mini Game. Validated and frozen by the configuration. */
+/** One WeChat app: an Official or Service Account, a Mini Program or a Mini Game. Validated and frozen by the configuration, which has more of it. */
 export interface WechatAccount {
   channel: 'wechat';
   /** The account's name in the configuration and in URLs. */
@@ -22,10 +22,6 @@ export interface WechatAccount {
   apiBase: string;
   /** Overrides the path that follows from `kind`: https://developers.weixin.qq.com moved it for Mini Programs. */
   typingPath: string | null;
-  botUrl: string | null;
-  botMode: 'job' | 'pass';
-  /** Reply jobs of this account that one process runs at once; null: no limit of its own. */
-  replyConcurrency: number | null;
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which kinds start typing, over the defaults: `{"text": true, "event.CLICK": true}`. Names compare without case. */
   starts: Readonly<Record<string, boolean>>;

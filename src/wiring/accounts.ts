@@ -10,7 +10,7 @@ import {
 } from '../accounts/records.ts';
 import { literalFaults } from '../accounts/urls.ts';
 import { type Account, type Config, tokenWarning } from '../config/index.ts';
-import { readRuntimeAccount, sealedFields } from '../config/runtime.ts';
+import { readRuntimeAccount, sealedFields, urlFields } from '../config/accounts.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { createRoster, idOf, type Place, type Roster, type Served } from '../core/roster.ts';
 import type { Components } from './components.ts';
@@ -103,7 +103,7 @@ export function createUnderstanding(
         return { faults: ['the environment or a file defines an account of that name'] };
       if (!isChannel(channel)) return { faults: ['there is no such channel'] };
       const read = readRuntimeAccount({ channel, name, fields }, config);
-      const found = literalFaults(fields, rules);
+      const found = literalFaults(fields, { ...rules, urls: urlFields[channel] });
       return found.length === 0 ? read : { faults: [...('faults' in read ? read.faults : []), ...found] };
     },
   };

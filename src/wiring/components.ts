@@ -1,16 +1,16 @@
 import type { Redis } from 'ioredis';
 import { type ComponentTypings, createComponentTypings, modeOf } from '../accounts/component-typing.ts';
 import type { KeySeal } from '../accounts/record.ts';
-import type { Config, Skipped } from '../config/index.ts';
+import type { Component, Config, Skipped } from '../config/index.ts';
 import type { KeptToken } from '../control/components.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Clock, KeptSecrets, Log, Seal, SharedCache } from '../core/ports.ts';
-import { authorizerName, behindOf, type Place, type Served } from '../core/roster.ts';
+import { authorizerName, behindOf, fillAppId, type Place, type Served } from '../core/roster.ts';
 import type { Connections } from '../redis/connect.ts';
 import { createKeptSecrets } from '../redis/shared.ts';
 import { type Accounts, readSwitchedOff } from '../typing/learned.ts';
-import { authorizerOf, isByItself, type WechatComponent } from '../wechat/component/component.ts';
+import { isByItself } from '../wechat/component/component.ts';
 import type { News } from '../wechat/component/events.ts';
 import { createLiveComponent, type LiveComponent } from '../wechat/component/live.ts';
 import { sealComponentAnew, type SealingDeps } from '../wechat/component/secrets.ts';
@@ -153,13 +153,10 @@ interface ComponentsOptions {
 /** The vendor's own service (ms); WeChat has hung up by then. */
 const forwardMs = 10_000;
 
-type LiveEntry = { component: WechatComponent; live: LiveComponent };
+type LiveEntry = { component: Component; live: LiveComponent };
 
 /** The platform as this process serves it, or why it cannot. */
-function openComponent(
-  component: WechatComponent,
-  options: ComponentsOptions,
-): LiveComponent | { reason: string } {
+function openComponent(component: Component, options: ComponentsOptions): LiveComponent | { reason: string } {
   const { clients, clock, cache, log, observe, seal, typings, told } = options;
   const { mode = 'continuous' } = component.template.rules;
   try {
@@ -186,7 +183,7 @@ function make(
   { config, clients }: ComponentsOptions,
 ): Served {
   const { send } = clients.bot;
-  const { apiBase, forwardUrl } = component;
+  const { apiBase, forwardUrl, template } = component;
   if (appId === null) {
     // To hear of an authorization twice does no harm; not to hear of it does.
     const vendor = { mode: 'job', timeoutMs: forwardMs, retry: 'always', concurrency: null, send } as const;
@@ -196,7 +193,9 @@ function make(
       bot: forwardUrl === null ? null : { url: forwardUrl, ...vendor },
     };
   }
-  return serveBy(authorizerOf(component, appId), config, { platform: live.authorizer(appId, proved), send });
+  const botUrl = template.botUrl === null ? null : fillAppId(template.botUrl, appId);
+  const account = { ...template, apiBase, botUrl };
+  return serveBy(account, config, { platform: live.authorizer(appId, proved), send });
 }
 
 interface OpenOptions extends Omit<ComponentsOptions, 'kept' | 'seal' | 'typings' | 'told' | 'config'> {

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { createDirectory } from '../accounts/put.ts';
 import { urlFaults } from '../accounts/urls.ts';
 import type { Account, Skipped } from '../config/index.ts';
-import { describeAccount, runtimeFields, secretFields } from '../config/runtime.ts';
+import { describeAccount, runtimeFields, secretFields, urlFields } from '../config/accounts.ts';
 import {
   authorizerRoutes,
   componentRoutes,
@@ -54,6 +54,7 @@ export function openControl(parts: Parts, { events, store, skipped }: ControlPar
 
 function createAccountRegister(parts: Parts, skipped: readonly Skipped[]): AccountRegister {
   const { config, clock } = parts;
+  const { allowPrivateUrls: allowPrivate } = config;
   const { records, store, understanding, isConfigured } = parts.served;
   const directory = createDirectory({
     ...understanding,
@@ -62,7 +63,8 @@ function createAccountRegister(parts: Parts, skipped: readonly Skipped[]): Accou
     clock,
     isConfigured,
     keptOf: ({ channel }) => (isChannel(channel) ? secretFields[channel] : []),
-    urlFaults: (fields) => urlFaults(fields, { allowPrivate: config.allowPrivateUrls, resolve }),
+    urlFaults: async ({ channel }, fields) =>
+      isChannel(channel) ? urlFaults(fields, { urls: urlFields[channel], allowPrivate, resolve }) : [],
   });
   const list = async (): Promise<AccountView[]> => {
     await records.follow();

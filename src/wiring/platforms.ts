@@ -115,9 +115,12 @@ export function createServing(deps: ServingDeps): Serving {
   };
 }
 
+/** What an account, or a template of accounts, says of its bot. */
+type BotSettings = Pick<Account, 'apiBase' | 'botUrl' | 'botMode' | 'replyConcurrency'>;
+
 /** The account with its bot, as a process serves it. */
 export function serveBy(
-  account: Account,
+  account: BotSettings,
   { botTimeoutMs: timeoutMs, botRetry: retry }: Pick<Config, 'botTimeoutMs' | 'botRetry'>,
   { platform, send }: { platform: Platform; send: Send },
 ): Served {

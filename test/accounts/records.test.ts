@@ -59,7 +59,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       records,
       clock,
       keptOf: () => ['token', 'appSecret'],
-      urlFaults: async ({ botUrl }) => (botUrl === 'http://inside/' ? ['botUrl leads inside'] : []),
+      urlFaults: async (_, { botUrl }) => (botUrl === 'http://inside/' ? ['botUrl leads inside'] : []),
       isConfigured: ({ account }) => account === configured,
     });
     const known = () =>

@@ -10,8 +10,9 @@ const names: Record<string, string[]> = {
   localhost: ['::1', '127.0.0.1'],
 };
 const resolve = async (name: string): Promise<string[]> => names[name] ?? [];
+const urls = ['botUrl', 'apiBase', 'accessTokenUrl'];
 const judge = (fields: object, allowPrivate = false): Promise<string[]> =>
-  urlFaults({ ...fields }, { allowPrivate, resolve });
+  urlFaults({ ...fields }, { urls, allowPrivate, resolve });
 
 describe('a URL that is set at run time', () => {
   test.each([
@@ -72,7 +73,7 @@ test('every field that is a URL is looked at, and all faults are named', async (
 test('without a resolver only those that name an address are judged', () => {
   const judged = literalFaults(
     { botUrl: 'http://localhost/', apiBase: 'http://10.1.2.3', accessTokenUrl: 7 },
-    { allowPrivate: false },
+    { urls, allowPrivate: false },
   );
   expect(judged).toEqual([expect.stringContaining('apiBase')]);
 });

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { closeFields, createSeal, writeRecord } from '../../src/accounts/record.ts';
 import { createRecordStore } from '../../src/accounts/records.ts';
-import { sealedFields } from '../../src/config/runtime.ts';
+import { sealedFields } from '../../src/config/accounts.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 import { openScene, serve, visit } from './scene.ts';
 

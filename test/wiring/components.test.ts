@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { loadConfig } from '../../src/config/index.ts';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { createComponents } from '../../src/wiring/components.ts';
 import { recordLog } from '../support/log.ts';
@@ -6,11 +7,28 @@ import { testSeal } from '../support/seal.ts';
 import { fakeKept, vendor } from '../wechat/component/scene.ts';
 import { fakeCache, fakeClock, scriptedSend } from '../wechat/fakes.ts';
 
+/** The vendor as the configuration makes it, with a bot. */
+function configure(over: Partial<typeof vendor>) {
+  const environment = {
+    WECHAT_COMPONENT_APP_ID: vendor.appId,
+    WECHAT_COMPONENT_APP_SECRET: 'component-secret',
+    WECHAT_COMPONENT_TOKEN: 'AAAAA',
+    WECHAT_COMPONENT_ENCODING_AES_KEY: vendor.encodingAesKeys[0],
+    WECHAT_COMPONENT_BOT_URL: 'http://127.0.0.1:9/{appid}',
+  };
+  const { components } = loadConfig(environment, () => null).config;
+  return components.map(({ template }) => ({ ...vendor, ...over, template }));
+}
+
 function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSeal> | null = testSeal()) {
   const clock = fakeClock();
   const client = { send: scriptedSend(), close: () => {} };
   return createComponents({
-    config: { components: [{ ...vendor, ...over }], botTimeoutMs: 1_000, botRetry: 'safe' },
+    config: {
+      components: configure(over),
+      botTimeoutMs: 1_000,
+      botRetry: 'safe',
+    },
     clients: { typing: client, messages: client, bot: client },
     clock,
     cache: fakeCache(clock),

@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createGate, startBot } from '../http/wire.ts';
 import { type Account, loadConfig } from '../../src/config/index.ts';
-import { readRuntimeAccount } from '../../src/config/runtime.ts';
+import { readRuntimeAccount } from '../../src/config/accounts.ts';
 import type { Served } from '../../src/core/roster.ts';
 import { asNoAnswer, NoAnswer } from '../../src/core/wire.ts';
 import { ADDRESS_REFUSED } from '../../src/http/confine.ts';
@@ -109,6 +109,13 @@ test('an account that files or the environment define reaches this machine: the 
   const answer = await callBot(served, bot.url);
   expect(answer).not.toBeInstanceOf(NoAnswer);
   expect(answer).toBe(200);
+});
+
+test('an account’s own limit of calls under way is its bot’s', () => {
+  const account = accountOf('http://bot');
+  const serving = openServing();
+  expect(serving.configured(account).bot?.concurrency).toBeNull();
+  expect(serving.configured({ ...account, replyConcurrency: 4 }).bot?.concurrency).toBe(4);
 });
 
 test('hundreds of calls of one account that hang do not hold up another account’s to the same host', async () => {

@@ -28,19 +28,19 @@ export interface WechatComponent {
   template: AuthorizerTemplate;
 }
 
-/** What every authorizer inherits; `botUrl` may hold `{appid}`. */
-export type AuthorizerTemplate = Pick<
+/** What every authorizer inherits: all of an account but its identity. */
+export type AuthorizerTemplate = Omit<
   WechatAccount,
-  | 'kind'
-  | 'typingPath'
-  | 'botUrl'
-  | 'botMode'
-  | 'replyConcurrency'
-  | 'afterAck'
-  | 'starts'
-  | 'interim'
-  | 'customSend'
-  | 'rules'
+  | 'channel'
+  | 'name'
+  | 'appId'
+  | 'appSecret'
+  | 'tokens'
+  | 'encodingAesKeys'
+  | 'component'
+  | 'accessTokenUrl'
+  | 'accessTokenAuthorization'
+  | 'apiBase'
 >;
 
 /** Whether it refreshes tokens by itself. */
@@ -51,7 +51,6 @@ export function isByItself({ authorizerTokenUrl }: WechatComponent): boolean {
 /** One authorizer as an account: the component's keys, the template's settings. */
 export function authorizerOf(component: WechatComponent, appId: string): WechatAccount {
   const { template, authorizerTokenUrl, authorizerTokenAuthorization: authorization } = component;
-  const { botUrl } = template;
   return {
     channel: 'wechat',
     name: authorizerName(component.name, appId),
@@ -65,6 +64,5 @@ export function authorizerOf(component: WechatComponent, appId: string): WechatA
     ...(authorization === null ? {} : { accessTokenAuthorization: authorization }),
     ...template,
     kind: component.minis.includes(appId) ? 'mini' : template.kind,
-    botUrl: botUrl === null ? null : fillAppId(botUrl, appId),
   };
 }

@@ -21,9 +21,6 @@ export const vendor: WechatComponent = {
   template: {
     kind: 'official',
     typingPath: null,
-    botUrl: 'http://127.0.0.1:9/{appid}',
-    botMode: 'job',
-    replyConcurrency: null,
     afterAck: 'auto',
     starts: {},
     interim: null,
