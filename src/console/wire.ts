@@ -188,7 +188,7 @@ export interface FailedJobs {
 }
 
 export interface Source {
-  clock: Pick<Clock, 'now'>;
+  clock: Clock;
   log: Log;
   roster: Roster;
   /** At most `most` open conversations; learns what other processes know of the accounts, too. */

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createDirectory } from '../../src/accounts/put.ts';
 import { type All, createSeal, type Fields } from '../../src/accounts/record.ts';
 import { createRecords, createRecordStore } from '../../src/accounts/records.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { handClock } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 interface Account {

@@ -1,6 +1,5 @@
 /** The web application between real connections and object literals of its narrow ports. */
 import { createServer } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
 import { envelope, account as nxcloudAccount, textMessage } from '../nxcloud/fakes.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
@@ -18,6 +17,7 @@ import { createDirect, type Direct } from '../../src/replies/direct.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
+import { handClock, noon, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import {
   adapterDeps,
@@ -76,36 +76,7 @@ export function createJournal() {
 
 export type Journal = ReturnType<typeof createJournal>;
 
-export const clock: Clock = {
-  now: () => 1_700_000_000_000,
-  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
-};
-
-export interface StepClock extends Clock {
-  /** Time passes by this only. */
-  pass(ms: number): void;
-  /** What is slept, in ms; only a sleep of at most `endsBy` ends. */
-  slept: number[];
-}
-
-export function stepClock({ endsBy = 0 } = {}): StepClock {
-  let time = clock.now();
-  const slept: number[] = [];
-  return {
-    slept,
-    now: () => time,
-    pass: (ms) => {
-      time += ms;
-    },
-    sleep: (ms) => {
-      slept.push(ms);
-      return ms <= endsBy ? Promise.resolve() : new Promise(() => {});
-    },
-  };
-}
-
-/** The bot's pauses between tries, without the waiting. */
-const hasty: Clock = { now: clock.now, sleep: () => Promise.resolve() };
+export const clock = handClock(noon, realSleep);
 
 export const bot: ServedBot = {
   url: 'http://bot.test/hook?own=1',
@@ -183,7 +154,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const deliveries = deliveriesOf(journal, options.deliveries);
   const made = createHolds('web-1', deliveries);
   const holds = options.holds?.(made) ?? made;
-  const direct = createDirect({ send, clock: hasty, log });
+  const direct = createDirect({ send, clock: handClock(), log });
   const deps: WebDeps = {
     intake: intakeOf(journal, options.intake),
     deliveries,

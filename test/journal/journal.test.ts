@@ -5,8 +5,8 @@ import { createJournal, type Journal } from '../../src/journal/journal.ts';
 import { createJournalReader, type JournalReader, workLimit } from '../../src/journal/reader.ts';
 import { readRecord, writeRecord } from '../../src/journal/record.ts';
 import { keys } from '../../src/redis/script.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { handClock } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 const day = 24 * 60 * 60_000;

@@ -3,6 +3,7 @@ import type { Finding } from '../../src/core/platform.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloudExaminer } from '../../src/nxcloud/check.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { account, answer, createScene, start } from './fakes.ts';
 
@@ -17,7 +18,7 @@ function sceneOf(body: unknown, { over = {}, date }: { over?: Partial<NxcloudAcc
     if (body instanceof Error) throw body;
     return answer(body, 200, headers);
   };
-  const clock = { now: () => start, sleep: () => Promise.resolve() };
+  const clock = handClock(start);
   const examiner = createNxcloudExaminer({ ...account, ...over }, { send, clock, log: recordLog() });
   return { examiner, requests };
 }

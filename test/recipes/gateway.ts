@@ -10,8 +10,9 @@ import { isFromHere } from '../../src/http/guard.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import type { Simulator } from '../../src/simulator/index.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { adapterDeps, fakeClock, scriptedSend, account as wechatAccount } from '../wechat/fakes.ts';
+import { adapterDeps, scriptedSend, account as wechatAccount } from '../wechat/fakes.ts';
 
 export interface Gateway {
   /** What stands for `http://127.0.0.1:3000` of the recipes. */
@@ -30,7 +31,7 @@ export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gatew
   const log = recordLog();
   const onWechat = createWechat({ ...wechatAccount, name: 'default' }, adapterDeps(scriptedSend()));
   const account = { ...nxcloudAccount, name: 'default' };
-  const onNxcloud = createNxcloud(account, { typing: scriptedSend(), clock: fakeClock(), log });
+  const onNxcloud = createNxcloud(account, { typing: scriptedSend(), clock: handClock(), log });
   const gateway = createGateway({
     access: { by: 'place', admits: isFromHere },
     accountOf: ({ channel }) =>

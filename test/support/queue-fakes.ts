@@ -7,7 +7,6 @@ import type {
   Platform,
   Target,
 } from '../../src/core/platform.ts';
-import type { Clock } from '../../src/core/ports.ts';
 import type { Place } from '../../src/core/roster.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import type { Event } from '../../src/core/state.ts';
@@ -15,28 +14,6 @@ import type { Answer } from '../../src/core/wire.ts';
 import type { EventQueue } from '../../src/typing/events.ts';
 import type { Shares } from '../../src/typing/shares.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';
-
-export interface HandClock extends Clock {
-  set(at: number): void;
-  /** Everything that was slept, in ms. */
-  slept: number[];
-}
-
-/** A clock that moves by hand; sleeping takes no time. */
-export function handClock(start = 1_700_000_000_000): HandClock {
-  let time = start;
-  const slept: number[] = [];
-  return {
-    slept,
-    now: () => time,
-    set: (at) => {
-      time = at;
-    },
-    sleep: async (ms) => {
-      slept.push(ms);
-    },
-  };
-}
 
 export interface RecordedEvents extends EventQueue {
   /** `user: event`, in order. */

@@ -5,12 +5,11 @@ import { createAccounts } from '../../src/typing/learned.ts';
 import { createPerform, type PerformDeps } from '../../src/typing/perform.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import {
   atMost,
   deferred,
-  handClock,
-  type HandClock,
   newConversation,
   type RecordedEvents,
   recordEvents,

@@ -3,6 +3,7 @@ import type { Clock, Log, SharedCache } from '../../src/core/ports.ts';
 import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { sign } from '../../src/wechat/receive.ts';
+import { handClock } from '../support/clock.ts';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -26,21 +27,6 @@ export const account: WechatAccount = {
   customSend: { kfAccount: null, isAiMessage: false },
   rules: {},
 };
-
-/** Time moves only by sleeping, and by hand. */
-export function fakeClock(start = 1_700_000_000_000): Clock & { advance(ms: number): void } {
-  let now = start;
-  return {
-    now: () => now,
-    advance(ms) {
-      now += ms;
-    },
-    async sleep(ms) {
-      now += ms;
-      await Promise.resolve();
-    },
-  };
-}
 
 /** A cache of one process; `down` makes every member reject. */
 export function fakeCache(clock: Clock): SharedCache & { down: boolean; entries: Map<string, string> } {
@@ -114,7 +100,7 @@ export function scriptedSend(...script: Scripted[]): Send & { requests: Outbound
 export const granted = (token: string, seconds = 7200) => ({ access_token: token, expires_in: seconds });
 
 export function adapterDeps(typing: Send, send: Send = scriptedSend(granted('T1'))) {
-  const clock = fakeClock();
+  const clock = handClock();
   return { typing, send, clock, cache: fakeCache(clock), log: fakeLog() };
 }
 

@@ -3,22 +3,14 @@ import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { createAccessTokens } from '../../src/wechat/token.ts';
-import {
-  account,
-  adapterDeps,
-  answerOf,
-  fakeCache,
-  fakeClock,
-  fakeLog,
-  granted,
-  scriptedSend,
-} from './fakes.ts';
+import { account, adapterDeps, answerOf, fakeCache, fakeLog, granted, scriptedSend } from './fakes.ts';
+import { handClock } from '../support/clock.ts';
 
 const target = { user: 'OPENID', messageId: null };
 
 /** As many processes as wanted on one clock and cache. */
 function processes(send: Send, over: Partial<WechatAccount> = {}) {
-  const clock = fakeClock();
+  const clock = handClock();
   const cache = fakeCache(clock);
   const log = fakeLog();
   const start = () => createAccessTokens({ ...account, ...over }, { send, clock, cache, log });
@@ -79,9 +71,9 @@ describe('an access token', () => {
     const { start, clock } = processes(send);
     const tokens = start();
     await tokens.get();
-    clock.advance(6_899_000);
+    clock.pass(6_899_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(2000);
+    clock.pass(2000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
     expect(send.requests).toHaveLength(2);
   });
@@ -91,9 +83,9 @@ describe('an access token', () => {
     const { start, clock } = processes(send);
     const tokens = start();
     await tokens.get();
-    clock.advance(59_000);
+    clock.pass(59_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(2000);
+    clock.pass(2000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
   });
 
@@ -106,7 +98,7 @@ describe('an access token', () => {
     await two.drop('T1');
     await two.get();
     expect(await one.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(60_000);
+    clock.pass(60_000);
     expect(await one.get()).toEqual({ is: 'token', token: 'T2' });
     expect(send.requests).toHaveLength(2);
   });
@@ -130,9 +122,9 @@ describe('an access token', () => {
     cache.down = true;
     const tokens = start();
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(3_600_000);
+    clock.pass(3_600_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(3_300_000);
+    clock.pass(3_300_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
     await tokens.drop('T1');
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
@@ -162,7 +154,7 @@ describe('an access token', () => {
     const tokens = start();
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
     expect(send.requests[0]).toMatchObject({ method: 'GET', url: 'https://tokens.example/wx', body: null });
-    clock.advance(60_000);
+    clock.pass(60_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
   });
 

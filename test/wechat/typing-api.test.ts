@@ -89,7 +89,7 @@ describe('the typing call', () => {
   test('is not tried again when the first try has used up the time', async () => {
     const deps = adapterDeps(
       scriptedSend(() => {
-        deps.clock.advance(2900);
+        deps.clock.pass(2900);
         throw refused();
       }),
     );
@@ -102,7 +102,7 @@ describe('the typing call', () => {
   test('is not begun when getting a token took until the caller gave up', async () => {
     const typing = scriptedSend(ok);
     const { platform, deps } = adapter(typing, { rules: { callLimit: 1000 } }, async () => {
-      deps.clock.advance(1000);
+      deps.clock.pass(1000);
       return answerOf(granted('T1'));
     });
     expect(await platform.show(target)).toMatchObject({ is: 'lost', begun: false });

@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { createComponents } from '../../src/wiring/components.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { testSeal } from '../support/seal.ts';
 import { fakeKept, vendor } from '../wechat/component/scene.ts';
-import { fakeCache, fakeClock, scriptedSend } from '../wechat/fakes.ts';
+import { fakeCache, scriptedSend } from '../wechat/fakes.ts';
 
 function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSeal> | null = testSeal()) {
-  const clock = fakeClock();
+  const clock = handClock();
   const client = { send: scriptedSend(), close: () => {} };
   return createComponents({
     config: { components: [{ ...vendor, ...over }], botTimeoutMs: 1_000, botRetry: 'safe' },

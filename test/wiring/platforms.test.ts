@@ -9,8 +9,8 @@ import { asNoAnswer, NoAnswer } from '../../src/core/wire.ts';
 import { ADDRESS_REFUSED } from '../../src/http/confine.ts';
 import { createClients, createServing } from '../../src/wiring/platforms.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { handClock } from '../support/queue-fakes.ts';
 
 const noCache = {
   get: async () => null,

@@ -16,6 +16,7 @@ import { queueNames, type ReplyJob, type TypingJob } from '../../src/typing/jobs
 import { createAccounts } from '../../src/typing/learned.ts';
 import { createStore } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
+import { machineClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import {
   answerOf,
@@ -36,7 +37,7 @@ let events: EventQueue;
 const due: number[] = [];
 const releases: (() => Promise<unknown>)[] = [];
 
-const clock: Clock = { now: () => Date.now(), sleep: async () => {} };
+const clock = machineClock;
 const alarm = {
   at: (time: number) => {
     due.push(time);

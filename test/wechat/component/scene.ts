@@ -1,9 +1,10 @@
 /** A third-party platform in one process, with what it is given by hand. */
-import { fakeCache, fakeClock, fakeLog, scriptedSend } from '../fakes.ts';
+import { fakeCache, fakeLog, scriptedSend } from '../fakes.ts';
 import type { KeptSecrets, Seal } from '../../../src/core/ports.ts';
 import type { WechatComponent } from '../../../src/wechat/component/component.ts';
 import { createComponentSecrets } from '../../../src/wechat/component/secrets.ts';
 import { createComponentTokens } from '../../../src/wechat/component/tokens.ts';
+import { handClock } from '../../support/clock.ts';
 
 export const shop = 'wx1111111111111111';
 
@@ -67,7 +68,7 @@ export function fakeKept(): KeptSecrets & { entries: Map<string, string>; down: 
 }
 
 export function tokenScene(send: ReturnType<typeof scriptedSend>) {
-  const [clock, log, kept] = [fakeClock(), fakeLog(), fakeKept()];
+  const [clock, log, kept] = [handClock(), fakeLog(), fakeKept()];
   const cache = fakeCache(clock);
   const secrets = createComponentSecrets(vendor.appId, { kept, seal: plainSeal, now: clock.now });
   /** As another process has it. */

@@ -1,10 +1,11 @@
 /** A change of ACCOUNTS_KEY, as a third-party platform's secrets live through it. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { fakeCache, fakeClock, fakeLog, scriptedSend } from '../fakes.ts';
+import { fakeCache, fakeLog, scriptedSend } from '../fakes.ts';
 import { createSeal } from '../../../src/accounts/record.ts';
 import { createComponentSecrets, sealComponentAnew } from '../../../src/wechat/component/secrets.ts';
 import { createComponentTokens } from '../../../src/wechat/component/tokens.ts';
+import { handClock } from '../../support/clock.ts';
 import { recordLog } from '../../support/log.ts';
 import { fakeKept, shop, vendor } from './scene.ts';
 
@@ -13,7 +14,7 @@ const present = Buffer.alloc(32, 2);
 const at = 1_700_000_000_000;
 
 function scene() {
-  const [clock, kept, log] = [fakeClock(), fakeKept(), recordLog()];
+  const [clock, kept, log] = [handClock(), fakeKept(), recordLog()];
   const cache = fakeCache(clock);
   const by = (...keys: [Buffer, ...Buffer[]]) => {
     const seal = createSeal({ keys, random: randomBytes });

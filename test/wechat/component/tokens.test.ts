@@ -137,7 +137,7 @@ describe('the access token of an account behind a component', () => {
       is: 'no-credentials',
       remedy: expect.stringContaining('component_verify_ticket') as string,
     });
-    clock.advance(13 * 3_600_000);
+    clock.pass(13 * 3_600_000);
     await secrets.keepTicket({ secret: 'OLD', at });
     expect(await secrets.ticket()).toBeNull();
     expect(send.requests).toEqual([]);
