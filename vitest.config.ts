@@ -72,7 +72,7 @@ export default defineConfig({
         isolate: false,
       }),
       project('redis', { of: redis, but: [...e2e, ...slow], maxWorkers: 6, groupOrder: 1, isolate: false }),
-      project('e2e', { of: e2e, but: [], maxWorkers: 5, groupOrder: 2, isolate: false }),
+      project('e2e', { of: e2e, but: [], maxWorkers: 4, groupOrder: 2, isolate: false }),
       project('slow', { of: slow, but: [], maxWorkers: 2, groupOrder: 3, isolate: true }),
     ],
   },
