@@ -58,10 +58,10 @@ function project(
 /** One after the other: what computes first, then what mostly waits, with more workers than cores. */
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // What is waited for comes when the machine has time for it.
-    expect: { poll: { timeout: 10_000, interval: 20 } },
+    expect: { poll: { timeout: 30_000, interval: 20 } },
     pool: 'threads',
     projects: [
       project('unit', {

@@ -9,7 +9,8 @@ import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { handClock, noon, realSleep } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { newConversation, scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
+import { newConversation } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

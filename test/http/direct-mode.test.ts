@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NoAnswer, type Answer } from '../../src/core/wire.ts';
 import type { Later } from '../../src/http/task.ts';
-import { xmlOf } from '../wechat/fakes.ts';
 import {
   createJournal,
   expectRelayed,
@@ -18,6 +17,7 @@ import {
 } from './scene.ts';
 import { createGate, linesOf } from './wire.ts';
 import { endingBy, handClock, noon } from '../support/clock.ts';
+import { xmlOf } from '../support/wechat.ts';
 
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const refused = (): Promise<Answer> => Promise.reject(new NoAnswer('ECONNREFUSED', { begun: false }));

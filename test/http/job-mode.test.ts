@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { xmlOf } from '../wechat/fakes.ts';
 import {
   createJournal,
   expectRelayed,
@@ -19,6 +18,7 @@ import {
 } from './scene.ts';
 import { createGate, linesOf } from './wire.ts';
 import { type HandClock, endingBy, handClock, noon } from '../support/clock.ts';
+import { xmlOf } from '../support/wechat.ts';
 
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const never = (): Promise<never> => new Promise(() => {});

@@ -1,7 +1,6 @@
 /** The web application between real connections and object literals of its narrow ports. */
 import { createServer } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
-import { envelope, account as nxcloudAccount, textMessage } from '../nxcloud/fakes.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { createRoster, type Place, type Served, type ServedBot } from '../../src/core/roster.ts';
@@ -17,16 +16,11 @@ import { createDirect, type Direct } from '../../src/replies/direct.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
+import { nxcloudAccount, wechatAccount } from '../support/accounts.ts';
 import { handClock, noon, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import {
-  adapterDeps,
-  answerOf,
-  granted,
-  scriptedSend,
-  account as wechatAccount,
-  xmlOf,
-} from '../wechat/fakes.ts';
+import { envelope, textMessage } from '../support/nxcloud.ts';
+import { adapterDeps, answerOf, granted, scriptedSend, xmlOf } from '../support/wechat.ts';
 import { call, type Call, gzipLooking, linesOf, listen, type UnderWay, utf8 } from './wire.ts';
 
 export type Entry =

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { envelope, textMessage } from '../nxcloud/fakes.ts';
-import { xmlOf } from '../wechat/fakes.ts';
 import { readFields } from '../../src/wechat/body.ts';
 import { growthOf, linear } from '../support/growth.ts';
+import { envelope, textMessage } from '../support/nxcloud.ts';
+import { xmlOf } from '../support/wechat.ts';
 import {
   bot,
   createJournal,

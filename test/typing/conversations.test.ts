@@ -16,7 +16,8 @@ import { createStore, type Store } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { atMost, type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/queue-fakes.ts';
+import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import { atMost } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

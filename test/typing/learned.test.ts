@@ -5,7 +5,7 @@ import { keys } from '../../src/redis/script.ts';
 import { type Accounts, createAccounts } from '../../src/typing/learned.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeText, fieldsOf, readFields, textOf } from '../../src/wechat/body.ts';
 import { growthOf, linear } from '../support/growth.ts';
-import { utf8 } from './fakes.ts';
+import { utf8 } from '../support/wechat.ts';
 
 const field = (text: string, name: string) => {
   const fields = readFields(text);

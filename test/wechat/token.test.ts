@@ -3,8 +3,10 @@ import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { createAccessTokens } from '../../src/wechat/token.ts';
-import { account, adapterDeps, answerOf, fakeCache, fakeLog, granted, scriptedSend } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
 import { handClock } from '../support/clock.ts';
+import { recordLog } from '../support/log.ts';
+import { adapterDeps, answerOf, fakeCache, granted, scriptedSend } from '../support/wechat.ts';
 
 const target = { user: 'OPENID', messageId: null };
 
@@ -12,7 +14,7 @@ const target = { user: 'OPENID', messageId: null };
 function processes(send: Send, over: Partial<WechatAccount> = {}) {
   const clock = handClock();
   const cache = fakeCache(clock);
-  const log = fakeLog();
+  const log = recordLog();
   const start = () => createAccessTokens({ ...account, ...over }, { send, clock, cache, log });
   return { clock, cache, log, start };
 }

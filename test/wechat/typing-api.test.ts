@@ -3,7 +3,8 @@ import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';
-import { account, adapterDeps, answerOf, granted, scriptedSend } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { adapterDeps, answerOf, granted, scriptedSend } from '../support/wechat.ts';
 
 const target = { user: 'OPENID', messageId: '1' };
 const ok = { errcode: 0, errmsg: 'ok' };

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { createComponents } from '../../src/wiring/components.ts';
+import { vendor } from '../support/accounts.ts';
 import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { testSeal } from '../support/seal.ts';
-import { fakeKept, vendor } from '../wechat/component/scene.ts';
-import { fakeCache, scriptedSend } from '../wechat/fakes.ts';
+import { fakeKept } from '../wechat/component/scene.ts';
+import { fakeCache, scriptedSend } from '../support/wechat.ts';
 
 function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSeal> | null = testSeal()) {
   const clock = handClock();

@@ -18,15 +18,8 @@ import { createStore } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { machineClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import {
-  answerOf,
-  atMost,
-  deferred,
-  newConversation,
-  recordEvents,
-  scriptedPlatform,
-  type ScriptedPlatform,
-} from '../support/queue-fakes.ts';
+import { scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import { answerOf, atMost, deferred, newConversation, recordEvents } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

@@ -1,29 +1,13 @@
+/** NXCloud by hand: its adapter between scripted answers, and its webhook's bodies. */
 import { expect } from 'vitest';
 import type { Answer, HeaderLines, OutboundRequest, RawPush } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
-import { handClock } from '../support/clock.ts';
-import { recordLog } from '../support/log.ts';
+import { nxcloudAccount } from './accounts.ts';
+import { handClock } from './clock.ts';
+import { recordLog } from './log.ts';
 
 export const start = 1_655_710_885_431;
-
-export const account: NxcloudAccount = {
-  channel: 'nxcloud',
-  name: 'sales',
-  accessKey: 'fme2na3kdi3ki',
-  accessSecrets: ['abciiiko2k3'],
-  appKey: 'xxx',
-  appId: null,
-  businessPhone: '8615800001795',
-  verifyCallbacks: 'auto',
-  apiBase: 'https://api2.nxcloud.com',
-  botUrl: null,
-  botMode: 'job',
-  replyConcurrency: null,
-  afterAck: 'auto',
-  starts: {},
-  rules: {},
-};
 
 export const wamid = 'wamid.HBgNODYxMzMyMDIzNzQ0NhUCABEYEjkzRjVGODY0OTJCQzM5QzQ1MgA=';
 
@@ -43,7 +27,7 @@ export function createScene(script: Step[] = [], overrides: Partial<NxcloudAccou
     clock.pass('takes' in step ? step.takes : 10);
     return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
   };
-  const platform = createNxcloud({ ...account, ...overrides }, { typing, clock, log });
+  const platform = createNxcloud({ ...nxcloudAccount, ...overrides }, { typing, clock, log });
   return { platform, requests, lines: log.lines };
 }
 
