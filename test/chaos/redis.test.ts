@@ -80,7 +80,7 @@ async function idle(): Promise<void> {
     );
     return counts.reduce((sum, count) => sum + count, 0);
   };
-  await expect.poll(open, { timeout: 15_000, interval: 100 }).toBe(0);
+  await expect.poll(open, { interval: 100 }).toBe(0);
   await Promise.all(queues.map((queue) => queue.close()));
   connection.disconnect();
 }

@@ -37,7 +37,7 @@ const failed = (browser: Browser): Promise<FailedJob[]> => ask(browser, 'failed'
 
 async function failOne({ simulator }: Stage, browser: Browser): Promise<FailedJob> {
   await simulator.wechat.push({ user, text: message });
-  await expect.poll(() => failed(browser), { timeout: 15_000 }).toHaveLength(1);
+  await expect.poll(() => failed(browser)).toHaveLength(1);
   return (await failed(browser))[0] as FailedJob;
 }
 

@@ -306,9 +306,7 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
       await queue.add('young', {}, { ...options, delay: 2100 });
       work(queue, () => Promise.reject(new Error('no')));
       await expect.poll(async () => (await queue.getFailed()).map(({ name }) => name)).toEqual(['old']);
-      await expect
-        .poll(async () => (await queue.getFailed()).map(({ name }) => name), { timeout: 5000 })
-        .toEqual(['young']);
+      await expect.poll(async () => (await queue.getFailed()).map(({ name }) => name)).toEqual(['young']);
     });
 
     test('every key of a queue is in one slot of a cluster', async () => {

@@ -187,9 +187,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(pushed.answered?.toString()).toBe('success');
     expect(log.lines.some(({ message }) => message.includes('lost to the user'))).toBe(true);
     await expect
-      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')), {
-        timeout: 12_000,
-      })
+      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')))
       .toBe(true);
   });
 
