@@ -1,11 +1,79 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
+/** keeptyping as it runs, in this process, on the embedded Redis or, with TEST_REDIS=private, on a redis-server. */
+const e2e = [
+  'test/e2e/**',
+  'test/console/console.test.ts',
+  'test/demo/{open,page}.test.ts',
+  'test/doctor/running.test.ts',
+  'test/recipes/webhook.test.ts',
+  'test/tracing/tracing.test.ts',
+  'test/wiring/metrics.test.ts',
+];
+
+/** What talks to a Redis, in this process. */
+const redis = [
+  'test/{bot-queue,contract,journal,redis,replies,typing,wiring}/**',
+  'test/accounts/records.test.ts',
+  'test/doctor/{doctor,records}.test.ts',
+  'test/gateway/watch.test.ts',
+];
+
+/** What needs other processes, or one of its own: `npm run test:all`. */
+const slow = [
+  'test/{browser,chaos}/**',
+  'test/client/{package,page,process}.test.ts',
+  'test/recipes/gateway.test.ts',
+  'test/redis/by-itself.test.ts',
+  'test/rules/lint.test.ts',
+  'test/tracing/unloaded.test.ts',
+];
+
+interface Part {
+  of: string[];
+  but: string[];
+  maxWorkers: number;
+  /** Of the projects, which run one after the other. */
+  groupOrder: number;
+  isolate: boolean;
+}
+
+function project(
+  name: string,
+  { of, but, maxWorkers, groupOrder, isolate }: Part,
+): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    test: {
+      name,
+      include: of.map((files) => files.replace(/\*\*$/, '**/*.test.ts')),
+      exclude: but,
+      maxWorkers,
+      isolate,
+      sequence: { groupOrder },
+    },
+  };
+}
+
+/** One after the other: what computes first, then what mostly waits, with more workers than cores. */
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // What is waited for comes when the machine has time for it.
-    expect: { poll: { timeout: 10_000, interval: 20 } },
+    expect: { poll: { timeout: 30_000, interval: 20 } },
+    pool: 'threads',
+    projects: [
+      project('unit', {
+        of: ['test/**'],
+        but: [...redis, ...e2e, ...slow],
+        maxWorkers: 2,
+        groupOrder: 0,
+        isolate: false,
+      }),
+      project('redis', { of: redis, but: [...e2e, ...slow], maxWorkers: 6, groupOrder: 1, isolate: false }),
+      project('e2e', { of: e2e, but: [], maxWorkers: 4, groupOrder: 2, isolate: false }),
+      project('slow', { of: slow, but: [], maxWorkers: 2, groupOrder: 3, isolate: true }),
+    ],
   },
 });

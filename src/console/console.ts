@@ -1,9 +1,9 @@
 /** The operator's console over HTTP: the page at `/console`, its files, and what it asks below `/console/api/`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { AfterHook } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
+import type { Clock } from '../core/ports.ts';
 import type { Guard } from '../http/guard.ts';
 import { type Handler, type Page, readJson, readPage, sendFile, sendJson } from '../pages/pages.ts';
 import type { Conversations } from '../typing/conversations.ts';
@@ -18,8 +18,8 @@ import {
   takeSession,
 } from './login.ts';
 import { type RouteAnswer, routeAt } from './routes.ts';
-import { createWatch, type ConsoleWatch } from './watch.ts';
-import type { FailedJobs, ConsoleSource } from './wire.ts';
+import { type ConsoleWatch, createWatch } from './watch.ts';
+import type { ConsoleSource, FailedJobs } from './wire.ts';
 
 export interface ConsoleOptions {
   /** Knows the control token where one is configured, and else this machine. */
@@ -248,12 +248,12 @@ const asSentence: ErrorRequestHandler = (_error, _request, response, _next) => {
  */
 export function readSeldom<Found>(
   read: () => Promise<Found>,
-  { clock, everyMs }: { clock: { now: () => number }; everyMs: number },
+  { clock, everyMs }: { clock: Clock; everyMs: number },
 ): () => Promise<Found> {
   let begunAt = -Infinity;
   let next: Promise<Found> | null = null;
   const readNext = async (): Promise<Found> => {
-    await delay(Math.min(everyMs, Math.max(0, begunAt + everyMs - clock.now())));
+    await clock.sleep(Math.min(everyMs, Math.max(0, begunAt + everyMs - clock.now())));
     begunAt = clock.now();
     next = null;
     return read();

@@ -36,24 +36,24 @@ interface Picture {
 export function createWatch(source: ConsoleSource): ConsoleWatch {
   const viewers = createViewers();
   const picture: Picture = { hour: createHour(), cursor: '', look: null, rows: noRows, overview: null };
-  let timer: NodeJS.Timeout | undefined;
+  const closing = new AbortController();
   let running = false;
-  let closed = false;
-  const tick = async (): Promise<void> => {
-    await look(source, picture, viewers);
-    running = viewers.count() > 0 && !closed;
-    if (running) timer = setTimeout(() => void tick(), every);
+  const run = async (): Promise<void> => {
+    running = true;
+    while (running) {
+      await look(source, picture, viewers);
+      running = viewers.count() > 0 && !closing.signal.aborted;
+      if (running) await source.clock.sleep(every, closing.signal).catch(() => (running = false));
+    }
   };
   return {
     open: (response, until) => {
-      if (closed || !viewers.join(response, until)) return false;
-      if (!running) void tick();
-      running = true;
+      if (closing.signal.aborted || !viewers.join(response, until)) return false;
+      if (!running) void run();
       return true;
     },
     close: () => {
-      closed = true;
-      clearTimeout(timer);
+      closing.abort();
       viewers.close();
     },
   };

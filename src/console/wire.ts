@@ -142,7 +142,7 @@ export interface FailedJobs {
 }
 
 export interface ConsoleSource {
-  clock: Pick<Clock, 'now'>;
+  clock: Clock;
   log: Log;
   roster: Roster;
   /** At most `most` open conversations; learns what other processes know of the accounts, too. */

@@ -4,9 +4,9 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createDirectory } from '../../src/accounts/put.ts';
 import { type All, createSeal, type Fields } from '../../src/accounts/record.ts';
-import { createRecords, createRecordStore } from '../../src/accounts/records.ts';
+import { createRecords, createRecordStore, type RecordStore } from '../../src/accounts/records.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { handClock } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 interface Account {
@@ -336,20 +336,10 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   });
 });
 
-test('while Redis is away what is known stays known, and the next look finds out', async () => {
-  let isAway = false;
-  const away = async <Value>(value: Value): Promise<Value> => {
-    if (isAway) throw new Error('away');
-    return value;
-  };
-  const hash = { 'wechat/shop': '{"v":1,"fields":{"appId":"wx1"},"secrets":{}}' };
-  const records = createRecords({
-    store: {
-      revision: () => away('1'),
-      all: () => away(hash),
-      of: () => away(null),
-      replace: () => away('replaced' as const),
-    },
+/** Records that make no account and hold no secret, over a store by hand. */
+const recordsOver = (store: RecordStore) =>
+  createRecords({
+    store,
     seal: null,
     clock: handClock(),
     log: recordLog(),
@@ -357,6 +347,20 @@ test('while Redis is away what is known stays known, and the next look finds out
     secretsOf: () => [],
     keepRemovedMs: 1_000,
     changed: () => {},
+  });
+
+test('while Redis is away what is known stays known, and the next look finds out', async () => {
+  let isAway = false;
+  const away = async <Value>(value: Value): Promise<Value> => {
+    if (isAway) throw new Error('away');
+    return value;
+  };
+  const hash = { 'wechat/shop': '{"v":1,"fields":{"appId":"wx1"},"secrets":{}}' };
+  const records = recordsOver({
+    revision: () => away('1'),
+    all: () => away(hash),
+    of: () => away(null),
+    replace: () => away('replaced' as const),
   });
   isAway = true;
   await expect(records.follow()).rejects.toThrow('away');
@@ -375,20 +379,11 @@ test('a look costs one command while nothing has changed', async () => {
     asked.push(what);
     return value;
   };
-  const records = createRecords({
-    store: {
-      revision: () => note('revision', 'a word'),
-      all: () => note('all', {}),
-      of: () => note('of', null),
-      replace: () => note('replace', 'replaced' as const),
-    },
-    seal: null,
-    clock: handClock(),
-    log: recordLog(),
-    read: (_, fields) => ({ account: fields }),
-    secretsOf: () => [],
-    keepRemovedMs: 1_000,
-    changed: () => {},
+  const records = recordsOver({
+    revision: () => note('revision', 'a word'),
+    all: () => note('all', {}),
+    of: () => note('of', null),
+    replace: () => note('replace', 'replaced' as const),
   });
   for (let n = 0; n < 3; n += 1) await records.follow();
   expect(asked).toEqual(['revision', 'all', 'revision', 'revision']);

@@ -3,7 +3,7 @@ import { createBotTurns } from '../../src/bot-queue/ends.ts';
 import type { Conversation } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { MessagePlace } from '../../src/replies/intake.ts';
-import { scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 
 const conversation = { channel: 'wechat', account: 'shop', user: 'oUser' } as const;
 const place: MessagePlace = { conversation, turn: 'oUser-17' };

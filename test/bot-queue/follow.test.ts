@@ -13,7 +13,7 @@ import { deferred } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 const kinds = await redisKinds();
-const poll = { interval: 5, timeout: 10_000 };
+const poll = { interval: 5 };
 const prefix = 'bull';
 const releases: (() => Promise<unknown>)[] = [];
 

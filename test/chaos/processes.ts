@@ -136,3 +136,20 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     },
   };
 }
+
+/** A worker beside a web that leaves the queues to it: one that has seen no worker at its start has taken them. */
+export async function openBoth(site: Site): Promise<{ web: Child; worker: Child }> {
+  const web = await site.web();
+  const worker = await site.worker();
+  const { wechat } = site.simulator;
+  const count = (text: string): number => web.output().split(text).length;
+  for (let n = 0; n < 100; n += 1) {
+    const warm = `oWarm_${n}`;
+    const pushed = wechat.push({ user: warm, text: 'warm' });
+    await wechat.phone(warm).next((mark) => mark.what === 'received');
+    await pushed;
+    const isLeft = count('runs the queues itself') === count('leaves the queues');
+    if (isLeft && worker.output().includes('turn ended')) return { web, worker };
+  }
+  throw new Error('The web never left the queues to the worker.');
+}

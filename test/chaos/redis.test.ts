@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
 import type { Mark } from '../../src/simulator/index.ts';
-import { openSite, type Site } from './processes.ts';
+import { openBoth, openSite, type Site } from './processes.ts';
 
 const binary = await findServer(process.env['PATH'] ?? '');
 const received = (mark: Mark): boolean => mark.what === 'received';
@@ -80,7 +80,7 @@ async function idle(): Promise<void> {
     );
     return counts.reduce((sum, count) => sum + count, 0);
   };
-  await expect.poll(open, { timeout: 15_000, interval: 100 }).toBe(0);
+  await expect.poll(open, { interval: 100 }).toBe(0);
   await Promise.all(queues.map((queue) => queue.close()));
   connection.disconnect();
 }
@@ -168,11 +168,11 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
 
   test('killed with a push waiting in it: after its restart the bot is called and the answer arrives', async () => {
     site = await openSite({ redisUrl: server.url, env: { HOLD_MS: '200' }, bot: { thinkMs: 600 } });
-    const web = await site.web();
-    const worker = await site.worker();
+    const { web, worker } = await openBoth(site);
+    const calls = site.bot.calls.length;
     const { wechat } = site.simulator;
     const pushed = wechat.push({ user: 'oUser_1', text: 'hi' });
-    await site.bot.call(1);
+    await site.bot.call(calls + 1);
     worker.signal('SIGKILL');
     await worker.exit;
     expect((await pushed).answered?.toString()).toBe('success');

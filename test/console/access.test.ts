@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { createGuard } from '../../src/http/guard.ts';
 import type { PageFile } from '../../src/pages/pages.ts';
 import { openBrowser } from './scene.ts';
+import { deferred } from '../support/queue-fakes.ts';
 import { serveConsole, type Served, token } from './served.ts';
 
 let served: Served | null = null;
@@ -234,9 +235,13 @@ test('the failed replies are read once for all the pages that ask at the same ti
     readings += 1;
     return [];
   };
-  const { url } = await start({ failed: { read, runAgain: async () => 'none' } });
+  const allAsk = deferred();
+  const failed = { read, runAgain: async () => 'none' as const };
+  const { url, server } = await start({ failed, sleep: () => allAsk.promise });
   const browser = openBrowser(url);
   await browser.logIn(token);
+  let asking = 0;
+  server.on('request', () => (asking += 1) === 20 && allAsk.resolve());
   const answers = await Promise.all(Array.from({ length: 20 }, () => browser.ask('GET', 'failed')));
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
   expect(readings).toBeLessThanOrEqual(2);

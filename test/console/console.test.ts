@@ -37,7 +37,7 @@ const failed = (browser: Browser): Promise<FailedJob[]> => ask(browser, 'failed'
 
 async function failOne({ simulator }: Stage, browser: Browser): Promise<FailedJob> {
   await simulator.wechat.push({ user, text: message });
-  await expect.poll(() => failed(browser), { timeout: 15_000 }).toHaveLength(1);
+  await expect.poll(() => failed(browser)).toHaveLength(1);
   return (await failed(browser))[0] as FailedJob;
 }
 
@@ -88,11 +88,10 @@ describe('live events', () => {
     const { stage, browser } = await start();
     const watched = await browser.watch();
     await expect.poll(() => watched.overviews.length).toBeGreaterThan(0);
-    const began = performance.now();
     await stage.webs[0]?.stop();
     await watched.ended;
-    // A server waits 6 s for what is still open.
-    expect(performance.now() - began).toBeLessThan(4_000);
+    // What is still open after 6 s is broken off by the server.
+    expect(watched.complete()).toBe(true);
   });
 
   test('say that Redis is away, and the control of a conversation does too', async () => {

@@ -17,6 +17,8 @@ export interface Watched {
   /** All that came, as it came. */
   text(): string;
   ended: Promise<void>;
+  /** It was ended as a stream should be; else its connection broke. */
+  complete(): boolean;
   /** Reads no more, and keeps the connection. */
   stall(): void;
   close(): void;
@@ -62,6 +64,7 @@ async function watch(url: string, cookie: string | null): Promise<Watched> {
     notices: [],
     text: () => text,
     ended: new Promise((resolve) => response.once('close', () => resolve())),
+    complete: () => response.complete,
     stall: () => void response.pause(),
     close: () => void response.destroy(),
   };

@@ -4,13 +4,15 @@ import type { AddressInfo } from 'node:net';
 import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
 import type { Look, ConsoleSource } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
+import type { Clock } from '../../src/core/ports.ts';
 import { createRoster } from '../../src/core/roster.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { viewOf } from '../../src/core/view.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
 import type { JournalRecord } from '../../src/journal/record.ts';
+import { handClock, type HandClock, noon, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import { handClock, type HandClock, scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 
 export const token = 'control-token-0123456789';
 
@@ -38,15 +40,20 @@ const platform = { ...scriptedPlatform(), account: 'shop' };
 const on = { offUntil: 0, offCode: 0, remedy: '' };
 const nothing: Look = { open: { count: 0, longest: [] }, queues: [], workerLives: true, journalFrom: null };
 
+/** A second of the console's is 20 ms of a test's. */
+const quickSleep: Clock['sleep'] = (ms, signal) => realSleep(ms / 50, signal);
+
 export async function serveConsole(
   options: Partial<ConsoleOptions> & {
     guarded?: Omit<GuardOptions, 'sawPrevious'>;
     mode?: 'off';
     accounts?: string[];
+    /** @default a fiftieth of the time */
+    sleep?: Clock['sleep'];
   } = {},
 ): Promise<Served> {
   const { mode = platform.rules.mode, guarded = { tokens: [token], open: 'never' } } = options;
-  const clock = handClock();
+  const clock = handClock(noon, options.sleep ?? quickSleep);
   const log = recordLog();
   const world: Served['world'] = { look: nothing, looks: 0, account: on, between: null };
   const records: JournalRecord[] = [];

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createAttempts, createSessions, isFromElsewhere, isFromPage } from '../../src/console/login.ts';
 import type { Caller } from '../../src/http/guard.ts';
-import { handClock } from '../support/queue-fakes.ts';
+import { handClock } from '../support/clock.ts';
 
 const token = 'control-token-0123456789';
 const hour = 60 * 60_000;

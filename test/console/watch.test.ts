@@ -174,8 +174,12 @@ describe('Redis', () => {
   });
 
   test('is asked once a second for everybody, and not at all when nobody looks', async () => {
-    const console = await start();
+    const asleep: (() => void)[] = [];
+    const passSecond = (): void => asleep.splice(0).forEach((wake) => wake());
+    const console = await start({ sleep: () => new Promise((wake) => void asleep.push(wake)) });
     const viewers = await Promise.all(Array.from({ length: 5 }, () => watchIt(console)));
+    await expect.poll(() => asleep.length).toBe(1);
+    passSecond();
     await expect.poll(() => viewers.every(({ overviews }) => overviews.length === 1)).toBe(true);
     expect(console.world.looks).toBeLessThanOrEqual(2);
     viewers.forEach((viewer) => viewer.close());
@@ -190,9 +194,10 @@ describe('Redis', () => {
         () => {
           const same = before === console.world.looks;
           before = console.world.looks;
+          passSecond();
           return same;
         },
-        { interval: 1_500 },
+        { interval: 100 },
       )
       .toBe(true);
     const again = await watchIt(console);

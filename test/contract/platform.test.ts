@@ -9,6 +9,7 @@ import type { RawPush } from '../../src/core/wire.ts';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import { type Fault, type Simulator, startSimulator } from '../../src/simulator/index.ts';
 import { type Clients, createClients, createPlatform } from '../../src/wiring/platforms.ts';
+import { machineClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 
 let simulator: Simulator;
@@ -24,9 +25,6 @@ const noCache = {
   unlock: () => Promise.reject(new Error('away')),
 };
 
-/** Time in which nothing has to be waited for, but a hang that runs into its limit. */
-const clock = { now: Date.now, sleep: () => Promise.resolve() };
-
 beforeAll(async () => {
   simulator = await startSimulator();
   // Pushes only make the phones' users known: what answers them matters to no test here.
@@ -38,7 +36,7 @@ beforeAll(async () => {
   simulator.nxcloud.connect(url);
   clients = createClients();
   const { config } = loadConfig(simulatedEnvironment(simulator, { url: 'http://127.0.0.1:9/' }));
-  const deps = { clients, clock, cache: noCache, log: recordLog() };
+  const deps = { clients, clock: machineClock, cache: noCache, log: recordLog() };
   platforms = Object.fromEntries(
     config.accounts.map((account) => [account.channel, createPlatform(account, deps)]),
   );

@@ -60,14 +60,13 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
   }
 
   /** Works off the queue and resolves with the names of its first jobs in the order of their turns. */
-  function firstJobs(queue: Queue, count: number): Promise<string[]> {
+  function firstJobs(queue: Queue, count: number, options: Partial<WorkerOptions> = {}): Promise<string[]> {
     const names: string[] = [];
-    return new Promise((resolve) => {
-      work(queue, async (job) => {
-        names.push(job.name);
-        if (names.length === count) resolve(names);
-      });
-    });
+    const take = (resolve: (names: string[]) => void) => async (job: Job) => {
+      names.push(job.name);
+      if (names.length === count) resolve(names);
+    };
+    return new Promise((resolve) => void work(queue, take(resolve), options));
   }
 
   describe('keys and scripts', () => {
@@ -79,7 +78,8 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
         if (typeof command !== 'function') throw new Error('no such command');
         return command.call(redis, 'state', 'timers', version, '{"is":"lit"}', 60_000, 1_700_000_000_123);
       };
-      const time = expect.closeTo(Date.now() / 1000, -1);
+      const since = Math.floor(Date.now() / 1000);
+      const time = expect.toSatisfy((seconds: number) => seconds >= since && seconds <= Date.now() / 1000);
       expect(await save(1)).toEqual([1, time, ['v', '2', 'state', '{"is":"lit"}'], 'lit']);
       expect(await save(1)).toEqual([0, '2']);
       expect(await redis.hgetall('state')).toEqual({ v: '2', state: '{"is":"lit"}' });
@@ -137,8 +137,10 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
     });
 
     test('TIME tells seconds and microseconds', async () => {
+      const since = Math.floor(Date.now() / 1000);
       const [seconds, microseconds] = await redis.time();
-      expect(Number(seconds)).toBeCloseTo(Date.now() / 1000, -1);
+      expect(Number(seconds)).toBeGreaterThanOrEqual(since);
+      expect(Number(seconds)).toBeLessThanOrEqual(Date.now() / 1000);
       expect(Number(microseconds)).toBeLessThan(1_000_000);
     });
   });
@@ -209,12 +211,12 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
 
     test('a delayed job fires when it is due and not before', async () => {
       const queue = newQueue();
-      const fired = firstJobs(queue, 1);
+      // A worker that were not woken would look again in a minute.
+      const fired = firstJobs(queue, 1, { drainDelay: 60 });
       const due = Date.now() + 150;
       await queue.add('wake', {}, { delay: 150 });
       expect(await fired).toEqual(['wake']);
       expect(Date.now()).toBeGreaterThanOrEqual(due - 2);
-      expect(Date.now()).toBeLessThan(due + 2000);
     });
 
     test('a delayed job is removed by its id and its deduplication with it', async () => {
@@ -304,9 +306,7 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
       await queue.add('young', {}, { ...options, delay: 2100 });
       work(queue, () => Promise.reject(new Error('no')));
       await expect.poll(async () => (await queue.getFailed()).map(({ name }) => name)).toEqual(['old']);
-      await expect
-        .poll(async () => (await queue.getFailed()).map(({ name }) => name), { timeout: 5000 })
-        .toEqual(['young']);
+      await expect.poll(async () => (await queue.getFailed()).map(({ name }) => name)).toEqual(['young']);
     });
 
     test('every key of a queue is in one slot of a cluster', async () => {

@@ -12,7 +12,7 @@ import { createApp, type Readiness } from '../../src/http/app.ts';
 import { createGuard, type GuardOptions } from '../../src/http/guard.ts';
 import type { Conversations } from '../../src/typing/conversations.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import { scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 
 export const token = 'control-token';
 export const user = '/conversations/wechat/shop/openid';

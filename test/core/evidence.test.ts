@@ -15,12 +15,11 @@ import {
   writes,
   type Scheduled,
 } from './scenario.ts';
-import { tables } from './tables.ts';
+import { tables, whatsappLine } from './tables.ts';
 
-const [{ rules: wechat }, { rules: whatsapp }] = tables;
+const [{ rules: wechat }] = tables;
 const renewing = { ...wechat, afterAck: 'renew' } as const;
 const wechatLine = (...events: Scheduled[]) => play({ rules: renewing, events });
-const whatsappLine = (...events: Scheduled[]) => play({ rules: whatsapp, events });
 
 /** The bot acknowledges at once and will send later. */
 const asks = (turn: string, second: number, judged = second): Scheduled[] => [

@@ -17,11 +17,9 @@ import {
   type Happening,
   type Scheduled,
 } from './scenario.ts';
-import { tables } from './tables.ts';
+import { tables, wechatLine, whatsappLine } from './tables.ts';
 
 const [{ rules: wechat }, { rules: whatsapp }] = tables;
-const wechatLine = (...events: Scheduled[]) => play({ rules: wechat, events });
-const whatsappLine = (...events: Scheduled[]) => play({ rules: whatsapp, events });
 const resumesBy = (by: Pause): Happening => ({ is: 'resumed', by });
 const resumes = resumesBy('control');
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createRoster, type Served } from '../../src/core/roster.ts';
-import { scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 
 const servedAs = (account: string): Served => ({
   platform: { ...scriptedPlatform(), account },

@@ -10,13 +10,10 @@ import {
   start,
   writes,
   type Happening,
-  type Scheduled,
 } from './scenario.ts';
-import { tables } from './tables.ts';
+import { tables, wechatLine, whatsappLine } from './tables.ts';
 
 const [{ rules: wechat }, { rules: whatsapp }] = tables;
-const wechatLine = (...events: Scheduled[]) => play({ rules: wechat, events });
-const whatsappLine = (...events: Scheduled[]) => play({ rules: whatsapp, events });
 
 const asked = (turn: string, second: number) => writes(turn, { sentAt: platformSecond(second) });
 

@@ -14,8 +14,6 @@ const env = {
   // The simulator and its bot run here.
   ALLOW_PRIVATE_URLS: '1',
 };
-/** What every web and worker has to follow within (ms). */
-const following = { timeout: 2_000 };
 
 type Method = 'get' | 'put' | 'delete';
 
@@ -77,12 +75,10 @@ describe('an account that is set at run time', () => {
       expect(await put(channel, 'shop')).toBe(201);
       const first = await push(channel, 'shop');
       expect(first.taken).toBe(true);
-      await expect.poll(async () => (await push(channel, 'shop', 1)).taken, following).toBe(true);
+      await expect.poll(async () => (await push(channel, 'shop', 1)).taken).toBe(true);
       await expect.poll(() => reached(stage, first.text)).toEqual(['/shop']);
       for (const { parts } of stage.workers)
-        await expect
-          .poll(() => parts.served.lasting.of({ channel, account: 'shop' }), following)
-          .not.toBeNull();
+        await expect.poll(() => parts.served.lasting.of({ channel, account: 'shop' })).not.toBeNull();
     }
   });
 
@@ -112,11 +108,11 @@ describe('an account that is set at run time', () => {
   test('is gone from every web within 2 s after its removal, as unknown', async () => {
     const { webs } = await open({ env, webs: 2, ...once });
     await put('nxcloud', 'shop');
-    await expect.poll(async () => (await push('nxcloud', 'shop', 1)).taken, following).toBe(true);
+    await expect.poll(async () => (await push('nxcloud', 'shop', 1)).taken).toBe(true);
     expect((await remove('nxcloud', 'shop')).status).toBe(204);
     for (const { url } of webs)
       await expect
-        .poll(async () => (await request(url).post('/webhooks/nxcloud/shop').send('{}')).status, following)
+        .poll(async () => (await request(url).post('/webhooks/nxcloud/shop').send('{}')).status)
         .toBe(404);
   });
 });
@@ -196,7 +192,7 @@ test('adding, changing and removing accounts under traffic loses nothing, and no
     for (const name of ['stays', 'changes']) {
       await put(channel, name);
       const there = () => stage.webs[1]?.parts.roster.of({ channel, account: name });
-      await expect.poll(there, following).not.toBeNull();
+      await expect.poll(there).not.toBeNull();
     }
   }
   const sent = await trafficDuring(comeAndGo);
@@ -374,7 +370,7 @@ test('a faulty record is named by the log, /readyz?verbose and the API, and stop
   const reason = expect.stringContaining('has a version that this release does not know');
   const ready = async (): Promise<unknown> =>
     (await request(webs[0]?.url ?? '').get('/readyz?verbose')).body.skipped;
-  await expect.poll(ready, following).toEqual([{ account: 'wechat/broken', reason }]);
+  await expect.poll(ready).toEqual([{ account: 'wechat/broken', reason }]);
   expect((await ask('get', '/accounts/wechat/broken')).body).toMatchObject({
     source: 'record',
     state: 'faulty',
@@ -407,7 +403,7 @@ test('one that can get no token is taken, with a line of the log for each change
   for (const _ of [1, 2]) await ask('put', '/accounts/wechat/shop', { appId: 'wx1', token: 't' });
   await put('nxcloud', 'shop');
   // The web, and the worker.
-  await expect.poll(warned, following).toBe(2);
+  await expect.poll(warned).toBe(2);
 });
 
 test('no secret is in any answer, line of the log or value in Redis', async () => {

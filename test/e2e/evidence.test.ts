@@ -21,7 +21,7 @@ function ends({ log }: Stage): string[] {
 }
 
 async function expectEnds(stage: Stage, ...by: string[]): Promise<void> {
-  await expect.poll(() => ends(stage), { timeout: 5_000 }).toEqual(by);
+  await expect.poll(() => ends(stage)).toEqual(by);
 }
 
 function seen(phone: Phone): string[] {
@@ -212,9 +212,7 @@ describe("the bot's own indicator, through the gateway", () => {
     await phone.next(is('typing-on'));
     expect(await type(stage, 'CancelTyping')).toBe(0);
     const cancelled = await phone.next(is('typing-off', 'cancelled'));
-    await expect
-      .poll(() => Date.now(), { timeout: 5_000 })
-      .toBeGreaterThan(cancelled.at + quick.wechat.lifetime);
+    await expect.poll(() => Date.now()).toBeGreaterThan(cancelled.at + quick.wechat.lifetime);
     expect(seen(phone)).toEqual(['sent', 'typing-on', 'off:cancelled']);
   });
 });

@@ -76,7 +76,7 @@ test('pushes that wait for a place reach their bot once each, when there is one'
   const { ill, illBot } = await openBeside({ thinkMs: 150 });
   write(ill);
   const answered = () => crowd.filter((user) => ill.wechat.phone(user).marks.some(is('received')));
-  await expect.poll(() => answered().length, { timeout: 20_000 }).toBe(crowd.length);
+  await expect.poll(() => answered().length).toBe(crowd.length);
   for (const user of crowd) expect(ill.wechat.phone(user).marks.filter(is('received'))).toHaveLength(1);
   await illBot.close();
 });

@@ -16,7 +16,7 @@ describe('Redis is away', () => {
     await simulator.wechat.push({ user: 'oSlow', text: 'hi' });
     expect(await simulator.wechat.phone('oSlow').next(received)).toMatchObject({ via: 'api' });
     await expect
-      .poll(async () => (await fetch(`${webs[0]?.url}/readyz`)).json(), { timeout: 5_000 })
+      .poll(async () => (await fetch(`${webs[0]?.url}/readyz`)).json())
       .toMatchObject({ status: 'ready', degraded: ['redis'] });
   });
 
@@ -46,9 +46,7 @@ describe('workers are away', () => {
     expect(await simulator.wechat.phone(user).next(received)).toMatchObject({ via: 'api' });
     await now().startWorker();
     await expect
-      .poll(() => log.lines.some(({ message }) => message.startsWith('A worker is alive')), {
-        timeout: 5_000,
-      })
+      .poll(() => log.lines.some(({ message }) => message.startsWith('A worker is alive')))
       .toBe(true);
     await simulator.wechat.push({ user: 'oSecond', text: 'hi' });
     await simulator.wechat.phone('oSecond').next(received);
@@ -85,9 +83,7 @@ describe('the send API fails', () => {
     const { simulator, log } = await open({ bot: { thinkMs: 500 } });
     simulator.wechat.faults.set('/cgi-bin/message/custom/send', { reset: true, carriedOut: true });
     await simulator.wechat.push({ user, text: 'hi' });
-    await expect
-      .poll(() => log.lines.some(({ message }) => message.includes('outcome unknown')), { timeout: 5_000 })
-      .toBe(true);
+    await expect.poll(() => log.lines.some(({ message }) => message.includes('outcome unknown'))).toBe(true);
     expect(simulator.wechat.calls.filter(({ path }) => path.endsWith('/send'))).toHaveLength(1);
     expect(simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
   });
@@ -97,9 +93,7 @@ describe('the send API fails', () => {
     simulator.wechat.faults.set('/cgi-bin/message/custom/send', { code: 45047 });
     await simulator.wechat.push({ user, text: 'hi' });
     await expect
-      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 45047')), {
-        timeout: 5_000,
-      })
+      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 45047')))
       .toBe(true);
     await simulator.wechat.phone(user).next((mark) => mark.what === 'typing-off');
     await expect.poll(() => simulator.wechat.phone(user).litAt(Date.now())).toBe(false);

@@ -187,9 +187,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(pushed.answered?.toString()).toBe('success');
     expect(log.lines.some(({ message }) => message.includes('lost to the user'))).toBe(true);
     await expect
-      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')), {
-        timeout: 12_000,
-      })
+      .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')))
       .toBe(true);
   });
 
@@ -208,7 +206,8 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { hang: true });
     const pushed = await simulator.wechat.push({ user, text: 'hi' });
     expect(await simulator.wechat.phone(user).next(is('received'))).toMatchObject({ via: 'passive' });
-    expect(pushed.deliveries[0]?.tookMs).toBeLessThan(800);
+    // WeChat has not given up waiting.
+    expect(pushed.deliveries.map(({ status }) => status)).toEqual([200]);
   });
 
   test('events that no bot answers reach the bot and start nothing', async () => {

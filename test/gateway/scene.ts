@@ -3,7 +3,6 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { type Connection, listen, startRaw } from '../http/wire.ts';
-import { createScene as createNxcloudScene } from '../nxcloud/fakes.ts';
 import type { Platform, Verdict } from '../../src/core/platform.ts';
 import { createGateway, type Gateway } from '../../src/gateway/gateway.ts';
 import type { GatewayAccess } from '../../src/gateway/route.ts';
@@ -11,8 +10,10 @@ import type { GatewayWatch, Sending } from '../../src/gateway/watch.ts';
 import { type AgentsOptions, createAgents } from '../../src/http/agents.ts';
 import { isFromHere } from '../../src/http/guard.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
 import { recordLog } from '../support/log.ts';
-import { account, adapterDeps, scriptedSend } from '../wechat/fakes.ts';
+import { createScene as createNxcloudScene } from '../support/nxcloud.ts';
+import { adapterDeps, scriptedSend } from '../support/wechat.ts';
 
 export type Told =
   | { is: 'sending'; account: string; user: string }

@@ -7,8 +7,10 @@ import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
 import { keys } from '../../src/redis/script.ts';
 import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
+import { handClock, noon, realSleep } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { newConversation, scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
+import { newConversation } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -22,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const start = 1_700_000_000_000;
+const start = noon;
 const accepted = { is: 'accepted', messageId: 'out' } as const;
 const turn = newTurn({ id: 'm', openedAt: start, sentAt: 0, phase: 'acknowledged' });
 const show: Call = { n: 1, kind: 'show', at: start, by: 'job', messageId: null, crossed: false };
@@ -30,7 +32,8 @@ const show: Call = { n: 1, kind: 'show', at: start, by: 'job', messageId: null, 
 function openWatch(changes: Partial<WatchOptions> = {}) {
   const told: { event: Event; release: string | undefined }[] = [];
   const log = recordLog();
-  let time = start;
+  // Real time is needed only by the limit, which each look at the state then races against.
+  const clock = handClock(start, realSleep);
   const watch = createWatch({
     blocks: createBlocks(redis),
     events: {
@@ -38,24 +41,13 @@ function openWatch(changes: Partial<WatchOptions> = {}) {
         told.push({ event, release: how?.release });
       },
     },
-    clock: {
-      now: () => time,
-      // Real time is needed only by the limit, which each look at the state then races against.
-      sleep: (ms, signal) =>
-        new Promise((resolve, reject) => {
-          const timer = setTimeout(resolve, ms);
-          signal?.addEventListener('abort', () => {
-            clearTimeout(timer);
-            reject(signal.reason);
-          });
-        }),
-    },
+    clock,
     log,
     later: { tell: away },
     reachesRedis: () => true,
     ...changes,
   });
-  return { watch, told, log, set: (at: number) => (time = at) };
+  return { watch, told, log, set: (at: number) => clock.set(at) };
 }
 
 const platformOf = (account: string) => ({ ...scriptedPlatform(), account });

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { NoAnswer, type Answer } from '../../src/core/wire.ts';
 import type { Later } from '../../src/http/task.ts';
-import { xmlOf } from '../wechat/fakes.ts';
 import {
   createJournal,
   expectRelayed,
@@ -11,13 +10,14 @@ import {
   pushNxcloud,
   pushWechat,
   signedPath,
-  stepClock,
   success,
   wechat,
   wechatText,
   type Scene,
 } from './scene.ts';
 import { createGate, linesOf } from './wire.ts';
+import { endingBy, handClock, noon } from '../support/clock.ts';
+import { xmlOf } from '../support/wechat.ts';
 
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const refused = (): Promise<Answer> => Promise.reject(new NoAnswer('ECONNREFUSED', { begun: false }));
@@ -144,7 +144,7 @@ describe('the hold counts from the arrival of the push on the direct way too', (
     [200, 100],
     [500, 0],
   ])('of 300 ms, %i of which Redis took, %i are left', async (took, left) => {
-    const time = stepClock({ endsBy: left });
+    const time = handClock(noon, endingBy(left));
     const enqueue = (): Promise<never> => {
       time.pass(took);
       return away();
@@ -161,7 +161,7 @@ describe('the hold counts from the arrival of the push on the direct way too', (
   });
 
   test('and no longer than that: the bot’s answer within it is relayed', async () => {
-    const time = stepClock({ endsBy: 299 });
+    const time = handClock(noon, endingBy(299));
     const answer = createGate<Answer>();
     const scene = await openScene({
       clock: time,
@@ -235,7 +235,7 @@ describe('a job that Redis may have taken all the same', () => {
   test('is taken up again when the bot fails, before the platform hears of the failure', async () => {
     const [resumed, added] = [createGate<boolean>(), createGate()];
     const later = { resume: () => resumed.passed, redeliver: () => added.passed };
-    const scene = await openScene({ ...lost, clock: stepClock(), later, send: refused });
+    const scene = await openScene({ ...lost, clock: handClock(noon, endingBy(0)), later, send: refused });
     const push = pushWechat(scene);
     expect(await scene.journal.when('resume')).toEqual({ is: 'resume', id });
     await scene.roundTrip();
@@ -269,7 +269,7 @@ describe('a job that Redis may have taken all the same', () => {
     ['taking it up', { resume: () => new Promise(() => {}) }],
     ['adding it', { redeliver: () => new Promise(() => {}) }],
   ])('delays the failure by 500 ms at most where Redis hangs at %s', async (_, later) => {
-    const time = stepClock({ endsBy: 500 });
+    const time = handClock(noon, endingBy(500));
     const scene = await openScene({ ...lost, clock: time, later, send: refused });
     expect((await pushWechat(scene).answer).status).toBe(502);
     expect(time.slept).toEqual([60_000, 500]);

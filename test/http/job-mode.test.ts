@@ -1,6 +1,5 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { xmlOf } from '../wechat/fakes.ts';
 import {
   createJournal,
   expectRelayed,
@@ -11,7 +10,6 @@ import {
   pushNxcloud,
   pushWechat,
   signedPath,
-  stepClock,
   success,
   wechat,
   wechatText,
@@ -19,6 +17,8 @@ import {
   type SceneOptions,
 } from './scene.ts';
 import { createGate, linesOf } from './wire.ts';
+import { type HandClock, endingBy, handClock, noon } from '../support/clock.ts';
+import { xmlOf } from '../support/wechat.ts';
 
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const never = (): Promise<never> => new Promise(() => {});
@@ -129,7 +129,7 @@ describe('a push costs one round trip to Redis', () => {
 });
 
 /** Redis takes so long for each push. */
-const slowFor = (ms: number, time: ReturnType<typeof stepClock>) => ({
+const slowFor = (ms: number, time: HandClock) => ({
   clock: time,
   intake: { enqueue: async () => time.pass(ms) },
 });
@@ -141,13 +141,13 @@ describe('the hold counts from the arrival of the push', () => {
     [300, 0],
     [5_000, 0],
   ])('of 300 ms, %i of which Redis took, %i are left', async (took, left) => {
-    const scene = await holding({ ...slowFor(took, stepClock()), holdMs: 300 });
+    const scene = await holding({ ...slowFor(took, handClock(noon, endingBy(0))), holdMs: 300 });
     expect(await pushWechat(scene).answer).toMatchObject(success);
     expect(scene.journal.of('wait')).toEqual([{ is: 'wait', limitMs: left }]);
   });
 
   test('an answer that is offered within what is left of it is written', async () => {
-    const time = stepClock();
+    const time = handClock(noon, endingBy(0));
     const scene = await holding({
       ...slowFor(59_000, time),
       holdMs: 60_000,

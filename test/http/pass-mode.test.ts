@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/core/wire.ts';
-import { xmlOf } from '../wechat/fakes.ts';
+import { xmlOf } from '../support/wechat.ts';
 import {
   bot as anyBot,
   nxcloud,

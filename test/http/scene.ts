@@ -1,8 +1,6 @@
 /** The web application between real connections and object literals of its narrow ports. */
 import { createServer } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished } from 'vitest';
-import { account as nxcloudAccount, envelope, textMessage } from '../nxcloud/fakes.ts';
 import type { Happening, Platform } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { createRoster, type Place, type Served, type ServedBot } from '../../src/core/roster.ts';
@@ -19,15 +17,11 @@ import type { Intake } from '../../src/replies/intake.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
+import { nxcloudAccount, wechatAccount } from '../support/accounts.ts';
+import { handClock, noon, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import {
-  account as wechatAccount,
-  adapterDeps,
-  answerOf,
-  granted,
-  scriptedSend,
-  xmlOf,
-} from '../wechat/fakes.ts';
+import { envelope, textMessage } from '../support/nxcloud.ts';
+import { adapterDeps, answerOf, granted, scriptedSend, xmlOf } from '../support/wechat.ts';
 import { call, type Call, gzipLooking, linesOf, listen, type UnderWay, utf8 } from './wire.ts';
 
 export type Entry =
@@ -77,36 +71,7 @@ export function createJournal() {
 
 export type Journal = ReturnType<typeof createJournal>;
 
-export const clock: Clock = {
-  now: () => 1_700_000_000_000,
-  sleep: (ms, signal) => sleep(ms, undefined, { signal }),
-};
-
-export interface StepClock extends Clock {
-  /** Time passes by this only. */
-  pass(ms: number): void;
-  /** What is slept, in ms; only a sleep of at most `endsBy` ends. */
-  slept: number[];
-}
-
-export function stepClock({ endsBy = 0 } = {}): StepClock {
-  let time = clock.now();
-  const slept: number[] = [];
-  return {
-    slept,
-    now: () => time,
-    pass: (ms) => {
-      time += ms;
-    },
-    sleep: (ms) => {
-      slept.push(ms);
-      return ms <= endsBy ? Promise.resolve() : new Promise(() => {});
-    },
-  };
-}
-
-/** The bot's pauses between tries, without the waiting. */
-const hasty: Clock = { now: clock.now, sleep: () => Promise.resolve() };
+export const clock = handClock(noon, realSleep);
 
 export const bot: ServedBot = {
   url: 'http://bot.test/hook?own=1',
@@ -184,7 +149,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const deliveries = deliveriesOf(journal, options.deliveries);
   const made = createHolds('web-1', deliveries);
   const holds = options.holds?.(made) ?? made;
-  const direct = createDirect({ send, clock: hasty, log });
+  const direct = createDirect({ send, clock: handClock(), log });
   const deps: WebDeps = {
     intake: intakeOf(journal, options.intake),
     deliveries,

@@ -3,8 +3,10 @@ import type { Finding } from '../../src/core/platform.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloudExaminer } from '../../src/nxcloud/check.ts';
+import { nxcloudAccount as account } from '../support/accounts.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { account, answer, createScene, start } from './fakes.ts';
+import { answer, createScene, start } from '../support/nxcloud.ts';
 
 const refused = (code: number) => ({ code, message: 'in any language' });
 const unknownMessage = { code: 0, data: { error: { code: 100 } } };
@@ -17,7 +19,7 @@ function sceneOf(body: unknown, { over = {}, date }: { over?: Partial<NxcloudAcc
     if (body instanceof Error) throw body;
     return answer(body, 200, headers);
   };
-  const clock = { now: () => start, sleep: () => Promise.resolve() };
+  const clock = handClock(start);
   const examiner = createNxcloudExaminer({ ...account, ...over }, { send, clock, log: recordLog() });
   return { examiner, requests };
 }

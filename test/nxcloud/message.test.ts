@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { joinMessageId, splitMessageId } from '../../src/nxcloud/message.ts';
-import { createScene, envelope, happeningsOf, pushOf, textMessage, wamid } from './fakes.ts';
+import { createScene, envelope, happeningsOf, pushOf, textMessage, wamid } from '../support/nxcloud.ts';
 
 const user = '8613320237446';
 const bsuid = 'CN.13491208655302741918';

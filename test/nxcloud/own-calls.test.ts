@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ownCalls } from '../../src/nxcloud/own-calls.ts';
-import { answer } from './fakes.ts';
+import { answer } from '../support/nxcloud.ts';
 
 const mt = '/api/wa/mt';
 const read = (body: unknown) =>

@@ -2,7 +2,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { sign } from '../../src/nxcloud/signature.ts';
 import { nxcloudRules } from '../../src/nxcloud/rules.ts';
-import { account, createScene, envelope, pushOf, textMessage } from './fakes.ts';
+import { nxcloudAccount as account } from '../support/accounts.ts';
+import { createScene, envelope, pushOf, textMessage } from '../support/nxcloud.ts';
 
 async function keyOf(body: unknown): Promise<string> {
   const received = await createScene().platform.receive(pushOf(body));

@@ -4,7 +4,7 @@ import type { HeaderLines } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { sign, verify, type Algorithm } from '../../src/nxcloud/signature.ts';
 import vectors from '../vectors/nxcloud.json' with { type: 'json' };
-import { pushOf } from './fakes.ts';
+import { pushOf } from '../support/nxcloud.ts';
 
 const { accessSecret } = vectors;
 const common = { accessKey: vectors.headers.accessKey, ts: vectors.headers.ts };

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { metaCodes, platformCodes } from '../../src/nxcloud/codes.ts';
 import vectors from '../vectors/nxcloud.json' with { type: 'json' };
-import { answer, createScene, start, wamid, type Step } from './fakes.ts';
+import { answer, createScene, start, type Step, wamid } from '../support/nxcloud.ts';
 
 const target = { user: '8613320237446', messageId: wamid };
 const success = answer('{\n"code": 0,\n"data": {\n"success": true\n},\n"message": "success"\n}');

@@ -3,15 +3,16 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { onTestFinished } from 'vitest';
 import { createWatch } from '../gateway/scene.ts';
-import { account as nxcloudAccount } from '../nxcloud/fakes.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { createAgents } from '../../src/http/agents.ts';
 import { isFromHere } from '../../src/http/guard.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import type { Simulator } from '../../src/simulator/index.ts';
 import { createWechat } from '../../src/wechat/index.ts';
+import { nxcloudAccount, wechatAccount } from '../support/accounts.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { adapterDeps, fakeClock, scriptedSend, account as wechatAccount } from '../wechat/fakes.ts';
+import { adapterDeps, scriptedSend } from '../support/wechat.ts';
 
 export interface Gateway {
   /** What stands for `http://127.0.0.1:3000` of the recipes. */
@@ -30,7 +31,7 @@ export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gatew
   const log = recordLog();
   const onWechat = createWechat({ ...wechatAccount, name: 'default' }, adapterDeps(scriptedSend()));
   const account = { ...nxcloudAccount, name: 'default' };
-  const onNxcloud = createNxcloud(account, { typing: scriptedSend(), clock: fakeClock(), log });
+  const onNxcloud = createNxcloud(account, { typing: scriptedSend(), clock: handClock(), log });
   const gateway = createGateway({
     access: { by: 'place', admits: isFromHere },
     accountOf: ({ channel }) =>

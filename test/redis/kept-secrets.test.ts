@@ -12,6 +12,7 @@ describe.each(await redisKinds())('kept secrets on the %s Redis', (kind) => {
   afterAll(() => server.stop());
 
   test('what one process writes another reads, for ever or for its time', async () => {
+    const since = performance.now();
     await process().write('a', 'one', null);
     await process().write('b', 'two', 60_000.5);
     expect([await process().read('a'), await process().read('b'), await process().read('c')]).toEqual([
@@ -21,7 +22,7 @@ describe.each(await redisKinds())('kept secrets on the %s Redis', (kind) => {
     ]);
     const redis = server.connect();
     expect(await redis.pttl('{keeptyping}:secret:a')).toBe(-1);
-    expect(await redis.pttl('{keeptyping}:secret:b')).toBeGreaterThan(59_000);
+    expect(await redis.pttl('{keeptyping}:secret:b')).toBeGreaterThan(59_000 - (performance.now() - since));
   });
 
   test('a replacement takes place only where the old one stands, and may be said again', async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { bot, createJournal, nxcloud, passiveReply, wechat } from '../http/scene.ts';
 import { createGate, linesOf, utf8 } from '../http/wire.ts';
-import type { Clock } from '../../src/core/ports.ts';
 import type { ServedBot } from '../../src/core/roster.ts';
 import { type Answer, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createDirect } from '../../src/replies/direct.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 
 const push = { method: 'POST', rawQuery: 'a=1', headers: [['X-A', '1']] as const, body: utf8('<xml/>') };
@@ -16,14 +16,8 @@ const timeout = new NoAnswer('no answer within 5000 ms', { begun: true, timedOut
 /** A bot that answers by a script, and how long was paused between its calls. */
 function directWith(script: readonly (Answer | Error | Promise<Answer>)[]) {
   const requests: OutboundRequest[] = [];
-  const pauses: number[] = [];
   const log = recordLog();
-  const clock: Clock = {
-    now: () => 0,
-    sleep: async (ms) => {
-      pauses.push(ms);
-    },
-  };
+  const clock = handClock();
   const send = async (request: OutboundRequest): Promise<Answer> => {
     const step = script[requests.length];
     requests.push(request);
@@ -31,7 +25,7 @@ function directWith(script: readonly (Answer | Error | Promise<Answer>)[]) {
     if (step instanceof Error) throw step;
     return step;
   };
-  return { direct: createDirect({ send, clock, log }), requests, pauses, log };
+  return { direct: createDirect({ send, clock, log }), requests, pauses: clock.slept, log };
 }
 
 const ask = (

@@ -12,19 +12,10 @@ import { type ReplyJob, storePush } from '../../src/typing/jobs.ts';
 import { createAccounts } from '../../src/typing/learned.ts';
 import { createShares, type Shares } from '../../src/typing/shares.ts';
 import { createStore } from '../../src/typing/store.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import {
-  answerOf,
-  atMost,
-  handClock,
-  type HandClock,
-  type RecordedEvents,
-  recordEvents,
-  type Scripted,
-  scriptedPlatform,
-  type ScriptedPlatform,
-  textOf,
-} from '../support/queue-fakes.ts';
+import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import { answerOf, atMost, type RecordedEvents, recordEvents, textOf } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

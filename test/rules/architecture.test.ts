@@ -18,12 +18,7 @@ test('every file and folder that it names is there', () => {
 test('every name in it is declared in the file that it leads to', () => {
   const names = links.filter(({ text, path }) => text.startsWith('`') && path.endsWith('.ts'));
   expect(names.length).toBeGreaterThan(50);
-  const declared = ({ text, path }: { text: string; path: string }): boolean => {
-    const name = text.replaceAll('`', '');
-    const declaration = `^(export )?(async )?(function|const|interface|type|class) ${name}\\b`;
-    return new RegExp(declaration, 'm').test(readFileSync(root + path, 'utf8'));
-  };
-  expect(names.filter((link) => !declared(link))).toEqual([]);
+  expect(names.filter((link) => !isDeclared(link))).toEqual([]);
 });
 
 test('every room is in it', () => {
@@ -43,3 +38,9 @@ test('README leads to it in its first screen', () => {
         .join('\n'),
     ).toContain('ARCHITECTURE.md');
 });
+
+function isDeclared({ text, path }: { text: string; path: string }): boolean {
+  const name = text.replaceAll('`', '');
+  const declaration = `^(export )?(async )?(function|const|interface|type|class) ${name}\\b`;
+  return new RegExp(declaration, 'm').test(readFileSync(root + path, 'utf8'));
+}

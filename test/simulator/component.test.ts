@@ -1,13 +1,14 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type ComponentOptions, startComponent } from '../../src/simulator/index.ts';
 import { decrypt, sha1Signature } from '../../src/simulator/wechat-sealed.ts';
-import { createClock, post, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { post, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { handClock } from '../support/clock.ts';
 
 const shop = 'wx1111111111111111';
 const bakery = 'wx2222222222222222';
 
 async function scene(options: Partial<ComponentOptions> = {}) {
-  const clock = createClock();
+  const clock = handClock();
   const component = await startComponent(options, { now: clock.now });
   onTestFinished(() => component.close());
   const events = await webhook(async () => SUCCESS);

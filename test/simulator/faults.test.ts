@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Fault } from '../../src/simulator/index.ts';
 import { createFaults } from '../../src/simulator/faults.ts';
-import { createClock, nxcloudCaller, post, simulator, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { nxcloudCaller, post, simulator, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { handClock } from '../support/clock.ts';
 
 const TYPING = '/cgi-bin/message/custom/typing';
 
@@ -102,7 +103,7 @@ describe('on the wire', () => {
 });
 
 const run = async () => {
-  const { wechat } = await simulator({ now: createClock().now, random: () => 0.5 });
+  const { wechat } = await simulator({ now: handClock().now, random: () => 0.5 });
   const { appId: appid, appSecret: secret } = wechat.options;
   const body = { grant_type: 'client_credential', appid, secret };
   return (await post(`${wechat.apiBase}/cgi-bin/stable_token`, body)).text;

@@ -3,18 +3,6 @@ import { type Simulator, type SimulatorOptions, startSimulator } from '../../src
 import { nxcloudSign } from '../../src/simulator/nxcloud-authenticate.ts';
 import { type Reply, type Request, startServer } from '../../src/simulator/server.ts';
 
-/** A clock that stands still until it is moved. */
-export function createClock(at = 1_700_000_000_000) {
-  const clock = {
-    at,
-    now: () => clock.at,
-    pass(ms: number) {
-      clock.at += ms;
-    },
-  };
-  return clock;
-}
-
 export async function simulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const started = await startSimulator(options);
   onTestFinished(() => started.close());

@@ -7,7 +7,8 @@ import {
   type Rearm,
 } from '../../src/simulator/index.ts';
 import type { Reply, Request } from '../../src/simulator/server.ts';
-import { createClock, nxcloudCaller, simulator, story, webhook } from './helpers.ts';
+import { nxcloudCaller, simulator, story, webhook } from './helpers.ts';
+import { handClock } from '../support/clock.ts';
 
 const USER = '8613800000000';
 const SEED_ID = 'wamid.HBgNODYxMzMyMDIzNzQ0NhUCABEYEjkzRjVGODY0OTJCQzM5QzQ1MgA=';
@@ -16,7 +17,7 @@ const TYPING = '/api/wa/typingIndicator';
 
 /** A user who has just written the message of the page's example. */
 async function conversation(rules: Partial<NxcloudRules> = {}, options: Partial<NxcloudOptions> = {}) {
-  const clock = createClock();
+  const clock = handClock();
   const hook = await webhook(() => Promise.resolve(OK));
   const running = await simulator({ nxcloud: { ...options, rules, webhookUrl: hook.url }, now: clock.now });
   const write = (id: string) => running.nxcloud.push({ user: USER, text: 'hello', id });
@@ -139,11 +140,11 @@ describe('the indicator', () => {
     const { clock, typing, send, phone } = await conversation();
     await typing(SEED_ID);
     clock.pass(25_000);
-    expect(phone.intervals()).toEqual([{ from: clock.at - 25_000, to: clock.at }]);
+    expect(phone.intervals()).toEqual([{ from: clock.now() - 25_000, to: clock.now() }]);
     await typing(SEED_ID);
     clock.pass(1_000);
     await send(USER, 'answer');
-    expect(phone.ghost(clock.at)).toBe(0);
+    expect(phone.ghost(clock.now())).toBe(0);
     expect(phone.marks.at(-1)).toMatchObject({ what: 'received', detail: 'answer', via: 'api' });
   });
 
@@ -154,7 +155,7 @@ describe('the indicator', () => {
     ['once-per-message', 50, ['this message has shown once', 'this message has shown once']],
   ])('re-arming by the hypothesis %s', async (rearm, litSeconds, wasted) => {
     const { clock, typing, phone, write } = await conversation({ rearm });
-    const start = clock.at;
+    const start = clock.now();
     await typing(SEED_ID);
     clock.pass(20_000);
     await typing(SEED_ID);
@@ -164,7 +165,7 @@ describe('the indicator', () => {
     await write('wamid.newer');
     await typing('wamid.newer');
     clock.pass(30_000);
-    expect(phone.cover(start, clock.at) * 60).toBeCloseTo(litSeconds);
+    expect(phone.cover(start, clock.now()) * 60).toBeCloseTo(litSeconds);
     expect(phone.marks.filter(({ what }) => what === 'wasted').map(({ detail }) => detail)).toEqual(wasted);
   });
 

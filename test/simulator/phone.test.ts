@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { coverOf, litIntervals, litWithin, type Mark, type What } from '../../src/simulator/phone.ts';
 import { createPhone } from '../../src/simulator/phones.ts';
-import { createClock } from './helpers.ts';
+import { handClock } from '../support/clock.ts';
 
 const mark = (at: number, what: What): Mark => ({ channel: 'wechat', user: 'u', at, what, detail: '' });
 
@@ -56,7 +56,7 @@ const phoneAt = (clock: { now: () => number }) => {
 
 describe('a live phone', () => {
   test('marks an expiry at the moment the rules give, however late anybody looks', () => {
-    const clock = createClock(0);
+    const clock = handClock(0);
     const { phone } = phoneAt(clock);
     phone.light('Typing');
     clock.pass(40_000);
@@ -82,7 +82,7 @@ describe('a live phone', () => {
   });
 
   test('a message takes the indicator away, and what is lit after it is a ghost', () => {
-    const clock = createClock(0);
+    const clock = handClock(0);
     const { phone } = phoneAt(clock);
     phone.light('Typing');
     clock.pass(4_000);
@@ -96,7 +96,7 @@ describe('a live phone', () => {
   });
 
   test('next finds what has happened and waits for what has not', async () => {
-    const { phone, heard } = phoneAt(createClock(0));
+    const { phone, heard } = phoneAt(handClock(0));
     phone.mark('sent', 'one');
     const future = phone.next(({ detail }) => detail === 'two');
     phone.mark('sent', 'two');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { createClock, post, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { post, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
 import { WECHAT_DEFAULTS, type WechatOptions } from '../../src/simulator/index.ts';
+import { handClock } from '../support/clock.ts';
 
 const TYPING = '/cgi-bin/message/custom/typing';
 const BUSINESS_TYPING = '/cgi-bin/message/custom/business/typing';
@@ -8,7 +9,7 @@ const SEND = '/cgi-bin/message/custom/send';
 
 /** A user who has just written, on a clock that only the test moves. */
 async function conversation(options: Partial<WechatOptions> = {}) {
-  const clock = createClock();
+  const clock = handClock();
   const running = await simulator({ wechat: options, now: clock.now });
   const hook = await webhook(() => Promise.resolve(SUCCESS));
   running.wechat.connect(hook.url);
@@ -38,7 +39,7 @@ describe('typing', () => {
     expect(await typing('OPENID')).toBe(45081);
     clock.pass(1);
     expect(await typing('OPENID')).toBe(0);
-    expect(phone.cover(clock.at - 15_000, clock.at + 15_000)).toBe(1);
+    expect(phone.cover(clock.now() - 15_000, clock.now() + 15_000)).toBe(1);
     expect(story(phone.marks)).toEqual([
       'sent hello',
       'typing-on Typing',
@@ -64,7 +65,7 @@ describe('typing', () => {
     await typing('OPENID');
     clock.pass(1_000);
     expect(await send('OPENID', 'one moment')).toBe(0);
-    expect(phone.litAt(clock.at)).toBe(false);
+    expect(phone.litAt(clock.now())).toBe(false);
     clock.pass(29_000);
     expect(await typing('OPENID')).toBe(0);
     expect(story(phone.marks).slice(1, 4)).toEqual([
@@ -80,7 +81,7 @@ describe('typing', () => {
     await typing('OPENID');
     clock.pass(5_000);
     expect(await typing('OPENID', 'CancelTyping')).toBe(0);
-    expect(phone.ghost(clock.at)).toBe(0);
+    expect(phone.ghost(clock.now())).toBe(0);
     expect(await typing('OPENID')).toBe(0);
   });
 
@@ -222,7 +223,7 @@ test('every call is written down with its outcome', async () => {
   await typing('OPENID');
   await typing('OPENID');
   await send('OPENID', 'done');
-  const seen = { at: clock.at, user: 'OPENID', messageId: null };
+  const seen = { at: clock.now(), user: 'OPENID', messageId: null };
   expect(wechat.calls.slice(1)).toEqual([
     { ...seen, path: TYPING, command: 'Typing', code: 0 },
     { ...seen, path: TYPING, command: 'Typing', code: 45081 },

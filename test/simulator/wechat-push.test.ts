@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { WECHAT_DEFAULTS, type WechatOptions } from '../../src/simulator/index.ts';
 import type { Reply, Request } from '../../src/simulator/server.ts';
 import { decrypt, encrypt, parseBody, renderBody, sha1Signature } from '../../src/simulator/wechat-sealed.ts';
-import { createClock, simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { simulator, story, SUCCESS, webhook, wechatCaller } from './helpers.ts';
+import { handClock } from '../support/clock.ts';
 
 const account = WECHAT_DEFAULTS;
 const reply = (body: string): Reply => ({ status: 200, type: 'text/xml', body });
@@ -126,7 +127,7 @@ describe('what the phone makes of the answer', () => {
   });
 
   test('a passive answer is an interaction', async () => {
-    const clock = createClock();
+    const clock = handClock();
     const hook = await webhook(() => {
       clock.pass(4_000);
       return Promise.resolve(reply(renderBody(answerFields, 'xml')));

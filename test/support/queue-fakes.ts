@@ -1,42 +1,10 @@
-/** Object literals of the queue's narrow ports, which note what they are asked for. */
-import type {
-  BotAnswer,
-  Conversation,
-  LateSend,
-  Outcome,
-  Platform,
-  Target,
-} from '../../src/core/platform.ts';
-import type { Clock } from '../../src/core/ports.ts';
+/** What the queues are given by hand, and notes what it is asked for. */
+import type { Conversation } from '../../src/core/platform.ts';
 import type { Place } from '../../src/core/roster.ts';
-import type { Rules } from '../../src/core/rules.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { Answer } from '../../src/core/wire.ts';
 import type { EventQueue } from '../../src/typing/events.ts';
 import type { Shares } from '../../src/typing/shares.ts';
-import { wechatRules } from '../../src/wechat/rules.ts';
-
-export interface HandClock extends Clock {
-  set(at: number): void;
-  /** Everything that was slept, in ms. */
-  slept: number[];
-}
-
-/** A clock that moves by hand; sleeping takes no time. */
-export function handClock(start = 1_700_000_000_000): HandClock {
-  let time = start;
-  const slept: number[] = [];
-  return {
-    slept,
-    now: () => time,
-    set: (at) => {
-      time = at;
-    },
-    sleep: async (ms) => {
-      slept.push(ms);
-    },
-  };
-}
 
 export interface RecordedEvents extends EventQueue {
   /** `user: event`, in order. */
@@ -67,64 +35,6 @@ export function recordEvents(): RecordedEvents {
     disarm: async (_, n) => {
       disarmed.push(n);
     },
-  };
-}
-
-export interface Scripted {
-  channel?: 'wechat' | 'nxcloud';
-  rules?: Partial<Rules>;
-  show?: () => Promise<Outcome> | Outcome;
-  /** `absent`: nothing can take an indicator away on this platform. */
-  hide?: 'absent' | (() => Promise<Outcome> | Outcome);
-  answer?: BotAnswer['is'];
-  /** `absent`: webhook answers of this platform never hold messages. */
-  sendLate?: 'absent' | LateSend;
-}
-
-export interface ScriptedPlatform extends Platform {
-  /** `show openid` and `hide openid`, in order. */
-  calls: string[];
-  sent: { user: string; body: string }[];
-}
-
-export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
-  const { channel = 'wechat', answer = 'message', sendLate = { is: 'sent' } } = script;
-  const { hide = (): Outcome => ({ is: 'done' }) } = script;
-  const calls: string[] = [];
-  const sent: ScriptedPlatform['sent'] = [];
-  return {
-    calls,
-    sent,
-    channel,
-    account: 'shop',
-    rules: { ...wechatRules, ...script.rules },
-    needsMessageId: channel === 'nxcloud',
-    acknowledgement: answerOf('success'),
-    receive: () => Promise.reject(new Error('the queue receives no push')),
-    show: async ({ user }) => {
-      calls.push(`show ${user}`);
-      return script.show?.() ?? { is: 'done' };
-    },
-    ownCalls: { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) },
-    refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
-    explain: (code) => `Code ${code} is explained.`,
-    readAnswer: async () => ({ is: answer }),
-    ...(hide === 'absent'
-      ? {}
-      : {
-          hide: async ({ user }: Target): Promise<Outcome> => {
-            calls.push(`hide ${user}`);
-            return hide();
-          },
-        }),
-    ...(sendLate === 'absent'
-      ? {}
-      : {
-          sendLate: async (user: string, { body }: Answer): Promise<LateSend> => {
-            sent.push({ user, body: textOf(body) });
-            return sendLate;
-          },
-        }),
   };
 }
 

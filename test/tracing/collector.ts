@@ -30,14 +30,21 @@ export interface Collector {
   texts: string[];
   spans(): OtlpSpan[];
   resource(): Record<string, string | undefined>;
+  /** What it has not answered, and nobody has given up. */
+  waiting(): number;
   server: Server;
 }
 
 export async function startCollector(answers: 'takes' | 'refuses' | 'hangs' = 'takes'): Promise<Collector> {
   const texts: string[] = [];
+  let waiting = 0;
+  const wait = (response: ServerResponse): void => {
+    waiting += 1;
+    response.once('close', () => (waiting -= 1));
+  };
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     texts.push(await textOf(request));
-    if (answers === 'hangs') return;
+    if (answers === 'hangs') return wait(response);
     response.writeHead(answers === 'takes' ? 200 : 400, { 'content-type': 'application/json' }).end('{}');
   };
   const server = createServer((request, response) => {
@@ -49,6 +56,7 @@ export async function startCollector(answers: 'takes' | 'refuses' | 'hangs' = 't
   return {
     url: `${url}/v1/traces`,
     texts,
+    waiting: () => waiting,
     server,
     spans: () => all().flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)),
     resource: () => {

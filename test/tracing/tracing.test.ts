@@ -248,9 +248,9 @@ describe('a collector', () => {
     const traces = { url: collector.url, serviceName: 'keeptyping' };
     const opened = await openTracing({ traces }, { log: recordLog(), releases });
     await opened?.call(async () => answer)(plainRequest);
-    const begun = performance.now();
     await releases.all();
-    expect(performance.now() - begun).toBeLessThan(4_000);
+    // The SDK itself would have waited until it gives up.
+    expect(collector.waiting()).toBe(1);
     expect(collector.texts).toHaveLength(1);
   });
 });

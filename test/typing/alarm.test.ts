@@ -1,18 +1,15 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createAlarm } from '../../src/typing/events.ts';
-import { handClock } from '../support/queue-fakes.ts';
-
-const noon = 1_700_000_000_000;
+import { machineClock, noon } from '../support/clock.ts';
 
 beforeEach(() => vi.useFakeTimers({ now: noon }));
 afterEach(() => vi.useRealTimers());
 
-/** An alarm whose clock is the timers' own, and when it pinged, in ms after noon. */
+/** An alarm on the timers' own time, and when it pinged, in ms after noon. */
 function stage(ping: () => Promise<unknown> = async () => 'PONG') {
   const pings: number[] = [];
-  const clock = { ...handClock(), now: () => Date.now() };
   const alarm = createAlarm({
-    clock,
+    clock: machineClock,
     ping: () => {
       pings.push(Date.now() - noon);
       return ping();

@@ -14,15 +14,10 @@ import { queueNames, type TypingJob } from '../../src/typing/jobs.ts';
 import { createAccounts } from '../../src/typing/learned.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import {
-  atMost,
-  handClock,
-  type HandClock,
-  type Scripted,
-  scriptedPlatform,
-  type ScriptedPlatform,
-} from '../support/queue-fakes.ts';
+import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import { atMost } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EndedTurn, Evidence } from '../../src/core/state.ts';
 import { keys } from '../../src/redis/script.ts';
 import { type Accounts, createAccounts } from '../../src/typing/learned.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { handClock, type HandClock, scriptedPlatform } from '../support/queue-fakes.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

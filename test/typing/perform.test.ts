@@ -5,18 +5,15 @@ import { createAccounts } from '../../src/typing/learned.ts';
 import { createPerform, type PerformDeps } from '../../src/typing/perform.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
+import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
 import {
   atMost,
   deferred,
-  handClock,
-  type HandClock,
   newConversation,
   type RecordedEvents,
   recordEvents,
-  type Scripted,
-  scriptedPlatform,
-  type ScriptedPlatform,
 } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createShares, type SharesOptions } from '../../src/typing/shares.ts';
-import { handClock } from '../support/queue-fakes.ts';
+import { handClock } from '../support/clock.ts';
 
 const one = { channel: 'wechat', account: 'one' };
 const two = { channel: 'nxcloud', account: 'one' };

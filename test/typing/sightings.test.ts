@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Place } from '../../src/core/roster.ts';
 import { createSightings, sightsOf } from '../../src/typing/learned.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
-import { handClock, type HandClock } from '../support/queue-fakes.ts';
 
 const shop: Place = { channel: 'wechat', account: 'shop' };
 const hour = 3_600_000;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createWechat } from '../../src/wechat/index.ts';
 import { encrypt } from '../../src/wechat/receive.ts';
-import { account, adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from '../support/wechat.ts';
 import { vectorOf } from './vectors.ts';
 
 const keys = ['B'.repeat(43), 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'];

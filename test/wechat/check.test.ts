@@ -4,7 +4,8 @@ import { NoAnswer, type OutboundRequest, type Send } from '../../src/core/wire.t
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechatExaminer } from '../../src/wechat/check.ts';
 import { createWechat } from '../../src/wechat/index.ts';
-import { account, adapterDeps, answerOf, granted, scriptedSend } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { adapterDeps, answerOf, granted, scriptedSend } from '../support/wechat.ts';
 
 const key = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';
 const aToken = granted('T1');

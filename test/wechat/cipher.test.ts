@@ -2,7 +2,7 @@ import { createCipheriv } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decrypt, encrypt } from '../../src/wechat/receive.ts';
-import { utf8 } from './fakes.ts';
+import { utf8 } from '../support/wechat.ts';
 import { vectorOf } from './vectors.ts';
 
 const base64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';

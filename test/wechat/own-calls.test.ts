@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createOwnCalls } from '../../src/wechat/own-calls.ts';
-import { answerOf, utf8 } from './fakes.ts';
+import { answerOf, utf8 } from '../support/wechat.ts';
 
 const ownCalls = createOwnCalls({ typingPath: null });
 const send = '/cgi-bin/message/custom/send';

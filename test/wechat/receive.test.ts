@@ -5,7 +5,8 @@ import type { RawPush } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
-import { account, adapterDeps, scriptedSend, signedPush, utf8, xmlOf } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { adapterDeps, scriptedSend, signedPush, utf8, xmlOf } from '../support/wechat.ts';
 import { type Vector, vectorOf } from './vectors.ts';
 
 const key = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';

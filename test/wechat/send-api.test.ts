@@ -4,7 +4,8 @@ import { NoAnswer } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { encrypt } from '../../src/wechat/receive.ts';
-import { account, adapterDeps, answerOf, granted, scriptedSend, utf8, xmlOf } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { adapterDeps, answerOf, granted, scriptedSend, utf8, xmlOf } from '../support/wechat.ts';
 
 const ok = { errcode: 0, errmsg: 'ok' };
 const key = 'abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG';

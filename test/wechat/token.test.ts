@@ -3,24 +3,18 @@ import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { createAccessTokens } from '../../src/wechat/token.ts';
-import {
-  account,
-  adapterDeps,
-  answerOf,
-  fakeCache,
-  fakeClock,
-  fakeLog,
-  granted,
-  scriptedSend,
-} from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { handClock } from '../support/clock.ts';
+import { recordLog } from '../support/log.ts';
+import { adapterDeps, answerOf, fakeCache, granted, scriptedSend } from '../support/wechat.ts';
 
 const target = { user: 'OPENID', messageId: null };
 
 /** As many processes as wanted on one clock and cache. */
 function processes(send: Send, over: Partial<WechatAccount> = {}) {
-  const clock = fakeClock();
+  const clock = handClock();
   const cache = fakeCache(clock);
-  const log = fakeLog();
+  const log = recordLog();
   const start = () => createAccessTokens({ ...account, ...over }, { send, clock, cache, log });
   return { clock, cache, log, start };
 }
@@ -79,9 +73,9 @@ describe('an access token', () => {
     const { start, clock } = processes(send);
     const tokens = start();
     await tokens.get();
-    clock.advance(6_899_000);
+    clock.pass(6_899_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(2000);
+    clock.pass(2000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
     expect(send.requests).toHaveLength(2);
   });
@@ -91,9 +85,9 @@ describe('an access token', () => {
     const { start, clock } = processes(send);
     const tokens = start();
     await tokens.get();
-    clock.advance(59_000);
+    clock.pass(59_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(2000);
+    clock.pass(2000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
   });
 
@@ -106,7 +100,7 @@ describe('an access token', () => {
     await two.drop('T1');
     await two.get();
     expect(await one.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(60_000);
+    clock.pass(60_000);
     expect(await one.get()).toEqual({ is: 'token', token: 'T2' });
     expect(send.requests).toHaveLength(2);
   });
@@ -130,9 +124,9 @@ describe('an access token', () => {
     cache.down = true;
     const tokens = start();
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(3_600_000);
+    clock.pass(3_600_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
-    clock.advance(3_300_000);
+    clock.pass(3_300_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
     await tokens.drop('T1');
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
@@ -162,7 +156,7 @@ describe('an access token', () => {
     const tokens = start();
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T1' });
     expect(send.requests[0]).toMatchObject({ method: 'GET', url: 'https://tokens.example/wx', body: null });
-    clock.advance(60_000);
+    clock.pass(60_000);
     expect(await tokens.get()).toEqual({ is: 'token', token: 'T2' });
   });
 

@@ -3,7 +3,8 @@ import { NoAnswer, type Send } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';
-import { account, adapterDeps, answerOf, granted, scriptedSend } from './fakes.ts';
+import { wechatAccount as account } from '../support/accounts.ts';
+import { adapterDeps, answerOf, granted, scriptedSend } from '../support/wechat.ts';
 
 const target = { user: 'OPENID', messageId: '1' };
 const ok = { errcode: 0, errmsg: 'ok' };
@@ -89,7 +90,7 @@ describe('the typing call', () => {
   test('is not tried again when the first try has used up the time', async () => {
     const deps = adapterDeps(
       scriptedSend(() => {
-        deps.clock.advance(2900);
+        deps.clock.pass(2900);
         throw refused();
       }),
     );
@@ -102,7 +103,7 @@ describe('the typing call', () => {
   test('is not begun when getting a token took until the caller gave up', async () => {
     const typing = scriptedSend(ok);
     const { platform, deps } = adapter(typing, { rules: { callLimit: 1000 } }, async () => {
-      deps.clock.advance(1000);
+      deps.clock.pass(1000);
       return answerOf(granted('T1'));
     });
     expect(await platform.show(target)).toMatchObject({ is: 'lost', begun: false });

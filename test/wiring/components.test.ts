@@ -2,10 +2,12 @@ import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/index.ts';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { createComponents } from '../../src/wiring/components.ts';
+import { vendor } from '../support/accounts.ts';
+import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { testSeal } from '../support/seal.ts';
-import { fakeKept, vendor } from '../wechat/component/scene.ts';
-import { fakeCache, fakeClock, scriptedSend } from '../wechat/fakes.ts';
+import { fakeKept } from '../wechat/component/scene.ts';
+import { fakeCache, scriptedSend } from '../support/wechat.ts';
 
 /** The vendor as the configuration makes it, with a bot. */
 function configure(over: Partial<typeof vendor>) {
@@ -21,7 +23,7 @@ function configure(over: Partial<typeof vendor>) {
 }
 
 function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSeal> | null = testSeal()) {
-  const clock = fakeClock();
+  const clock = handClock();
   const client = { send: scriptedSend(), close: () => {} };
   return createComponents({
     config: {

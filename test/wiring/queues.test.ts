@@ -16,16 +16,10 @@ import { queueNames, type ReplyJob, type TypingJob } from '../../src/typing/jobs
 import { createAccounts } from '../../src/typing/learned.ts';
 import { createStore } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
+import { machineClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import {
-  answerOf,
-  atMost,
-  deferred,
-  newConversation,
-  recordEvents,
-  scriptedPlatform,
-  type ScriptedPlatform,
-} from '../support/queue-fakes.ts';
+import { scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import { answerOf, atMost, deferred, newConversation, recordEvents } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -36,7 +30,7 @@ let events: EventQueue;
 const due: number[] = [];
 const releases: (() => Promise<unknown>)[] = [];
 
-const clock: Clock = { now: () => Date.now(), sleep: async () => {} };
+const clock = machineClock;
 const alarm = {
   at: (time: number) => {
     due.push(time);
@@ -338,7 +332,7 @@ describe('a reply job', () => {
       expect(await left(replies)).toBe(1);
       const bot = answering();
       work(platform, bot, { clock: time });
-      await expect.poll(() => left(replies), { interval: 5, timeout: 4000 }).toBe(0);
+      await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
       expect(hanging.attempts).toEqual(['1']);
       expect(bot.attempts).toEqual(['2']);
       expect(platform.sent).toHaveLength(1);
@@ -359,7 +353,7 @@ describe('a reply job', () => {
     await intakeWith().enqueue(platform, push());
     await expect.poll(async () => (await replies.getDelayedCount()) > 0, { interval: 5 }).toBe(true);
     gate.resolve(answerOf('success'));
-    await expect.poll(() => left(replies), { interval: 5, timeout: 4_000 }).toBe(0);
+    await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
     expect([slow.attempts, quick.attempts]).toEqual([['1'], ['1']]);
   });
 
@@ -461,7 +455,7 @@ describe('a job that has to wait', () => {
       await deliveries.take(id, time.now() - 18_500);
       await intakeWith().enqueue(platform, received);
       work(platform, answering(), { clock: time });
-      await expect.poll(() => replies.getFailedCount(), { interval: 5, timeout: 4000 }).toBe(1);
+      await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
       const [job] = await replies.getFailed();
       expect(job?.failedReason).toMatch(/^outcome unknown/);
       expect(job?.attemptsStarted).toBe(2);
@@ -491,7 +485,7 @@ describe('a job that has to wait', () => {
       await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
       first.resolve({ is: 'done' });
       await expect
-        .poll(() => platform.calls, { interval: 5, timeout: 4000 })
+        .poll(() => platform.calls, { interval: 5 })
         .toEqual([`show ${one.user}`, `show ${other.user}`]);
       expect(log.lines.filter(({ level }) => level === 'warn')).toEqual([]);
     },

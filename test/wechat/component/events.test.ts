@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from '../fakes.ts';
 import type { RawPush } from '../../../src/core/wire.ts';
 import { authorizerOf, type WechatComponent } from '../../../src/wechat/component/component.ts';
 import { type ComponentEvent, createComponentEvents } from '../../../src/wechat/component/events.ts';
 import { createWechat } from '../../../src/wechat/index.ts';
 import { encrypt, sign } from '../../../src/wechat/receive.ts';
 import { vectorOf } from '../vectors.ts';
-import { shop, vendor } from './scene.ts';
+import { vendor } from '../../support/accounts.ts';
+import { adapterDeps, answerOf, scriptedSend, utf8, xmlOf } from '../../support/wechat.ts';
+import { shop } from './scene.ts';
 
 const [timestamp, nonce] = ['1714037059', '486452656'];
 

@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { fakeClock, fakeLog } from '../fakes.ts';
 import { createListener, type News } from '../../../src/wechat/component/events.ts';
 import { createComponentSecrets } from '../../../src/wechat/component/secrets.ts';
-import { fakeKept, plainSeal, shop, vendor } from './scene.ts';
+import { fakeKept, plainSeal, shop } from './scene.ts';
+import { vendor } from '../../support/accounts.ts';
+import { handClock } from '../../support/clock.ts';
+import { recordLog } from '../../support/log.ts';
 
 const at = 1_700_000_000_000;
 const authorised = { is: 'authorized', appId: shop, code: 'CODE', expiresAt: at + 600_000, at } as const;
 
 function scene({ byItself = true, refused = 0 } = {}) {
-  const [clock, log, kept] = [fakeClock(at), fakeLog(), fakeKept()];
+  const [clock, log, kept] = [handClock(at), recordLog(), fakeKept()];
   const own = createComponentSecrets(vendor.appId, { kept, seal: plainSeal, now: clock.now });
   const [news, tokens]: [News[], string[]] = [[], []];
   const listen = createListener({

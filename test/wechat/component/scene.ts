@@ -1,33 +1,13 @@
 /** A third-party platform in one process, with what it is given by hand. */
-import { fakeCache, fakeClock, fakeLog, scriptedSend } from '../fakes.ts';
 import type { KeptSecrets, Seal } from '../../../src/core/ports.ts';
-import type { WechatComponent } from '../../../src/wechat/component/component.ts';
 import { createComponentSecrets } from '../../../src/wechat/component/secrets.ts';
 import { createComponentTokens } from '../../../src/wechat/component/tokens.ts';
+import { vendor } from '../../support/accounts.ts';
+import { handClock } from '../../support/clock.ts';
+import { recordLog } from '../../support/log.ts';
+import { fakeCache, scriptedSend } from '../../support/wechat.ts';
 
 export const shop = 'wx1111111111111111';
-
-export const vendor: WechatComponent = {
-  name: 'vendor',
-  appId: 'wx60a1f7d3c5b29e84',
-  appSecret: 'component-secret',
-  tokens: ['AAAAA'],
-  encodingAesKeys: ['abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG'],
-  apiBase: 'https://api.weixin.qq.com',
-  authorizerTokenUrl: null,
-  authorizerTokenAuthorization: null,
-  forwardUrl: null,
-  minis: [],
-  template: {
-    kind: 'official',
-    typingPath: null,
-    afterAck: 'auto',
-    starts: {},
-    interim: null,
-    customSend: { kfAccount: null, isAiMessage: false },
-    rules: {},
-  },
-};
 
 /** Shows what is closed for what, and opens it only for that. */
 export const plainSeal: Seal = {
@@ -64,7 +44,7 @@ export function fakeKept(): KeptSecrets & { entries: Map<string, string>; down: 
 }
 
 export function tokenScene(send: ReturnType<typeof scriptedSend>) {
-  const [clock, log, kept] = [fakeClock(), fakeLog(), fakeKept()];
+  const [clock, log, kept] = [handClock(), recordLog(), fakeKept()];
   const cache = fakeCache(clock);
   const secrets = createComponentSecrets(vendor.appId, { kept, seal: plainSeal, now: clock.now });
   /** As another process has it. */

@@ -1,19 +1,21 @@
 /** A change of ACCOUNTS_KEY, as a third-party platform's secrets live through it. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { fakeCache, fakeClock, fakeLog, scriptedSend } from '../fakes.ts';
 import { createSeal } from '../../../src/accounts/record.ts';
 import { createComponentSecrets, sealComponentAnew } from '../../../src/wechat/component/secrets.ts';
 import { createComponentTokens } from '../../../src/wechat/component/tokens.ts';
+import { vendor } from '../../support/accounts.ts';
+import { handClock } from '../../support/clock.ts';
 import { recordLog } from '../../support/log.ts';
-import { fakeKept, shop, vendor } from './scene.ts';
+import { fakeCache, scriptedSend } from '../../support/wechat.ts';
+import { fakeKept, shop } from './scene.ts';
 
 const former = Buffer.alloc(32, 1);
 const present = Buffer.alloc(32, 2);
 const at = 1_700_000_000_000;
 
 function scene() {
-  const [clock, kept, log] = [fakeClock(), fakeKept(), recordLog()];
+  const [clock, kept, log] = [handClock(), fakeKept(), recordLog()];
   const cache = fakeCache(clock);
   const by = (...keys: [Buffer, ...Buffer[]]) => {
     const seal = createSeal({ keys, random: randomBytes });
@@ -92,7 +94,7 @@ test('a process that has only the former key does not take the secrets of the pr
   const { seal, secrets } = it.by(former);
   const { clock, cache } = it;
   const process = () =>
-    createComponentTokens(vendor, { send: scriptedSend(), clock, cache, log: fakeLog(), secrets, seal });
+    createComponentTokens(vendor, { send: scriptedSend(), clock, cache, log: recordLog(), secrets, seal });
   expect(await process().of(shop).get()).toMatchObject({ is: 'token-lost' });
   it.kept.entries.delete(`wechat/${vendor.appId}/refresh/${shop}`);
   expect(await process().of(shop).get()).toMatchObject({ is: 'no-credentials' });

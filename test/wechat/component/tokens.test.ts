@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { scriptedSend } from '../fakes.ts';
 import { NoAnswer } from '../../../src/core/wire.ts';
-import { shop, tokenScene, vendor } from './scene.ts';
+import { vendor } from '../../support/accounts.ts';
+import { scriptedSend } from '../../support/wechat.ts';
+import { shop, tokenScene } from './scene.ts';
 
 const own = { component_access_token: 'OWN', expires_in: 7200 };
 const renewed = (token: string, refresh = 'R1') => ({
@@ -137,7 +138,7 @@ describe('the access token of an account behind a component', () => {
       is: 'no-credentials',
       remedy: expect.stringContaining('component_verify_ticket') as string,
     });
-    clock.advance(13 * 3_600_000);
+    clock.pass(13 * 3_600_000);
     await secrets.keepTicket({ secret: 'OLD', at });
     expect(await secrets.ticket()).toBeNull();
     expect(send.requests).toEqual([]);

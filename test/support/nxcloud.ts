@@ -1,25 +1,13 @@
+/** NXCloud by hand: its adapter between scripted answers, and its webhook's bodies. */
 import { expect } from 'vitest';
-import type { Clock, Log } from '../../src/core/ports.ts';
 import type { Answer, HeaderLines, OutboundRequest, RawPush } from '../../src/core/wire.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
+import { nxcloudAccount } from './accounts.ts';
+import { handClock } from './clock.ts';
+import { recordLog } from './log.ts';
 
 export const start = 1_655_710_885_431;
-
-export const account: NxcloudAccount = {
-  channel: 'nxcloud',
-  name: 'sales',
-  accessKey: 'fme2na3kdi3ki',
-  accessSecrets: ['abciiiko2k3'],
-  appKey: 'xxx',
-  appId: null,
-  businessPhone: '8615800001795',
-  verifyCallbacks: 'auto',
-  apiBase: 'https://api2.nxcloud.com',
-  afterAck: 'auto',
-  starts: {},
-  rules: {},
-};
 
 export const wamid = 'wamid.HBgNODYxMzMyMDIzNzQ0NhUCABEYEjkzRjVGODY0OTJCQzM5QzQ1MgA=';
 
@@ -29,23 +17,18 @@ export type Step = Answer | Error | { takes: number; gives: Answer | Error };
 /** An NXCloud that answers by a script, and what it was asked and what was logged. */
 export function createScene(script: Step[] = [], overrides: Partial<NxcloudAccount> = {}) {
   const requests: OutboundRequest[] = [];
-  const lines: { level: string; fields: object; message: string }[] = [];
-  let now = start;
-  const clock: Clock = { now: () => now, sleep: () => Promise.resolve() };
-  const line = (level: string) => (fields: object, message: string) => {
-    lines.push({ level, fields, message });
-  };
-  const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  const log = recordLog();
+  const clock = handClock(start);
   const typing = (request: OutboundRequest): Promise<Answer> => {
     requests.push(request);
     const step = script.shift();
     if (step === undefined) return Promise.reject(new Error('called more often than the script foresees'));
     const result = 'takes' in step ? step.gives : step;
-    now += 'takes' in step ? step.takes : 10;
+    clock.pass('takes' in step ? step.takes : 10);
     return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
   };
-  const platform = createNxcloud({ ...account, ...overrides }, { typing, clock, log });
-  return { platform, requests, lines };
+  const platform = createNxcloud({ ...nxcloudAccount, ...overrides }, { typing, clock, log });
+  return { platform, requests, lines: log.lines };
 }
 
 export function answer(body: unknown, status = 200, headers: HeaderLines = []): Answer {

@@ -1,43 +1,11 @@
-/** Narrow stand-ins for what the adapter is given. */
-import type { Clock, Log, SharedCache } from '../../src/core/ports.ts';
+/** WeChat by hand: what its adapter is given, the calls it makes, and pushes as WeChat signs them. */
+import type { Clock, SharedCache } from '../../src/core/ports.ts';
 import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
-import type { WechatAccount } from '../../src/wechat/account.ts';
 import { sign } from '../../src/wechat/receive.ts';
+import { handClock } from './clock.ts';
+import { recordLog } from './log.ts';
 
 export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-export const account: WechatAccount = {
-  channel: 'wechat',
-  name: 'default',
-  appId: 'wxba5fad812f8e6fb9',
-  appSecret: 'secret',
-  tokens: ['AAAAA'],
-  encodingAesKeys: [],
-  kind: 'official',
-  accessTokenUrl: null,
-  apiBase: 'https://api.weixin.qq.com',
-  typingPath: null,
-  afterAck: 'auto',
-  starts: {},
-  interim: null,
-  customSend: { kfAccount: null, isAiMessage: false },
-  rules: {},
-};
-
-/** Time moves only by sleeping, and by hand. */
-export function fakeClock(start = 1_700_000_000_000): Clock & { advance(ms: number): void } {
-  let now = start;
-  return {
-    now: () => now,
-    advance(ms) {
-      now += ms;
-    },
-    async sleep(ms) {
-      now += ms;
-      await Promise.resolve();
-    },
-  };
-}
 
 /** A cache of one process; `down` makes every member reject. */
 export function fakeCache(clock: Clock): SharedCache & { down: boolean; entries: Map<string, string> } {
@@ -77,16 +45,6 @@ export function fakeCache(clock: Clock): SharedCache & { down: boolean; entries:
   return cache;
 }
 
-export type Line = { level: keyof Log; fields: object; message: string };
-
-export function fakeLog(): Log & { lines: Line[] } {
-  const lines: Line[] = [];
-  const at = (level: keyof Log) => (fields: object, message: string) => {
-    lines.push({ level, fields, message });
-  };
-  return { lines, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-}
-
 export const answerOf = (body: unknown, status = 200): Answer => ({
   status,
   headers: [],
@@ -111,8 +69,8 @@ export function scriptedSend(...script: Scripted[]): Send & { requests: Outbound
 export const granted = (token: string, seconds = 7200) => ({ access_token: token, expires_in: seconds });
 
 export function adapterDeps(typing: Send, send: Send = scriptedSend(granted('T1'))) {
-  const clock = fakeClock();
-  return { typing, send, clock, cache: fakeCache(clock), log: fakeLog() };
+  const clock = handClock();
+  return { typing, send, clock, cache: fakeCache(clock), log: recordLog() };
 }
 
 /** A push as WeChat signs it in plain mode. */

@@ -1,0 +1,64 @@
+/** A platform that does as it is told, and notes what it is asked for. */
+import type { BotAnswer, LateSend, Outcome, Platform, Target } from '../../src/core/platform.ts';
+import type { Rules } from '../../src/core/rules.ts';
+import type { Answer } from '../../src/core/wire.ts';
+import { wechatRules } from '../../src/wechat/rules.ts';
+import { answerOf, textOf } from './queue-fakes.ts';
+
+export interface Scripted {
+  channel?: 'wechat' | 'nxcloud';
+  rules?: Partial<Rules>;
+  show?: () => Promise<Outcome> | Outcome;
+  /** `absent`: nothing can take an indicator away on this platform. */
+  hide?: 'absent' | (() => Promise<Outcome> | Outcome);
+  answer?: BotAnswer['is'];
+  /** `absent`: webhook answers of this platform never hold messages. */
+  sendLate?: 'absent' | LateSend;
+}
+
+export interface ScriptedPlatform extends Platform {
+  /** `show openid` and `hide openid`, in order. */
+  calls: string[];
+  sent: { user: string; body: string }[];
+}
+
+export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
+  const { channel = 'wechat', answer = 'message', sendLate = { is: 'sent' } } = script;
+  const { hide = (): Outcome => ({ is: 'done' }) } = script;
+  const calls: string[] = [];
+  const sent: ScriptedPlatform['sent'] = [];
+  return {
+    calls,
+    sent,
+    channel,
+    account: 'shop',
+    rules: { ...wechatRules, ...script.rules },
+    needsMessageId: channel === 'nxcloud',
+    acknowledgement: answerOf('success'),
+    receive: () => Promise.reject(new Error('the queue receives no push')),
+    show: async ({ user }) => {
+      calls.push(`show ${user}`);
+      return script.show?.() ?? { is: 'done' };
+    },
+    ownCalls: { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) },
+    refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
+    explain: (code) => `Code ${code} is explained.`,
+    readAnswer: async () => ({ is: answer }),
+    ...(hide === 'absent'
+      ? {}
+      : {
+          hide: async ({ user }: Target): Promise<Outcome> => {
+            calls.push(`hide ${user}`);
+            return hide();
+          },
+        }),
+    ...(sendLate === 'absent'
+      ? {}
+      : {
+          sendLate: async (user: string, { body }: Answer): Promise<LateSend> => {
+            sent.push({ user, body: textOf(body) });
+            return sendLate;
+          },
+        }),
+  };
+}
