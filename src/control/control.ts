@@ -1,4 +1,4 @@
-/** The control API described, made of the table that its routes are made of: https://spec.openapis.org/oas/v3.1.1 */
+/** The control API: its routes, and the document that describes them, made of one table: https://spec.openapis.org/oas/v3.1.1 */
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 import type { Log } from '../core/ports.ts';
