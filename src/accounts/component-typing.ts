@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 
 export interface ComponentTypingCommands {
   get(key: string): Promise<string | null>;

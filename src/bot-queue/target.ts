@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Channel } from '../core/platform.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 
 /** The commands on keeptyping's own Redis. */
 export interface MemoryCommands {

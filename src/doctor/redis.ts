@@ -1,5 +1,6 @@
 /** The checks of a Redis that is connected. */
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
+import { prefix } from '../redis/keys.ts';
 
 /** The commands that the doctor uses: it writes nothing. */
 export interface RedisCommands {
@@ -62,12 +63,11 @@ export async function examineClock(redis: RedisCommands, now: () => number): Pro
 export async function examineWorker(redis: RedisCommands, heartbeat: string): Promise<Finding[]> {
   const alive = await redis.exists(heartbeat).catch((error: unknown) => errorWord(error));
   if (alive === 'MOVED') {
-    const remedy =
-      'Let REDIS_URL name the node that holds the keys of {keeptyping}: keeptyping speaks to one.';
+    const remedy = `Let REDIS_URL name the node that holds the keys of ${prefix}: keeptyping speaks to one.`;
     return [fail('Redis Cluster', { says: "this node does not hold keeptyping's keys", remedy })];
   }
   if (typeof alive === 'string') {
-    const remedy = 'Let this user of Redis read and write the keys {keeptyping}:*.';
+    const remedy = `Let this user of Redis read and write the keys ${prefix}:*.`;
     return [fail('Redis keys', { says: `cannot be read (${alive})`, remedy })];
   }
   if (alive > 0) return [ok('worker', 'alive')];

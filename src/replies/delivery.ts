@@ -12,7 +12,8 @@
  * nothing is decided becomes the new holder; after `inline` it gets the same bytes for a minute.
  */
 import type { Answer } from '../core/wire.ts';
-import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
 
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 

@@ -5,7 +5,7 @@ import { type Conversation, conversationOf, type Happening, type Platform } from
 import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { RawPush } from '../core/wire.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import type { EventQueue } from '../typing/events.ts';
 import { leaveNoTrace, type ReplyJob, storePush } from '../typing/jobs.ts';
 import type { Store } from '../typing/store.ts';

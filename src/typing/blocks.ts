@@ -5,7 +5,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
-import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
 
 /** What a conversation is to a message of the bot's. */
 export interface Standing {

@@ -5,7 +5,7 @@ import type { Clock, Log } from '../core/ports.ts';
 import { idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { EndedTurn } from '../core/state.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 
 export interface AccountsCommands {
   hgetall(key: string): Promise<Record<string, string>>;

@@ -1,7 +1,8 @@
 import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import { initialState, type State } from '../core/state.ts';
-import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { blockedUntil, blocksField, othersBlocks } from './blocks.ts';
 
 export interface StoreCommands extends ScriptCommands {

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { Ended } from '../../src/bot-queue/ends.ts';
 import { type BotQueueOptions, createBotQueueWatch, createOutage } from '../../src/bot-queue/follow.ts';
 import { type BotJobTarget, createProgress, type MemoryCommands } from '../../src/bot-queue/target.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { deferred } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';

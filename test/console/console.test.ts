@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { markIs, type Stage, type StageOptions, useStage, wideWindow } from '../e2e/stage.ts';
 import type { FailedJob } from '../../src/console/wire.ts';
-import { keys, prefix } from '../../src/redis/script.ts';
+import { keys, prefix } from '../../src/redis/keys.ts';
 import type { ReplyJob } from '../../src/typing/jobs.ts';
 import { type Browser, openBrowser, shownIn, type Watched } from './scene.ts';
 import * as schemas from './schemas.ts';

@@ -4,7 +4,7 @@ import { conversationId } from '../../src/core/platform.ts';
 import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { recordLog } from '../support/log.ts';

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { createMessageIndex } from '../../src/replies/intake.ts';
 import { scriptedPlatform } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { EndedTurn, Evidence } from '../../src/core/state.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { type Accounts, createAccounts } from '../../src/typing/learned.ts';
 import { recordLog } from '../support/log.ts';
 import { handClock, type HandClock, scriptedPlatform } from '../support/queue-fakes.ts';

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { newConversation } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
