@@ -120,7 +120,7 @@ export function createQueueParts(parts: Parts, connection: Redis, releases: Rele
     typing,
     replies,
     events: createEventQueue({ queue: typing, alarm, clock: parts.clock }),
-    store: withJournal(createStore(connection), parts.journal),
+    store: withJournal(createStore(connection, { log: parts.log }), parts.journal),
     deliveries: createDeliveries(connection),
   };
 }
