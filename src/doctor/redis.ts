@@ -1,5 +1,6 @@
 /** The checks of a Redis that is connected. */
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
+import { errorWord } from '../redis/errors.ts';
 import { prefix } from '../redis/keys.ts';
 
 /** The commands that the doctor uses: it writes nothing. */
@@ -74,13 +75,6 @@ export async function examineWorker(redis: RedisCommands, heartbeat: string): Pr
   const remedy =
     'Start keeptyping; with web and worker apart, look why no worker runs: the web does its work meanwhile.';
   return [warn('worker', { says: 'no sign of life in the last 3 s', remedy })];
-}
-
-/** Redis's errors begin with a word of their own: NOAUTH, WRONGPASS, NOPERM, MOVED; others have a code. */
-export function errorWord(error: unknown): string {
-  if (!(error instanceof Error)) return 'error';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
 }
 
 /** What Redis says of itself: https://redis.io/docs/latest/commands/info/ */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { errorWord } from './errors.ts';
 
 /** The two Redis commands that run a script. */
 export interface ScriptCommands {
@@ -20,8 +21,7 @@ export function createScript(lua: string): Script {
     try {
       return await redis.evalsha(sha, named.length, ...named, ...args);
     } catch (error) {
-      if (error instanceof Error && error.message.startsWith('NOSCRIPT'))
-        return redis.eval(lua, named.length, ...named, ...args);
+      if (errorWord(error) === 'NOSCRIPT') return redis.eval(lua, named.length, ...named, ...args);
       throw error;
     }
   };
