@@ -19,6 +19,20 @@ export function readStored<Schema extends z.ZodType>(
   return read.success ? read.data : null;
 }
 
+/** So many names are remembered. */
+const remembered = 1_000;
+
+/** Whether a name is said for the first time: what cannot be read is read again and again, and one line is enough. */
+export function createOnce(): (name: string) => boolean {
+  const said = new Set<string>();
+  return (name) => {
+    if (said.has(name)) return false;
+    if (said.size >= remembered) said.clear();
+    said.add(name);
+    return true;
+  };
+}
+
 /** null: it is none. */
 export function jsonOf(text: string): unknown {
   try {

@@ -5,6 +5,7 @@ import { initialState, type State } from '../core/state.ts';
 import { keys } from '../redis/keys.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields } from './blocks.ts';
+import { createOnce } from '../redis/stored.ts';
 import { readState } from './state-schema.ts';
 
 export interface StoreCommands extends ScriptCommands {
@@ -58,7 +59,11 @@ export interface Store {
 
 /** @param log @default nobody is told of a state that cannot be read */
 export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): Store {
-  const tell = createTellOnce(log);
+  const isNew = createOnce();
+  const tell = (conversation: string, fault: string): void => {
+    if (isNew(conversation))
+      log?.warn({ conversation, fault }, 'The state of a conversation cannot be read: it begins anew.');
+  };
   const recorded = async (conversation: Conversation): Promise<Last & { blocks: string | null }> => {
     const key = keys.last(conversationId(conversation));
     const [at, messageId, blocks] = await redis.hmget(key, 'at', 'messageId', blocksField);
@@ -74,7 +79,7 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
         redis.get(keys.state(conversationId(conversation))),
         recorded(conversation),
       ]);
-      const state = parseState(raw, (fault) => tell(conversation, fault));
+      const state = parseState(raw, (fault) => tell(conversationId(conversation), fault));
       return { raw, state: withLast(state, last), blockedUntil: blockedUntil(blocks, release) };
     },
     save: async (conversation, change) => {
@@ -113,21 +118,6 @@ function parseState(raw: string | null, tell: (fault: string) => void): State {
   if (!('fault' in read)) return read;
   tell(read.fault);
   return initialState;
-}
-
-/** So many are remembered. */
-const toldOf = 1_000;
-
-/** Once for each conversation: it is read again and again until something happens that replaces it. */
-function createTellOnce(log?: Log): (conversation: Conversation, fault: string) => void {
-  const told = new Set<string>();
-  return (conversation, fault) => {
-    const id = conversationId(conversation);
-    if (told.has(id)) return;
-    if (told.size >= toldOf) told.clear();
-    told.add(id);
-    log?.warn({ conversation: id, fault }, 'The state of a conversation cannot be read: it begins anew.');
-  };
 }
 
 /** The web's record is ahead of the events that wait in the queue. */

@@ -121,7 +121,7 @@ export function createQueueParts(parts: Parts, connection: Redis, releases: Rele
     replies,
     events: createEventQueue({ queue: typing, alarm, clock: parts.clock }),
     store: withJournal(createStore(connection, { log: parts.log }), parts.journal),
-    deliveries: createDeliveries(connection),
+    deliveries: createDeliveries(connection, { log: parts.log }),
   };
 }
 

@@ -414,6 +414,25 @@ describe.each(kinds)('the bot’s queue on the %s Redis', (kind) => {
     });
   });
 
+  describe('a cursor that is none', () => {
+    test.each(['nonsense', '{"id":"1-1"}', '-1', ''])(
+      '%j: what is past stays past, and the queue is followed',
+      async (spoilt) => {
+        const { words, ended } = recordEnds();
+        const bot = createBot();
+        bot.work(async () => {});
+        await bot.add({}, { jobId: 'm1' });
+        await expect.poll(() => bot.queue.getCompletedCount(), poll).toBe(1);
+        const cursor = keys.botQueue.cursor(`${prefix}:${bot.name}`);
+        await redis.set(cursor, spoilt);
+        await watch(bot.name, ended);
+        await expect.poll(() => redis.get(cursor), poll).toMatch(/^\d+-\d+$/);
+        await bot.add({}, { jobId: 'm2' });
+        await expect.poll(words, poll).toEqual(['completed m2']);
+      },
+    );
+  });
+
   describe('an end that nobody knows', () => {
     test('is told again until it is known, and holds up no other', async () => {
       let push = false;

@@ -33,6 +33,14 @@ test('a message is found by the id that the platform gave it, and by its key', a
   expect(await index.find('wamid.2')).toBeNull();
 });
 
+test.each(['{', 'null', '{"conversation":{"channel":"telegram","account":"a","user":"u"},"turn":"t"}'])(
+  'what stands there as %j is nobody’s',
+  async (spoilt) => {
+    await redis.set(keys.message('spoilt'), spoilt);
+    expect(await createMessageIndex(redis).find('spoilt')).toBeNull();
+  },
+);
+
 test('it is forgotten a while after its turn can be open', async () => {
   const platform = scriptedPlatform({ rules: { deadline: 5_000 } });
   await createMessageIndex(redis).note(platform, { ...inbound, key: 'u-7', messageId: '7' });
