@@ -3,7 +3,8 @@ import { z } from 'zod';
 import type { Log } from '../core/ports.ts';
 import { fractionOf } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { readStored } from '../redis/stored.ts';
 
 export interface ComponentTypingCommands {
   get(key: string): Promise<string | null>;
@@ -22,15 +23,17 @@ export interface ComponentTypings {
   write(component: string, typing: ComponentTyping): Promise<void>;
 }
 
-const record = z.object({
-  v: z.literal(1),
-  typing: z.discriminatedUnion('is', [
-    z.object({ is: z.enum(['template', 'all', 'none']) }),
-    z.object({ is: z.literal('list'), appids: z.array(z.string()) }),
-    z.object({ is: z.literal('share'), percent: z.number() }),
-  ]),
-  accounts: z.record(z.string(), z.enum(['on', 'off'])).default({}),
-});
+const record = z
+  .object({
+    v: z.literal(1),
+    typing: z.discriminatedUnion('is', [
+      z.object({ is: z.enum(['template', 'all', 'none']) }),
+      z.object({ is: z.literal('list'), appids: z.array(z.string()) }),
+      z.object({ is: z.literal('share'), percent: z.number() }),
+    ]),
+    accounts: z.record(z.string(), z.enum(['on', 'off'])).default({}),
+  })
+  .transform(({ typing, accounts }): ComponentTyping => ({ typing, accounts }));
 
 export interface ComponentTypingsOptions {
   redis: ComponentTypingCommands;
@@ -48,7 +51,7 @@ export function createComponentTypings({
   const names = components.map((name) => keys.component(name));
   const of = (name: string): ComponentTyping => known.get(name) ?? untold;
   const learn = (name: string, text: string | null): ComponentTyping => {
-    const typing = parse(text);
+    const typing = text === null ? untold : readStored(record, text);
     if (typing !== null) known.set(name, typing);
     // A later release's record, or a spoilt one: what was known before is better than nothing. Said once.
     else if (!unreadable.has(name))
@@ -70,17 +73,6 @@ export function createComponentTypings({
       known.set(name, typing);
     },
   };
-}
-
-/** null: it cannot be read. */
-function parse(text: string | null): ComponentTyping | null {
-  if (text === null) return untold;
-  try {
-    const { typing, accounts } = record.parse(JSON.parse(text));
-    return { typing, accounts };
-  } catch {
-    return null;
-  }
 }
 
 /** For which accounts behind a component typing is on: said at run time, decided by every process alike. */

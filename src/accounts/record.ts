@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { Seal } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
+import { jsonOf } from '../redis/stored.ts';
 
 /** As a configuration file spells them. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -79,14 +80,6 @@ export function openFields(
 
 function purposeOf({ channel, account }: Place, field: string): string {
   return `account/${channel}/${account}/${field}`;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /**

@@ -3,6 +3,7 @@
  * memory while Redis is away.
  */
 import type { Clock, Log } from '../core/ports.ts';
+import { keys } from '../redis/keys.ts';
 import {
   type All,
   closeFields,
@@ -186,9 +187,6 @@ export interface RecordStore {
 
 export type Replaced = 'replaced' | 'changed' | 'full';
 
-const recordsKey = '{keeptyping}:account-records';
-const revisionKey = '{keeptyping}:account-records:revision';
-
 /** Each process holds all accounts; more belong on several installations. */
 const mostRecords = 2_000;
 
@@ -215,12 +213,12 @@ export function createRecordStore(
   most: number = mostRecords,
 ): RecordStore {
   return {
-    revision: () => redis.get(revisionKey),
-    all: () => redis.hgetall(recordsKey),
-    of: (id) => redis.hget(recordsKey, id),
+    revision: () => redis.get(keys.accountRevision),
+    all: () => redis.hgetall(keys.accountRecords),
+    of: (id) => redis.hget(keys.accountRecords, id),
     replace: async (id, { from, to }) => {
       const change = [id, from ?? '', to ?? '', random(), String(most)];
-      const said = await redis.eval(REPLACE, 2, recordsKey, revisionKey, ...change);
+      const said = await redis.eval(REPLACE, 2, keys.accountRecords, keys.accountRevision, ...change);
       return said === 'replaced' || said === 'full' ? said : 'changed';
     },
   };

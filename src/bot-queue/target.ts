@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Channel } from '../core/platform.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { readStored } from '../redis/stored.ts';
 
 /** The commands on keeptyping's own Redis. */
 export interface MemoryCommands {
@@ -12,7 +13,7 @@ export interface MemoryCommands {
 
 /** What outlives the process that follows the bot's queue. */
 export interface BotQueueMemory {
-  /** The last event that was handled; null: none ever was. */
+  /** The last event that was handled; null: none ever was, or what stands there is no id. */
   cursor(): Promise<string | null>;
   saveCursor(id: string): Promise<void>;
   /** Keeps what a running job's data names: the job may be gone when it ends. */
@@ -29,7 +30,11 @@ export function createBotQueueMemory(redis: MemoryCommands, queue: string): BotQ
   const cursorKey = keys.botQueue.cursor(queue);
   const jobKey = (jobId: string): string => keys.botQueue.job(queue, jobId);
   return {
-    cursor: () => redis.get(cursorKey),
+    cursor: async () => {
+      const id = await redis.get(cursorKey);
+      // Redis refuses to read on from anything else, again and again.
+      return id !== null && /^\d+-\d+$/.test(id) ? id : null;
+    },
     saveCursor: async (id) => {
       await redis.set(cursorKey, id);
     },
@@ -127,16 +132,7 @@ const numericId = /("(?:messageId|user|account)"\s*:\s*)(\d+)(?=\s*[,}])/g;
  */
 export function parseNamed(json: string | null): BotJobTarget {
   if (json === null) return {};
-  const parsed = named.safeParse(parseJson(json.replace(numericId, '$1"$2"')));
-  return parsed.success ? parsed.data : {};
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return null;
-  }
+  return readStored(named, json.replace(numericId, '$1"$2"')) ?? {};
 }
 
 /** The newer word counts, field by field. */

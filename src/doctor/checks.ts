@@ -10,7 +10,7 @@ import { idOf } from '../core/roster.ts';
 import { controlToken } from '../http/guard.ts';
 import { createNxcloudExaminer } from '../nxcloud/check.ts';
 import { closeConnection } from '../redis/connect.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import { createKeptSecrets, createSharedCache } from '../redis/shared.ts';
 import { createAccounts, sightsOf } from '../typing/learned.ts';
 import { createWechatExaminer } from '../wechat/check.ts';

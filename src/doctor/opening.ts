@@ -6,10 +6,10 @@ import type { Send } from '../core/wire.ts';
 import { findServer } from '../redis/by-itself.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { visitRedis } from '../redis/connect.ts';
+import { errorWord } from '../redis/errors.ts';
 import { findPrivateServer } from '../redis/private-server.ts';
 import { findListener } from './bot.ts';
 import { tookOf } from './check.ts';
-import { errorWord } from './redis.ts';
 
 /** One try (ms). */
 const timeoutMs = 3_000;

@@ -1,5 +1,7 @@
 /** The checks of a Redis that is connected. */
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
+import { errorWord } from '../redis/errors.ts';
+import { prefix } from '../redis/keys.ts';
 
 /** The commands that the doctor uses: it writes nothing. */
 export interface RedisCommands {
@@ -62,25 +64,17 @@ export async function examineClock(redis: RedisCommands, now: () => number): Pro
 export async function examineWorker(redis: RedisCommands, heartbeat: string): Promise<Finding[]> {
   const alive = await redis.exists(heartbeat).catch((error: unknown) => errorWord(error));
   if (alive === 'MOVED') {
-    const remedy =
-      'Let REDIS_URL name the node that holds the keys of {keeptyping}: keeptyping speaks to one.';
+    const remedy = `Let REDIS_URL name the node that holds the keys of ${prefix}: keeptyping speaks to one.`;
     return [fail('Redis Cluster', { says: "this node does not hold keeptyping's keys", remedy })];
   }
   if (typeof alive === 'string') {
-    const remedy = 'Let this user of Redis read and write the keys {keeptyping}:*.';
+    const remedy = `Let this user of Redis read and write the keys ${prefix}:*.`;
     return [fail('Redis keys', { says: `cannot be read (${alive})`, remedy })];
   }
   if (alive > 0) return [ok('worker', 'alive')];
   const remedy =
     'Start keeptyping; with web and worker apart, look why no worker runs: the web does its work meanwhile.';
   return [warn('worker', { says: 'no sign of life in the last 3 s', remedy })];
-}
-
-/** Redis's errors begin with a word of their own: NOAUTH, WRONGPASS, NOPERM, MOVED; others have a code. */
-export function errorWord(error: unknown): string {
-  if (!(error instanceof Error)) return 'error';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
 }
 
 /** What Redis says of itself: https://redis.io/docs/latest/commands/info/ */

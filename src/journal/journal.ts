@@ -1,7 +1,7 @@
 /** What happened in the last day, for whoever asks why: one stream in Redis, capped. Ids and outcomes, no message. */
 import type { Observe } from '../core/notice.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import { recordVersion, writeRecord } from './record.ts';
 
 /** As much of a Redis connection as the journal's writer uses. */

@@ -1,7 +1,7 @@
 /** Reads the journal, in pages: it may hold as much as its cap says. */
 import type { Notice } from '../core/notice.ts';
 import type { Conversation } from '../core/platform.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import { type Entry, inJson, type JournalRecord, recordOf, textOf } from './record.ts';
 
 export interface JournalForgetCommands {

@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../core/ports.ts';
+import { errorWord } from './errors.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
 export interface Connections {
@@ -31,7 +32,7 @@ const shared: Options = {
   keepAlive: 10_000,
   retryStrategy: (times) => Math.min(times * 50, 1000),
   // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
-  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  reconnectOnError: (error) => (errorWord(error) === 'READONLY' ? 2 : false),
 };
 
 const forFast: Options = {

@@ -1,5 +1,6 @@
 import type { Log } from '../core/ports.ts';
-import { createScript, keys, type ScriptCommands } from './script.ts';
+import { keys } from './keys.ts';
+import { createScript, type ScriptCommands } from './script.ts';
 
 export interface LeaderOptions {
   /** Commands that fail when Redis is away; one that waits for Redis would make `stop` wait, too. */

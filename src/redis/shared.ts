@@ -1,4 +1,5 @@
 import type { KeptSecrets, SharedCache } from '../core/ports.ts';
+import { keys } from './keys.ts';
 
 /** The Redis commands that it uses. */
 export interface KeptSecretsCommands {
@@ -15,8 +16,6 @@ export interface KeptSecretsCommands {
     most: number,
   ): Promise<[cursor: string, keys: string[]]>;
 }
-
-const secretPrefix = '{keeptyping}:secret:';
 
 /** A command that timed out may have been carried out: said again, it finds its own value and is content. */
 const REPLACE = `
@@ -36,20 +35,19 @@ end
 return 1
 `;
 
-/** Closed secrets in Redis, under `{keeptyping}:secret:`. */
+/** Closed secrets in Redis. */
 export function createKeptSecrets(redis: KeptSecretsCommands): KeptSecrets {
   return {
-    read: (name) => redis.get(secretPrefix + name),
+    read: (name) => redis.get(keys.secret(name)),
     write: async (name, value, ttlMs) => {
-      if (ttlMs === null) await redis.set(secretPrefix + name, value);
-      else await redis.set(secretPrefix + name, value, 'PX', Math.max(1, Math.ceil(ttlMs)));
+      if (ttlMs === null) await redis.set(keys.secret(name), value);
+      else await redis.set(keys.secret(name), value, 'PX', Math.max(1, Math.ceil(ttlMs)));
     },
-    replace: async (name, { from, to }) =>
-      (await redis.eval(REPLACE, 1, secretPrefix + name, from, to)) === 1,
+    replace: async (name, { from, to }) => (await redis.eval(REPLACE, 1, keys.secret(name), from, to)) === 1,
     drop: async (name) => {
-      await redis.del(secretPrefix + name);
+      await redis.del(keys.secret(name));
     },
-    names: (start) => namesOf(redis, secretPrefix + start),
+    names: (start) => namesOf(redis, start),
   };
 }
 
@@ -58,8 +56,8 @@ async function namesOf(redis: KeptSecretsCommands, start: string): Promise<strin
   const found = new Set<string>();
   let cursor = '0';
   do {
-    const [next, keys] = await redis.scan(cursor, 'MATCH', `${start}*`, 'COUNT', 1_000);
-    for (const key of keys) found.add(key.slice(secretPrefix.length));
+    const [next, some] = await redis.scan(cursor, 'MATCH', `${keys.secret(start)}*`, 'COUNT', 1_000);
+    for (const key of some) found.add(key.slice(keys.secret('').length));
     cursor = next;
   } while (cursor !== '0');
   return [...found];
@@ -73,8 +71,6 @@ export interface CacheCommands {
   eval(script: string, numberOfKeys: number, key: string, value: string): Promise<unknown>;
 }
 
-const cachePrefix = '{keeptyping}:cache:';
-
 const DELETE_IF_EQUAL = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])
@@ -83,31 +79,26 @@ return 0
 `;
 
 /**
- * The shared cache in Redis, under `{keeptyping}:cache:`.
+ * The shared cache in Redis.
  * @param random A new token at each call that nobody can guess or repeat.
  */
 export function createSharedCache(redis: CacheCommands, random: () => string): SharedCache {
   const dropIfEqual = async (key: string, value: string): Promise<void> => {
-    await redis.eval(DELETE_IF_EQUAL, 1, cachePrefix + key, value);
+    await redis.eval(DELETE_IF_EQUAL, 1, keys.cache(key), value);
   };
   return {
-    get: (key) => redis.get(cachePrefix + key),
+    get: (key) => redis.get(keys.cache(key)),
     set: async (key, value, ttlMs) => {
-      await redis.set(cachePrefix + key, value, 'PX', ttlMs);
+      await redis.set(keys.cache(key), value, 'PX', ttlMs);
     },
     drop: dropIfEqual,
     lock: async (key, ttlMs) => {
       const token = random();
-      const taken = await redis.set(lockKey(key), token, 'PX', ttlMs, 'NX');
+      const taken = await redis.set(keys.cacheLock(key), token, 'PX', ttlMs, 'NX');
       return taken === 'OK' ? token : null;
     },
     unlock: async (key, token) => {
-      await redis.eval(DELETE_IF_EQUAL, 1, lockKey(key), token);
+      await redis.eval(DELETE_IF_EQUAL, 1, keys.cacheLock(key), token);
     },
   };
-}
-
-/** Apart from the values, so that a lock may bear the name of what it protects. */
-function lockKey(key: string): string {
-  return `${cachePrefix}lock:${key}`;
 }

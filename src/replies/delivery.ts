@@ -11,8 +11,12 @@
  * A hold has an end; after it, or when its process is gone, the worker takes the answer. A repeat of the push while
  * nothing is decided becomes the new holder; after `inline` it gets the same bytes for a minute.
  */
+import { z } from 'zod';
+import type { Log } from '../core/ports.ts';
 import type { Answer } from '../core/wire.ts';
-import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
+import { createOnce, readStored } from '../redis/stored.ts';
 
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 
@@ -53,6 +57,7 @@ export interface Deliveries {
   take(id: string, now: number): Promise<boolean>;
   /** @param answer `forget`: what was offered is not worth another try. A sent one is always forgotten. */
   settle(id: string, state: 'offered' | 'sent' | 'failed' | 'unknown', answer?: 'forget'): Promise<void>;
+  /** Offered, but nothing that can be read: as if nothing were decided. */
   standing(id: string): Promise<Standing>;
   /** By hand: what failed, or of which nobody knows, may be delivered again; without an answer, the bot is asked again. */
   reopen(id: string): Promise<void>;
@@ -62,16 +67,39 @@ export interface DeliveryCommands extends ScriptCommands {
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
 }
 
-export function createDeliveries(redis: DeliveryCommands): Deliveries {
+/**
+ * An answer that cannot be read here is none: who has claimed it gives it back, and a worker that finds it asks the bot
+ * again, for nothing of it has gone out. A new way to write one gets a new field: another release then finds none.
+ * @param log @default nobody is told of such an answer
+ */
+export function createDeliveries(redis: DeliveryCommands, { log }: { log?: Log } = {}): Deliveries {
   const run = (
     name: keyof typeof deliveryScripts,
     id: string,
     ...args: (string | number)[]
   ): Promise<unknown> => deliveryScripts[name](redis, keys.delivery(id), ...args);
+  const isNew = createOnce();
+  const read = (id: string, json: string | null): Answer | null => {
+    const answer = readAnswer(json);
+    if (json !== null && answer === null && isNew(id))
+      log?.error({ delivery: id }, 'The answer that waits for its delivery cannot be read.');
+    return answer;
+  };
+  /** What a holder has claimed, and cannot write. */
+  const claimed = async (id: string, holder: string, json: string | null): Promise<Answer | null> => {
+    const answer = read(id, json);
+    if (json !== null && answer === null) await run('giveBack', id, holder);
+    return answer;
+  };
   return {
-    hold: async (id, holder, untilMs) => readHold(await run('hold', id, holder, untilMs)),
-    claim: async (id, holder) => readAnswer(await run('claim', id, holder, 'claim')),
-    leave: async (id, holder) => readAnswer(await run('claim', id, holder, 'leave')),
+    hold: async (id, holder, untilMs) => {
+      const [is, detail = null] = textsOf(await run('hold', id, holder, untilMs));
+      if (is === 'held') return { is, deliveries: Number(detail) };
+      const answer = is === 'answer' ? await claimed(id, holder, detail) : null;
+      return answer ? { is: 'answer', answer } : { is: 'decided' };
+    },
+    claim: async (id, holder) => claimed(id, holder, textOf(await run('claim', id, holder, 'claim'))),
+    leave: async (id, holder) => claimed(id, holder, textOf(await run('claim', id, holder, 'leave'))),
     giveBack: async (id, holder) => (await run('giveBack', id, holder)) === 1,
     forfeit: async (id) => {
       await run('forfeit', id);
@@ -84,20 +112,18 @@ export function createDeliveries(redis: DeliveryCommands): Deliveries {
       await run('settle', id, state, state === 'sent' ? settledKept : failedKept, forget ? 1 : 0);
     },
     standing: async (id) => {
-      const [state, answer, at] = await redis.hmget(keys.delivery(id), 'state', 'answer', 'sendingAt');
-      return { state: readState(state), answer: readAnswer(answer), sendingAt: Number(at ?? 0) };
+      const [is, json, at] = await redis.hmget(keys.delivery(id), 'state', 'answer', 'sendingAt');
+      const [state, answer] = [readState(is), read(id, textOf(json))];
+      return {
+        state: state === 'offered' && answer === null ? null : state,
+        answer,
+        sendingAt: Number(at ?? 0),
+      };
     },
     reopen: async (id) => {
       await run('reopen', id);
     },
   };
-}
-
-function readHold(reply: unknown): Hold {
-  const [is, detail] = Array.isArray(reply) ? reply.map(textOf) : [];
-  const answer = is === 'answer' ? readAnswer(detail) : null;
-  if (answer) return { is: 'answer', answer };
-  return is === 'held' ? { is: 'held', deliveries: Number(detail) } : { is: 'decided' };
 }
 
 const states: readonly DeliveryState[] = [
@@ -114,6 +140,10 @@ function readState(value: unknown): DeliveryState | null {
   return states.find((state) => state === value) ?? null;
 }
 
+function textsOf(reply: unknown): (string | null)[] {
+  return Array.isArray(reply) ? reply.map(textOf) : [];
+}
+
 function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
@@ -122,10 +152,15 @@ function writeAnswer({ status, headers, body }: Answer): string {
   return JSON.stringify({ status, headers, body: Buffer.from(body).toString('base64') });
 }
 
-function readAnswer(json: unknown): Answer | null {
-  if (typeof json !== 'string' || json === '') return null;
-  const { body, ...rest } = JSON.parse(json) as Omit<Answer, 'body'> & { body: string };
-  return { ...rest, body: Buffer.from(body, 'base64') };
+const stored = z.object({
+  status: z.number(),
+  headers: z.array(z.tuple([z.string(), z.string()])),
+  body: z.string(),
+}) satisfies z.ZodType<Omit<Answer, 'body'> & { body: string }>;
+
+function readAnswer(json: string | null): Answer | null {
+  const read = readStored(stored, json);
+  return read && { ...read, body: Buffer.from(read.body, 'base64') };
 }
 
 const minute = 60_000;

@@ -5,7 +5,8 @@ import { type Conversation, conversationOf, type Happening, type Platform } from
 import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { RawPush } from '../core/wire.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { readStored } from '../redis/stored.ts';
 import type { EventQueue } from '../typing/events.ts';
 import { leaveNoTrace, type ReplyJob, storePush } from '../typing/jobs.ts';
 import type { Store } from '../typing/store.ts';
@@ -169,8 +170,8 @@ export function createMessageIndex(redis: MessageIndexCommands): MessageIndex {
       await Promise.all([...names].map((name) => redis.set(keys.message(name), value, 'PX', kept)));
     },
     find: async (messageId) => {
-      const value = await redis.get(keys.message(messageId));
-      return value === null ? null : place.parse(JSON.parse(value));
+      // One that cannot be read is nobody's: its turn ends some other way, or at its deadline.
+      return readStored(place, await redis.get(keys.message(messageId)));
     },
   };
 }

@@ -5,7 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
-import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import type { State } from '../core/state.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
+import { readState } from './state-schema.ts';
 
 /** What a conversation is to a message of the bot's. */
 export interface Standing {
@@ -37,28 +40,54 @@ local function others(blocks, now, holder)
   return standing
 end`;
 
-/** Lua: what the message is to a state, as JSON, and to what the web recorded last, which may not be judged yet. */
-const standingOf = `
-local function standing(state, last)
-  local judged = tonumber(string.match(state or '', '"lastInteractionAt":([%d.]+)')) or 0
-  local told = (tonumber(last or '0') or 0) > judged
-  if not state then return told, false end
-  local call = string.match(state, '"call":{[^}]*"kind":"(%a+)"')
-  local inFlight = call == 'show' or call == 'interim'
-  local open = not string.find(state, '"turns":[]', 1, true)
-  local paused = string.find(state, '"pausedBy":"', 1, true)
-  return told or open or paused ~= nil or inFlight, inFlight
-end
-local recorded = redis.call('HMGET', KEYS[2], 'at', '${blocksField}')
-local matters, shows = standing(redis.call('GET', KEYS[1]), recorded[1])`;
+/**
+ * What scripts have to know of a state stands beside its JSON, in fields of the `last` hash: no script reads our JSON.
+ * `of` says which state they are of, by a hash of its bytes. A state without them was written by the release before
+ * this one, whose scripts read the JSON: then a message counts as one that matters, and what is in flight is read here.
+ */
+export interface ScriptFields {
+  /** Up to when interactions are judged (ms); 0: none was. */
+  judgedAt: number;
+  /** Somebody waits, a human has the conversation, or something is in flight. */
+  matters: boolean;
+  /** As in `Standing`. */
+  shows: boolean;
+}
 
-const answer = `return {matters and 1 or 0, shows and 1 or 0}`;
+export function scriptFields({ lastInteractionAt, turns, pausedBy, call }: State): ScriptFields {
+  const shows = call !== null && call.kind !== 'hide';
+  return {
+    judgedAt: lastInteractionAt ?? 0,
+    matters: turns.length > 0 || pausedBy !== null || shows,
+    shows,
+  };
+}
+
+/** Lua: notes them in a hash, in the same script that saves the state. */
+export const noteFields = `
+local function note(hash, state, judgedAt, matters, shows)
+  redis.call('HSET', hash, 'of', redis.sha1hex(state), 'judgedAt', judgedAt, 'matters', matters, 'shows', shows)
+end`;
+
+/** Lua: what the message is to the state, and to what the web recorded last, which may not be judged yet. */
+const standingOf = `
+local state = redis.call('GET', KEYS[1])
+local fields = redis.call('HMGET', KEYS[2], 'at', '${blocksField}', 'of', 'judgedAt', 'matters', 'shows')
+local at, blocks, of, judgedAt = tonumber(fields[1] or '0'), fields[2], fields[3], fields[4]
+local matters, shows, unread = at > 0, false, ''
+if state and of == redis.sha1hex(state) then
+  matters, shows = at > tonumber(judgedAt) or fields[5] == '1', fields[6] == '1'
+elseif state then
+  matters, unread = true, state
+end`;
+
+const answer = `return {matters and 1 or 0, shows and 1 or 0, unread}`;
 
 const beginBlock = createScript(`${othersBlocks}${standingOf}
 if matters then
-  local blocks = others(recorded[2] or '', ARGV[2], ARGV[1])
-  table.insert(blocks, ARGV[1] .. '@' .. ARGV[3])
-  redis.call('HSET', KEYS[2], '${blocksField}', table.concat(blocks, ' '))
+  local standing = others(blocks or '', ARGV[2], ARGV[1])
+  table.insert(standing, ARGV[1] .. '@' .. ARGV[3])
+  redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' '))
   -- Only what is recorded of a user is kept for long.
   if redis.call('PTTL', KEYS[2]) < ${blockLimit} then redis.call('PEXPIRE', KEYS[2], ${blockLimit}) end
 end
@@ -83,8 +112,13 @@ export function createBlocks(redis: ScriptCommands): Blocks {
 }
 
 function read(reply: unknown): Standing {
-  const [matters, shows] = Array.isArray(reply) ? reply : [];
-  return { matters: matters === 1, shows: shows === 1 };
+  const [matters, shows, unread] = Array.isArray(reply) ? reply : [];
+  return { matters: matters === 1, shows: shows === 1 || showsIn(unread) };
+}
+
+function showsIn(unread: unknown): boolean {
+  const state = typeof unread === 'string' && unread !== '' ? readState(unread) : null;
+  return state !== null && !('fault' in state) && scriptFields(state).shows;
 }
 
 /** When the last of them ends (ms), but for that of one holder; 0: none stands. */

@@ -27,8 +27,6 @@ export interface ReplyJob {
   push: { method: string; rawQuery: string; headers: HeaderLines; body: string };
 }
 
-export const queueNames = { typing: 'typing', replies: 'replies' } as const;
-
 /** A bigger push is forwarded without being stored: Redis may be as small as 25 MB. In bytes. */
 export const storedPushLimit = 64 * 1024;
 

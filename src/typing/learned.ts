@@ -5,7 +5,8 @@ import type { Clock, Log } from '../core/ports.ts';
 import { idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { EndedTurn } from '../core/state.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
+import { createOnce, jsonOf, readStored, schemaOf } from '../redis/stored.ts';
 
 export interface AccountsCommands {
   hgetall(key: string): Promise<Record<string, string>>;
@@ -42,8 +43,9 @@ export interface AccountsOptions {
 }
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { redis, clock, isAuto } = options;
+  const { redis, clock, log, isAuto } = options;
   let known: Record<string, Learned> = {};
+  const isNew = createOnce();
   const of = (place: Place): Learned => known[idOf(place)] ?? unknown;
   // A field of its own for each aspect: two processes that learn at once do not undo each other.
   const change = async (platform: Platform, aspect: Aspect, changes: Partial<Learned>): Promise<void> => {
@@ -54,7 +56,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
   return {
     of,
     refresh: async () => {
-      known = parseAll(await redis.hgetall(keys.accounts));
+      known = parseAll(await redis.hgetall(keys.accounts), (field) => {
+        if (!isNew(field)) return;
+        log.warn({ field }, 'What was learned of an account cannot be read: it is learned anew.');
+      });
     },
     rules: (platform) => rulesNow(platform, of(platform), { at: clock.now(), auto: isAuto(platform) }),
     switchOff: async (platform, { code, remedy }) => {
@@ -108,6 +113,17 @@ interface Learned {
   unheard: number;
 }
 
+const learnedSchema = schemaOf<Learned>()(
+  z.object({
+    offUntil: z.number(),
+    offCode: z.number(),
+    remedy: z.string(),
+    muteUntil: z.number(),
+    afterAck: z.enum(['keep', 'renew']).nullable(),
+    unheard: z.number(),
+  }),
+);
+
 const unknown: Learned = {
   offUntil: 0,
   offCode: 0,
@@ -142,14 +158,25 @@ function rulesNow(platform: Platform, learned: Learned, { at, auto }: { at: numb
   return { ...rules, afterAck, mode: at < learned.offUntil ? 'off' : rules.mode };
 }
 
-/** A hash of `channel/account/aspect`. */
-function parseAll(fields: Record<string, string>): Record<string, Learned> {
+/**
+ * A hash of `channel/account/aspect`. An aspect that cannot be read is as if never learned: what the platform refuses
+ * it refuses again. It spoils no other.
+ */
+function parseAll(fields: Record<string, string>, tell: (field: string) => void): Record<string, Learned> {
   const accounts: Record<string, Learned> = {};
-  for (const [field, json] of Object.entries(fields)) {
+  for (const [field, text] of Object.entries(fields)) {
     const account = field.slice(0, field.lastIndexOf('/'));
-    accounts[account] = { ...(accounts[account] ?? unknown), ...(JSON.parse(json) as Partial<Learned>) };
+    const before = accounts[account] ?? unknown;
+    const json = jsonOf(text);
+    const read = learnedSchema.safeParse(isObject(json) ? { ...before, ...json } : json);
+    accounts[account] = read.success ? read.data : before;
+    if (!read.success) tell(field);
   }
   return accounts;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What the platform refuses the account, and until when (ms); whose typing is off by the configuration has nothing to mend. */
@@ -241,7 +268,7 @@ export async function readSwitchedOff(
   const learned = await redis.hgetall(keys.accounts);
   return Object.entries(learned).flatMap(([field, json]) => {
     const [channel = '', account = '', aspect] = field.split('/');
-    const read = aspect === 'permission' ? permission.safeParse(JSON.parse(json)) : null;
-    return read?.success && now < read.data.offUntil ? [{ channel, account, code: read.data.offCode }] : [];
+    const read = aspect === 'permission' ? readStored(permission, json) : null;
+    return read && now < read.offUntil ? [{ channel, account, code: read.offCode }] : [];
   });
 }

@@ -1,8 +1,12 @@
 import { type Conversation, conversationId } from '../core/platform.ts';
+import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { initialState, type State } from '../core/state.ts';
-import { createScript, keys, type ScriptCommands } from '../redis/script.ts';
-import { blockedUntil, blocksField, othersBlocks } from './blocks.ts';
+import { keys } from '../redis/keys.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
+import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields } from './blocks.ts';
+import { createOnce } from '../redis/stored.ts';
+import { readState } from './state-schema.ts';
 
 export interface StoreCommands extends ScriptCommands {
   get(key: string): Promise<string | null>;
@@ -53,7 +57,13 @@ export interface Store {
   last(conversation: Conversation): Promise<Last>;
 }
 
-export function createStore(redis: StoreCommands): Store {
+/** @param log @default nobody is told of a state that cannot be read */
+export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): Store {
+  const isNew = createOnce();
+  const tell = (conversation: string, fault: string): void => {
+    if (isNew(conversation))
+      log?.warn({ conversation, fault }, 'The state of a conversation cannot be read: it begins anew.');
+  };
   const recorded = async (conversation: Conversation): Promise<Last & { blocks: string | null }> => {
     const key = keys.last(conversationId(conversation));
     const [at, messageId, blocks] = await redis.hmget(key, 'at', 'messageId', blocksField);
@@ -69,14 +79,17 @@ export function createStore(redis: StoreCommands): Store {
         redis.get(keys.state(conversationId(conversation))),
         recorded(conversation),
       ]);
-      return { raw, state: withLast(parseState(raw), last), blockedUntil: blockedUntil(blocks, release) };
+      const state = parseState(raw, (fault) => tell(conversationId(conversation), fault));
+      return { raw, state: withLast(state, last), blockedUntil: blockedUntil(blocks, release) };
     },
     save: async (conversation, change) => {
       const id = conversationId(conversation);
       const { from, to, keepMs, sending } = change;
       const { now = 0, unblocked = false, release = null } = sending ?? {};
       const sent = [Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
-      const args = [from ?? '', JSON.stringify(to), keepMs, ...sent, id, openSince(to)];
+      const { judgedAt, matters, shows } = scriptFields(to);
+      const fields = [judgedAt, matters ? 1 : 0, shows ? 1 : 0];
+      const args = [from ?? '', JSON.stringify(to), keepMs, ...sent, id, openSince(to), ...fields];
       return (await saveIfUnchanged(redis, [keys.state(id), keys.last(id), keys.open], ...args)) === 1;
     },
     forget: async (conversation) => {
@@ -95,11 +108,16 @@ function openSince({ turns }: State): number | '' {
   return turns.length === 0 ? '' : Math.min(...turns.map(({ openedAt }) => openedAt));
 }
 
-/** A state of a version that this release does not know is forgotten: the conversation begins anew. */
-function parseState(raw: string | null): State {
+/**
+ * A state that this release cannot read (another version, or spoilt) is as none: the conversation begins anew, and the
+ * next save replaces it. Its messages pass all the same; only the typing of what was open ends.
+ */
+function parseState(raw: string | null, tell: (fault: string) => void): State {
   if (raw === null) return initialState;
-  const parsed: { v?: unknown } = JSON.parse(raw);
-  return parsed.v === initialState.v ? { ...initialState, ...(parsed as Partial<State>) } : initialState;
+  const read = readState(raw);
+  if (!('fault' in read)) return read;
+  tell(read.fault);
+  return initialState;
 }
 
 /** The web's record is ahead of the events that wait in the queue. */
@@ -186,13 +204,11 @@ export function createOpenConversations(redis: OpenCommands): OpenConversations 
         const raw = states[index];
         if (typeof raw !== 'string') continue;
         const before = known.get(id);
-        next.set(
-          id,
-          before?.raw === raw ? before : { raw, state: parseState(raw), conversation: placeOf(id) },
-        );
+        const one = before?.raw === raw ? before : rowOf(id, raw);
+        if (one) next.set(id, one);
       }
       known = next;
-      const gone = await drop(ids.filter((id) => !known.has(id)));
+      const gone = await drop(ids.filter((_, index) => typeof states[index] !== 'string'));
       return { count: count - gone, longest: [...known.values()] };
     },
     sweep: async () => {
@@ -205,6 +221,12 @@ export function createOpenConversations(redis: OpenCommands): OpenConversations 
   };
 }
 
+/** null: this release cannot read it. Whoever judges it next says so. */
+function rowOf(id: string, raw: string): (OpenConversation & { raw: string }) | null {
+  const state = readState(raw);
+  return 'fault' in state ? null : { raw, state, conversation: placeOf(id) };
+}
+
 /** A user's name may hold anything, an account's no slash. */
 function placeOf(id: string): Conversation {
   const [channel, account = '', ...user] = id.split('/');
@@ -215,7 +237,7 @@ function placeOf(id: string): Conversation {
 const lastKept = 24 * 60 * 60_000;
 
 /** Saves a state, and with it whether somebody waits in that conversation. */
-const saveIfUnchanged = createScript(`${othersBlocks}
+const saveIfUnchanged = createScript(`${othersBlocks}${noteFields}
 local now = redis.call('GET', KEYS[1])
 -- Sent again after its answer was lost: numbers in a state make it unique.
 local saved = now == ARGV[2]
@@ -229,7 +251,12 @@ if ARGV[5] == '1' or ARGV[6] ~= '' then
     else redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end
   end
 end
-if not saved then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+if not saved then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  note(KEYS[2], ARGV[2], ARGV[9], ARGV[10], ARGV[11])
+  -- As long as the state; a pause outlives what is recorded of the user, and is then read as one without them.
+  if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
+end
 if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
 else redis.call('ZREM', KEYS[3], ARGV[7]) end
 return 1

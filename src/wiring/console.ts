@@ -2,7 +2,7 @@ import type { Skipped } from '../config/index.ts';
 import { type Console, createConsole, openBoard } from '../console/console.ts';
 import type { ConsoleSource, Look, QueueRow } from '../console/wire.ts';
 import { operatorGuard } from '../http/guard.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import { readFailed, runAgain } from '../replies/failed.ts';
 import { createConversations, viewNow } from '../typing/conversations.ts';
 import { createOpenConversations } from '../typing/store.ts';

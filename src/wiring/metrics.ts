@@ -7,7 +7,7 @@ import { anyOf, createGuard, type Guard, operatorGuard, type OperatorGuardParts 
 import { createMetricsPage } from '../http/metrics.ts';
 import { createMetrics, type Metrics, type MetricsSource, type Stock } from '../metrics/metrics.ts';
 import type { Connections } from '../redis/connect.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import type { Accounts } from '../typing/learned.ts';
 import type { Releases } from './releases.ts';
 import { countJobs, type OpenedQueues } from './workers.ts';

@@ -131,8 +131,8 @@ function openQueueParts(parts: Parts, connection: Redis, releases: Releases): Qu
   return {
     ...queues,
     events: createEventQueue({ queue: queues.typing, alarm, clock: parts.clock }),
-    store: withJournal(createStore(connection), parts.journal),
-    deliveries: createDeliveries(connection),
+    store: withJournal(createStore(connection, { log: parts.log }), parts.journal),
+    deliveries: createDeliveries(connection, { log: parts.log }),
   };
 }
 

@@ -11,7 +11,7 @@ import { createHolds } from '../http/holds.ts';
 import type { WebDeps } from '../http/task.ts';
 import type { WebhookDeps } from '../http/webhook.ts';
 import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import { createDirect, type Direct } from '../replies/direct.ts';
 import { createIntake, createMessageIndex } from '../replies/intake.ts';
 import type { EventQueue } from '../typing/events.ts';

@@ -8,7 +8,7 @@ import type { Place, ServedBot } from '../core/roster.ts';
 import { processOf } from '../http/holds.ts';
 import { createPattern } from '../redis/connect.ts';
 import { beat, createLeader, createTicker, signOfLife } from '../redis/leader.ts';
-import { keys } from '../redis/script.ts';
+import { keys } from '../redis/keys.ts';
 import { createMessageIndex } from '../replies/intake.ts';
 import type { ReplyDeps } from '../replies/run.ts';
 import { createBlocks, createWay } from '../typing/blocks.ts';

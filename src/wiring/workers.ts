@@ -4,10 +4,10 @@ import { Queue, type Telemetry, Worker, type WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
-import { prefix } from '../redis/script.ts';
+import { prefix, queueNames } from '../redis/keys.ts';
 import { createReplyProcessor } from '../replies/reply.ts';
 import type { ReplyDeps } from '../replies/run.ts';
-import { lockOptions, queueNames, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
+import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
 import { createTypingProcessor, type Meet, type PerformDeps } from '../typing/perform.ts';
 import type { Releases } from './releases.ts';
 

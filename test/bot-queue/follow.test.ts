@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import type { EndBotJob } from '../../src/bot-queue/ends.ts';
 import { type BotQueueOptions, createBotQueueWatch, createOutage } from '../../src/bot-queue/follow.ts';
 import { type BotJobTarget, createProgress, type MemoryCommands } from '../../src/bot-queue/target.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { deferred } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
@@ -412,6 +412,25 @@ describe.each(kinds)('the bot’s queue on the %s Redis', (kind) => {
       await bot.add({}, { jobId: 'm2' });
       await expect.poll(words, poll).toEqual(['completed m2']);
     });
+  });
+
+  describe('a cursor that is none', () => {
+    test.each(['nonsense', '{"id":"1-1"}', '-1', ''])(
+      '%j: what is past stays past, and the queue is followed',
+      async (spoilt) => {
+        const { words, ended } = recordEnds();
+        const bot = createBot();
+        bot.work(async () => {});
+        await bot.add({}, { jobId: 'm1' });
+        await expect.poll(() => bot.queue.getCompletedCount(), poll).toBe(1);
+        const cursor = keys.botQueue.cursor(`${prefix}:${bot.name}`);
+        await redis.set(cursor, spoilt);
+        await watch(bot.name, ended);
+        await expect.poll(() => redis.get(cursor), poll).toMatch(/^\d+-\d+$/);
+        await bot.add({}, { jobId: 'm2' });
+        await expect.poll(words, poll).toEqual(['completed m2']);
+      },
+    );
   });
 
   describe('an end that nobody knows', () => {

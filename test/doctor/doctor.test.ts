@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createLog } from '../../src/log.ts';
 import { provideRedis } from '../../src/redis/by-itself.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 import { openScene, type Scene, serve, visit, type Visit } from './scene.ts';
 

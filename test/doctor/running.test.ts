@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { markIs, type Stage, type StageOptions, useStage } from '../e2e/stage.ts';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { sightsOf } from '../../src/typing/learned.ts';
 import { openScene, serve, visit, type Visit } from './scene.ts';
 

@@ -4,14 +4,14 @@ import { conversationId } from '../../src/core/platform.ts';
 import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { handClock, noon, realSleep } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { scriptedPlatform } from '../support/platforms.ts';
 import { newConversation } from '../support/queue-fakes.ts';
-import { startRedis, type TestRedis } from '../support/redis.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
 let redis: Redis;
@@ -302,4 +302,113 @@ test("the bot's own typing call is told only where the platform accepted it", as
     { is: 'typed', on: true, at: start },
     { is: 'typed', on: false, at: start },
   ]);
+});
+
+/** The fields that scripts know of a state, beside its JSON. */
+const fieldNames = ['of', 'judgedAt', 'matters', 'shows'];
+
+const open: Partial<State> = { turns: [turn], lastInteractionAt: start };
+
+describe.each(await redisKinds())('what scripts know of a state, on the %s Redis', (kind) => {
+  let own: TestRedis;
+  let redis: Redis;
+  let store: Store;
+
+  beforeAll(async () => {
+    own = await startRedis(kind);
+    redis = own.connect();
+    store = createStore(redis);
+  });
+  afterAll(() => own.stop());
+
+  const saved = async (to: Partial<State>, keepMs = 60_000) => {
+    const conversation = newConversation();
+    await store.save(conversation, { from: null, to: { ...initialState, n: 1, ...to }, keepMs });
+    return conversation;
+  };
+
+  test.each([
+    ['nobody waits', {}, false, false],
+    ['a turn is open', open, true, false],
+    ['a human answers', { pausedBy: 'echo' }, true, false],
+    ['a show is in flight', { call: show }, true, true],
+    ['a text of ours is in flight', { call: { ...show, kind: 'interim' } }, true, true],
+    ['a hide is in flight', { call: { ...show, kind: 'hide' } }, false, false],
+  ] as const)('where %s', async (_, to, matters, shows) => {
+    const conversation = await saved(to);
+    expect(await createBlocks(redis).look(conversation)).toEqual({ matters, shows });
+    expect(await createBlocks(redis).begin(conversation, { holder: 'h', now: start })).toEqual({
+      matters,
+      shows,
+    });
+    expect((await store.load(conversation)).blockedUntil > 0).toBe(matters);
+  });
+
+  test('is not read from its JSON: no word of it may matter', async () => {
+    const words = '"call":{"kind":"show"},"pausedBy":"x","lastInteractionAt":9999999999999';
+    const conversation = await saved({ heard: [words], messageId: words });
+    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: false, shows: false });
+  });
+
+  test('changes with it, in the same script: not where somebody else has saved first', async () => {
+    const conversation = await saved({});
+    const stale = { from: 'another state', to: { ...initialState, ...open }, keepMs: 60_000 };
+    expect(await store.save(conversation, stale)).toBe(false);
+    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: false, shows: false });
+    const { raw } = await store.load(conversation);
+    expect(await store.save(conversation, { ...stale, from: raw })).toBe(true);
+    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: false });
+  });
+
+  test('is kept as long as it, and goes with it', async () => {
+    const conversation = await saved(open, 7_200_000);
+    expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeGreaterThan(7_190_000);
+    await store.forget(conversation);
+    expect(await redis.exists(keys.last(conversationId(conversation)))).toBe(0);
+    await store.record(conversation, { key: 'm', messageId: 'm', at: start });
+    const shorter = { from: null, to: { ...initialState, n: 1 }, keepMs: 60_000 };
+    expect(await store.save(conversation, shorter)).toBe(true);
+    expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeGreaterThan(7_200_000);
+  });
+
+  describe('of the release before, which wrote no such fields', () => {
+    test.each([
+      ['where nobody waits', {}, false],
+      ['where a show is in flight', { call: show }, true],
+      ['where a hide is in flight', { call: { ...show, kind: 'hide' } }, false],
+    ] as const)('%s: the message matters, and what is in flight is waited for', async (_, to, shows) => {
+      const conversation = newConversation();
+      const state = { ...initialState, ...(to as Partial<State>) };
+      await redis.set(keys.state(conversationId(conversation)), JSON.stringify(state), 'PX', 60_000);
+      expect(await createBlocks(redis).begin(conversation, { holder: 'h', now: start })).toEqual({
+        matters: true,
+        shows,
+      });
+      expect((await store.load(conversation)).blockedUntil).toBe(start + blockLimit);
+    });
+
+    test('the fields of a state that it has replaced are not taken for its own', async () => {
+      const conversation = await saved({});
+      const replaced = JSON.stringify({ ...initialState, call: show });
+      await redis.set(keys.state(conversationId(conversation)), replaced, 'PX', 60_000);
+      expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: true });
+      const { raw, state } = await store.load(conversation);
+      expect(raw).toBe(replaced);
+      expect(
+        await store.save(conversation, { from: raw, to: { ...state, call: null }, keepMs: 60_000 }),
+      ).toBe(true);
+      expect(await createBlocks(redis).look(conversation)).toEqual({ matters: false, shows: false });
+    });
+
+    test('its state stays one string of JSON, which it can read', async () => {
+      const conversation = await saved(open);
+      expect(JSON.parse((await redis.get(keys.state(conversationId(conversation)))) ?? '')).toEqual({
+        ...initialState,
+        n: 1,
+        ...open,
+      });
+      const others = Object.keys(await redis.hgetall(keys.last(conversationId(conversation))));
+      expect(others.toSorted()).toEqual(fieldNames.toSorted());
+    });
+  });
 });

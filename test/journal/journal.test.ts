@@ -4,8 +4,8 @@ import type { Notice } from '../../src/core/notice.ts';
 import { createJournal, type Journal } from '../../src/journal/journal.ts';
 import { createJournalReader, type JournalReader, workLimit } from '../../src/journal/reader.ts';
 import { readRecord, writeRecord } from '../../src/journal/record.ts';
-import { keys } from '../../src/redis/script.ts';
 import { handClock } from '../support/clock.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { recordLog } from '../support/log.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createTakeover, createTicker, signOfLife, silence } from '../../src/redis/leader.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { recordLog } from '../support/log.ts';
 import { deferred } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';

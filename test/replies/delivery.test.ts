@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
+import { recordLog } from '../support/log.ts';
 import { answerOf } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -407,5 +408,42 @@ describe('never inline and sent', () => {
       }),
       { numRuns: 300, seed: 1 },
     );
+  });
+});
+
+/** Offered, with something else in the place of the answer. */
+async function offeredAs(json: string): Promise<string> {
+  const id = await stand('offered');
+  await redis.hset(keys.delivery(id), 'answer', json);
+  return id;
+}
+
+describe('an answer that cannot be read', () => {
+  const spoilt = ['{"status":200', '{"status":"200","headers":[],"body":""}', '[]', 'secret'];
+
+  test.each(spoilt)('%j is given back by whoever claims it', async (json) => {
+    const id = await offeredAs(json);
+    expect(await deliveries.claim(id, 'web.1')).toBeNull();
+    expect(await redis.hget(keys.delivery(id), 'state')).toBe('offered');
+    expect(await deliveries.leave(await offeredAs(json), 'web.1')).toBeNull();
+    const repeated = await offeredAs(json);
+    expect(await deliveries.hold(repeated, 'web.2', until)).toEqual({ is: 'decided' });
+    expect(await redis.hget(keys.delivery(repeated), 'state')).toBe('offered');
+  });
+
+  test.each(spoilt)('%j is as none: whoever finds it asks the bot, and sends that', async (json) => {
+    const id = await offeredAs(json);
+    expect(await deliveries.standing(id)).toMatchObject({ state: null, answer: null });
+    expect(await deliveries.offer(id, answer, now)).toBeNull();
+    expect(await deliveries.take(id, now)).toBe(true);
+  });
+
+  test('is told once, by the name of its push alone', async () => {
+    const id = await offeredAs('secret');
+    const log = recordLog();
+    const told = createDeliveries(redis, { log });
+    for (let time = 0; time < 3; time += 1) await told.standing(id);
+    expect(log.lines).toEqual([{ level: 'error', fields: { delivery: id }, message: expect.any(String) }]);
+    expect(JSON.stringify(log.lines)).not.toContain('secret');
   });
 });

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { createMessageIndex } from '../../src/replies/intake.ts';
 import { scriptedPlatform } from '../support/platforms.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -32,6 +32,14 @@ test('a message is found by the id that the platform gave it, and by its key', a
   expect(await index.find('wamid.1@8615800001795')).toEqual(place);
   expect(await index.find('wamid.2')).toBeNull();
 });
+
+test.each(['{', 'null', '{"conversation":{"channel":"telegram","account":"a","user":"u"},"turn":"t"}'])(
+  'what stands there as %j is nobody’s',
+  async (spoilt) => {
+    await redis.set(keys.message('spoilt'), spoilt);
+    expect(await createMessageIndex(redis).find('spoilt')).toBeNull();
+  },
+);
 
 test('it is forgotten a while after its turn can be open', async () => {
   const platform = scriptedPlatform({ rules: { deadline: 5_000 } });

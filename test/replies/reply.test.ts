@@ -5,6 +5,7 @@ import type { LateSend } from '../../src/core/platform.ts';
 import { initialState } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
 import { reply } from '../../src/replies/reply.ts';
 import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/replies/run.ts';
@@ -426,6 +427,17 @@ describe('a job that is run again', () => {
     expect(told(it)).toEqual(['0 interaction']);
     expect(it.platform.sent.map(({ body }) => body)).toEqual([textOf(message.body)]);
     expect(await stateOf(it)).toBe('sent');
+  });
+
+  test('when what was offered cannot be read: the bot is asked again, and its answer sent once', async () => {
+    const it = await interrupted('offered');
+    await server.connect().hset(keys.delivery(it.id), 'answer', '{"status":');
+    await it.run({ attempt: 2 });
+    expect(it.asked).toHaveLength(1);
+    expect(it.platform.sent.map(({ body }) => body)).toEqual([textOf(message.body)]);
+    expect(await stateOf(it)).toBe('sent');
+    await it.run({ attempt: 3 });
+    expect(it.platform.sent).toHaveLength(1);
   });
 
   test('when another one may still be sending: it waits, and asks nobody', async () => {

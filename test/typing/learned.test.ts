@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { EndedTurn, Evidence } from '../../src/core/state.ts';
-import { keys } from '../../src/redis/script.ts';
-import { type Accounts, createAccounts } from '../../src/typing/learned.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
+import { keys } from '../../src/redis/keys.ts';
+import { type Accounts, createAccounts, readSwitchedOff } from '../../src/typing/learned.ts';
 import { recordLog } from '../support/log.ts';
 import { scriptedPlatform } from '../support/platforms.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -176,4 +176,37 @@ test('what an earlier release wrote of an account is completed', async () => {
   const accounts = process();
   await accounts.refresh();
   expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0, unheard: 0 });
+});
+
+test('what cannot be read of an account is as never learned, spoils nothing else, and is told once', async () => {
+  const clockNow = clock.now();
+  await redis.hset(keys.accounts, {
+    'wechat/shop/permission': '{"offUntil":"secret"',
+    'wechat/shop/habit': JSON.stringify({ afterAck: 'renew', unheard: 0 }),
+    'wechat/other/permission': JSON.stringify({
+      offUntil: clockNow + hour,
+      offCode: 48001,
+      remedy: 'Mend it.',
+    }),
+    'wechat/other/habit': '["secret"]',
+    'wechat/third/habit': JSON.stringify({ afterAck: 'secret' }),
+  });
+  const log = recordLog();
+  const accounts = createAccounts({ redis, clock, log, isAuto: () => true });
+  await accounts.refresh();
+  await accounts.refresh();
+  expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0 });
+  expect(accounts.of({ ...shop, account: 'other' })).toMatchObject({ offCode: 48001, afterAck: null });
+  expect(accounts.of({ ...shop, account: 'third' })).toMatchObject({ afterAck: null });
+  const fields = ['wechat/shop/permission', 'wechat/other/habit', 'wechat/third/habit'];
+  expect(log.lines.map((line) => (line.fields as { field: string }).field).toSorted()).toEqual(
+    fields.toSorted(),
+  );
+  expect(JSON.stringify(log.lines)).not.toContain('secret');
+  expect(await readSwitchedOff(redis, clockNow)).toEqual([
+    { channel: 'wechat', account: 'other', code: 48001 },
+  ]);
+  await accounts.switchOff(shop, { is: 'account-off', code: 40200, remedy: 'Certify it.' });
+  await accounts.refresh();
+  expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offCode: 40200 });
 });

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State, type Turn } from '../../src/core/state.ts';
-import { keys } from '../../src/redis/script.ts';
+import { keys } from '../../src/redis/keys.ts';
 import {
   createOpenConversations,
   createStore,

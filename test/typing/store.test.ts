@@ -2,8 +2,10 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
-import { keys } from '../../src/redis/script.ts';
-import { createStore, type Store } from '../../src/typing/store.ts';
+import { keys } from '../../src/redis/keys.ts';
+import { createBlocks } from '../../src/typing/blocks.ts';
+import { createOpenConversations, createStore, type Store } from '../../src/typing/store.ts';
+import { recordLog } from '../support/log.ts';
 import { newConversation } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -79,6 +81,33 @@ describe('a conversation’s state', () => {
     const conversation = newConversation();
     await redis.set(keys.state(conversationId(conversation)), JSON.stringify({ v: 1, n: 9 }));
     expect((await store.load(conversation)).state).toEqual(stateWith({ n: 9 }));
+  });
+
+  test.each([
+    ['is no JSON', '{"v":1,"turns":[{"id":"secret words'],
+    ['has another shape', JSON.stringify({ ...initialState, turns: 'secret words' })],
+    ['has another version', JSON.stringify({ v: 2, words: 'secret words' })],
+  ])('that %s is as none: told once by its name alone, and replaced by the next', async (_, spoilt) => {
+    const conversation = newConversation();
+    const id = conversationId(conversation);
+    await redis.set(keys.state(id), spoilt);
+    await redis.zadd(keys.open, 1, id);
+    const log = recordLog();
+    const told = createStore(redis, { log });
+    await told.load(conversation);
+    const { raw, state } = await told.load(conversation);
+    expect(state).toEqual(initialState);
+    expect(log.lines).toMatchObject([{ level: 'warn', fields: { conversation: id } }]);
+    expect(JSON.stringify(log.lines)).not.toContain('secret');
+    const open = createOpenConversations(redis);
+    expect((await open.read(100)).longest.map(({ conversation }) => conversation.user)).not.toContain(
+      conversation.user,
+    );
+    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: false });
+    expect(await told.save(conversation, { from: raw, to: stateWith({ n: 1 }), keepMs: minute })).toBe(true);
+    expect((await told.load(conversation)).state).toEqual(stateWith({ n: 1 }));
+    expect(await redis.zscore(keys.open, id)).toBeNull();
+    expect(log.lines).toHaveLength(1);
   });
 });
 

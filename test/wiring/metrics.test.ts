@@ -5,8 +5,7 @@ import { markIs, type Stage, useStage } from '../e2e/stage.ts';
 import { valueOf } from '../metrics/exposition.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { workerGuard } from '../../src/http/guard.ts';
-import { prefix } from '../../src/redis/script.ts';
-import { queueNames } from '../../src/typing/jobs.ts';
+import { prefix, queueNames } from '../../src/redis/keys.ts';
 import { startHealth } from '../../src/wiring/metrics.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 

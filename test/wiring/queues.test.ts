@@ -7,12 +7,12 @@ import type { Happening, LateSend, Outcome, Platform } from '../../src/core/plat
 import type { Clock } from '../../src/core/ports.ts';
 import type { Event } from '../../src/core/state.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { prefix } from '../../src/redis/script.ts';
+import { prefix, queueNames } from '../../src/redis/keys.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { listFailed, retryFailed } from '../../src/replies/failed.ts';
 import { createIntake, type Intake } from '../../src/replies/intake.ts';
 import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
-import { queueNames, type ReplyJob, type TypingJob } from '../../src/typing/jobs.ts';
+import type { ReplyJob, TypingJob } from '../../src/typing/jobs.ts';
 import { createAccounts } from '../../src/typing/learned.ts';
 import { createStore } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';

@@ -1,0 +1,10 @@
+/**
+ * What kind of error it is: the system's code (ECONNREFUSED…), or the word that Redis's own answer begins with. That word
+ * is the protocol's (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors), but ioredis hands it
+ * on only as the beginning of the error's text: NOSCRIPT, READONLY, MOVED, NOAUTH, NOPERM…
+ */
+export function errorWord(error: unknown): string {
+  if (!(error instanceof Error)) return 'error';
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
+}

@@ -1,0 +1,143 @@
+/**
+ * The shape of a conversation's state in Redis; the core itself knows neither Redis nor this. How releases read each
+ * other's: redis/stored.ts. What no release could read as the other's has another `v`.
+ */
+import { z } from 'zod';
+import {
+  type Call,
+  type Early,
+  type EndedTurn,
+  type Evidence,
+  type Indicator,
+  initialState,
+  type Pause,
+  type Refusal,
+  type State,
+  type Turn,
+} from '../core/state.ts';
+import { jsonOf, open, schemaOf, word } from '../redis/stored.ts';
+
+const numberOrNone = z.number().nullable();
+
+const turn = schemaOf<Turn>()(
+  open({
+    id: z.string(),
+    openedAt: z.number(),
+    sentAt: z.number(),
+    phase: z.enum(['working', 'acknowledged']),
+    shown: z.boolean(),
+    renews: z.boolean(),
+    hushed: z.boolean(),
+    interim: z.boolean(),
+    replied: word<Evidence>().nullable(),
+    darkUntil: z.number(),
+    deliveries: z.number(),
+    lapsesAt: numberOrNone,
+    litFrom: numberOrNone,
+    litMs: z.number(),
+  }),
+);
+
+const ended = schemaOf<EndedTurn>()(
+  open({
+    id: z.string(),
+    seen: z.boolean(),
+    by: word<Evidence>(),
+    asked: z.boolean(),
+    openedAt: z.number(),
+    at: z.number(),
+  }),
+);
+
+const early = schemaOf<Early>()(
+  z.discriminatedUnion('is', [
+    open({
+      is: z.literal('acknowledged'),
+      turn: z.string(),
+      at: z.number(),
+      renew: z.boolean().exactOptional(),
+    }),
+    open({ is: z.literal('missed'), turn: z.string(), at: z.number() }),
+    open({
+      is: z.literal('message'),
+      by: word<Evidence>(),
+      at: z.number(),
+      sentAt: z.number(),
+      all: z.boolean().exactOptional(),
+    }),
+  ]),
+);
+
+const span = { since: z.number(), until: z.number() };
+
+const indicator = schemaOf<Indicator>()(
+  z.discriminatedUnion('is', [
+    open({ is: z.literal('dark') }),
+    open({ is: z.literal('lit'), ...span }),
+    open({ is: z.literal('maybe'), ...span }),
+    open({ is: z.literal('cleared'), ...span }),
+  ]),
+);
+
+const kind = z.enum(['show', 'hide', 'interim']);
+
+const call = schemaOf<Call>()(
+  open({
+    n: z.number(),
+    kind,
+    at: z.number(),
+    by: z.string(),
+    messageId: z.string().nullable(),
+    crossed: z.boolean(),
+  }),
+);
+
+const refusal = schemaOf<Refusal>()(
+  open({
+    code: z.number(),
+    why: word<Refusal['why']>(),
+    until: numberOrNone,
+  }),
+);
+
+const schema = schemaOf<State>()(
+  open({
+    v: z.literal(initialState.v),
+    turns: z.array(turn),
+    ended: z.array(ended),
+    early: z.array(early),
+    lastInteractionAt: numberOrNone,
+    messageId: z.string().nullable(),
+    messageAt: z.number(),
+    indicator,
+    call: call.nullable(),
+    timer: open({ n: z.number(), at: z.number() }).nullable(),
+    n: z.number(),
+    refusal: refusal.nullable(),
+    showAt: z.number(),
+    hideAt: z.number(),
+    again: z.number(),
+    spent: open({ since: z.number(), shows: z.number() }),
+    pausedUntil: z.number(),
+    pausedBy: word<Pause>().nullable(),
+    pauseChangedAt: z.number(),
+    sends: z.number(),
+    heard: z.array(z.string()),
+    skipped: open({ why: word<NonNullable<State['skipped']>['why']>(), at: z.number() }).nullable(),
+    givenUp: open({ n: z.number(), kind }).nullable(),
+    countedAt: z.number(),
+    forgotten: z.boolean(),
+  }),
+);
+
+/**
+ * A state as it lies in Redis, or where it cannot be read: `v`, `turns.0.phase`…, nothing of what stands there. Fields
+ * that it lacks altogether are as at the beginning: the release that wrote it did not know them. About 3 µs more than
+ * JSON.parse alone, which takes 5 (1.6 kB: two open turns, eight ended ones).
+ */
+export function readState(text: string): State | { fault: string } {
+  const json = jsonOf(text);
+  if (typeof json !== 'object' || json === null) return { fault: 'JSON' };
+  const read = schema.safeParse({ ...initialState, v: undefined, ...json });
+  return read.success ? read.data : { fault: read.error.issues[0]?.path.join('.') ?? '' };
+}
