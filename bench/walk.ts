@@ -13,8 +13,10 @@ import { wait } from './measure.ts';
 const most = 55;
 /** The request to the bot is made, and its answer read, once: neither awaits, and V8 counts each resumption as a call. */
 const once = ['core/bot.ts botRequest', 'wechat/answer.ts readPassive'];
-/** Longer than any of the process's beats (ms). */
-const idleMs = 3_000;
+/** What the process does by itself comes each second or each fifth; once in 30 s the clock is set, later than this ends (ms). */
+const idleMs = 6_000;
+/** Until all that follows a message is done (ms). */
+const restMs = 2_000;
 /** Past the hold of 300 ms and a renewal at 630 ms: the answer goes out by custom/send (ms). */
 const thinkMs = 900;
 
@@ -53,7 +55,7 @@ const { wechat } = stage.simulator;
 const push = async (user: string): Promise<void> => {
   const answered = wechat.phone(user).next(({ what }) => what === 'received');
   await Promise.all([wechat.push({ user, text: 'hi' }), answered]);
-  await wait(idleMs);
+  await wait(restMs);
 };
 await push('oFirst'); // It fetches the token and opens connections.
 await ranSince();

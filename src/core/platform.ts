@@ -99,6 +99,8 @@ export interface Platform {
   readonly channel: Channel;
   readonly account: string;
   readonly rules: Rules;
+  /** What an acknowledgement leaves is learned from how turns end (`*_AFTER_ACK=auto`). @default as the rules say */
+  readonly learnsAfterAck?: boolean;
   /** The typing call names a message of the user; without a known one nothing can be shown. */
   readonly needsMessageId: boolean;
   /** What the platform is told when its push has been taken and there is nothing to say. */

@@ -1,7 +1,15 @@
 import { Agent as HttpAgent, type AgentOptions } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { HttpsProxyAgent } from 'https-proxy-agent';
-import { confine, confineProxied, type Confinement } from './confine.ts';
+import { getProxyForUrl } from 'proxy-from-env';
+import { confine, type Confinement, confineProxied } from './confine.ts';
+
+/** A proxy knows nothing of this machine's own addresses: what runs here is called directly. */
+export function platformProxy(url: string): string {
+  const { hostname } = new URL(url);
+  const here = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return here ? '' : getProxyForUrl(url);
+}
 
 export interface AgentsOptions {
   /** Connections at most per host; further requests wait for one. @default no limit */

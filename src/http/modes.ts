@@ -4,7 +4,6 @@ import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
 import type { SharedAnswer } from '../replies/direct.ts';
 import { hangUpOf, write } from './respond.ts';
 import {
-  holdLeft,
   answerMeaning,
   type Task,
   tellDelivery,
@@ -103,6 +102,11 @@ async function waitFor(
   if (last && (await mute().catch(() => false))) deps.log.error({ push: held.id }, tooLate);
   await acknowledge(task);
   return null;
+}
+
+/** How much is left of the hold, in ms: a Redis that does not answer takes its time from it. */
+function holdLeft({ clock, holdMs }: Pick<WebDeps, 'clock' | 'holdMs'>, { arrivedAt }: Task): number {
+  return Math.max(0, arrivedAt + holdMs - clock.now());
 }
 
 const tooLate =

@@ -43,11 +43,6 @@ export interface Task {
   arrivedAt: number;
 }
 
-/** How much is left of the hold, in ms: a Redis that does not answer takes its time from it. */
-export function holdLeft({ clock, holdMs }: Pick<WebDeps, 'clock' | 'holdMs'>, { arrivedAt }: Task): number {
-  return Math.max(0, arrivedAt + holdMs - clock.now());
-}
-
 /** Whom an answer to this push goes to. */
 export function userOf({ received }: Task): string | null {
   return received.happenings[0]?.user ?? null;

@@ -6,12 +6,12 @@ type NoticeOf<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
 
 export interface CountOptions {
   instruments: Instruments;
-  isServed: LabelsOptions['isServed'];
+  roster: LabelsOptions['roster'];
 }
 
 /** Counts each notice. Never throws. */
-export function createCount({ instruments, isServed }: CountOptions): (notice: Notice) => void {
-  const labels = createLabels({ isServed });
+export function createCount({ instruments, roster }: CountOptions): (notice: Notice) => void {
+  const labels = createLabels({ roster });
   return (notice) => count(instruments, labels, notice);
 }
 
@@ -122,7 +122,7 @@ interface Labels {
 
 interface LabelsOptions {
   /** Whether an account of that name is served: what a URL or a push names may be anything. */
-  isServed: (where: Place) => boolean;
+  roster: { of(where: Place): unknown };
 }
 
 /** What stands for every account that is not served, and for every value after the first so many. */
@@ -132,13 +132,13 @@ const rest = 'other';
 const mostAccounts = 5_000;
 const mostCodes = 200;
 
-function createLabels({ isServed }: LabelsOptions): Labels {
+function createLabels({ roster }: LabelsOptions): Labels {
   const account = createBound(mostAccounts);
   const code = createBound(mostCodes);
   return {
     place: (where) => ({
       channel: where.channel,
-      account: isServed(where) ? account(where.account) : rest,
+      account: roster.of(where) !== null ? account(where.account) : rest,
     }),
     code: (number) => code(String(number)),
   };

@@ -23,7 +23,7 @@ export interface MetricsOptions {
   /** The dyno, where a router chooses which of several answers a scrape: each series then says whose it is. */
   dyno?: string | null;
   /** Whether that account is served; of others the name is no label. @default every account */
-  isServed?: (place: { channel: string; account: string }) => boolean;
+  roster?: { of(place: Place): unknown };
   /** What is looked up at each scrape. @default nothing */
   source?: MetricsSource | null;
 }
@@ -32,7 +32,7 @@ export interface MetricsOptions {
 const stockLimit = 1_000;
 
 export function createMetrics(options: MetricsOptions = {}): Metrics {
-  const { dyno = null, isServed = () => true, source = null } = options;
+  const { dyno = null, roster = { of: () => true }, source = null } = options;
   const registry = new Registry();
   if (dyno !== null) registry.setDefaultLabels({ dyno });
   collectDefaultMetrics({ register: registry });
@@ -40,7 +40,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   showStock(instruments, null);
   if (!source) instruments.redis.remove();
   return {
-    observe: createCount({ instruments, isServed }),
+    observe: createCount({ instruments, roster }),
     scrape: async () => {
       if (source) await look(instruments, source);
       return { contentType: registry.contentType, text: await pageText(registry) };

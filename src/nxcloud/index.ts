@@ -72,6 +72,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     channel: 'nxcloud',
     account: account.name,
     rules: rulesOf(account),
+    learnsAfterAck: account.afterAck === 'auto',
     needsMessageId: true,
     acknowledgement,
     ownCalls,

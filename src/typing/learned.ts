@@ -37,13 +37,13 @@ export interface AccountsOptions {
   clock: Clock;
   log: Log;
   /** Accounts whose `afterAck` is `auto`. */
-  isAuto: (platform: Platform) => boolean;
+  isAuto?: (platform: Platform) => boolean;
   /** Is told when typing is switched off, and on again. @default nobody */
   observe?: Observe | undefined;
 }
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { redis, clock, log, isAuto } = options;
+  const { redis, clock, log, isAuto = ({ learnsAfterAck }) => learnsAfterAck === true } = options;
   let known: Record<string, Learned> = {};
   const isNew = createOnce();
   const of = (place: Place): Learned => known[idOf(place)] ?? unknown;

@@ -37,6 +37,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     channel: 'wechat',
     account: account.name,
     rules,
+    learnsAfterAck: account.afterAck === 'auto',
     needsMessageId: false,
     acknowledgement,
     ownCalls: createOwnCalls(account),

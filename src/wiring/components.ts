@@ -33,7 +33,6 @@ export interface Components {
   all(): readonly Served[];
   /** How many. */
   made(): number;
-  isAuto(place: Place): boolean;
   /** Takes an authorizer's refresh token from an operator. Rejects when Redis is out of reach. */
   keepRefreshToken(component: string, appId: string, token: string): Promise<KeptToken>;
 }
@@ -67,8 +66,6 @@ export function createComponents(options: ComponentsOptions): Components {
     named: find,
     all: () => [...made.values()],
     made: () => made.size,
-    isAuto: ({ account }) =>
-      all.get(behindOf(account)?.component ?? '')?.component.template.afterAck === 'auto',
     keepRefreshToken: async (name, appId, token) => {
       const keep = all.get(name)?.live.keepRefreshToken;
       if (!keep)

@@ -33,7 +33,7 @@ export function openMetrics(deps: MetricsDeps): Metrics {
         return { channel, account, typing: clock.now() < accounts.of(platform).offUntil ? 'off' : 'on' };
       }),
   };
-  return createMetrics({ dyno: config.dyno, isServed: (place) => roster.of(place) !== null, source });
+  return createMetrics({ dyno: config.dyno, roster, source });
 }
 
 async function stockOf({ connections, queues: opened }: MetricsDeps): Promise<Stock> {

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
-import type { Platform } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
@@ -98,8 +97,7 @@ export function createParts(options: PartsOptions): Parts {
   const serving = createServing({ ...calls, config, releases, traced });
   const served = openAccounts({ config, redis: connections.fast, serving, components, clock, log });
   observers.add(createSightsObserver(createSightings({ redis: connections.fast, clock, log })));
-  const isAuto = (platform: Platform): boolean => serving.isAuto(platform) || components.isAuto(platform);
-  const accounts = createAccounts({ redis: connections.fast, clock, log, isAuto, observe });
+  const accounts = createAccounts({ redis: connections.fast, clock, log, observe });
   const { roster } = served;
   const heard = { accounts, observers, observe };
   const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };

@@ -1,4 +1,3 @@
-import { getProxyForUrl } from 'proxy-from-env';
 import { allowsAddress } from '../accounts/urls.ts';
 import type { Account, Config } from '../config/index.ts';
 import type { Observe } from '../core/notice.ts';
@@ -6,19 +5,12 @@ import type { Platform } from '../core/platform.ts';
 import type { Clock, Log, SharedCache } from '../core/ports.ts';
 import type { Served } from '../core/roster.ts';
 import type { Send } from '../core/wire.ts';
-import { type Agents, createAgents } from '../http/agents.ts';
+import { type Agents, createAgents, platformProxy } from '../http/agents.ts';
 import { type Client, createClient } from '../http/client.ts';
 import type { Confinement } from '../http/confine.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
 import { createWechat } from '../wechat/index.ts';
 import type { Releases } from './releases.ts';
-
-/** A proxy knows nothing of this machine's own addresses: what runs here is called directly. */
-export function platformProxy(url: string): string {
-  const { hostname } = new URL(url);
-  const here = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
-  return here ? '' : getProxyForUrl(url);
-}
 
 /** The process's HTTP clients. A typing call that hangs holds no connection that a message needs. */
 export interface Clients {
@@ -77,8 +69,6 @@ export interface Serving {
   configured(account: Account): Served;
   /** One that was set at run time: its connections reach only what such may. */
   confined(account: Account): Served;
-  /** Its `afterAck` is `auto`. */
-  isAuto(platform: Platform): boolean;
   /** For the bot's calls through the gateway. */
   agentFor(served: Served): ReturnType<Clients['gateway']['agentFor']>;
 }
@@ -95,10 +85,8 @@ export function createServing(deps: ServingDeps): Serving {
     confinement: { allows: allowsAddress(config.allowPrivateUrls) },
   });
   releases.add('HTTP clients of accounts that were set at run time', () => closeClients(confined));
-  const autos = new WeakSet<Platform>();
   const serve = (account: Account, by: Clients): Served => {
     const platform = createPlatform(account, { ...deps, clients: by });
-    if (account.afterAck === 'auto') autos.add(platform);
     return serveBy(account, config, { platform, send: by.bot.send });
   };
   const areConfined = new WeakSet<Platform>();
@@ -109,7 +97,6 @@ export function createServing(deps: ServingDeps): Serving {
       areConfined.add(served.platform);
       return served;
     },
-    isAuto: (platform) => autos.has(platform),
     agentFor: ({ platform, apiBase }) =>
       (areConfined.has(platform) ? confined : clients).gateway.agentFor(apiBase),
   };

@@ -107,7 +107,7 @@ describe('the text', () => {
 
 describe('values from outside', () => {
   test('accounts that are not served share one series, whatever a URL calls them', async () => {
-    const metrics = createMetrics({ isServed: ({ account }) => account === 'shop' });
+    const metrics = createMetrics({ roster: { of: ({ account }) => (account === 'shop' ? account : null) } });
     for (let n = 0; n < 1_000; n += 1)
       metrics.observe({ ...where, is: 'push', result: 'refused', status: 404, account: `<script>${n}` });
     metrics.observe({ ...where, is: 'push', result: 'taken', status: 200 });
