@@ -50,13 +50,14 @@ async function carry(
     // It died between the request and the note of its outcome: only a person may send it again.
     await deps.deliveries.settle(id, 'unknown');
     tellDelivery(deps, run, { way: 'unknown', code: 0 });
-    throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`);
+    throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`, { unknown: true });
   }
   if (standing.state === 'offered' && standing.answer)
     return deliver(deps, run, { platform, answer: standing.answer });
   if (standing.state === 'failed' || standing.state === 'unknown')
     throw new ReplyFailed(
       `The delivery is settled as ${standing.state}: npm run replies -- retry runs it again.`,
+      { unknown: standing.state === 'unknown' },
     );
   if (standing.state) return;
   const answer = await askBot(deps, run, { platform, bot });

@@ -16,7 +16,7 @@ import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { prefix, queueNames } from '../redis/keys.ts';
 import { reply } from '../replies/reply.ts';
 import { type ReplyDeps, ReplyFailed } from '../replies/run.ts';
-import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
+import { lockOptions, readReplyJob, readTypingJob, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
 import { createPerform, type PerformDeps, type TypingRun } from '../typing/perform.ts';
 import { Postponed } from '../typing/shares.ts';
 import type { Releases } from './releases.ts';
@@ -90,8 +90,9 @@ async function runTyping(
   { token, meet }: Meeting,
 ): Promise<void> {
   try {
-    await meet(job.data.conversation);
-    await perform({ id: idOf(job), data: job.data, redelivered: diedBefore(job) });
+    const data = readTypingJob(job.data);
+    await meet(data.conversation);
+    await perform({ id: idOf(job), data, redelivered: diedBefore(job) });
   } catch (error) {
     if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
     throw error;
@@ -114,8 +115,9 @@ async function runReply(
 ): Promise<void> {
   const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
   try {
-    await meet(job.data);
-    await reply(deps, { job: idOf(job), data: job.data, attempt: attemptOf(job), last, signal });
+    const data = readReplyJob(job.data);
+    await meet(data);
+    await reply(deps, { job: idOf(job), data, attempt: attemptOf(job), last, signal });
   } catch (error) {
     if (signal.aborted && error === signal.reason) {
       // The bot may have begun: its next call is no first one.
@@ -124,9 +126,17 @@ async function runReply(
     }
     if (error instanceof Postponed) return later(job, { token, waitMs: error.waitMs });
     // BullMQ tries again after any other error.
-    if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
+    if (error instanceof ReplyFailed) {
+      await noteFailure(job, error);
+      throw new UnrecoverableError(error.message);
+    }
     throw error;
   }
+}
+
+/** Beside the reason, which is for people: what is not noted counts as not known. */
+async function noteFailure(job: Job<ReplyJob>, { unknown }: ReplyFailed): Promise<void> {
+  await job.updateData({ ...job.data, failure: { unknown } }).catch(() => {});
 }
 
 /** Which call of the bot this is; BullMQ counts each start, also of a job that only had to wait. */
