@@ -106,7 +106,7 @@ async function settle(
   if (sent.is === 'refused' && sent.mayNotSend) await deps.accounts.mute(platform);
   const lost = notTaken(meaning);
   if (lost) await tellTurns(deps, run, { meaning: lost, rules: platform.rules });
-  throw new ReplyFailed(reasonOf(sent));
+  throw new ReplyFailed(reasonOf(sent), { unknown: sent.is === 'unknown' });
 }
 
 function reasonOf(sent: Exclude<LateSend, { is: 'sent' }>): string {

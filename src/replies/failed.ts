@@ -1,7 +1,9 @@
+/** Reply jobs that failed for good, as people see them. What a job failed with is said in its data, not in its reason. */
 import type { Job, Queue } from 'bullmq';
+import { z } from 'zod';
 import type { ReplyJob } from '../typing/jobs.ts';
 import type { Deliveries } from './delivery.ts';
-import { deliveryId, outcomeUnknown } from './run.ts';
+import { deliveryId } from './run.ts';
 
 /** How many are shown: all that are kept. */
 const listed = 1_000;
@@ -15,7 +17,24 @@ export async function listFailed(replies: Queue<ReplyJob>): Promise<string> {
 
 function lineOf({ id, data, finishedOn, failedReason }: Job<ReplyJob>): string {
   const at = finishedOn === undefined ? 'unknown time' : new Date(finishedOn).toISOString();
-  return `${id}  ${at}  ${deliveryId(data)}  ${data.user ?? ''}  ${failedReason}`;
+  const push = whoseOf(data);
+  return `${id}  ${at}  ${deliveryId(push)}  ${push.user ?? ''}  ${failedReason}`;
+}
+
+/** Also of a job that failed because its data cannot be read: it is shown all the same. */
+const whose = z
+  .object({
+    channel: z.string().catch(''),
+    account: z.string().catch(''),
+    key: z.string().catch(''),
+    user: z.string().nullable().catch(null),
+    calls: z.number().catch(0),
+    failure: z.object({ unknown: z.boolean() }).optional().catch(undefined),
+  })
+  .catch({ channel: '', account: '', key: '', user: null, calls: 0 });
+
+function whoseOf(data: unknown): z.output<typeof whose> {
+  return whose.parse(data);
 }
 
 /** A reply job that failed for good, without its message. */
@@ -42,20 +61,18 @@ export async function readFailed({ replies, deliveries }: FailedDeps): Promise<F
   const jobs = await replies.getFailed(0, listed);
   return Promise.all(
     jobs.map(async ({ id = '', data, finishedOn = null, failedReason }) => {
-      const { channel, account, user, key: turn } = data;
-      const unknown = await isUnknown(deliveries, { data, failedReason });
+      const { channel, account, user, key: turn } = whoseOf(data);
+      const unknown = await isUnknown(deliveries, data);
       return { job: id, at: finishedOn, channel, account, user, turn, reason: failedReason, unknown };
     }),
   );
 }
 
-/** The delivery may be gone, or reopened by somebody who got no further: then what the job failed with tells. */
-async function isUnknown(
-  deliveries: FailedDeps['deliveries'],
-  { data, failedReason }: Pick<Job<ReplyJob>, 'data' | 'failedReason'>,
-): Promise<boolean> {
-  if (failedReason.startsWith(outcomeUnknown)) return true;
-  return (await deliveries.standing(deliveryId(data))).state === 'unknown';
+/** The delivery may be gone, or reopened by somebody who got no further: then what the job says of its failure tells. */
+async function isUnknown(deliveries: FailedDeps['deliveries'], data: unknown): Promise<boolean> {
+  const { failure, ...push } = whoseOf(data);
+  if (failure?.unknown !== false) return true;
+  return (await deliveries.standing(deliveryId(push))).state === 'unknown';
 }
 
 /**
@@ -69,10 +86,10 @@ export async function runAgain(
 ): Promise<'runs' | 'none' | 'unknown'> {
   const job = await replies.getJob(id);
   if (!job || !(await job.isFailed())) return 'none';
-  const delivery = deliveryId(job.data);
-  if (!evenUnknown && (await isUnknown(deliveries, job))) return 'unknown';
-  await deliveries.reopen(delivery);
-  await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + job.attemptsMade });
+  if (!evenUnknown && (await isUnknown(deliveries, job.data))) return 'unknown';
+  const { calls, ...push } = whoseOf(job.data);
+  await deliveries.reopen(deliveryId(push));
+  await job.updateData({ ...job.data, calls: calls + job.attemptsMade });
   try {
     await job.retry('failed', { resetAttemptsMade: true });
     return 'runs';

@@ -3,7 +3,7 @@ import { badGateway, type Meaning, meaningOf } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Answer } from '../core/wire.ts';
-import { type ReplyJob, restorePush } from '../typing/jobs.ts';
+import { readReplyJob, type ReplyJob, restorePush } from '../typing/jobs.ts';
 import type { Meet } from '../typing/perform.ts';
 import { Postponed, putBack } from '../typing/shares.ts';
 import { callBot } from './call-bot.ts';
@@ -29,10 +29,11 @@ export function createReplyProcessor(
   return async (job, token) => {
     const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     try {
-      await meet(job.data);
+      const data = readReplyJob(job.data);
+      await meet(data);
       await reply(deps, {
         job: job.id ?? '',
-        data: job.data,
+        data,
         attempt: attemptOf(job),
         last,
         signal: stopping,
@@ -45,10 +46,18 @@ export function createReplyProcessor(
       }
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
       // BullMQ tries again after any other error.
-      if (error instanceof ReplyFailed) throw new UnrecoverableError(error.message);
+      if (error instanceof ReplyFailed) {
+        await noteFailure(job, error);
+        throw new UnrecoverableError(error.message);
+      }
       throw error;
     }
   };
+}
+
+/** Beside the reason, which is for people: what is not noted counts as not known. */
+async function noteFailure(job: Job<ReplyJob>, { unknown }: ReplyFailed): Promise<void> {
+  await job.updateData({ ...job.data, failure: { unknown } }).catch(() => {});
 }
 
 /** Which call of the bot this is; BullMQ counts each start, also of a job that only had to wait. */
@@ -88,7 +97,7 @@ async function carry(
     // It died between the request and the note of its outcome: only a person may send it again.
     await deps.deliveries.settle(id, 'unknown');
     tellDelivery(deps, run, { way: 'unknown', code: 0 });
-    throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`);
+    throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`, { unknown: true });
   }
   if (standing.state === 'offered' && standing.answer) {
     const { answer } = standing;
@@ -97,6 +106,7 @@ async function carry(
   if (standing.state === 'failed' || standing.state === 'unknown')
     throw new ReplyFailed(
       `The delivery is settled as ${standing.state}: npm run replies -- retry runs it again.`,
+      { unknown: standing.state === 'unknown' },
     );
   if (standing.state) return;
   const answer = await askBot(deps, run, { platform, bot });

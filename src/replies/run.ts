@@ -51,14 +51,25 @@ export interface ReplyRun {
 /** The job is over for good; its reason is for the operator. */
 export class ReplyFailed extends Error {
   override readonly name = 'ReplyFailed';
+  /** Whether the answer has reached the user, nobody knows. */
+  readonly unknown: boolean;
+
+  constructor(reason: string, { unknown = false }: { unknown?: boolean } = {}) {
+    super(reason);
+    this.unknown = unknown;
+  }
 }
 
 /** A push's delivery, and its place in the queue's deduplication. */
-export function deliveryId({ channel, account, key }: Pick<ReplyJob, 'channel' | 'account' | 'key'>): string {
+export function deliveryId({
+  channel,
+  account,
+  key,
+}: Pick<ReplyJob, 'account' | 'key'> & { channel: string }): string {
   return `${channel}/${account}/${key}`;
 }
 
-/** Begins the reason of a job of whose answer nobody knows whether it reached the user. */
+/** How people are told of it in a reason; the release before this one reads it there. */
 export const outcomeUnknown = 'outcome unknown';
 
 type DeliveryOutcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'>;

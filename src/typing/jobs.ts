@@ -1,7 +1,9 @@
-/** The jobs of both queues: what stands in Redis, as JSON. */
+/** The jobs of both queues: what stands in Redis, as JSON. How releases read each other's: redis/stored.ts. */
+import { z } from 'zod';
 import type { Conversation } from '../core/platform.ts';
-import type { Event } from '../core/state.ts';
+import type { Event, Evidence, Pause } from '../core/state.ts';
 import type { HeaderLines, RawPush } from '../core/wire.ts';
+import { open, schemaOf, word } from '../redis/stored.ts';
 
 /** Every event is a job of its own: an event that is added while another is at work is never lost. */
 export interface TypingJob {
@@ -24,7 +26,119 @@ export interface ReplyJob {
   calls?: number;
   /** When the push arrived (ms). */
   arrivedAt?: number;
+  /**
+   * Of a job that failed for good. `unknown`: whether the user has the answer, nobody knows. Absent where the job failed
+   * on its way, or under a release that said so in its reason only: then nobody knows either.
+   */
+  failure?: { unknown: boolean };
   push: { method: string; rawQuery: string; headers: HeaderLines; body: string };
+}
+
+const at = z.number();
+const turn = z.string();
+
+/** What is told by a job; the outcomes of calls are judged by whoever made them. */
+type Told = Flat<Exclude<Event, { is: 'outcome' | 'recovered' }>>;
+/** Each as one plain object type. */
+type Flat<Type> = Type extends unknown ? { [Name in keyof Type]: Type[Name] } : never;
+
+const event = schemaOf<Told>()(
+  z.discriminatedUnion('is', [
+    open({
+      is: z.literal('inbound'),
+      at,
+      turn,
+      sentAt: z.number(),
+      messageId: z.string().nullable(),
+      opensTurn: z.boolean(),
+      interaction: z.boolean(),
+      phase: z.enum(['working', 'acknowledged', 'passed']),
+    }),
+    open({ is: z.literal('started'), at, turn, messageId: z.string().nullable() }),
+    open({ is: z.literal('acknowledged'), at, turn, renew: z.boolean().exactOptional() }),
+    open({ is: z.literal('missed'), at, turn }),
+    open({
+      is: z.literal('ended'),
+      at,
+      turn,
+      by: word<Evidence>(),
+      message: z.union([z.boolean(), z.literal('out')]),
+    }),
+    open({ is: z.literal('over'), at, by: word<Evidence>(), turns: z.enum(['all', 'acknowledged']) }),
+    open({ is: z.literal('undelivered'), at }),
+    open({
+      is: z.literal('message'),
+      at,
+      by: word<Evidence>(),
+      sentAt: z.number(),
+      id: z.string().nullable(),
+    }),
+    open({ is: z.literal('interaction'), at, sent: z.boolean() }),
+    open({ is: z.literal('typed'), at, on: z.boolean() }),
+    open({ is: z.literal('unblocked'), at, doubt: z.boolean() }),
+    open({ is: z.literal('paused'), at, until: z.number(), by: word<Pause>() }),
+    open({ is: z.literal('resumed'), at, by: word<Pause>() }),
+    open({ is: z.literal('left'), at }),
+    open({ is: z.literal('forgotten'), at }),
+    open({ is: z.literal('wake'), at, timer: z.number() }),
+  ]),
+);
+
+const channel = z.enum(['wechat', 'nxcloud']);
+
+const typingJob = schemaOf<Flat<Omit<TypingJob, 'event'> & { event: Told }>>()(
+  open({
+    conversation: open({ channel, account: z.string(), user: z.string() }),
+    event,
+    release: z.string().exactOptional(),
+  }),
+);
+
+const replyJob = schemaOf<ReplyJob>()(
+  open({
+    channel,
+    account: z.string(),
+    key: z.string(),
+    user: z.string().nullable(),
+    turns: z.array(open({ user: z.string(), turn })),
+    calls: z.number().exactOptional(),
+    arrivedAt: z.number().exactOptional(),
+    failure: open({ unknown: z.boolean() }).exactOptional(),
+    push: open({
+      method: z.string(),
+      rawQuery: z.string(),
+      headers: z.array(z.tuple([z.string(), z.string()]).readonly()).readonly(),
+      body: z.string(),
+    }),
+  }),
+);
+
+/**
+ * A job's data that another release wrote, or a hand. The job fails and is tried again, which a process of the other
+ * release may take up; after its last try it is kept with the failed ones, and stops nobody.
+ */
+export class UnreadableJob extends Error {
+  override readonly name = 'UnreadableJob';
+
+  constructor(at: string) {
+    super(`This release cannot read the job's data (${at}).`);
+  }
+}
+
+/** @throws UnreadableJob */
+export function readTypingJob(data: unknown): TypingJob {
+  return readJob(typingJob, data);
+}
+
+/** @throws UnreadableJob */
+export function readReplyJob(data: unknown): ReplyJob {
+  return readJob(replyJob, data);
+}
+
+function readJob<Schema extends z.ZodType>(schema: Schema, data: unknown): z.output<Schema> {
+  const read = schema.safeParse(data);
+  if (read.success) return read.data;
+  throw new UnreadableJob(read.error.issues[0]?.path.join('.') ?? '');
 }
 
 /** A bigger push is forwarded without being stored: Redis may be as small as 25 MB. In bytes. */

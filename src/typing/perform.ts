@@ -6,9 +6,9 @@ import type { Clock, Log } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
 import type { Event } from '../core/state.ts';
 import { step, type Step } from '../core/step.ts';
-import { type CallDeps, createGates, shareOrWarn, make } from './call.ts';
+import { type CallDeps, createGates, make, shareOrWarn } from './call.ts';
 import type { EventQueue } from './events.ts';
-import type { TypingJob } from './jobs.ts';
+import { readTypingJob, type TypingJob } from './jobs.ts';
 import { type Accounts, switchedOffNow } from './learned.ts';
 import { Postponed, putBack, type Shares } from './shares.ts';
 import { isForgotten, keptFor, type Store } from './store.ts';
@@ -63,10 +63,11 @@ export function createTypingProcessor(
   const perform = createPerform(deps);
   return async (job, token) => {
     try {
-      await meet(job.data.conversation);
+      const data = readTypingJob(job.data);
+      await meet(data.conversation);
       // A try ended without its end being noted, or by a fault; one that was put back did not.
       const redelivered = job.stalledCounter > 0 || job.attemptsMade > 0;
-      await perform({ id: job.id ?? '', data: job.data, redelivered });
+      await perform({ id: job.id ?? '', data, redelivered });
     } catch (error) {
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
       throw error;

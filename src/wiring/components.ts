@@ -6,12 +6,12 @@ import type { KeptToken } from '../control/components.ts';
 import type { Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Clock, KeptSecrets, Log, Seal, SharedCache } from '../core/ports.ts';
-import { authorizerName, behindOf, fillAppId, type Place, type Served } from '../core/roster.ts';
+import { behindOf, fillAppId, type Place, type Served } from '../core/roster.ts';
 import type { Connections } from '../redis/connect.ts';
 import { createKeptSecrets } from '../redis/shared.ts';
 import { type Accounts, readSwitchedOff } from '../typing/learned.ts';
 import { isByItself } from '../wechat/component/component.ts';
-import type { News } from '../wechat/component/events.ts';
+import type { TypingSwitch } from '../wechat/component/events.ts';
 import { createLiveComponent, type LiveComponent } from '../wechat/component/live.ts';
 import { sealComponentAnew, type SealingDeps } from '../wechat/component/secrets.ts';
 import { type Clients, serveBy } from './platforms.ts';
@@ -142,8 +142,8 @@ interface ComponentsOptions {
   typings: ComponentTypings;
   /** @default nobody */
   observe?: Observe;
-  /** Hears what changed for the accounts behind a component. Never throws. */
-  told: (component: string, news: News) => void;
+  /** Hears whose typing goes off or on behind a component. Never throws. */
+  told: (component: string, change: TypingSwitch) => void;
   log: Log;
 }
 
@@ -166,7 +166,7 @@ function openComponent(component: Component, options: ComponentsOptions): LiveCo
       observe,
       safe: seal && { kept: options.kept, seal },
       modeOf: (appId) => modeOf(typings.of(component.name), appId, mode),
-      told: (news) => told(component.name, news),
+      told: (change) => told(component.name, change),
     });
   } catch (error) {
     return { reason: error instanceof Error ? error.message : 'it cannot be opened' };
@@ -230,45 +230,31 @@ interface NewsOptions {
   log: Log;
 }
 
-/** WeChat's code for an account that has not authorised the platform. */
-const withdrawn = {
-  is: 'account-off',
-  code: 61003,
-  remedy: 'The account has withdrawn its authorization of the third-party platform: let it authorise again.',
-} as const;
-
-/** For want of a ticket: 0 there was none, else it was no good. */
-const ofTicket: ReadonlySet<number> = new Set([0, 61005, 61006]);
-
 /** Switches typing as the authorization events of a component have it. */
-function createNews(options: NewsOptions): (component: string, news: News) => void {
-  return (component, news) => {
-    heed(options, component, news).catch((error: unknown) =>
+function createNews(options: NewsOptions): (component: string, change: TypingSwitch) => void {
+  return (component, change) => {
+    heed(options, change).catch((error: unknown) =>
       options.log.warn(
-        { component, news: news.is, error },
+        { component, news: change.is, error },
         'Redis did not take what an authorization event changes.',
       ),
     );
   };
 }
 
-async function heed(options: NewsOptions, component: string, news: News): Promise<void> {
+async function heed(options: NewsOptions, change: TypingSwitch): Promise<void> {
   const { accounts, platformOf, redis, clock } = options;
-  if (news.is === 'ticket') {
-    const off = await readSwitchedOff(redis, clock.now());
-    const ours = off.filter(
-      ({ account, code }) => behindOf(account)?.component === component && ofTicket.has(code),
-    );
-    if (ours.length > 0) await accounts().refresh();
-    for (const place of ours) await switchOn(options, place);
+  if (change.is === 'mended') {
+    const mended = (await readSwitchedOff(redis, clock.now())).filter(change.mends);
+    if (mended.length > 0) await accounts().refresh();
+    for (const place of mended) await switchOn(options, place);
     return;
   }
-  const place = { channel: 'wechat', account: authorizerName(component, news.appId) };
-  const platform = platformOf(place);
+  const platform = platformOf(change.place);
   if (!platform) return;
-  if (news.is === 'withdrawn') return accounts().switchOff(platform, withdrawn);
+  if (change.is === 'off') return accounts().switchOff(platform, change.why);
   await accounts().refresh();
-  await switchOn(options, place);
+  await switchOn(options, change.place);
 }
 
 async function switchOn({ accounts, platformOf }: NewsOptions, place: Place): Promise<void> {

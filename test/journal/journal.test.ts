@@ -62,6 +62,15 @@ describe('a record', () => {
     expect(writeRecord(notice)).toBeNull();
   });
 
+  test('of a breaker that the release before called probing is half-open', () => {
+    expect(readRecord('["r",7,"wechat","shop","probing"]')).toEqual({
+      is: 'breaker',
+      at: 7,
+      ...account,
+      state: 'half-open',
+    });
+  });
+
   test('holds whole numbers and no word longer than 256 letters', () => {
     const notice: Notice = { is: 'ghost', at: 1.4, ...whose, user: 'u'.repeat(1_000), ms: 40.6 };
     expect(readRecord(writeRecord(notice) ?? '')).toEqual({
@@ -101,6 +110,8 @@ for (const kind of await redisKinds()) {
       reader = createJournalReader(redis);
     });
     beforeEach(async () => {
+      // Redis names records by its own time; the clock must not have fallen behind it.
+      clock.set(Date.now());
       await redis.del(keys.journal);
       journal = open(20_000);
     });

@@ -585,3 +585,68 @@ describe('what a push says', () => {
     expect(job?.data.turns).toEqual([{ user: 'two', turn: 'two-key' }]);
   });
 });
+
+const failedOf = async (queue: Queue) => (await queue.getFailed()).map(({ failedReason }) => failedReason);
+
+describe('a job whose data this release cannot read', () => {
+  const once = { attempts: 2, backoff: { type: 'fixed', delay: 10 } } as const;
+
+  test.each([
+    [
+      'an event of an unknown kind',
+      { conversation: newConversation(), event: { is: 'dance', at: 1 } },
+      'event.is',
+    ],
+    ['a renamed field', { conversation: newConversation(), event: { is: 'typed', at: 1 } }, 'event.on'],
+    ['no data', null, ''],
+  ])('of the typing queue, with %s: is tried again, then kept, and stops no other', async (_, data, at) => {
+    const platform = scriptedPlatform();
+    work(platform, answering());
+    await typing.add('event', data as never, once);
+    await expect
+      .poll(() => failedOf(typing), { interval: 5 })
+      .toEqual([`This release cannot read the job's data (${at}).`]);
+    expect((await typing.getFailed())[0]?.attemptsMade).toBe(2);
+    await events.tell(newConversation(), inbound(`after-${at}`));
+    await expect.poll(() => platform.calls.length, { interval: 5 }).toBeGreaterThan(0);
+  });
+
+  test('of the replies is tried again, then kept, and nobody hears of it', async () => {
+    const platform = scriptedPlatform();
+    const bot = answering();
+    work(platform, bot);
+    const { push: _, ...rest } = {
+      channel: 'wechat',
+      account: 'shop',
+      key: 'k',
+      user: 'u',
+      turns: [],
+      push: '',
+    };
+    await replies.add('reply', rest as never, once);
+    await expect
+      .poll(() => failedOf(replies), { interval: 5 })
+      .toEqual(["This release cannot read the job's data (push)."]);
+    expect(bot.attempts).toEqual([]);
+    await intakeWith().enqueue(platform, push());
+    await expect.poll(() => platform.sent.length, { interval: 5 }).toBe(1);
+  });
+});
+
+test('a job says of its failure whether the user may have the answer', async () => {
+  const outcomes: LateSend[] = [
+    { is: 'unknown', cause: 'ECONNRESET' },
+    { is: 'refused', code: 45047, reason: 'too many', mayNotSend: false },
+  ];
+  const platform: Platform = {
+    ...scriptedPlatform(),
+    sendLate: async () => outcomes.shift() ?? { is: 'sent' },
+  };
+  work(platform, answering());
+  for (const unknown of [true, false]) {
+    const received = push();
+    await intakeWith().enqueue(platform, received);
+    const failed = async () => (await replies.getFailed()).find(({ data }) => data.key === received.key);
+    await expect.poll(failed, { interval: 5 }).toMatchObject({ data: { failure: { unknown } } });
+  }
+});

@@ -5,9 +5,9 @@
 import { createHash } from 'node:crypto';
 import { explain } from '../api.ts';
 import { type Fields, textOf } from '../body.ts';
-import type { OwnCalls, Platform, Received } from '../../core/platform.ts';
+import type { Outcome, OwnCalls, Platform, Received } from '../../core/platform.ts';
 import type { Clock, Log } from '../../core/ports.ts';
-import { appIdPattern, eventsName } from '../../core/roster.ts';
+import { appIdPattern, authorizerName, behindOf, eventsName, type Place } from '../../core/roster.ts';
 import type { RawPush } from '../../core/wire.ts';
 import { acknowledgement } from '../index.ts';
 import { openPush, shakeHands } from '../receive.ts';
@@ -107,6 +107,34 @@ export interface ListenerDeps {
 
 /** `withdrawn`: the account can be typed for no more; `granted`: it can again. */
 export type News = { is: 'ticket' } | { is: 'granted' | 'withdrawn'; appId: string };
+
+/** What news means to the typing of the accounts behind a component. */
+export type TypingSwitch =
+  | { is: 'off'; place: Place; why: Extract<Outcome, { is: 'account-off' }> }
+  | { is: 'on'; place: Place }
+  /** Of the accounts that are off, those are on again which were refused with such a code. */
+  | { is: 'mended'; mends: (off: Place & { code: number }) => boolean };
+
+/** 61003: component is not authorized. What WeChat will say to the next call, said before it. */
+const withdrawn = {
+  is: 'account-off',
+  code: 61003,
+  remedy: 'The account has withdrawn its authorization of the third-party platform: let it authorise again.',
+} as const;
+
+/** For want of a ticket: 0 there was none, else it was expired or invalid. */
+const ofTicket: ReadonlySet<number> = new Set([0, 61005, 61006]);
+
+/** @param component its name */
+export function switchOf(component: string, news: News): TypingSwitch {
+  if (news.is === 'ticket') {
+    const mends = ({ channel, account, code }: Place & { code: number }): boolean =>
+      channel === 'wechat' && behindOf(account)?.component === component && ofTicket.has(code);
+    return { is: 'mended', mends };
+  }
+  const place = { channel: 'wechat', account: authorizerName(component, news.appId) };
+  return news.is === 'granted' ? { is: 'on', place } : { is: 'off', place, why: withdrawn };
+}
 
 /** Redis may be away for as long; WeChat does not say that it tells of an authorization twice (ms). */
 const pauses = [1_000, 5_000, 15_000, 60_000, 300_000];

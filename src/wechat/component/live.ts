@@ -6,7 +6,7 @@ import type { Rules } from '../../core/rules.ts';
 import { createWechat, type WechatDeps } from '../index.ts';
 import { createAccessTokens, type KeptTokens } from '../token.ts';
 import { authorizerOf, isByItself, type WechatComponent } from './component.ts';
-import { createComponentEvents, createListener, type News } from './events.ts';
+import { createComponentEvents, createListener, type News, switchOf, type TypingSwitch } from './events.ts';
 import { type ComponentSecrets, createComponentSecrets } from './secrets.ts';
 import { createComponentTokens } from './tokens.ts';
 
@@ -15,7 +15,8 @@ export interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
   safe: { kept: KeptSecrets; seal: Seal } | null;
   /** The authorizer's mode as it stands now. */
   modeOf: (appId: string) => Rules['mode'];
-  told: (news: News) => void;
+  /** Hears whose typing goes off or on. Never throws. */
+  told: (change: TypingSwitch) => void;
 }
 
 export interface LiveComponent {
@@ -28,7 +29,8 @@ export interface LiveComponent {
 
 /** @throws Error when it is to refresh by itself and has nowhere safe to keep what it needs */
 export function createLiveComponent(component: WechatComponent, deps: LiveComponentDeps): LiveComponent {
-  const { clock, log, modeOf, told, safe } = deps;
+  const { clock, log, modeOf, safe } = deps;
+  const told = (news: News): void => deps.told(switchOf(component.name, news));
   const own = isByItself(component) ? openSafe(component, safe, deps) : null;
   const tokensOf = (account: WechatAccount): KeptTokens =>
     own ? own.tokens.of(account.appId) : createAccessTokens(account, deps);

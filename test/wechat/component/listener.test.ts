@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { createListener, type News } from '../../../src/wechat/component/events.ts';
+import { codeOf } from '../../../src/wechat/api.ts';
+import { createListener, type News, switchOf } from '../../../src/wechat/component/events.ts';
 import { createComponentSecrets } from '../../../src/wechat/component/secrets.ts';
-import { fakeKept, plainSeal, shop } from './scene.ts';
 import { vendor } from '../../support/accounts.ts';
 import { handClock } from '../../support/clock.ts';
 import { recordLog } from '../../support/log.ts';
+import { fakeKept, plainSeal, shop } from './scene.ts';
 
 const at = 1_700_000_000_000;
 const authorised = { is: 'authorized', appId: shop, code: 'CODE', expiresAt: at + 600_000, at } as const;
@@ -119,5 +120,36 @@ describe('a withdrawal', () => {
     expect(news).toEqual([]);
     await listen({ is: 'unauthorized', appId: shop, at: at - 1_000 });
     expect(news).toEqual([{ is: 'withdrawn', appId: shop }]);
+  });
+});
+
+describe('what news means to the typing of the accounts behind', () => {
+  const place = { channel: 'wechat', account: `vendor.${shop}` };
+
+  test('a withdrawal switches that account off, as WeChat will say with its next call', () => {
+    const off = switchOf('vendor', { is: 'withdrawn', appId: shop });
+    expect(off).toEqual({
+      is: 'off',
+      place,
+      why: { is: 'account-off', code: 61003, remedy: expect.stringMatching(/authorise again/) },
+    });
+    expect(codeOf(61003).meaning).toBe('account');
+  });
+
+  test('a grant switches it on', () => {
+    expect(switchOf('vendor', { is: 'granted', appId: shop })).toEqual({ is: 'on', place });
+  });
+
+  test.each([
+    ['for want of a ticket', place, 0, true],
+    ['with an expired ticket', place, 61005, true],
+    ['with an invalid ticket', place, 61006, true],
+    ['for another reason', place, 48001, false],
+    ['behind another platform', { ...place, account: `other.${shop}` }, 61005, false],
+    ['by itself', { ...place, account: 'vendor' }, 61005, false],
+    ['on another channel', { ...place, channel: 'nxcloud' }, 0, false],
+  ])('a ticket mends an account that was refused %s: or not', (_, off, code, isMended) => {
+    const mended = switchOf('vendor', { is: 'ticket' });
+    expect(mended.is === 'mended' && mended.mends({ ...off, code })).toBe(isMended);
   });
 });
