@@ -6,7 +6,7 @@ import type { Rules } from '../core/rules.ts';
 import { keys } from '../redis/keys.ts';
 import { readStored } from '../redis/stored.ts';
 
-export interface ComponentTypingCommands {
+interface ComponentTypingCommands {
   get(key: string): Promise<string | null>;
   mget(...keys: string[]): Promise<(string | null)[]>;
   set(key: string, value: string): Promise<unknown>;
@@ -35,7 +35,7 @@ const record = z
   })
   .transform(({ typing, accounts }): ComponentTyping => ({ typing, accounts }));
 
-export interface ComponentTypingsOptions {
+interface ComponentTypingsOptions {
   redis: ComponentTypingCommands;
   components: readonly string[];
   log: Log;

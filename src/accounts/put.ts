@@ -113,15 +113,15 @@ function refused(error: string): Refused {
 
 /** Sets and removes accounts at run time. */
 
-export type Removed = { is: 'removed' } | Refused;
+type Removed = { is: 'removed' } | Refused;
 
-export interface DirectoryOptions<Account> extends PutOptions<Account> {
+interface DirectoryOptions<Account> extends PutOptions<Account> {
   records: Pick<Records<Account>, 'follow'>;
   clock: Pick<Clock, 'now'>;
 }
 
 /** Every member rejects when Redis is out of reach. */
-export interface Directory {
+interface Directory {
   /**
    * Sets an account. Secrets that are left out stay as they are, null takes one away; all else is as the fields say. What
    * is set already changes nothing.

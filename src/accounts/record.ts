@@ -95,7 +95,7 @@ export interface KeySeal extends Seal {
   isPresent(sealed: string): boolean;
 }
 
-export interface SealOptions {
+interface SealOptions {
   /** 32 bytes each: the present one, which closes; then those before, which only open. */
   keys: readonly [Buffer, ...Buffer[]];
   /** So many bytes that nobody can guess or repeat. */

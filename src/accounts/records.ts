@@ -24,7 +24,7 @@ export interface Records<Account> {
   isLoaded(): boolean;
 }
 
-export interface RecordsOptions<Account> extends Understanding<Account> {
+interface RecordsOptions<Account> extends Understanding<Account> {
   store: RecordStore;
   clock: Pick<Clock, 'now'>;
   log: Log;
@@ -123,7 +123,7 @@ async function sealAnew<Account>(
 /** What becomes of the accounts that are set at run time, in the log: once for each change. */
 
 /** One account, as far as the log is concerned. */
-export interface Shown {
+interface Shown {
   account: unknown;
   fault: string | null;
   removedAt: number | null;
@@ -185,7 +185,7 @@ export interface RecordStore {
   replace(id: string, change: { from: string | null; to: string | null }): Promise<Replaced>;
 }
 
-export type Replaced = 'replaced' | 'changed' | 'full';
+type Replaced = 'replaced' | 'changed' | 'full';
 
 /** Each process holds all accounts; more belong on several installations. */
 const mostRecords = 2_000;

@@ -2,7 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { Fields } from './record.ts';
 
-export interface UrlRules {
+interface UrlRules {
   /** The fields that hold URLs. */
   urls: readonly string[];
   /** This machine and its network may be reached. */

@@ -98,7 +98,7 @@ async function forget({ memory }: EndsOptions, { jobId }: BotEvent): Promise<voi
   await memory.forget(jobId).catch(() => {});
 }
 
-export interface BotTurnsOptions {
+interface BotTurnsOptions {
   events: Pick<EventQueue, 'tell'>;
   index: Pick<MessageIndex, 'find'>;
   clock: Pick<Clock, 'now'>;

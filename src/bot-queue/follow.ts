@@ -36,7 +36,7 @@ export interface BotQueueOptions {
   ended: EndBotJob;
 }
 
-export interface BotQueueWatch {
+interface BotQueueWatch {
   /** Ends at once, and resolves within a second. Never rejects. */
   stop(): Promise<void>;
 }

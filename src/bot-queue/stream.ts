@@ -10,7 +10,7 @@ export interface StreamCommands {
   hget(key: string, field: 'data'): Promise<string | null>;
 }
 
-export type StreamEntry = [id: string, fields: string[]];
+type StreamEntry = [id: string, fields: string[]];
 
 export interface BotEvent {
   /** `<ms since 1970 on the bot's Redis>-<number>`. */

@@ -193,7 +193,7 @@ const variables = z
 export type Settings = z.output<typeof variables>;
 
 /** What is wrong with a variable; the sentence goes on after its name and shows no value. */
-export interface Fault {
+interface Fault {
   field: string;
   variable: string;
   is: string;

@@ -59,7 +59,7 @@ export const needed = (where: string) =>
 export const oneOf = <const Choice extends string>(...choices: Choice[]) =>
   z.enum(choices, { error: `must be one of ${choices.join(', ')}` });
 
-export const yes = z.boolean({ error: 'must be true or false' });
+const yes = z.boolean({ error: 'must be true or false' });
 
 export const wholeNumber = (least: number, most: number) => {
   const error = `must be a whole number from ${least} to ${most}`;

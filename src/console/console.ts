@@ -41,7 +41,7 @@ export interface Console {
   close(): void;
 }
 
-export interface ConsoleParts extends ConsoleOptions {
+interface ConsoleParts extends ConsoleOptions {
   sessions: Sessions;
   attempts: Attempts;
   watch: ConsoleWatch;

@@ -135,7 +135,7 @@ export function distributionOf(
 
 /** Counts by name, of a moving hour: each minute is added as it comes and taken back as it goes. */
 
-export type Counts = Map<string, number>;
+type Counts = Map<string, number>;
 
 interface Tally {
   add(at: number, name: string, count?: number): void;

@@ -4,7 +4,7 @@ import type { Caller, Guard } from '../http/guard.ts';
 import { readJson, sendJson } from '../pages/pages.ts';
 import { sessionBody } from './routes.ts';
 
-export interface LoginParts {
+interface LoginParts {
   guard: Guard;
   /** Empty: there is nothing to log in with. */
   tokens: readonly string[];

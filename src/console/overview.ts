@@ -11,7 +11,7 @@ import type {
   ConsoleSource,
 } from './wire.ts';
 
-export interface OverviewSource {
+interface OverviewSource {
   hour: Hour;
   rows: Rows;
   /** The last one that Redis answered; null: there was none yet. */
@@ -120,7 +120,7 @@ export interface Rows {
   byId: ReadonlyMap<string, ShownRow>;
 }
 
-export interface ShownRow {
+interface ShownRow {
   row: ConversationRow;
   json: string;
 }

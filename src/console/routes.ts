@@ -42,14 +42,14 @@ const retryBody = z.object({ unknown: z.boolean().optional() });
 
 const emptyBody = z.object({});
 
-export interface RouteParts {
+interface RouteParts {
   source: ConsoleSource;
   watch: ConsoleWatch;
   conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
   failed: FailedJobs;
 }
 
-export interface RouteRequest {
+interface RouteRequest {
   request: IncomingMessage;
   response: ServerResponse;
   /** What stands for each `*` of the path. */
@@ -65,10 +65,10 @@ export interface RouteRequest {
 export type RouteAnswer = { status: number; body?: object } | null;
 
 /** Rejects when Redis is out of reach. */
-export type ConsoleRoute = (parts: RouteParts, asked: RouteRequest) => RouteAnswer | Promise<RouteAnswer>;
+type ConsoleRoute = (parts: RouteParts, asked: RouteRequest) => RouteAnswer | Promise<RouteAnswer>;
 
 /** By path and method; those that are no GET change something. */
-export const routes: Readonly<Record<string, Readonly<Record<string, ConsoleRoute>>>> = {
+const routes: Readonly<Record<string, Readonly<Record<string, ConsoleRoute>>>> = {
   events: { GET: events },
   search: { GET: search },
   'conversations/*/*/*': { GET: read },

@@ -156,7 +156,7 @@ interface Viewer {
   isNew: boolean;
 }
 
-export const most = 50;
+const most = 50;
 /** Proxies end a connection on which nothing comes: Heroku's after 55 s. The page, which no comment reaches, after 40 s. */
 const heartbeat = { every: 15_000, text: eventText('heartbeat', {}) } as const;
 

@@ -20,7 +20,7 @@ import {
 import { createBodyReader, faultOf, readBody } from './operation.ts';
 import { componentTyping } from './schemas.ts';
 
-export interface ComponentControlOptions {
+interface ComponentControlOptions {
   guard: Guard;
   /** The names of those that are served. */
   components: readonly string[];
@@ -123,7 +123,7 @@ export const componentRoutes: MoreRoutes = {
 
 export type KeptToken = { is: 'kept' } | { is: 'refused'; error: string };
 
-export interface AuthorizerControlOptions {
+interface AuthorizerControlOptions {
   guard: Guard;
   /** The names of those that are served. */
   components: readonly string[];

@@ -17,7 +17,7 @@ import {
 import { operations } from './operations.ts';
 import { failure, outage } from './schemas.ts';
 
-export interface ControlOptions extends Subjects {
+interface ControlOptions extends Subjects {
   guard: Guard;
   log: Log;
   /** Described beside these routes. @default none */
@@ -109,7 +109,7 @@ function refuseInOutage({ method, path }: Operation, response: Response): void {
     .json(saysDark({ method, path }) ? { error, dark: { reason: 'redis_down' } } : { error });
 }
 
-export type Json = { readonly [name: string]: unknown };
+type Json = { readonly [name: string]: unknown };
 
 /** By the operation's id. */
 type Bodies = Readonly<Record<string, z.ZodType>>;
@@ -120,7 +120,7 @@ export interface MoreRoutes {
   parameters: Json;
 }
 
-export interface MoreDescriptions {
+interface MoreDescriptions {
   bodies?: Bodies | undefined;
   more?: readonly MoreRoutes[] | undefined;
 }

@@ -13,7 +13,7 @@ export interface Subjects {
   register: AccountRegister;
 }
 
-export interface PlatformUser {
+interface PlatformUser {
   platform: Platform;
   user: string;
 }
@@ -30,7 +30,7 @@ export type Result = { status: 200 | 201; body: unknown } | { status: 204 } | Op
 /** What is asked for, of somebody who is there. Rejects when Redis is out of reach. */
 export type CarryOut = (unread: unknown) => Promise<Result>;
 
-export interface Described {
+interface Described {
   /** Unique: the name that generated clients give it. */
   id: string;
   method: 'get' | 'put' | 'delete';
@@ -162,7 +162,7 @@ export interface AccountRegister {
 export type ReadBody =
   { is: 'body'; body: unknown } | { is: 'refusal'; status: 400 | 413 | 415; error: string };
 
-export type BodyReader = (request: Request, response: Response) => Promise<ReadBody>;
+type BodyReader = (request: Request, response: Response) => Promise<ReadBody>;
 
 /** Reads a body of JSON of so many kB at most; none is {}. */
 export function createBodyReader(kilobytes: number): BodyReader {

@@ -148,7 +148,7 @@ const percentRange = 'must be a number from 0 to 100';
 
 const kinds = 'must name in "is" one of template, all, none, list, share';
 
-export const reach = z
+const reach = z
   .discriminatedUnion(
     'is',
     [

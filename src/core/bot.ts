@@ -35,7 +35,7 @@ export function endToEnd(headers: HeaderLines): HeaderLines {
   return headers.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !named.includes(name.toLowerCase()));
 }
 
-export interface BotCall {
+interface BotCall {
   botUrl: string;
   push: RawPush;
   /** The push's key; the bot may use it to recognise a repeat. */
@@ -121,7 +121,7 @@ export function notTaken(meaning: Meaning): Meaning | null {
 }
 
 /** The header by which a bot may say more than its answer does. */
-export const typingHeader = 'X-Typing';
+const typingHeader = 'X-Typing';
 
 /** A word that is none of ours says nothing. A message goes out whatever the header says. */
 export function meaningOf(read: BotAnswer, headers: HeaderLines): Meaning {

@@ -2,14 +2,14 @@ import type { Rules } from './rules.ts';
 import type { Call, State, Turn } from './state.ts';
 import { turnEnd } from './turns.ts';
 
-export interface Decision {
+interface Decision {
   state: State;
   call: Call | null;
   arm: { n: number; at: number } | null;
   disarm: number | null;
 }
 
-export interface Moment {
+interface Moment {
   at: number;
   /** No show, and no text of ours, before. */
   blockedUntil: number;
@@ -201,7 +201,7 @@ function dark(reason: Reason, until: number | null = null): Dark {
 
 /** What the open turns want to be shown, and from when it may be. */
 
-export type Wish = 'none' | 'keep' | 'show';
+type Wish = 'none' | 'keep' | 'show';
 
 /** The strongest wish of the open turns: show it, keep what is lit, or nothing. */
 export function wishAt(rules: Rules, state: State, at: number): Wish {
@@ -216,7 +216,7 @@ function wishOf(rules: Rules, turn: Turn, at: number): Wish {
 }
 
 /** After a bare acknowledgement nobody may ever say that the answer is out. */
-export function isOnceOnly(rules: Rules, turn: Turn): boolean {
+function isOnceOnly(rules: Rules, turn: Turn): boolean {
   return rules.mode === 'once' || isUnheard(rules, turn);
 }
 

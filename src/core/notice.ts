@@ -54,7 +54,7 @@ export interface AccountNotice {
   account: string;
 }
 
-export interface UserNotice extends AccountNotice {
+interface UserNotice extends AccountNotice {
   user: string;
 }
 

@@ -116,7 +116,7 @@ function refusalOf(outcome: Refusing, at: number): Refusal {
   }
 }
 
-export interface Clearing {
+interface Clearing {
   /** When the message went out, or is about to. */
   at: number;
   /** No show before. */

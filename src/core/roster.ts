@@ -34,13 +34,13 @@ export interface Roster {
   find(channel: string, name: string | undefined): readonly Served[];
 }
 
-export interface ChangingRoster extends Roster {
+interface ChangingRoster extends Roster {
   replace(all: readonly Served[]): void;
 }
 
 const channels: readonly string[] = ['wechat', 'nxcloud'] satisfies Channel[];
 
-export interface RosterOptions {
+interface RosterOptions {
   /** Makes an account that nobody configured by itself, such as one behind a third-party platform. @default none */
   more?: (place: Place) => Served | null;
 }
@@ -70,7 +70,7 @@ export function createRoster(first: readonly Served[], { more }: RosterOptions =
 }
 
 /** An account's name stands in URLs and in Redis keys, apart from its neighbours by a slash. */
-export const accountNamePattern = '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$';
+const accountNamePattern = '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$';
 
 /** …and of one behind a third-party platform: `<component>.<its AppID>`. */
 export const servedNamePattern = accountNamePattern.replace(/\$$/, '(\\.(wx[0-9a-f]{16}|events))?$');
@@ -90,7 +90,7 @@ export const appIdPattern = /^wx[0-9a-f]{16}$/;
 const events = 'events';
 
 /** What a name with a dot means; `appId` null: the component's own authorization events. */
-export interface Behind {
+interface Behind {
   component: string;
   appId: string | null;
 }

@@ -55,7 +55,7 @@ export interface Step extends Measures {
   disarm: number | null;
 }
 
-export interface ToStep {
+interface ToStep {
   event: Event;
   /** The job that would make the call. */
   by: string;

@@ -23,7 +23,7 @@ export interface View {
   dark: (Dark & { remedy: string | null }) | null;
 }
 
-export interface Looked {
+interface Looked {
   at: number;
   /** A message to the user is just being sent: no show before this. */
   blockedUntil: number;

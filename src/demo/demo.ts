@@ -12,7 +12,7 @@ import {
 } from './visitors.ts';
 import { channels, type Mark, type Trouble, type ComparedWay, type World } from './world.ts';
 
-export interface DemoOptions {
+interface DemoOptions {
   world: World;
   /** Of a visitor; nobody can guess it. */
   newId: () => string;
@@ -23,7 +23,7 @@ export interface DemoOptions {
 /** `unknown`: no such visitor. `soon`: more than the minute's share. `enough`: more than one visit's share. `full`: too many. */
 export type VisitRefusal = 'unknown' | 'soon' | 'enough' | 'full';
 
-export interface VisitorMessage {
+interface VisitorMessage {
   channel: Channel;
   text: string;
   /** How long the bot thinks about it (ms). */
@@ -179,7 +179,7 @@ function tell({ streams }: Visitor, event: string, data: object): void {
 }
 
 /** A mark without its user's name. */
-export type SeenMark = Omit<Mark, 'user'> & { way: ComparedWay };
+type SeenMark = Omit<Mark, 'user'> & { way: ComparedWay };
 
 function asSeen({ channel, at, what, detail }: Mark, way: ComparedWay): SeenMark {
   return { channel, way, at, what, detail };

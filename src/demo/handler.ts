@@ -17,7 +17,7 @@ import { channels, troubles } from './world.ts';
 /** What a page may ask, read from the wire. */
 
 /** In ms. */
-export const thinking = { least: 1_000, most: 90_000 } as const;
+const thinking = { least: 1_000, most: 90_000 } as const;
 const longest = 500;
 
 /** What no keyboard types; XML cannot hold it. */

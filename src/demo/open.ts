@@ -116,7 +116,7 @@ const played: DemoScript = {
   nxcloud: { user: '8613800138000', text: 'Tell me about Shenzhen, please', thinkMs: 40_000 },
 };
 
-export interface Play {
+interface Play {
   port: number;
   script: DemoScript;
   /** Where the lines go. */

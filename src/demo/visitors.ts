@@ -51,7 +51,7 @@ export interface Visitors {
   sweep(): void;
 }
 
-export interface VisitorsOptions {
+interface VisitorsOptions {
   world: Pick<World, 'now' | 'newUser' | 'forget'>;
   limits: Pick<VisitorLimits, 'visitors' | 'forgottenAfter'>;
   /** Of a visitor; nobody can guess it. */

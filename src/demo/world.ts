@@ -35,7 +35,7 @@ export interface Mark {
   detail: string;
 }
 
-export interface Phone {
+interface Phone {
   readonly marks: readonly Mark[];
   /** The share of [from, to] in which the indicator was lit, 0 to 1. */
   cover(from: number, to: number): number;
@@ -78,7 +78,7 @@ export interface DemoWorld {
   bot: Bot;
 }
 
-export interface DemoWorldOptions {
+interface DemoWorldOptions {
   simulator: Simulator;
   /** Of users who are no visitors, by their text (ms). */
   thinkMs: (text: string) => number;

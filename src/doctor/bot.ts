@@ -4,7 +4,7 @@ import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } f
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
 import { tookOf } from './check.ts';
 
-export interface Bot {
+interface Bot {
   url: string;
   /** For a knock, and for a real message (ms). */
   knockMs: number;
@@ -110,7 +110,7 @@ function isEcho(answer: Answer, expects: string): boolean {
 
 /** Whether a push finds its way to keeptyping, as the platform makes it. */
 
-export interface Webhook {
+interface Webhook {
   /** Without a slash at the end. */
   base: string;
   /** As long as the platform waits (ms). */

@@ -155,7 +155,7 @@ function withoutStop(sentence: string): string {
 }
 
 /** The line at the end of a terminal that says what is being waited for. */
-export interface ProgressLine {
+interface ProgressLine {
   on(subject: string): void;
   off(): void;
 }

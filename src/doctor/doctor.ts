@@ -29,7 +29,7 @@ import { type DoctorOpening, openRedis, openWebhook } from './opening.ts';
 /** For each of what the others stand on (ms). */
 const limitMs = 6_000;
 
-export interface DoctorOptions {
+interface DoctorOptions {
   /** The command line, without the program's name. */
   words: readonly string[];
   environment: Readonly<Record<string, string | undefined>>;

@@ -6,7 +6,7 @@ import type { Answer } from '../core/wire.ts';
 import { exchange, type Exchange, type TellAnswer } from './exchange.ts';
 import type { GatewayWatch, Sending } from './watch.ts';
 
-export interface CallReading {
+interface CallReading {
   platform: GatewayPlatform;
   watch: GatewayWatch;
   clock: Pick<Clock, 'now'>;

@@ -14,7 +14,7 @@ import { type Api, createApi, exchange, type Exchange } from './exchange.ts';
 import { type GatewayAccess, routeOf } from './route.ts';
 import type { GatewayWatch } from './watch.ts';
 
-export interface GatewayAccount {
+interface GatewayAccount {
   /** Where its API is: every call goes below this URL. */
   base: string;
   platform: GatewayPlatform;
@@ -22,7 +22,7 @@ export interface GatewayAccount {
   agent?: Agent;
 }
 
-export interface GatewayOptions {
+interface GatewayOptions {
   access: GatewayAccess;
   /** The account as it stands now; null: there is none. */
   accountOf: (place: Place) => GatewayAccount | null;

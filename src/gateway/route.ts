@@ -8,12 +8,12 @@ export type GatewayAccess =
   | { by: 'place'; admits: (request: IncomingMessage) => boolean }
   | { by: 'nobody' };
 
-export type GatewayRoute<Base> =
+type GatewayRoute<Base> =
   /** `path`: below the API's base, as it came; `query`: with its "?", as it came. */
   | { is: 'route'; base: Base; path: string; query: string }
   | { is: 'refusal'; status: 400 | 404; error: string };
 
-export interface Routes<Base> {
+interface Routes<Base> {
   access: GatewayAccess;
   /** null: there is none. */
   baseOf: (place: Place) => Base | null;

@@ -19,7 +19,7 @@ export interface Readiness {
   skipped: { account: string; reason: string }[];
 }
 
-export interface AppOptions {
+interface AppOptions {
   log: Log;
   readiness: () => Readiness;
   /** Takes a push; `webhooks` or the panic switch's forwarder. */
@@ -83,7 +83,7 @@ function refuseWhileStopping({ readiness }: AppOptions): RequestHandler {
 }
 
 /** Whatever the content type: the bytes are checked and forwarded as they came. */
-export function rawBody(): RequestHandler {
+function rawBody(): RequestHandler {
   return bodyParser.raw({ type: () => true, limit: bodyLimit, inflate: false });
 }
 

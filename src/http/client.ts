@@ -20,7 +20,7 @@ import { type AgentsOptions, createAgents } from './agents.ts';
 import { ADDRESS_REFUSED } from './confine.ts';
 
 /** Requests wait for a connection within their own timeout. */
-export interface ClientOptions extends AgentsOptions {
+interface ClientOptions extends AgentsOptions {
   /** For requests that do no harm twice: one that meets the closing of an idle connection counts as not begun. */
   harmlessTwice: boolean;
 }
@@ -101,7 +101,7 @@ async function readBody(stream: IncomingMessage, signal: AbortSignal): Promise<B
 }
 
 /** The end of a request that does not end by itself: its time is up, or its caller gives it up. */
-export interface Limit {
+interface Limit {
   signal: AbortSignal;
   timedOut: () => boolean;
   /** To be called when the request is over. */
@@ -132,7 +132,7 @@ function createLimit({ timeoutMs, signal }: Pick<OutboundRequest, 'timeoutMs' | 
 /** How a request's lines come onto the wire: as the caller has them. axios would sort, merge and rename them. */
 
 /** axios's seam to node:http. */
-export interface Transport {
+interface Transport {
   request(options: RequestOptions, answered: (answer: IncomingMessage) => void): ClientRequest;
 }
 

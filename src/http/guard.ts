@@ -6,7 +6,7 @@ import type { Clock } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
 
 /** `hidden`: there is nothing here for this caller; it is told so as of any path that leads nowhere. */
-export type Admission = 'admitted' | 'refused' | 'hidden';
+type Admission = 'admitted' | 'refused' | 'hidden';
 
 /** As much of a request as tells who asks. */
 export type Caller = Pick<IncomingMessage, 'headers' | 'httpVersion' | 'socket'>;

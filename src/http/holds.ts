@@ -4,7 +4,7 @@ import type { Deliveries } from '../replies/delivery.ts';
 /** What the holder of a connection does with the shared record of a delivery. */
 export type HeldDeliveries = Pick<Deliveries, 'claim' | 'leave'>;
 
-export interface Waiting {
+interface Waiting {
   limitMs: number;
   hangUp: AbortSignal;
   /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */

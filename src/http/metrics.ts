@@ -3,7 +3,7 @@ import type { Guard } from './guard.ts';
 import { refuse } from './respond.ts';
 import { refuseMethod } from './webhook.ts';
 
-export interface MetricsPageOptions {
+interface MetricsPageOptions {
   guard: Guard;
   /** All metrics as text, and what kind of text. */
   scrape: () => Promise<{ contentType: string; text: string }>;

@@ -5,7 +5,7 @@ import { keys } from '../redis/keys.ts';
 import { recordVersion, writeRecord } from './record.ts';
 
 /** As much of a Redis connection as the journal's writer uses. */
-export interface JournalCommands {
+interface JournalCommands {
   pipeline(commands: unknown[][]): { exec(): Promise<[error: Error | null, result: unknown][] | null> };
 }
 
@@ -108,7 +108,7 @@ function createLosses({ clock, log }: JournalOptions): { add(lost: number): void
 }
 
 /** What is written together, so many or after so long (ms), and one batch after the other. */
-export interface Batches<Each> {
+interface Batches<Each> {
   /** Never waits. false: too much waits already. */
   add(each: Each): boolean;
   /** Resolves when all so far is written. */

@@ -4,7 +4,7 @@ import type { Conversation } from '../core/platform.ts';
 import { keys } from '../redis/keys.ts';
 import { type Entry, inJson, type JournalRecord, recordOf, textOf } from './record.ts';
 
-export interface JournalForgetCommands {
+interface JournalForgetCommands {
   xrange(key: string, start: string, end: string, count: 'COUNT', most: number): Promise<Entry[]>;
   xdel(key: string, ...ids: string[]): Promise<unknown>;
 }
@@ -36,13 +36,13 @@ function isOf(entry: Entry, { channel, account, user }: Conversation): boolean {
   return whose === user || ('turn' in notice && notice.turn.startsWith(`${user}-`));
 }
 
-export interface JournalReaderCommands {
+interface JournalReaderCommands {
   xrange(key: string, start: string, end: string, count: 'COUNT', most: number): Promise<Entry[]>;
   xrevrange(key: string, end: string, start: string, count: 'COUNT', most: number): Promise<Entry[]>;
   xdel(key: string, ...ids: string[]): Promise<unknown>;
 }
 
-export interface JournalSearch {
+interface JournalSearch {
   /** A user, a message's id or a turn's; null: any. */
   q: string | null;
   /** ms since 1970, both included; null: no limit. */

@@ -4,7 +4,7 @@ import type { Instruments } from './instruments.ts';
 
 type NoticeOf<Is extends Notice['is']> = Extract<Notice, { is: Is }>;
 
-export interface CountOptions {
+interface CountOptions {
   instruments: Instruments;
   roster: LabelsOptions['roster'];
 }

@@ -7,7 +7,7 @@ import type { Place } from '../core/roster.ts';
 import { createCount } from './count.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 
-export interface Scrape {
+interface Scrape {
   contentType: string;
   text: string;
 }
@@ -19,7 +19,7 @@ export interface Metrics {
   scrape: () => Promise<Scrape>;
 }
 
-export interface MetricsOptions {
+interface MetricsOptions {
   /** The dyno, where a router chooses which of several answers a scrape: each series then says whose it is. */
   dyno?: string | null;
   /** Whether that account is served; of others the name is no label. @default every account */
@@ -91,7 +91,7 @@ function showStock({ worker, jobs, open }: Instruments, stock: Stock | null): vo
 
 /** What is not told as it happens, but looked up when somebody scrapes. */
 
-export interface QueueSize {
+interface QueueSize {
   queue: 'typing' | 'replies';
   waiting: number;
   active: number;
@@ -109,7 +109,7 @@ export interface Stock {
 }
 
 /** An account of this process, and whether the platform lets it type. */
-export interface AccountSwitch {
+interface AccountSwitch {
   channel: Channel;
   account: string;
   typing: 'on' | 'off';

@@ -8,7 +8,7 @@ import { joinMessageId } from './message.ts';
 import { sign } from './signature.ts';
 import { show, type TypingApi } from './typing-api.ts';
 
-export type CheckDeps = Omit<TypingApi, 'account' | 'typing'> & { send: Send };
+type CheckDeps = Omit<TypingApi, 'account' | 'typing'> & { send: Send };
 
 /** What NXCloud allows (ms): https://github.com/nxtele/nxcloud-doc-en/wiki/API-Interface-Invocation-Convention */
 const driftLimit = 60_000;

@@ -45,7 +45,7 @@ const acknowledgement: Answer = {
   body: new TextEncoder().encode('{}'),
 };
 
-export interface NxcloudDependencies {
+interface NxcloudDependencies {
   /** Makes the typing calls, on connections that no message needs. */
   typing: Send;
   clock: Clock;

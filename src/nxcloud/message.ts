@@ -148,7 +148,7 @@ export function parseFields(bytes: Uint8Array): Fields | null {
   }
 }
 
-export function isFields(value: unknown): value is Fields {
+function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

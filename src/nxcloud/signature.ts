@@ -10,7 +10,7 @@ import type { NxcloudAccount } from './account.ts';
 export type Algorithm = 'md5' | 'sha256';
 
 /** What is signed besides the body. `ts` is in ms since 1970; NXCloud allows a difference of 60,000 ms. */
-export interface CommonHeaders {
+interface CommonHeaders {
   accessKey: string;
   action: string;
   bizType: string;

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/ports.ts';
 
 /** The Redis command that the clock uses; it answers seconds and microseconds. */
-export interface TimeCommand {
+interface TimeCommand {
   time(): Promise<readonly unknown[]>;
 }
 

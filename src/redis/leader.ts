@@ -16,7 +16,7 @@ export interface LeaderOptions {
 }
 
 /** What a leader does, while it does. */
-export interface Led {
+interface Led {
   /** The lock is lost or given back. Never rejects, and resolves soon: nobody leads here until it does. */
   stop(): Promise<void>;
 }
@@ -130,7 +130,7 @@ async function stopLed(led: Promise<Led>): Promise<void> {
   await started?.stop();
 }
 
-export interface HeartbeatCommands {
+interface HeartbeatCommands {
   set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
   exists(key: string): Promise<number>;
 }
@@ -140,7 +140,7 @@ export const silence = 3_000;
 export const beat = 1_000;
 
 /** Something that is done every so often, one after the other, until it is stopped. */
-export interface Ticker {
+interface Ticker {
   stop(): Promise<void>;
 }
 
@@ -183,7 +183,7 @@ export interface Standby {
   close(): Promise<void>;
 }
 
-export interface Takeover {
+interface Takeover {
   see(workerAlive: boolean): void;
   close(): Promise<void>;
 }

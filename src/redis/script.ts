@@ -7,7 +7,7 @@ export interface ScriptCommands {
   eval(lua: string, keys: number, ...args: (string | number)[]): Promise<unknown>;
 }
 
-export type Script = (
+type Script = (
   redis: ScriptCommands,
   keys: string | readonly string[],
   ...args: (string | number)[]

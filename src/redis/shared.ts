@@ -2,7 +2,7 @@ import type { KeptSecrets, SharedCache } from '../core/ports.ts';
 import { keys } from './keys.ts';
 
 /** The Redis commands that it uses. */
-export interface KeptSecretsCommands {
+interface KeptSecretsCommands {
   get(key: string): Promise<string | null>;
   set(key: string, value: string): Promise<unknown>;
   set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
@@ -64,7 +64,7 @@ async function namesOf(redis: KeptSecretsCommands, start: string): Promise<strin
 }
 
 /** The Redis commands that the cache uses. */
-export interface CacheCommands {
+interface CacheCommands {
   get(key: string): Promise<string | null>;
   set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
   set(key: string, value: string, px: 'PX', ttlMs: number, nx: 'NX'): Promise<unknown>;

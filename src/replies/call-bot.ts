@@ -36,7 +36,7 @@ export interface CallBot {
   signal?: AbortSignal;
 }
 
-export type BotResult =
+type BotResult =
   | { is: 'answered'; answer: Answer }
   /** `answer`: what it said with a failing status; null: nothing. `reason`: its status, or why it said nothing. */
   | { is: 'again' | 'failed'; answer: Answer | null; reason: string }

@@ -20,7 +20,7 @@ import { createOnce, readStored } from '../redis/stored.ts';
 
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 
-export interface Standing {
+interface Standing {
   state: DeliveryState | null;
   answer: Answer | null;
   /** When a worker began to send it (ms); 0: none has. */
@@ -28,7 +28,7 @@ export interface Standing {
 }
 
 /** What a web process learns when it wants to hold a connection open for the answer. */
-export type Hold =
+type Hold =
   /** Wait. `deliveries`: how often the platform has delivered this push by now. */
   | { is: 'held'; deliveries: number }
   /** Write this now. */
@@ -63,7 +63,7 @@ export interface Deliveries {
   reopen(id: string): Promise<void>;
 }
 
-export interface DeliveryCommands extends ScriptCommands {
+interface DeliveryCommands extends ScriptCommands {
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
 }
 

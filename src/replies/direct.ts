@@ -27,7 +27,7 @@ export interface SharedAnswer {
   take(): boolean;
 }
 
-export interface DirectOptions extends CallBotDeps {
+interface DirectOptions extends CallBotDeps {
   log: Log;
 }
 

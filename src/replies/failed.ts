@@ -51,7 +51,7 @@ export interface FailedJob {
   unknown: boolean;
 }
 
-export interface FailedDeps {
+interface FailedDeps {
   replies: Queue<ReplyJob>;
   deliveries: Pick<Deliveries, 'reopen' | 'standing'>;
 }

@@ -12,7 +12,7 @@ import { leaveNoTrace, type ReplyJob, storePush } from '../typing/jobs.ts';
 import type { Store } from '../typing/store.ts';
 import { deliveryId } from './run.ts';
 
-export type Phase = Extract<Event, { is: 'inbound' }>['phase'];
+type Phase = Extract<Event, { is: 'inbound' }>['phase'];
 
 /** How the web hands over what a push says. */
 export interface Intake {
@@ -32,7 +32,7 @@ export interface Intake {
   ): Promise<void>;
 }
 
-export interface IntakeOptions {
+interface IntakeOptions {
   replies: Queue<ReplyJob>;
   events: EventQueue;
   store: Store;
@@ -147,7 +147,7 @@ export interface MessageIndex {
   find(messageId: string): Promise<MessagePlace | null>;
 }
 
-export interface MessageIndexCommands {
+interface MessageIndexCommands {
   get(key: string): Promise<string | null>;
   set(key: string, value: string, px: 'PX', ttlMs: number): Promise<unknown>;
 }

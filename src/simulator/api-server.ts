@@ -38,7 +38,7 @@ export interface Api {
   refuse(request: Request, fault: { code: number } | { metaCode: number }): Verdict;
 }
 
-export interface ApiOptions {
+interface ApiOptions {
   api: Api;
   phones: Phones;
   faults: Faults;

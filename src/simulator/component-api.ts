@@ -10,7 +10,7 @@ import { readObject, type Request } from './server.ts';
 import { carryOut, describe, verdict } from './wechat-api.ts';
 import type { Contacts } from './wechat-rules.ts';
 
-export interface ComponentApiOptions {
+interface ComponentApiOptions {
   grants: Grants;
   phones: Phones;
   /** The account's users, and what it is. */

@@ -18,10 +18,7 @@ export interface ComponentEvents {
   sendEvent(type: string, fields?: Fields): Promise<Delivery>;
 }
 
-export interface EventsOptions extends Pick<
-  WechatAccountOptions,
-  'appId' | 'token' | 'encodingAesKey' | 'format'
-> {
+interface EventsOptions extends Pick<WechatAccountOptions, 'appId' | 'token' | 'encodingAesKey' | 'format'> {
   rules: { pushTimeout: number };
   grants: Grants;
   url: () => string;

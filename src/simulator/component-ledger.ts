@@ -19,7 +19,7 @@ export const COMPONENT_RULES: Readonly<ComponentRules> = Object.freeze({
 });
 
 /** Something good for one thing, until then. */
-export interface Bearer {
+interface Bearer {
   appId: string;
   until: number;
 }

@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
-export interface Outgoing {
+interface Outgoing {
   method: 'GET' | 'POST';
   url: string;
   headers: Record<string, string>;

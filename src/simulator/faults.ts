@@ -1,6 +1,6 @@
 /** Faults on demand: what goes wrong with the next calls to a path of a simulated API. */
 
-export type Kind =
+type Kind =
   /** The call waits this long. */
   | { latencyMs: number }
   /** The platform refuses with its own code: WeChat's errcode, NXCloud's code. */

@@ -5,7 +5,7 @@ import type { Request } from './server.ts';
 
 const WHATSAPP = '2';
 
-export interface Credentials {
+interface Credentials {
   accessKey: string;
   accessSecret: string;
   /** In ms. */
@@ -37,7 +37,7 @@ export function authenticate(
  * https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify
  */
 
-export interface Signable {
+interface Signable {
   accessKey: string;
   action: string;
   bizType: string;

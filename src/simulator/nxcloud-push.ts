@@ -21,7 +21,7 @@ export interface NxcloudPushed {
 }
 
 /** What is pushed: `mo` comes from a user, `dr` tells of a message to one. WhatsApp's words here are documented nowhere. */
-export interface Callback {
+interface Callback {
   action: 'mo' | 'dr';
   body: string;
   /** Instead of the app's webhook. */

@@ -23,7 +23,7 @@ export function refused(code: number, message = MESSAGES[code] ?? 'simulated ref
   return { code, body: JSON.stringify({ code, data: null, message }) };
 }
 
-export interface MetaError {
+interface MetaError {
   code: number;
   details: string;
   traceId: string;

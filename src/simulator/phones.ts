@@ -67,7 +67,7 @@ export interface LivePhone extends Phone {
   close(): void;
 }
 
-export interface PhoneOptions {
+interface PhoneOptions {
   channel: Channel;
   user: string;
   /** How long an indicator shows, in ms. */

@@ -25,7 +25,7 @@ export interface Reply {
 }
 
 /** `hang`: never answered. `reset`: the connection is reset. */
-export type Handler = (request: Request) => Promise<Reply | 'hang' | 'reset'>;
+type Handler = (request: Request) => Promise<Reply | 'hang' | 'reset'>;
 
 export interface RunningServer {
   /** Without a slash at the end. */

@@ -29,7 +29,7 @@ export interface PushTo {
   url?: string;
 }
 
-export interface Station {
+interface Station {
   phones: Phones;
   webhook: { url: string | null };
   /** Aborted by `close`. */
@@ -37,7 +37,7 @@ export interface Station {
   open: (api: Api, forget: (user: string) => void) => Promise<Premises>;
 }
 
-export interface StationOptions {
+interface StationOptions {
   channel: Channel;
   /** How long an indicator shows, in ms. */
   lifetime: number;

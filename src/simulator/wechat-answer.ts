@@ -6,7 +6,7 @@ import { asObject, asText, type JsonObject } from './server.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
 import { decrypt, parseBody, sha1Signature } from './wechat-sealed.ts';
 
-export type Passive =
+type Passive =
   /** `success` or nothing: nothing shown. */
   | { is: 'nothing' }
   | { is: 'message'; detail: string }

@@ -10,7 +10,7 @@ import { describeMessage, messageFault } from './wechat-custom-message.ts';
 import type { Contacts } from './wechat-rules.ts';
 import type { Granted, Tokens } from './wechat-tokens.ts';
 
-export interface WechatApiOptions {
+interface WechatApiOptions {
   appId: string;
   appSecret: string;
   kind: 'official' | 'mini';

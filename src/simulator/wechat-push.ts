@@ -26,7 +26,7 @@ export interface WechatPushed {
   answered: Buffer | null;
 }
 
-export interface WechatPushOptions extends WechatAccountOptions {
+interface WechatPushOptions extends WechatAccountOptions {
   rules: WechatRules;
   phones: Phones;
   contacts: Contacts;
@@ -39,7 +39,7 @@ export interface WechatPushOptions extends WechatAccountOptions {
 }
 
 /** One delivery, ready for the wire. */
-export interface RenderedPush {
+interface RenderedPush {
   query: string;
   headers: Record<string, string>;
   body: string;
@@ -100,7 +100,7 @@ function hear(options: WechatPushOptions, message: WechatMessage, msgId: string 
 }
 
 /** Each delivery is signed and encrypted anew: no page says that repeats are equal byte by byte. */
-export function renderPush(
+function renderPush(
   options: WechatAccountOptions & Pick<WechatPushOptions, 'now' | 'random'>,
   user: string,
   fields: Fields,

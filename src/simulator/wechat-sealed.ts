@@ -12,7 +12,7 @@ const BLOCK = 32;
 const PREFIX = 16;
 const LENGTH = 4;
 
-export interface Cipher {
+interface Cipher {
   /** 43 characters. */
   encodingAesKey: string;
   appId: string;

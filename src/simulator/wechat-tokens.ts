@@ -31,7 +31,7 @@ export interface Tokens {
   revokeAll(): void;
 }
 
-export interface TokenOptions {
+interface TokenOptions {
   rules: WechatRules;
   now: () => number;
   /** A new token's text. */

@@ -11,7 +11,7 @@ import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { readState } from './state-schema.ts';
 
 /** What a conversation is to a message of the bot's. */
-export interface Standing {
+interface Standing {
   /** Somebody waits for an answer, or a human has the conversation: what becomes of the message matters. */
   matters: boolean;
   /** A call that could land after the message is in flight: a show, or a text of ours. */
@@ -45,7 +45,7 @@ end`;
  * `of` says which state they are of, by a hash of its bytes. A state without them was written by the release before
  * this one, whose scripts read the JSON: then a message counts as one that matters, and what is in flight is read here.
  */
-export interface ScriptFields {
+interface ScriptFields {
   /** Up to when interactions are judged (ms); 0: none was. */
   judgedAt: number;
   /** Somebody waits, a human has the conversation, or something is in flight. */

@@ -28,7 +28,7 @@ export interface CallDeps {
   observe?: Observe | undefined;
 }
 
-export interface Calling {
+interface Calling {
   platform: Platform;
   conversation: Conversation;
   call: Call;
@@ -134,7 +134,7 @@ interface Gates {
   through(platform: Platform, call: () => Promise<Outcome>): Promise<Outcome>;
 }
 
-export interface GatesOptions {
+interface GatesOptions {
   clock: Clock;
   /** Is told when a breaker opens, probes and closes. @default nobody */
   observe?: Observe | undefined;

@@ -25,11 +25,11 @@ export interface Conversations {
   resume(platform: Platform, user: string): Promise<void>;
 }
 
-export type StartResult = { is: 'started'; turn: string } | { is: 'refused'; error: string };
+type StartResult = { is: 'started'; turn: string } | { is: 'refused'; error: string };
 
 export type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };
 
-export interface ConversationsOptions {
+interface ConversationsOptions {
   store: Pick<Store, 'load' | 'forget'>;
   events: Pick<EventQueue, 'tell'>;
   accounts: Pick<Accounts, 'refresh' | 'rules' | 'of'>;

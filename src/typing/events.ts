@@ -5,7 +5,7 @@ import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import { leaveNoTrace, type TypingJob } from './jobs.ts';
 
-export interface TellOptions {
+interface TellOptions {
   /** Repeats of a message within this are told once (ms). */
   repeatsMs?: number;
   /** The block of this sender ends with the event. */
@@ -20,7 +20,7 @@ export interface EventQueue {
   disarm(conversation: Conversation, n: number): Promise<void>;
 }
 
-export interface EventQueueOptions {
+interface EventQueueOptions {
   queue: Queue<TypingJob>;
   alarm: Alarm;
   clock: Clock;
@@ -74,7 +74,7 @@ interface Alarm {
   close(): void;
 }
 
-export interface AlarmOptions {
+interface AlarmOptions {
   clock: Clock;
   ping: () => Promise<unknown>;
 }

@@ -117,7 +117,7 @@ const replyJob = schemaOf<ReplyJob>()(
  * A job's data that another release wrote, or a hand. The job fails and is tried again, which a process of the other
  * release may take up; after its last try it is kept with the failed ones, and stops nobody.
  */
-export class UnreadableJob extends Error {
+class UnreadableJob extends Error {
   override readonly name = 'UnreadableJob';
 
   constructor(at: string) {

@@ -8,7 +8,7 @@ import type { EndedTurn } from '../core/state.ts';
 import { keys } from '../redis/keys.ts';
 import { createOnce, jsonOf, readStored, schemaOf } from '../redis/stored.ts';
 
-export interface AccountsCommands {
+interface AccountsCommands {
   hgetall(key: string): Promise<Record<string, string>>;
   hset(key: string, field: string, value: string): Promise<unknown>;
 }
@@ -32,7 +32,7 @@ type Aspect = 'permission' | 'habit';
 
 const hour = 60 * 60_000;
 
-export interface AccountsOptions {
+interface AccountsOptions {
   redis: AccountsCommands;
   clock: Clock;
   log: Log;
@@ -190,7 +190,7 @@ export function switchedOffNow(
 
 /** When something was last seen of an account: a hash of times, written at most hourly per process. */
 
-export interface SightingsCommands {
+interface SightingsCommands {
   hset(key: string, field: string, value: string): Promise<unknown>;
 }
 
@@ -256,7 +256,7 @@ function fieldOf({ channel, account }: Place, sight: Sight | ''): string {
 
 const permission = z.object({ offUntil: z.number(), offCode: z.number() });
 
-export interface SwitchedOffCommands {
+interface SwitchedOffCommands {
   hgetall(key: string): Promise<Record<string, string>>;
 }
 

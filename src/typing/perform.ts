@@ -26,7 +26,7 @@ export interface PerformDeps {
   platformOf: (conversation: Conversation) => Platform | null;
 }
 
-export interface TypingRun {
+interface TypingRun {
   id: string;
   data: TypingJob;
   /** An earlier try of this job died on its way. */
@@ -182,7 +182,7 @@ function tellNotices(deps: PerformDeps, task: ToJudge, { taken, at }: { taken: S
 
 /** What the judging of an event says to whoever observes. */
 
-export interface Judged {
+interface Judged {
   conversation: Conversation;
   event: Event;
   measures: Measures;

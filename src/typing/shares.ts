@@ -4,7 +4,7 @@ import type { Clock } from '../core/ports.ts';
 import { idOf, type Place } from '../core/roster.ts';
 
 /** Called once, when the place is free again. */
-export type Leave = () => void;
+type Leave = () => void;
 
 export interface Shares {
   /** @param most The account's own limit. @default none */

@@ -8,20 +8,20 @@ import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields } fro
 import { createOnce } from '../redis/stored.ts';
 import { readState } from './state-schema.ts';
 
-export interface StoreCommands extends ScriptCommands {
+interface StoreCommands extends ScriptCommands {
   get(key: string): Promise<string | null>;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
   del(...keys: string[]): Promise<unknown>;
   zrem(key: string, member: string): Promise<unknown>;
 }
 
-export interface Last {
+interface Last {
   /** ms; null: none is known. */
   at: number | null;
   messageId: string | null;
 }
 
-export interface Loaded {
+interface Loaded {
   state: State;
   /** What `save` compares with: the state as it was read. */
   raw: string | null;
@@ -29,7 +29,7 @@ export interface Loaded {
   blockedUntil: number;
 }
 
-export interface Change {
+interface Change {
   from: string | null;
   to: State;
   keepMs: number;
@@ -156,13 +156,13 @@ export function isForgotten({ forgotten, call, timer }: State): boolean {
 
 /** The conversations in which somebody waits, longest first. The store keeps the index, with every state that it saves. */
 
-export interface OpenCommands extends ScriptCommands {
+interface OpenCommands extends ScriptCommands {
   zrange(key: string, first: number, last: string): Promise<string[]>;
   zcard(key: string): Promise<number>;
   mget(...keys: string[]): Promise<(string | null)[]>;
 }
 
-export interface OpenConversation {
+interface OpenConversation {
   conversation: Conversation;
   /** The same object for as long as the state is the same. */
   state: State;

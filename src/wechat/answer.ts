@@ -43,7 +43,7 @@ function readPlain(text: string, fields: Fields | null): Passive {
   return { is: 'opaque', reason: 'the answer has no MsgType' };
 }
 
-export type Conversion = { is: 'body'; body: object } | { is: 'impossible'; reason: string };
+type Conversion = { is: 'body'; body: object } | { is: 'impossible'; reason: string };
 
 type Convert = (fields: Fields) => object | null;
 

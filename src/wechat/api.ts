@@ -79,7 +79,7 @@ type CodeMeaning =
   /** This one message is refused. */
   | 'message';
 
-export interface Code {
+interface Code {
   name: string;
   meaning: CodeMeaning;
   /** Where somebody must mend something: how, in one sentence. */

@@ -8,7 +8,7 @@ import { encrypt, sign } from './receive.ts';
 import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token.ts';
 import { createTyping } from './typing-api.ts';
 
-export type CheckDeps = Omit<TokenDeps, 'cache'>;
+type CheckDeps = Omit<TokenDeps, 'cache'>;
 
 /** Refusals of this machine's address: the general list of return codes, and the third-party platforms'. */
 const addressCodes: ReadonlySet<number> = new Set([40164, 45035, 61004, 89501, 89503]);

@@ -42,7 +42,7 @@ export function readStarts(starts: Readonly<Record<string, boolean>>): ReadonlyM
 /** The name goes into keys and calls; whatever is no openid is no user of ours. */
 export const openid = /^[\w@.-]{1,128}$/;
 
-export interface Reading {
+interface Reading {
   key: string;
   happenings: Happening[];
 }
@@ -81,7 +81,7 @@ export function readMessage(
  * https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
  * At most 200 characters, none of them ":".
  */
-export function messageKey(user: string, fields: Fields, text: string): string {
+function messageKey(user: string, fields: Fields, text: string): string {
   const messageId = textOf(fields, 'MsgId');
   const time = textOf(fields, 'CreateTime');
   const event = textOf(fields, 'Event');

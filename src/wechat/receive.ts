@@ -148,7 +148,7 @@ const paddingBlock = 32;
 const aesBlock = 16;
 const headerLength = 20;
 
-export interface Opened {
+interface Opened {
   message: Buffer;
   /** Whose message it is: to be compared with the account's own AppID. */
   appId: string;

@@ -52,7 +52,7 @@ function outcomeOf(sent: LateSend): Outcome {
   }
 }
 
-export type CustomSend = (message: object) => Promise<Reply | TokenFault>;
+type CustomSend = (message: object) => Promise<Reply | TokenFault>;
 
 /** Makes the account's custom/send. Never throws. */
 export function createCustomSend(

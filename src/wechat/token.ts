@@ -11,7 +11,7 @@ import type { WechatAccount } from './account.ts';
 import { codeOf, callApi, type Reply } from './api.ts';
 import { createTokenStore, type Lock, type Token, type TokenStore } from './token-store.ts';
 
-export type TokenResult = { is: 'token'; token: string } | TokenFault;
+type TokenResult = { is: 'token'; token: string } | TokenFault;
 
 export interface AccessTokens {
   /** The token to use now. Never throws. */
@@ -40,7 +40,7 @@ export function createAccessTokens(account: WechatAccount, deps: TokenDeps): Kep
   return { ...tokens, get };
 }
 
-export interface TokenSource {
+interface TokenSource {
   /** Whose token it is, in the shared cache. */
   name: string;
   /** Never throws. */

@@ -8,7 +8,7 @@ import type { WechatAccount } from './account.ts';
 import { codeOf, hiddenOutcome, postJson, type Reply, shownOutcome } from './api.ts';
 import { type AccessTokens, remedyOfFault, type TokenDeps, type TokenFault, withToken } from './token.ts';
 
-export type Command = 'Typing' | 'CancelTyping';
+type Command = 'Typing' | 'CancelTyping';
 
 /** Hard limit in ms for one indicator's calls to the typing interface, the quick retry included. */
 const callMs = 3000;
@@ -22,7 +22,7 @@ const paths = {
   mini: '/cgi-bin/message/custom/business/typing',
 } as const;
 
-export interface TypingDeps extends Pick<TokenDeps, 'clock' | 'log'> {
+interface TypingDeps extends Pick<TokenDeps, 'clock' | 'log'> {
   /** A pool of its own, so that hanging typing calls never delay a message. */
   typing: Send;
   tokens: AccessTokens;

@@ -28,7 +28,7 @@ export interface ServedAccounts {
   isConfigured: (place: Place) => boolean;
 }
 
-export interface ServedAccountsOptions {
+interface ServedAccountsOptions {
   config: Config;
   redis: RecordCommands;
   serving: Serving;

@@ -97,7 +97,7 @@ function remember(made: Map<string, Served>, account: string, served: Served): v
   if (made.size > kept && oldest !== undefined) made.delete(oldest);
 }
 
-export interface KeyFollowerOptions extends Omit<SealingDeps, 'seal'> {
+interface KeyFollowerOptions extends Omit<SealingDeps, 'seal'> {
   config: Pick<Config, 'components' | 'accountsKeys'>;
   seal: KeySeal | null;
   clock: Pick<Clock, 'now'>;

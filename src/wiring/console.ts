@@ -9,7 +9,7 @@ import { createOpenConversations } from '../typing/store.ts';
 import type { Parts, QueueParts } from './parts.ts';
 import { countJobs } from './workers.ts';
 
-export interface ConsoleWiring {
+interface ConsoleWiring {
   queues: QueueParts;
   /** This process runs the queues while no worker lives. */
   standby: boolean;

@@ -22,7 +22,7 @@ import type { Store } from '../typing/store.ts';
 import { isChannel } from './accounts.ts';
 import type { Parts } from './parts.ts';
 
-export interface ControlParts {
+interface ControlParts {
   events: EventQueue;
   store: Store;
   /** Accounts of files that could not be loaded. */

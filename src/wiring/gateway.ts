@@ -11,7 +11,7 @@ import type { EventQueue } from '../typing/events.ts';
 import type { Parts } from './parts.ts';
 
 /** Who may use it: whoever knows the key; without one this machine, and in production nobody. */
-export function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayKey' | 'production'>) {
+function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayKey' | 'production'>) {
   if (gatewayKey !== null) return { by: 'key', keys: [gatewayKey] } as const;
   return production ? ({ by: 'nobody' } as const) : ({ by: 'place', admits: isFromHere } as const);
 }

@@ -12,7 +12,7 @@ import type { Accounts } from '../typing/learned.ts';
 import type { Releases } from './releases.ts';
 import { countJobs, type OpenedQueues } from './workers.ts';
 
-export interface MetricsDeps {
+interface MetricsDeps {
   /** Opened by the first scrape: many a process is never scraped. */
   queues: () => OpenedQueues;
   config: Pick<Config, 'dyno'>;
@@ -51,7 +51,7 @@ async function stockOf({ connections, queues: opened }: MetricsDeps): Promise<St
   return { queues: sizes, worker: alive === 1, conversations };
 }
 
-export interface HealthOptions {
+interface HealthOptions {
   port: number;
   host: string;
   /** Who may read the metrics. */
@@ -99,7 +99,7 @@ function json(response: ServerResponse, status: number, body: object): void {
   response.end(JSON.stringify(body));
 }
 
-export interface MetricsPageParts extends OperatorGuardParts {
+interface MetricsPageParts extends OperatorGuardParts {
   config: Pick<Config, 'production' | 'controlTokens' | 'metricsToken'>;
   metrics: Pick<Metrics, 'scrape'>;
 }

@@ -24,7 +24,7 @@ import type { Releases } from './releases.ts';
 import { StartError } from './run.ts';
 import { type OpenedQueues, openQueues } from './workers.ts';
 
-export interface RedisPlace {
+interface RedisPlace {
   url: string;
   eventsMaxLen: number;
 }
@@ -56,7 +56,7 @@ export interface Parts {
   tracing: Tracing | null;
 }
 
-export interface PartsOptions {
+interface PartsOptions {
   config: Config;
   redis: RedisPlace;
   log: Log;
@@ -151,11 +151,11 @@ export async function learnFromRedis(parts: Parts, beats: number): Promise<void>
 }
 
 /** Records what happens; reads what has. */
-export interface OpenJournal extends Journal {
+interface OpenJournal extends Journal {
   reader: JournalReader;
 }
 
-export interface JournalParts extends Pick<JournalOptions, 'clock' | 'log'> {
+interface JournalParts extends Pick<JournalOptions, 'clock' | 'log'> {
   config: Pick<Config, 'journalLength'>;
   connections: Pick<Connections, 'fast'>;
   redis: { eventsMaxLen: number };
@@ -165,7 +165,7 @@ export interface JournalParts extends Pick<JournalOptions, 'clock' | 'log'> {
 /** The embedded Redis copies a stream at each write: there it must be short. */
 const embeddedLength = 500;
 
-export function openJournal(options: JournalParts): OpenJournal {
+function openJournal(options: JournalParts): OpenJournal {
   const { config, connections, redis, clock, log, releases } = options;
   const isEmbedded = redis.eventsMaxLen < 100;
   const length = isEmbedded ? Math.min(config.journalLength, embeddedLength) : config.journalLength;
@@ -176,7 +176,7 @@ export function openJournal(options: JournalParts): OpenJournal {
 }
 
 /** Who is forgotten is nowhere in the journal, either. */
-export function withJournal(store: Store, journal: Pick<OpenJournal, 'flush' | 'reader'>): Store {
+function withJournal(store: Store, journal: Pick<OpenJournal, 'flush' | 'reader'>): Store {
   return {
     ...store,
     forget: async (conversation) => {

@@ -73,7 +73,7 @@ export interface Serving {
   agentFor(served: Served): ReturnType<Clients['gateway']['agentFor']>;
 }
 
-export interface ServingDeps extends PlatformDeps, Pick<ClientsOptions, 'traced'> {
+interface ServingDeps extends PlatformDeps, Pick<ClientsOptions, 'traced'> {
   config: Config;
   releases: Releases;
 }

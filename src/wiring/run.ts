@@ -9,7 +9,7 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-export interface StartedProcess {
+interface StartedProcess {
   config: Config;
   skipped: readonly Skipped[];
   log: Log;

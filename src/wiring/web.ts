@@ -24,7 +24,7 @@ import { learnFromRedis, type Parts, type QueueParts } from './parts.ts';
 import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
 import { startQueues } from './worker.ts';
 
-export interface WebOptions {
+interface WebOptions {
   skipped: readonly Skipped[];
   releases: Releases;
   /** Runs the queues while no worker does. Not needed where the same process is a worker anyway. */
@@ -125,7 +125,7 @@ function openStandby(parts: Parts): Standby {
   };
 }
 
-export interface WebAppParts {
+interface WebAppParts {
   readiness: Readiness;
   direct: Direct;
   page: RequestHandler | null;
@@ -133,7 +133,7 @@ export interface WebAppParts {
   standby: boolean;
 }
 
-export interface WebApp {
+interface WebApp {
   listener: RequestListener;
   console: Pick<Console, 'close'>;
 }

@@ -113,7 +113,7 @@ async function warnOfEviction({ connections, log }: Parts): Promise<void> {
   log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
 }
 
-export interface BotQueueParts {
+interface BotQueueParts {
   events: EventQueue;
   platformOf: (name: Pick<Platform, 'channel' | 'account'>) => Platform | null;
 }

@@ -11,7 +11,7 @@ import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
 import { createTypingProcessor, type Meet, type PerformDeps } from '../typing/perform.ts';
 import type { Releases } from './releases.ts';
 
-export interface WorkersOptions {
+interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;
   perform: PerformDeps;
   reply: ReplyDeps;
@@ -83,7 +83,7 @@ export interface OpenedQueues {
 }
 
 /** How many jobs stand where. */
-export interface JobCounts {
+interface JobCounts {
   waiting: number;
   active: number;
   delayed: number;
@@ -97,7 +97,7 @@ export async function countJobs(queue: Queue): Promise<JobCounts> {
   return { waiting: waiting + prioritized, active, delayed, failed };
 }
 
-export interface QueuesDeps {
+interface QueuesDeps {
   connections: Pick<Connections, 'fast'>;
   redis: { eventsMaxLen: number };
   releases: Releases;

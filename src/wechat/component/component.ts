@@ -29,7 +29,7 @@ export interface WechatComponent {
 }
 
 /** What every authorizer inherits: all of an account but its identity. */
-export type AuthorizerTemplate = Omit<
+type AuthorizerTemplate = Omit<
   WechatAccount,
   | 'channel'
   | 'name'

@@ -25,7 +25,7 @@ export type ComponentEvent = { at: number } & (
   | { is: 'other' }
 );
 
-export interface ComponentEventsDeps {
+interface ComponentEventsDeps {
   /** ms since 1970. */
   now: () => number;
   /** Takes what an authentic event says. Never throws. */
@@ -72,7 +72,7 @@ async function receiveEvent(
 }
 
 /** @param now ms since 1970, for an event without a time */
-export function readEvent(fields: Fields, now: number): ComponentEvent {
+function readEvent(fields: Fields, now: number): ComponentEvent {
   const type = textOf(fields, 'InfoType');
   const at = millisecondsOf(fields, 'CreateTime') ?? now;
   const ticket = textOf(fields, 'ComponentVerifyTicket');
@@ -93,7 +93,7 @@ function millisecondsOf(fields: Fields, name: string): number | null {
 
 /** What follows from an authorization event. */
 
-export interface ListenerDeps {
+interface ListenerDeps {
   /** The component's name, for the log. */
   name: string;
   /** null: the vendor's own service keeps the tokens, and an exchanged code would be lost to it. */

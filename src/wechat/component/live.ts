@@ -10,7 +10,7 @@ import { createComponentEvents, createListener, type News, switchOf, type Typing
 import { type ComponentSecrets, createComponentSecrets } from './secrets.ts';
 import { createComponentTokens } from './tokens.ts';
 
-export interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
+interface LiveComponentDeps extends Omit<WechatDeps, 'tokens'> {
   /** Where what it needs for refreshing by itself is kept, closed; null where a token service is asked. */
   safe: { kept: KeptSecrets; seal: Seal } | null;
   /** The authorizer's mode as it stands now. */

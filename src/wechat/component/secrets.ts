@@ -41,7 +41,7 @@ export interface ComponentSecrets {
   withdraw(appId: string, at: number): Promise<boolean>;
 }
 
-export interface SecretsDeps {
+interface SecretsDeps {
   kept: KeptSecrets;
   seal: Seal;
   now: () => number;

@@ -26,12 +26,12 @@ import {
 import type { WechatComponent } from './component.ts';
 import type { ComponentSecrets, Dated, HeldRefreshToken } from './secrets.ts';
 
-export interface ComponentTokenDeps extends TokenDeps {
+interface ComponentTokenDeps extends TokenDeps {
   secrets: ComponentSecrets;
   seal: Seal;
 }
 
-export interface ComponentTokens {
+interface ComponentTokens {
   /** The platform's own token. */
   own: KeptTokens;
   /** The token keeper of one authorizer: one per process. */
