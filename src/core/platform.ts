@@ -182,6 +182,15 @@ export interface Knock {
 export interface Examiner {
   readonly channel: Channel;
   readonly account: string;
+  /** By what it can be learned on this platform that an answer is out. */
+  readonly evidence: {
+    /** The bot's webhook answer can be the message. */
+    inline: boolean;
+    /** The platform sends statuses of messages; what mends that none came. null: it sends none. */
+    statuses: string | null;
+    /** What mends that nothing tells. */
+    remedy: string;
+  };
   /** Asks the platform's API what it makes of the account. Nobody's phone shows anything of it. */
   ask(): Promise<Finding[]>;
   /** What no bot answers: it asks whether somebody is there who knows the secret. */

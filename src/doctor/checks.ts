@@ -90,7 +90,8 @@ function accountChecks(parts: CheckParts, account: Account, clients = parts.clie
   });
   const { push } = wanted;
   const checks = [check('platform', limits.platform, () => examiner.ask())];
-  if (redis) checks.push(check('history', limits.redis, () => examineHistory(parts, account, redis)));
+  if (redis)
+    checks.push(check('history', limits.redis, () => examineHistory(parts, account, { redis, examiner })));
   if (account.botUrl !== null) {
     const bot = { url: account.botUrl, knockMs: limits.knock, messageMs: config.botTimeoutMs, push };
     const limitMs = limits.knock + (push ? config.botTimeoutMs : 0) + 1_000;
@@ -110,7 +111,7 @@ function accountChecks(parts: CheckParts, account: Account, clients = parts.clie
 async function examineHistory(
   { clock, log }: CheckParts,
   account: Account,
-  redis: Redis,
+  { redis, examiner }: { redis: Redis; examiner: Examiner },
 ): Promise<Finding[]> {
   const place = { channel: account.channel, account: account.name };
   const accounts = createAccounts({ redis, clock, log, isAuto: () => false });
@@ -118,6 +119,7 @@ async function examineHistory(
   const { offUntil: until, offCode: code, remedy } = accounts.of(place);
   return examineSights({
     ...place,
+    evidence: examiner.evidence,
     sights: sightsOf(await redis.hgetall(keys.seen), place),
     hasPrevious: hasPrevious(account),
     hasBot: account.botUrl !== null,

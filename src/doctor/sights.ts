@@ -1,5 +1,5 @@
 /** What has been seen of an account while keeptyping ran, and what follows from it. */
-import { type Channel, type Finding, ok, warn } from '../core/platform.ts';
+import { type Channel, type Examiner, type Finding, ok, warn } from '../core/platform.ts';
 import type { Sight, Sights } from '../core/roster.ts';
 import type { Evidence } from '../core/state.ts';
 import { agoOf } from './check.ts';
@@ -7,6 +7,8 @@ import { agoOf } from './check.ts';
 export interface AccountSights {
   channel: Channel;
   account: string;
+  /** Of its platform. */
+  evidence: Examiner['evidence'];
   sights: Sights;
   /** `*_PREVIOUS` is set for one of the secrets. */
   hasPrevious: boolean;
@@ -63,7 +65,7 @@ function evidenceSeen({ sights }: AccountSights): { by: Evidence; at: number }[]
 }
 
 function evidence(seen: AccountSights): Finding | null {
-  const { sights, now, channel } = seen;
+  const { sights, now } = seen;
   const works = evidenceSeen(seen).map(({ by, at }) => `${by} (${agoOf(now - at)})`);
   const unheard = sights['end-by-deadline'];
   if (works.length > 0 && (unheard === undefined || evidenceSeen(seen).some(({ at }) => at >= unheard)))
@@ -71,19 +73,11 @@ function evidence(seen: AccountSights): Finding | null {
   if (sights.message === undefined) return null;
   const before = works.length > 0 ? `; before that by ${works.join(', ')}` : '';
   const says = `nothing tells when ${unheard === undefined ? 'an answer is out' : `answers are out, ${agoOf(now - unheard)}`}${before}`;
-  return warn('evidence', { says, remedy: remedies[channel] });
+  return warn('evidence', { says, remedy: seen.evidence.remedy });
 }
 
-const remedies: Record<Channel, string> = {
-  wechat:
-    "Let the bot answer in the webhook's answer, or its API calls pass the gateway, or set BOT_QUEUE (see docs/recipes.md).",
-  nxcloud:
-    'Let NXCloud send statuses to the webhook, or the bot call the gateway, or set BOT_QUEUE (see docs/recipes.md).',
-};
-
-/** On NXCloud a webhook's answer is never a message. */
 function answers(seen: AccountSights): Finding | null {
-  if (seen.channel !== 'wechat' || !seen.hasBot) return null;
+  if (!seen.evidence.inline || !seen.hasBot) return null;
   const inline = seen.sights['end-by-passive-reply'];
   if (inline !== undefined)
     return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}`);
@@ -91,14 +85,14 @@ function answers(seen: AccountSights): Finding | null {
   return works ? ok('answers', 'the bot acknowledges, and sends another way') : null;
 }
 
-function statuses({ channel, sights, now }: AccountSights): Finding | null {
-  if (channel !== 'nxcloud') return null;
+function statuses({ evidence, sights, now }: AccountSights): Finding | null {
+  const { statuses: remedy } = evidence;
+  if (remedy === null) return null;
   if (sights.status !== undefined) return ok('statuses', `last seen ${agoOf(now - sights.status)}`);
   if (sights.message === undefined) return null;
   const others: Sight[] = ['end-by-gateway', 'end-by-queue', 'end-by-control', 'end-by-bot'];
   if (others.some((sight) => sights[sight] !== undefined))
     return ok('statuses', 'never seen, and not needed');
-  const remedy = 'Let NXCloud send message statuses to the same URL: they tell when an answer is out.';
   return warn('statuses', { says: 'never seen', remedy });
 }
 

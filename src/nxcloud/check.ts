@@ -23,12 +23,21 @@ export function createNxcloudExaminer(account: NxcloudAccount, deps: CheckDeps):
   return {
     channel: 'nxcloud',
     account: account.name,
+    evidence: nxcloudEvidence,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
     message: () => messageKnock(sealing()),
     readAnswer: () => ({ is: 'acknowledgement' }),
   };
 }
+
+/** A webhook's answer is never a message here. */
+export const nxcloudEvidence: Examiner['evidence'] = {
+  inline: false,
+  statuses: 'Let NXCloud send message statuses to the same URL: they tell when an answer is out.',
+  remedy:
+    'Let NXCloud send statuses to the webhook, or the bot call the gateway, or set BOT_QUEUE (see docs/recipes.md).',
+};
 
 /** A typing call for a message that does not exist: nothing is marked read, and nothing shows. */
 async function ask(account: NxcloudAccount, { send, clock, log }: CheckDeps): Promise<Finding[]> {

@@ -21,12 +21,20 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
   return {
     channel: 'wechat',
     account: account.name,
+    evidence: wechatEvidence,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
     message: () => messageKnock(sealing()),
     readAnswer: ({ body }) => botAnswerOf(readPassive(body, account.encodingAesKeys)),
   };
 }
+
+export const wechatEvidence: Examiner['evidence'] = {
+  inline: true,
+  statuses: null,
+  remedy:
+    "Let the bot answer in the webhook's answer, or its API calls pass the gateway, or set BOT_QUEUE (see docs/recipes.md).",
+};
 
 /** The token is asked for as ever and never forced: the same one comes back, and the bot's stays good. */
 async function ask(account: WechatAccount, deps: CheckDeps): Promise<Finding[]> {

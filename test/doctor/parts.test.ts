@@ -13,7 +13,9 @@ import {
   runChecks,
   summaryOf,
 } from '../../src/doctor/check.ts';
-import { examineSights, type AccountSights } from '../../src/doctor/sights.ts';
+import { type AccountSights, examineSights } from '../../src/doctor/sights.ts';
+import { nxcloudEvidence } from '../../src/nxcloud/check.ts';
+import { wechatEvidence } from '../../src/wechat/check.ts';
 import { deferred } from '../support/queue-fakes.ts';
 
 const hour = 60 * 60_000;
@@ -139,6 +141,7 @@ describe('what was seen', () => {
     examineSights({
       channel: 'wechat',
       account: 'default',
+      evidence: over.channel === 'nxcloud' ? nxcloudEvidence : wechatEvidence,
       sights: {},
       hasPrevious: false,
       hasBot: true,
