@@ -2,7 +2,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 /** keeptyping as it runs, in this process, on the embedded Redis or, with TEST_REDIS=private, on a redis-server. */
 const e2e = [
-  'test/e2e/**',
+  'test/e2e/{evidence,notices,nxcloud}.test.ts',
   'test/console/console.test.ts',
   'test/demo/{open,page}.test.ts',
   'test/doctor/running.test.ts',
@@ -19,9 +19,10 @@ const redis = [
   'test/gateway/watch.test.ts',
 ];
 
-/** What needs other processes, or one of its own: `npm run test:all`. */
+/** What needs other processes or one of its own, and the crowds and fleets, which need a calm machine: `npm run test:all`. */
 const slow = [
   'test/{browser,chaos}/**',
+  'test/e2e/{accounts,component,isolation,outage,wechat}.test.ts',
   'test/client/{package,page,process}.test.ts',
   'test/recipes/gateway.test.ts',
   'test/redis/by-itself.test.ts',
@@ -72,7 +73,7 @@ export default defineConfig({
         isolate: false,
       }),
       project('redis', { of: redis, but: [...e2e, ...slow], maxWorkers: 6, groupOrder: 1, isolate: false }),
-      project('e2e', { of: e2e, but: [], maxWorkers: 4, groupOrder: 2, isolate: false }),
+      project('e2e', { of: e2e, but: [], maxWorkers: 2, groupOrder: 2, isolate: false }),
       project('slow', { of: slow, but: [], maxWorkers: 2, groupOrder: 3, isolate: true }),
     ],
   },

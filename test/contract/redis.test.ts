@@ -195,10 +195,14 @@ describe.each(await redisKinds())('the %s Redis', (kind) => {
 
     test('a deduplication ends with its time', async () => {
       const queue = newQueue();
-      const add = (name: string) => queue.add(name, {}, { deduplication: { id: 'message-1', ttl: 50 } });
-      const first = await add('first');
-      expect((await add('repeat')).id).toBe(first.id);
-      await expect.poll(async () => (await add('again')).id, { interval: 10 }).not.toBe(first.id);
+      const add = (name: string, id: string, ttl: number) =>
+        queue.add(name, {}, { deduplication: { id, ttl } });
+      const first = await add('first', 'lasting', 60_000);
+      expect((await add('repeat', 'lasting', 60_000)).id).toBe(first.id);
+      const brief = await add('first', 'brief', 50);
+      await expect
+        .poll(async () => (await add('again', 'brief', 50)).id, { interval: 10 })
+        .not.toBe(brief.id);
     });
 
     test('a job id is taken once', async () => {

@@ -37,7 +37,7 @@ describe('the demo on its web process', () => {
       body: '{}',
     });
     const { visitor } = (await answer.json()) as { visitor: string };
-    await post(`/${visitor}/messages`, { channel: 'wechat', text: 'hello', thinkMs: 2_000 });
+    await post(`/${visitor}/messages`, { channel: 'wechat', text: 'hello', thinkMs: 4_000 });
     const sent = stage.marks.find(({ what }) => what === 'sent');
     const phone = wechat.phone(sent?.user ?? '');
     await phone.next(({ what }) => what === 'typing-on');

@@ -74,6 +74,12 @@ export const wideWindow = {
   wechat: { rules: { window: 30_000 } },
 } as const satisfies StageOptions;
 
+/** A hold that no busy machine outlasts, of a WeChat that waits for it: for answers that come at once. */
+export const longHold = {
+  env: { HOLD_MS: '4000' },
+  wechat: { rules: { pushTimeout: 10_000 } },
+} as const satisfies StageOptions;
+
 export const quickRules = {
   WECHAT_RULES: JSON.stringify(wechatRules),
   NXCLOUD_RULES: JSON.stringify({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
-import { markIs as is, useStage, type Stage } from './stage.ts';
+import { longHold, markIs as is, useStage, type Stage } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -18,7 +18,7 @@ async function typingCalls({ simulator }: Stage): Promise<(string | null)[]> {
 
 describe('a synchronous bot behind WeChat, in job mode', () => {
   test('a fast answer goes back on the held connection, byte for byte', async () => {
-    const { simulator, bot } = await open();
+    const { simulator, bot } = await open(longHold);
     const pushed = await simulator.wechat.push({ user, text: 'hi' });
     const received = await simulator.wechat.phone(user).next(is('received'));
     expect(received).toMatchObject({ detail: 'echo: hi', via: 'passive' });
@@ -124,7 +124,8 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
   });
 
   test('a bot that fails: its own status goes back, the indicator goes, the job is kept', async () => {
-    const { simulator, bot, log } = await open({ bot: { style: 'fail', failStatus: 500, thinkMs: 150 } });
+    const bots = { style: 'fail', failStatus: 500, thinkMs: 150 } as const;
+    const { simulator, bot, log } = await open({ ...longHold, bot: bots });
     const phone = simulator.wechat.phone(user);
     const pushed = await simulator.wechat.push({ user, text: 'hi' });
     expect(pushed.deliveries.map(({ status }) => status)).toEqual([500, 500, 500]);
@@ -202,7 +203,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
   });
 
   test('a hanging typing API delays nothing', async () => {
-    const { simulator } = await open();
+    const { simulator } = await open(longHold);
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { hang: true });
     const pushed = await simulator.wechat.push({ user, text: 'hi' });
     expect(await simulator.wechat.phone(user).next(is('received'))).toMatchObject({ via: 'passive' });

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { markIs, useStage } from '../e2e/stage.ts';
+import { longHold, markIs, useStage } from '../e2e/stage.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { startTracing, type Tracing } from '../../src/tracing/tracing.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
@@ -221,7 +221,7 @@ describe('a collector', () => {
   test('that is away harms nothing', async () => {
     const collector = await startCollector();
     await new Promise((resolve) => collector.server.close(resolve));
-    const stage = await open({ tracing: trace(collector.url) });
+    const stage = await open({ ...longHold, tracing: trace(collector.url) });
     await stage.simulator.wechat.push({ user, text: 'hi' });
     expect(await stage.simulator.wechat.phone(user).next(received)).toMatchObject({ via: 'passive' });
     void tracing?.stop(); // It tries for longer than a test has to wait.
