@@ -19,8 +19,9 @@ export const keys = {
    */
   state: (conversation: string) => `${prefix}:state:${conversation}`,
   /**
-   * A conversation's last interaction, newest inbound message id, and what blocks its shows: a hash. Kept for a day
-   * after the last message; 5 s where only a block stands.
+   * A conversation's last interaction, its newest inbound message id, what blocks its shows, and what scripts have to
+   * know of its state: a hash. Kept for a day after the last message, or as long as the state where nobody has written;
+   * 5 s where only a block stands.
    */
   last: (conversation: string) => `${prefix}:last:${conversation}`,
   /**
