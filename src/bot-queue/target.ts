@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Channel } from '../core/platform.ts';
+import { type Channel, channels } from '../core/platform.ts';
 import { keys } from '../redis/keys.ts';
 import { readStored } from '../redis/stored.ts';
 
@@ -117,7 +117,7 @@ export interface BotJobTarget {
 const id = z.string().min(1).max(512).optional().catch(undefined);
 
 const named = z.object({
-  channel: z.enum(['wechat', 'nxcloud']).optional().catch(undefined),
+  channel: z.enum(channels).optional().catch(undefined),
   account: id,
   user: id,
   messageId: id,

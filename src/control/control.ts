@@ -1,6 +1,7 @@
 /** The control API: its routes, and the document that describes them, made of one table: https://spec.openapis.org/oas/v3.1.1 */
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
+import { channels } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import { servedNamePattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
@@ -164,7 +165,7 @@ const info = {
 };
 
 const parameters = {
-  channel: inPath('channel', { enum: ['wechat', 'nxcloud'] }),
+  channel: inPath('channel', { enum: [...channels] }),
   account: inPath(
     'account',
     { pattern: servedNamePattern },

@@ -1,5 +1,6 @@
 /** The operations of the control API on accounts. */
 import { z } from 'zod';
+import { isChannel } from '../core/platform.ts';
 import { isAccountName, type Place } from '../core/roster.ts';
 import {
   type AccountView,
@@ -103,7 +104,7 @@ function within(
   { channel = '', account = '' }: Readonly<Record<string, string>>,
   work: Work,
 ): CarryOut | OperationRefusal {
-  if (!['wechat', 'nxcloud'].includes(channel))
+  if (!isChannel(channel))
     return { status: 404, error: `There is no channel "${channel.slice(0, 60)}": name wechat or nxcloud.` };
   if (!isAccountName(account)) return { status: 400, error: badName };
   return async (unread) => {

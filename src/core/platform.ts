@@ -143,7 +143,12 @@ export interface Platform {
 
 /** Who writes with whom. */
 
-export type Channel = 'wechat' | 'nxcloud';
+export const channels = ['wechat', 'nxcloud'] as const;
+export type Channel = (typeof channels)[number];
+
+export function isChannel(name: string): name is Channel {
+  return channels.some((channel) => channel === name);
+}
 
 /** One user of one account of one channel. `user` is an openid, a phone number or a BSUID. */
 export interface Conversation {

@@ -1,6 +1,6 @@
 /** One account as a process serves it, and all of them. */
 import type { BotRetry } from './bot.ts';
-import type { Channel, Platform } from './platform.ts';
+import { isChannel, type Platform } from './platform.ts';
 import type { Evidence } from './state.ts';
 import type { Send } from './wire.ts';
 
@@ -38,8 +38,6 @@ interface ChangingRoster extends Roster {
   replace(all: readonly Served[]): void;
 }
 
-const channels: readonly string[] = ['wechat', 'nxcloud'] satisfies Channel[];
-
 interface RosterOptions {
   /** Makes an account that nobody configured by itself, such as one behind a third-party platform. @default none */
   more?: (place: Place) => Served | null;
@@ -59,7 +57,7 @@ export function createRoster(first: readonly Served[], { more }: RosterOptions =
     of,
     all: () => all,
     find: (channel, account) => {
-      if (!channels.includes(channel)) return [];
+      if (!isChannel(channel)) return [];
       if (account !== undefined) return [of({ channel, account }) ?? []].flat();
       const here = all.filter(({ platform }) => platform.channel === channel);
       return here.toSorted(

@@ -1,16 +1,16 @@
 /** The demo behind its page: visitors write and break things, and hear of all that happens on their own phones. */
-import type { Channel } from '../core/platform.ts';
-import { answered, endOf, isOver, type ComparedTurn, wrote } from './turn.ts';
+import { type Channel, channels } from '../core/platform.ts';
+import { answered, type ComparedTurn, endOf, isOver, wrote } from './turn.ts';
 import {
   createVisitors,
   LIMITS,
-  type VisitorLimits,
   mayAsk,
   type Stream,
   type Visitor,
+  type VisitorLimits,
   type Visitors,
 } from './visitors.ts';
-import { channels, type Mark, type Trouble, type ComparedWay, type World } from './world.ts';
+import type { ComparedWay, Mark, Trouble, World } from './world.ts';
 
 interface DemoOptions {
   world: World;

@@ -1,6 +1,7 @@
 /** The demo over HTTP: the page at `/` and `/demo`, its files and what it asks below `/demo/`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { channels } from '../core/platform.ts';
 import {
   type Handler,
   openStream,
@@ -12,7 +13,7 @@ import {
   sendJson,
 } from '../pages/pages.ts';
 import type { Demo, VisitRefusal } from './demo.ts';
-import { channels, troubles } from './world.ts';
+import { troubles } from './world.ts';
 
 /** What a page may ask, read from the wire. */
 

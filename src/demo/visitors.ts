@@ -1,8 +1,8 @@
 /** Who is on the page: each with users of their own on both platforms, so that nobody sees another's conversation. */
-import type { Channel } from '../core/platform.ts';
+import { type Channel, channels } from '../core/platform.ts';
 import type { EventStream } from '../pages/pages.ts';
 import type { ComparedTurn } from './turn.ts';
-import { channels, type User, type ComparedWay, ways, type World } from './world.ts';
+import { type ComparedWay, type User, ways, type World } from './world.ts';
 
 /** One open page. */
 export type Stream = EventStream;

@@ -3,8 +3,6 @@ import { randomBytes, randomInt } from 'node:crypto';
 import type { Channel } from '../core/platform.ts';
 import { type Bot, type BotOptions, type Simulator, startBot } from '../simulator/index.ts';
 
-export const channels = ['wechat', 'nxcloud'] as const satisfies readonly Channel[];
-
 /**
  * How the user is kept company while the bot thinks: by keeptyping; by a bot's own typing calls in a plain
  * `setInterval`; not at all.

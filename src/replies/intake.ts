@@ -1,7 +1,13 @@
 import type { Queue } from 'bullmq';
 import { z } from 'zod';
 import { botAttempts, botPause } from '../core/bot.ts';
-import { type Conversation, conversationOf, type Happening, type Platform } from '../core/platform.ts';
+import {
+  channels,
+  type Conversation,
+  conversationOf,
+  type Happening,
+  type Platform,
+} from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { RawPush } from '../core/wire.ts';
@@ -153,7 +159,7 @@ interface MessageIndexCommands {
 }
 
 const place = z.object({
-  conversation: z.object({ channel: z.enum(['wechat', 'nxcloud']), account: z.string(), user: z.string() }),
+  conversation: z.object({ channel: z.enum(channels), account: z.string(), user: z.string() }),
   turn: z.string(),
 });
 

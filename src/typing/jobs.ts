@@ -1,6 +1,6 @@
 /** The jobs of both queues: what stands in Redis, as JSON. How releases read each other's: redis/stored.ts. */
 import { z } from 'zod';
-import type { Conversation } from '../core/platform.ts';
+import { channels, type Conversation } from '../core/platform.ts';
 import type { Event, Evidence, Pause } from '../core/state.ts';
 import type { HeaderLines, RawPush } from '../core/wire.ts';
 import { open, schemaOf, word } from '../redis/stored.ts';
@@ -84,7 +84,7 @@ const event = schemaOf<Told>()(
   ]),
 );
 
-const channel = z.enum(['wechat', 'nxcloud']);
+const channel = z.enum(channels);
 
 const typingJob = schemaOf<Flat<Omit<TypingJob, 'event'> & { event: Told }>>()(
   open({

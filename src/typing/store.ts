@@ -1,11 +1,11 @@
-import { type Conversation, conversationId } from '../core/platform.ts';
+import { type Conversation, conversationId, isChannel } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { initialState, type State } from '../core/state.ts';
 import { keys } from '../redis/keys.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
-import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields } from './blocks.ts';
 import { createOnce } from '../redis/stored.ts';
+import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields } from './blocks.ts';
 import { readState } from './state-schema.ts';
 
 interface StoreCommands extends ScriptCommands {
@@ -224,13 +224,14 @@ export function createOpenConversations(redis: OpenCommands): OpenConversations 
 /** null: this release cannot read it. Whoever judges it next says so. */
 function rowOf(id: string, raw: string): (OpenConversation & { raw: string }) | null {
   const state = readState(raw);
-  return 'fault' in state ? null : { raw, state, conversation: placeOf(id) };
+  const conversation = conversationNamed(id);
+  return 'fault' in state || conversation === null ? null : { raw, state, conversation };
 }
 
 /** A user's name may hold anything, an account's no slash. */
-function placeOf(id: string): Conversation {
-  const [channel, account = '', ...user] = id.split('/');
-  return { channel: channel === 'nxcloud' ? 'nxcloud' : 'wechat', account, user: user.join('/') };
+function conversationNamed(id: string): Conversation | null {
+  const [channel = '', account = '', ...user] = id.split('/');
+  return isChannel(channel) ? { channel, account, user: user.join('/') } : null;
 }
 
 /** A WhatsApp message opens a day; nothing that keeptyping does looks further back. */

@@ -9,8 +9,9 @@ import {
   type RecordStore,
 } from '../accounts/records.ts';
 import { literalFaults } from '../accounts/urls.ts';
-import { type Account, type Config, tokenWarning } from '../config/index.ts';
 import { readRuntimeAccount, sealedFields, urlFields } from '../config/accounts.ts';
+import { type Account, type Config, tokenWarning } from '../config/index.ts';
+import { isChannel } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { createRoster, idOf, type Place, type Roster, type Served } from '../core/roster.ts';
 import type { Components } from './components.ts';
@@ -107,8 +108,4 @@ export function createUnderstanding(
       return found.length === 0 ? read : { faults: [...('faults' in read ? read.faults : []), ...found] };
     },
   };
-}
-
-export function isChannel(channel: string): channel is Account['channel'] {
-  return channel === 'wechat' || channel === 'nxcloud';
 }

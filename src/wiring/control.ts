@@ -4,8 +4,8 @@ import type { Router } from 'express';
 import { z } from 'zod';
 import { createDirectory } from '../accounts/put.ts';
 import { urlFaults } from '../accounts/urls.ts';
-import type { Account, Skipped } from '../config/index.ts';
 import { describeAccount, runtimeFields, secretFields, urlFields } from '../config/accounts.ts';
+import type { Account, Skipped } from '../config/index.ts';
 import {
   authorizerRoutes,
   componentRoutes,
@@ -14,12 +14,12 @@ import {
 } from '../control/components.ts';
 import { createControl } from '../control/control.ts';
 import type { AccountRegister, AccountServes, AccountView, TypingNow } from '../control/operation.ts';
+import { isChannel } from '../core/platform.ts';
 import type { Place } from '../core/roster.ts';
 import { operatorGuard } from '../http/guard.ts';
 import { createConversations } from '../typing/conversations.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { Store } from '../typing/store.ts';
-import { isChannel } from './accounts.ts';
 import type { Parts } from './parts.ts';
 
 interface ControlParts {
