@@ -2,10 +2,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../core/ports.ts';
 import { idOf, type Place } from '../core/roster.ts';
+import type { Fields } from '../core/wire.ts';
 import {
   type AccountRecord,
   closeFields,
-  type Fields,
   openFields,
   readRecord,
   type Understanding,

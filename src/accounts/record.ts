@@ -3,10 +3,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { z } from 'zod';
 import type { Seal } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
-import { jsonOf } from '../redis/stored.ts';
-
-/** As a configuration file spells them. */
-export type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, jsonOf } from '../core/wire.ts';
 
 export interface AccountRecord {
   /** What may be read by whoever reads Redis. */

@@ -1,6 +1,6 @@
 /** URLs of an account that is set at run time: where they lead. The connections are held to the same (src/http/confine.ts). */
 import { BlockList, isIP } from 'node:net';
-import type { Fields } from './record.ts';
+import type { Fields } from '../core/wire.ts';
 
 interface UrlRules {
   /** The fields that hold URLs. */

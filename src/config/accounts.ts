@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Channel } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
+import type { Fields } from '../core/wire.ts';
 import {
   componentFields,
   nxcloudFields,
@@ -11,8 +12,6 @@ import {
   wechatFields,
 } from './fields.ts';
 import { about, jsonOf, present } from './values.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** One as somebody wrote it down, not yet checked. */
 export interface Candidate {

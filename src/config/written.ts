@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isAccountName } from '../core/roster.ts';
-import type { Candidate, Fields } from './accounts.ts';
-import { type Variable, variablesOf, type Section, sections } from './fields.ts';
+import type { Fields } from '../core/wire.ts';
+import type { Candidate } from './accounts.ts';
+import { type Section, sections, type Variable, variablesOf } from './fields.ts';
 import type { Environment } from './settings.ts';
 import { about, jsonOf, variableOf } from './values.ts';
 

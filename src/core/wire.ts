@@ -72,6 +72,18 @@ export function pairs(rawHeaders: readonly string[]): HeaderLines {
   );
 }
 
+/** The members of an object that somebody else wrote, before anybody has looked at them. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/** null: it is no JSON. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 /** Computes a value once for each object, for as long as that lives. */
 export function oncePer<Key extends object, Value>(compute: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, { value: Value }>();

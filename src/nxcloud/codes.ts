@@ -1,6 +1,6 @@
 import type { Outcome } from '../core/platform.ts';
-import type { Answer } from '../core/wire.ts';
-import { readCode, type Fields, fieldsOf, parseFields } from './message.ts';
+import type { Answer, Fields } from '../core/wire.ts';
+import { fieldsOf, parseFields, readCode } from './message.ts';
 
 /**
  * What each code means to a typing call. Codes only: texts differ by version and language.

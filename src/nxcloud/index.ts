@@ -2,13 +2,12 @@
 import type { Platform, Received } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
-import { type Answer, oncePer, type RawPush, type Send } from '../core/wire.ts';
+import { type Answer, type Fields, oncePer, type RawPush, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { explain } from './codes.ts';
 import {
   appIdOf,
   businessPhoneOf,
-  type Fields,
   happeningsOf,
   parseFields,
   phoneOf,

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
+import type { Fields } from '../core/wire.ts';
 
 export interface Reading {
   /** The account names no business phone: each message id carries that of its push. */
@@ -132,8 +133,6 @@ function namesOf(list: unknown, ...parts: ((entry: Fields) => unknown)[]): strin
 }
 
 /** Reading JSON whose shape nobody guarantees: what is not as expected is absent. Nothing here throws. */
-
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** Longer than any id or phone number that WhatsApp gives; longer ones would only fill Redis. */
 const longestId = 1024;

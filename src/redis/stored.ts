@@ -8,6 +8,7 @@
  *   release that first reads it comes before the one that first writes it.
  */
 import { z } from 'zod';
+import { jsonOf } from '../core/wire.ts';
 
 /** null: it is no JSON, or not of that shape. Never throws. */
 export function readStored<Schema extends z.ZodType>(
@@ -31,15 +32,6 @@ export function createOnce(): (name: string) => boolean {
     said.add(name);
     return true;
   };
-}
-
-/** null: it is none. */
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** An object whose unknown fields are kept. The type does not name them: nobody here may use them. */

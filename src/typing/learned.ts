@@ -5,8 +5,9 @@ import type { Clock, Log } from '../core/ports.ts';
 import { idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { EndedTurn } from '../core/state.ts';
+import { jsonOf } from '../core/wire.ts';
 import { keys } from '../redis/keys.ts';
-import { createOnce, jsonOf, readStored, schemaOf } from '../redis/stored.ts';
+import { createOnce, readStored, schemaOf } from '../redis/stored.ts';
 
 interface AccountsCommands {
   hgetall(key: string): Promise<Record<string, string>>;

@@ -15,7 +15,8 @@ import {
   type State,
   type Turn,
 } from '../core/state.ts';
-import { jsonOf, open, schemaOf, word } from '../redis/stored.ts';
+import { jsonOf } from '../core/wire.ts';
+import { open, schemaOf, word } from '../redis/stored.ts';
 
 const numberOrNone = z.number().nullable();
 

@@ -3,7 +3,8 @@
  * https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
  */
 import type { BotAnswer } from '../core/platform.ts';
-import { decodeText, type Fields, fieldsOf, readFields, textOf } from './body.ts';
+import type { Fields } from '../core/wire.ts';
+import { decodeText, fieldsOf, readFields, textOf } from './body.ts';
 import { decrypt } from './receive.ts';
 
 export type Passive =

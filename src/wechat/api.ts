@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../core/platform.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
-import { jsonOf } from './body.ts';
+import { jsonIn } from './body.ts';
 
 export type Reply =
   /** WeChat's own word; 0 is success. */
@@ -34,7 +34,7 @@ export async function callApi(
 ): Promise<Reply> {
   try {
     const answer = await send(request);
-    const json = jsonOf(answer.body);
+    const json = jsonIn(answer.body);
     const said = word.safeParse(json);
     if (said.success) return { is: 'code', code: said.data.errcode, json };
     if (answer.status < 200 || answer.status > 299) return { is: 'status', status: answer.status };

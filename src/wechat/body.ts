@@ -1,8 +1,6 @@
 /** Reads WeChat's two body formats, XML and JSON (a setting of its console), into fields; never throws. */
 import { Parser } from 'xml2js';
-
-/** Named values of a body. They may be anything: read them only through `textOf` and `fieldsOf`. */
-export type Fields = Readonly<Record<string, unknown>>;
+import { type Fields, jsonOf } from '../core/wire.ts';
 
 /** Far above any real push, far below what a hostile one needs. */
 const maximumDepth = 32;
@@ -14,12 +12,8 @@ export function decodeText(body: Uint8Array): string {
 }
 
 /** What the bytes say as JSON; null when they are none. */
-export function jsonOf(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(decodeText(body));
-  } catch {
-    return null;
-  }
+export function jsonIn(body: Uint8Array): unknown {
+  return jsonOf(decodeText(body));
 }
 
 /** The fields of an XML or JSON body, or null when it is neither. */

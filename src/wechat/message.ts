@@ -4,7 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
-import { textOf, type Fields } from './body.ts';
+import type { Fields } from '../core/wire.ts';
+import { textOf } from './body.ts';
 
 /** `opensTurn`: an answer is to be expected. `interaction`: WeChat lets the account write to the user after it. */
 interface Kind {

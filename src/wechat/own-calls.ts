@@ -7,7 +7,7 @@ import { type OwnCall, type OwnCalls, tidyPath, type Verdict } from '../core/pla
 import type { Answer } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { codeOf } from './api.ts';
-import { jsonOf } from './body.ts';
+import { jsonIn } from './body.ts';
 import { openid } from './message.ts';
 
 /** Some pages and SDKs write `/business/` in the path of a sub-merchant's messages too. */
@@ -33,18 +33,18 @@ export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>
 }
 
 function readSend(body: Uint8Array): OwnCall | null {
-  const read = messageBody.safeParse(jsonOf(body));
+  const read = messageBody.safeParse(jsonIn(body));
   return read.success ? { is: 'send', user: read.data.touser } : null;
 }
 
 function readTyping(body: Uint8Array): OwnCall | null {
-  const read = typing.safeParse(jsonOf(body));
+  const read = typing.safeParse(jsonIn(body));
   return read.success ? { is: 'typing', user: read.data.touser, on: read.data.command === 'Typing' } : null;
 }
 
 /** 45081 says that the indicator is on: what was asked for holds. */
 function verdict({ body }: Answer): Verdict {
-  const said = word.safeParse(jsonOf(body));
+  const said = word.safeParse(jsonIn(body));
   if (!said.success) return { is: 'unknown' };
   const { name, meaning } = codeOf(said.data.errcode);
   if (meaning === 'ok' || meaning === 'already') return { is: 'accepted', messageId: null };

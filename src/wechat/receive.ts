@@ -1,9 +1,9 @@
 /** The webhook: signatures and decryption first, then reading; guard clauses in the protocol's order. */
 import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import type { Received } from '../core/platform.ts';
-import type { RawPush } from '../core/wire.ts';
+import type { Fields, RawPush } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { decodeText, type Fields, readFields, textOf } from './body.ts';
+import { decodeText, readFields, textOf } from './body.ts';
 import { readMessage } from './message.ts';
 
 type PushRefusal = Extract<Received, { is: 'refusal' }>;

@@ -1,6 +1,7 @@
 /** Keeps a token in the shared cache, and in memory for when that is out of reach. No member throws. */
 import { z } from 'zod';
 import type { Clock, SharedCache } from '../core/ports.ts';
+import { jsonOf } from '../core/wire.ts';
 
 /** Times in ms since 1970. */
 export interface Token {
@@ -103,14 +104,6 @@ async function look(cache: SharedCache, key: string, now: number): Promise<Look>
 function readStored(value: string, now: number): Look {
   const parsed = stored.safeParse(jsonOf(value));
   return parsed.success && now < parsed.data.renewAt ? { value, token: parsed.data } : 'none';
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** A cache that is out of reach costs another fetch, never a call. */

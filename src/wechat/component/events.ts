@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto';
 import { explain } from '../api.ts';
-import { type Fields, textOf } from '../body.ts';
+import { textOf } from '../body.ts';
 import type { Outcome, OwnCalls, Platform, Received } from '../../core/platform.ts';
 import type { Clock, Log } from '../../core/ports.ts';
 import { appIdPattern, authorizerName, behindOf, eventsName, type Place } from '../../core/roster.ts';
-import type { RawPush } from '../../core/wire.ts';
+import type { Fields, RawPush } from '../../core/wire.ts';
 import { acknowledgement } from '../index.ts';
 import { openPush, shakeHands } from '../receive.ts';
 import { wechatRules } from '../rules.ts';

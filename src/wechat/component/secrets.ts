@@ -1,6 +1,7 @@
 /** The ticket, the refresh tokens and the authorization codes of a third-party platform, closed, for all processes. */
 import { z } from 'zod';
 import type { KeptSecrets, Log, Seal, SharedCache } from '../../core/ports.ts';
+import { jsonOf } from '../../core/wire.ts';
 import { lockOf } from '../token-store.ts';
 
 /** A ticket is good for 12 h: https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/component_verify_ticket.html */
@@ -110,14 +111,6 @@ function openDated(text: string | null): Dated | null {
   if (text === null) return null;
   const read = dated.safeParse(jsonOf(text));
   return read.success ? { secret: read.data.secret, at: read.data.at } : null;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** What a third-party platform keeps closed follows the operator's key: after that the former key is not needed. */
