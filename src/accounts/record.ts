@@ -119,7 +119,7 @@ export function createSeal({ keys, random }: SealOptions): KeySeal {
     open: (sealed, purpose) => {
       const parts = readParts(sealed);
       const key = opening.find(({ id }) => id === parts?.id);
-      return parts && key ? open(key, parts, purpose) : null;
+      return parts && key ? openSecret(key, parts, purpose) : null;
     },
     isPresent: (sealed) => readParts(sealed)?.id === closing.id,
   };
@@ -140,20 +140,20 @@ function close(
   return [version, id, nonce.toString('base64url'), closed.toString('base64url')].join('.');
 }
 
-interface Parts {
+interface SealedParts {
   id: string;
   nonce: Buffer;
   closed: Buffer;
 }
 
-function readParts(sealed: string): Parts | null {
+function readParts(sealed: string): SealedParts | null {
   const [, id = '', nonce = '', closed = ''] =
     /^v1\.([\w-]{8})\.([\w-]{16})\.([\w-]{22,})$/.exec(sealed) ?? [];
   if (id === '') return null;
   return { id, nonce: Buffer.from(nonce, 'base64url'), closed: Buffer.from(closed, 'base64url') };
 }
 
-function open({ bytes }: Key, { nonce, closed }: Parts, purpose: string): string | null {
+function openSecret({ bytes }: Key, { nonce, closed }: SealedParts, purpose: string): string | null {
   const decipher = createDecipheriv(algorithm, bytes, nonce, { authTagLength: tagBytes });
   decipher.setAAD(bindingOf(purpose));
   decipher.setAuthTag(closed.subarray(-tagBytes));

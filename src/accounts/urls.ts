@@ -17,7 +17,7 @@ export function literalFaults(
   { urls, allowPrivate }: Pick<UrlRules, 'urls' | 'allowPrivate'>,
 ): string[] {
   return hostsOf(fields, urls).flatMap(({ field, host }) =>
-    isIP(host) === 0 ? [] : faultOf(field, [host], allowPrivate),
+    isIP(host) === 0 ? [] : addressFaults(field, [host], allowPrivate),
   );
 }
 
@@ -27,7 +27,7 @@ export async function urlFaults(
   { urls, allowPrivate, resolve }: UrlRules,
 ): Promise<string[]> {
   const found = hostsOf(fields, urls).map(async ({ field, host }) =>
-    faultOf(field, isIP(host) === 0 ? await resolve(host) : [host], allowPrivate),
+    addressFaults(field, isIP(host) === 0 ? await resolve(host) : [host], allowPrivate),
   );
   return (await Promise.all(found)).flat();
 }
@@ -40,7 +40,7 @@ function isAllowed(reach: AddressKind, allowPrivate: boolean): boolean {
   return reach === 'public' || (reach === 'private' && allowPrivate);
 }
 
-function faultOf(field: string, addresses: readonly string[], allowPrivate: boolean): string[] {
+function addressFaults(field: string, addresses: readonly string[], allowPrivate: boolean): string[] {
   const refused = addresses.map(reachOf).filter((reach) => !isAllowed(reach, allowPrivate));
   if (refused.length === 0) return [];
   const mends = refused.includes('never') ? '' : ', or set ALLOW_PRIVATE_URLS=1';

@@ -119,13 +119,13 @@ export function createBotTurns(options: BotTurnsOptions): EndBotJob {
     if (!place) return 'unknown';
     // The bot's Redis may be ahead of ours: nothing has happened later than now.
     const happened = Math.min(at, options.clock.now());
-    await options.events.tell(place.conversation, eventOf(place, how, happened));
+    await options.events.tell(place.conversation, eventOfEnd(place, how, happened));
     return place.isKnown ? 'known' : 'unknown';
   };
 }
 
 /** A job that has done its work has sent the answer, mostly; one that failed has not. */
-function eventOf({ turn }: JobTurn, how: 'completed' | 'failed', at: number): Event {
+function eventOfEnd({ turn }: JobTurn, how: 'completed' | 'failed', at: number): Event {
   if (turn === null) return { is: 'over', by: 'queue', turns: 'acknowledged', at };
   return { is: 'ended', turn, by: 'queue', message: how === 'completed' ? 'out' : false, at };
 }

@@ -11,7 +11,7 @@ import {
   templateFields,
   wechatFields,
 } from './fields.ts';
-import { about, jsonOf, present } from './values.ts';
+import { about, asJsonSchema, present } from './values.ts';
 
 /** One as somebody wrote it down, not yet checked. */
 export interface Candidate {
@@ -147,7 +147,9 @@ function ofEach<Value>(of: (schema: z.ZodObject) => Value): Record<Channel, Valu
 export const secretFields = ofEach((schema) => namesWhere(schema, isSecret));
 
 /** Those that lead somewhere. */
-export const urlFields = ofEach((schema) => namesWhere(schema, (field) => jsonOf(field).format === 'uri'));
+export const urlFields = ofEach((schema) =>
+  namesWhere(schema, (field) => asJsonSchema(field).format === 'uri'),
+);
 
 /** URLs may hold a password, or a key in their query: they too are closed where they are kept. */
 export const sealedFields = {

@@ -193,14 +193,14 @@ const variables = z
 export type Settings = z.output<typeof variables>;
 
 /** What is wrong with a variable; the sentence goes on after its name and shows no value. */
-interface Fault {
+interface SettingFault {
   field: string;
   variable: string;
   is: string;
 }
 
 /** Reads the settings; an empty variable counts as unset. */
-export function readSettings(environment: Environment): { settings: Settings } | { faults: Fault[] } {
+export function readSettings(environment: Environment): { settings: Settings } | { faults: SettingFault[] } {
   const set = Object.keys(processFields).flatMap((field) => {
     const value = environment[variableOf('', field)] ?? '';
     return value === '' ? [] : [[field, value]];

@@ -36,7 +36,7 @@ export function variableOf(prefix: string, field: string): string {
 }
 
 /** As JSON Schema: what a caller may send. */
-export function jsonOf(schema: z.ZodType): z.core.JSONSchema.BaseSchema {
+export function asJsonSchema(schema: z.ZodType): z.core.JSONSchema.BaseSchema {
   return z.toJSONSchema(schema, { io: 'input' });
 }
 

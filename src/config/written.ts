@@ -7,7 +7,7 @@ import type { Fields } from '../core/wire.ts';
 import type { Candidate } from './accounts.ts';
 import { type Section, sections, type Variable, variablesOf } from './fields.ts';
 import type { Environment } from './settings.ts';
-import { about, jsonOf, variableOf } from './values.ts';
+import { about, asJsonSchema, variableOf } from './values.ts';
 
 const all: readonly Section[] = ['wechat', 'nxcloud', 'component'];
 
@@ -33,7 +33,7 @@ export function environmentCandidates(environment: Environment): Candidate[] {
 /** What a file holds as a number or an object is JSON in a variable. */
 function readValue({ variable, schema }: Variable, environment: Environment, faults: string[]): unknown {
   const text = environment[variable] ?? '';
-  if (jsonOf(schema).type === 'string') return text;
+  if (asJsonSchema(schema).type === 'string') return text;
   try {
     return JSON.parse(text);
   } catch {

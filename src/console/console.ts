@@ -131,7 +131,7 @@ async function takeCall(
   const query = new URL(request.url ?? '', 'http://console').searchParams;
   const answer = run(parts, { request, response, names: route.names, query, body, until: access.until });
   await Promise.resolve(answer).then(
-    (given) => write(response, given),
+    (given) => writeAnswer(response, given),
     (error: unknown) => {
       parts.source.log.warn({ route: path.split('/')[3], error }, 'The console did not reach Redis.');
       sendJson(response, 503, { error: 'Redis is out of reach: try again in a moment.' });
@@ -139,7 +139,7 @@ async function takeCall(
   );
 }
 
-function write(response: ServerResponse, answer: RouteAnswer): void {
+function writeAnswer(response: ServerResponse, answer: RouteAnswer): void {
   if (answer === null) return;
   if (answer.body) sendJson(response, answer.status, answer.body);
   else response.writeHead(answer.status, { 'cache-control': 'no-store' }).end();

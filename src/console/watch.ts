@@ -163,7 +163,7 @@ const heartbeat = { every: 15_000, text: eventText('heartbeat', {}) } as const;
 export function createViewers(): Viewers {
   const viewers = new Set<Viewer>();
   const beating = setInterval(() => {
-    for (const { response } of viewers) write(response, heartbeat.text);
+    for (const { response } of viewers) writeEvent(response, heartbeat.text);
   }, heartbeat.every).unref();
   return {
     count: () => viewers.size,
@@ -182,7 +182,7 @@ export function createViewers(): Viewers {
       let text: string | null = null;
       for (const viewer of viewers) {
         if (viewer.isNew) text ??= whole();
-        write(viewer.response, viewer.isNew ? (text ?? '') : change);
+        writeEvent(viewer.response, viewer.isNew ? (text ?? '') : change);
         viewer.isNew = false;
       }
     },
@@ -196,7 +196,7 @@ export function createViewers(): Viewers {
   };
 }
 
-function write(response: ServerResponse, text: string): void {
+function writeEvent(response: ServerResponse, text: string): void {
   if (response.writableLength > backlog) response.destroy();
   else if (text !== '' && !response.writableEnded) response.write(text);
 }

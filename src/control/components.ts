@@ -17,7 +17,7 @@ import {
   type MoreRoutes,
   schemaOf,
 } from './control.ts';
-import { createBodyReader, faultOf, readBody } from './operation.ts';
+import { createBodyReader, bodyFault, readBody } from './operation.ts';
 import { componentTyping } from './schemas.ts';
 
 interface ComponentControlOptions {
@@ -72,7 +72,7 @@ const change: Carried = async (typings, component, { request, response }) => {
   const body = await readTypingBody(request, response);
   if (body.is === 'refusal') return refuse(response, body.status, body.error);
   const asked = componentTyping.safeParse(body.body);
-  if (!asked.success) return refuse(response, 400, faultOf('body', asked.error));
+  if (!asked.success) return refuse(response, 400, bodyFault('body', asked.error));
   await typings.write(component, asked.data);
   response.json(asked.data);
 };
@@ -166,7 +166,7 @@ async function put(
   const body = await readBody(request, response);
   if (body.is === 'refusal') return refuse(response, body.status, body.error);
   const asked = authorizer.safeParse(body.body);
-  if (!asked.success) return refuse(response, 400, faultOf('body', asked.error));
+  if (!asked.success) return refuse(response, 400, bodyFault('body', asked.error));
   try {
     const kept = await keepRefreshToken(component, appid, asked.data.refreshToken);
     if (kept.is === 'refused') return refuse(response, 409, kept.error);

@@ -74,11 +74,11 @@ export function createOperation<Takes extends z.ZodObject, Answer extends z.ZodT
     ...described,
     statuses: { 400: 'What is asked for cannot be', 404: 'No such channel or account' },
     at: ({ accounts, conversations }, params) => {
-      const place = userOf(accounts, params);
+      const place = platformUserOf(accounts, params);
       if ('error' in place) return place;
       return async (unread) => {
         const read = takes.safeParse(unread);
-        if (!read.success) return { status: 400, error: faultOf(from, read.error) };
+        if (!read.success) return { status: 400, error: bodyFault(from, read.error) };
         const answered = await run(conversations, place, read.data);
         if (answered.is === 'refused') return { status: 400, error: answered.error };
         return answer === null ? { status: 204 } : { status: 200, body: answered.body };
@@ -94,7 +94,10 @@ export function done<T>(body: T): { is: 'done'; body: T } {
 /** An openid, a phone number's digits, a business-scoped user id: two letters, a dot and at most 128 characters. */
 export const userPattern = '^[\\w@.=-]{1,131}$';
 
-function userOf(accounts: Roster, params: Readonly<Record<string, string>>): PlatformUser | OperationRefusal {
+function platformUserOf(
+  accounts: Roster,
+  params: Readonly<Record<string, string>>,
+): PlatformUser | OperationRefusal {
   const { channel = '', account = '', user: written = '' } = params;
   const served = accounts.of({ channel, account });
   if (!served) return { status: 404, error: unknownAccount(channel, account) };
@@ -196,7 +199,7 @@ function refusal(status: 400 | 413 | 415, error: string): ReadBody {
 }
 
 /** One sentence for what a schema did not take: the first fault, with the name of what it is about. */
-export function faultOf(where: 'body' | 'query', { issues }: z.ZodError): string {
+export function bodyFault(where: 'body' | 'query', { issues }: z.ZodError): string {
   const [issue] = issues;
   if (issue?.code === 'unrecognized_keys') {
     const name = JSON.stringify(String(issue.keys[0]).slice(0, 60));

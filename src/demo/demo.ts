@@ -60,7 +60,7 @@ export function createDemo({ world, newId, limits: changes }: DemoOptions): Demo
   return {
     enter: () => state.visitors.enter()?.id ?? { refused: 'full' },
     open: (id, stream) => openPage(state, id, stream),
-    write: (id, message) => write(state, id, message),
+    write: (id, message) => writeMessage(state, id, message),
     trouble: (id, trouble) => begin(state, id, trouble),
     close() {
       stop();
@@ -92,7 +92,7 @@ function openPage(
   };
 }
 
-function write(
+function writeMessage(
   { world, visitors, limits }: DemoState,
   id: string,
   message: VisitorMessage,
@@ -106,7 +106,7 @@ function write(
   const { channel, thinkMs } = message;
   const turn = wrote(visitor.turns.get(channel) ?? null, { at, thinkMs });
   visitor.turns.set(channel, turn);
-  tell(visitor, 'turn', { ...turnSeen(channel, turn), now: at });
+  tellPage(visitor, 'turn', { ...turnSeen(channel, turn), now: at });
   for (const { way, user, channel: on } of visitor.users)
     if (on === channel) world.write({ ...message, way, user });
   return 'ok';
@@ -120,7 +120,7 @@ function begin({ world, visitors, limits }: DemoState, id: string, trouble: Trou
   // What stops for all is told to all.
   const told = (): Iterable<Visitor> => (trouble === 'worker' ? visitors.all() : [visitor]);
   const say = (on: boolean): void => {
-    for (const one of told()) tell(one, 'trouble', { trouble, on, at: world.now() });
+    for (const one of told()) tellPage(one, 'trouble', { trouble, on, at: world.now() });
   };
   if (!world.trouble(trouble, visitor.users, () => say(false))) return 'soon';
   say(true);
@@ -132,7 +132,7 @@ function hearPhone({ world, visitors }: DemoState, mark: Mark): void {
   const owner = visitors.of(channel, user);
   if (owner === null) return;
   const { visitor, way } = owner;
-  tell(visitor, 'mark', asSeen(mark, way));
+  tellPage(visitor, 'mark', asSeen(mark, way));
   const turn = visitor.turns.get(channel);
   if (turn === undefined || what !== 'received') return;
   visitor.turns.set(channel, answered(turn, way, at));
@@ -143,7 +143,7 @@ function tick({ world, visitors }: DemoState, ticks: number): void {
   visitors.sweep();
   const at = world.now();
   for (const visitor of visitors.all()) {
-    if (ticks % ticksPerSign === 0) tell(visitor, 'alive', {});
+    if (ticks % ticksPerSign === 0) tellPage(visitor, 'alive', {});
     const waiting = channels.filter((channel) => {
       const turn = visitor.turns.get(channel);
       return turn !== undefined && !isOver(turn, at - tickMs);
@@ -162,7 +162,7 @@ function tellCovers(world: World, visitor: Visitor, of: readonly Channel[]): voi
     if (turn === undefined || !of.includes(channel)) continue;
     const to = endOf(turn, way, at);
     const cover = world.phone(channel, user).cover(turn.from, to);
-    tell(visitor, 'cover', {
+    tellPage(visitor, 'cover', {
       channel,
       way,
       cover,
@@ -174,7 +174,7 @@ function tellCovers(world: World, visitor: Visitor, of: readonly Channel[]): voi
 }
 
 /** To every open page of a visitor. */
-function tell({ streams }: Visitor, event: string, data: object): void {
+function tellPage({ streams }: Visitor, event: string, data: object): void {
   for (const stream of streams) stream.send(event, data);
 }
 

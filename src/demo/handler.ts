@@ -54,7 +54,7 @@ interface PageRequest {
 const routes: Readonly<Record<string, (demo: Demo, asked: PageRequest) => void | Promise<void>>> = {
   'POST /demo/visitors': enter,
   'GET /demo/visitors/*/events': openEvents,
-  'POST /demo/visitors/*/messages': write,
+  'POST /demo/visitors/*/messages': takeMessage,
   'POST /demo/visitors/*/troubles': breakSomething,
 };
 
@@ -93,7 +93,7 @@ function openEvents(demo: Demo, { response, id }: PageRequest): void {
   response.once('close', close);
 }
 
-async function write(demo: Demo, { request, response, id }: PageRequest): Promise<void> {
+async function takeMessage(demo: Demo, { request, response, id }: PageRequest): Promise<void> {
   const body = messageBody.safeParse(await readJson(request));
   say(response, body.success ? demo.write(id, body.data) : 'unreadable');
 }

@@ -128,7 +128,7 @@ export async function examineWebhook(
   const findings: Finding[] = [];
   for (const [index, knock] of knocks.entries()) {
     const { result, tookMs } = await call(deps, knock, { url, timeoutMs });
-    const fault = faultOf(result, knock);
+    const fault = knockFault(result, knock);
     if (fault) return [...findings, fail('webhook', fault)];
     const what = index === 0 ? 'takes a signed request' : 'takes a signed message';
     findings.push(ok('webhook', `${url} ${what}, in ${tookOf(tookMs)}`));
@@ -138,7 +138,7 @@ export async function examineWebhook(
 
 const address = 'Check the URL, and what stands before keeptyping: DNS, certificate, proxy, tunnel.';
 
-function faultOf(result: Answer | NoAnswer, { expects }: Knock): Fault | null {
+function knockFault(result: Answer | NoAnswer, { expects }: Knock): Fault | null {
   if (result instanceof NoAnswer) return { says: `not reached (${result.message})`, remedy: address };
   const { status } = result;
   if (status === 401) {

@@ -202,7 +202,7 @@ export function summaryOf(findings: readonly Finding[]): string {
   return `${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend`;
 }
 
-export function jsonOf(findings: readonly Finding[]): string {
+export function reportAsJson(findings: readonly Finding[]): string {
   return JSON.stringify({ ok: exitCodeOf(findings) === 0, findings }, null, 2);
 }
 

@@ -13,7 +13,7 @@ import {
   examineConfiguration,
   examineFaults,
   exitCodeOf,
-  jsonOf,
+  reportAsJson,
   lineOf,
   type CheckedConfiguration,
   readArguments,
@@ -59,7 +59,7 @@ export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
     },
   };
   const findings = await examine(options, wanted, show);
-  say(wanted.json ? `${jsonOf(findings)}\n` : `\n${summaryOf(findings)}\n`);
+  say(wanted.json ? `${reportAsJson(findings)}\n` : `\n${summaryOf(findings)}\n`);
   return exitCodeOf(findings);
 }
 

@@ -46,7 +46,7 @@ export function createWatch(options: WatchOptions): GatewayWatch {
     typed: (platform, user, { on, verdict }) => {
       if (verdict.is !== 'accepted') return;
       const event = { is: 'typed', on, at: options.clock.now() } as const;
-      tell(options, conversationOf(platform, user), { event });
+      tellTyping(options, conversationOf(platform, user), { event });
     },
   };
 }
@@ -75,10 +75,10 @@ async function sent(
     verdict.is === 'accepted'
       ? { is: 'message', by: 'gateway', sentAt: 0, id: verdict.messageId, at }
       : { is: 'unblocked', doubt: verdict.is === 'unknown', at: options.clock.now() };
-  tell(options, conversation, { event, release: holder });
+  tellTyping(options, conversation, { event, release: holder });
 }
 
-function tell(
+function tellTyping(
   { events, later, log }: WatchOptions,
   conversation: Conversation,
   { event, release }: { event: Event; release?: string },

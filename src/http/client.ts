@@ -69,7 +69,7 @@ async function sendOnce(
       transformRequest: [(data: unknown) => data],
       validateStatus: () => true,
     });
-    const body = await readBody(response.data, limit.signal);
+    const body = await collectBody(response.data, limit.signal);
     return { status: response.status, headers: pairs(response.data.rawHeaders), body };
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
@@ -83,7 +83,7 @@ async function sendOnce(
   }
 }
 
-async function readBody(stream: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
+async function collectBody(stream: IncomingMessage, signal: AbortSignal): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   const abort = (): void => void stream.destroy(new Error('aborted'));

@@ -20,7 +20,7 @@ export function createMetricsPage({ guard, scrape }: MetricsPageOptions): Reques
         return refuse(response, 401, refusal);
       case 'admitted':
         if (!['GET', 'HEAD'].includes(request.method)) return refuseMethod(response, 'GET, HEAD');
-        return tell(scrape, response);
+        return writeMetrics(scrape, response);
     }
   };
 }
@@ -28,7 +28,7 @@ export function createMetricsPage({ guard, scrape }: MetricsPageOptions): Reques
 const refusal =
   'This is not the metrics token: send "Authorization: Bearer", then METRICS_TOKEN or CONTROL_TOKEN.';
 
-async function tell(scrape: MetricsPageOptions['scrape'], response: Response): Promise<void> {
+async function writeMetrics(scrape: MetricsPageOptions['scrape'], response: Response): Promise<void> {
   const { contentType, text } = await scrape();
   response.set({ 'Cache-Control': 'no-store', 'Content-Type': contentType });
   // Node's own end: express's send would rewrite the type's parameters.

@@ -44,7 +44,7 @@ type Record = (string | number)[];
 export function createJournal(options: JournalOptions): Journal {
   if (options.length === 0) return none;
   const losses = createLosses(options);
-  const batches = createBatches<Record>(async (records) => losses.add(await write(options, records)));
+  const batches = createBatches<Record>(async (records) => losses.add(await writeRecords(options, records)));
   const trimming = setInterval(() => void trim(options), trimEvery).unref();
   return {
     flush: () => batches.flush(),
@@ -64,7 +64,7 @@ export function createJournal(options: JournalOptions): Journal {
 }
 
 /** Resolves with how many were lost. */
-async function write({ redis, length }: JournalOptions, records: readonly Record[]): Promise<number> {
+async function writeRecords({ redis, length }: JournalOptions, records: readonly Record[]): Promise<number> {
   const adds = records.map((record, index) => {
     const cap = index === records.length - 1 ? ['MAXLEN', '~', length] : [];
     return ['xadd', keys.journal, ...cap, '*', ...record];

@@ -2,7 +2,7 @@
 import type { Notice } from '../core/notice.ts';
 import type { Conversation } from '../core/platform.ts';
 import { keys } from '../redis/keys.ts';
-import { type Entry, inJson, type JournalRecord, recordOf, textOf } from './record.ts';
+import { type Entry, inJson, type JournalRecord, recordOf, entryText } from './record.ts';
 
 interface JournalForgetCommands {
   xrange(key: string, start: string, end: string, count: 'COUNT', most: number): Promise<Entry[]>;
@@ -26,7 +26,7 @@ async function forgetIn(redis: JournalForgetCommands, conversation: Conversation
 
 function isOf(entry: Entry, { channel, account, user }: Conversation): boolean {
   const written = inJson(user);
-  const text = textOf(entry);
+  const text = entryText(entry);
   if (!text.includes(written)) return false;
   const notice = recordOf(entry)[0]?.notice;
   // What cannot be read has the user in a place that is not known here.
@@ -111,7 +111,7 @@ async function search(
 }
 
 function matching(entry: Entry, { q, from, to }: Pick<JournalSearch, 'q' | 'from' | 'to'>): JournalRecord[] {
-  if (q !== null && !textOf(entry).includes(inJson(q))) return [];
+  if (q !== null && !entryText(entry).includes(inJson(q))) return [];
   return recordOf(entry).filter(
     ({ notice }) =>
       notice.at >= (from ?? 0) && notice.at <= (to ?? Infinity) && (q === null || names(notice, q)),

@@ -139,7 +139,7 @@ export function recordOf([id, fields]: Entry): JournalRecord[] {
   return notice ? [{ id, notice, by: fields[2] === 'by' ? (fields[3] ?? null) : null }] : [];
 }
 
-export function textOf([, fields]: Entry): string {
+export function entryText([, fields]: Entry): string {
   return fields.join(' ');
 }
 

@@ -35,7 +35,7 @@ export function createOnce(): (name: string) => boolean {
 }
 
 /** An object whose unknown fields are kept. The type does not name them: nobody here may use them. */
-export function open<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+export function openObject<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   return z.looseObject(shape) as unknown as z.ZodObject<Shape>;
 }
 

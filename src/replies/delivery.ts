@@ -20,7 +20,7 @@ import { createOnce, readStored } from '../redis/stored.ts';
 
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 
-interface Standing {
+interface DeliveryRecord {
   state: DeliveryState | null;
   answer: Answer | null;
   /** When a worker began to send it (ms); 0: none has. */
@@ -58,7 +58,7 @@ export interface Deliveries {
   /** @param answer `forget`: what was offered is not worth another try. A sent one is always forgotten. */
   settle(id: string, state: 'offered' | 'sent' | 'failed' | 'unknown', answer?: 'forget'): Promise<void>;
   /** Offered, but nothing that can be read: as if nothing were decided. */
-  standing(id: string): Promise<Standing>;
+  standing(id: string): Promise<DeliveryRecord>;
   /** By hand: what failed, or of which nobody knows, may be delivered again; without an answer, the bot is asked again. */
   reopen(id: string): Promise<void>;
 }
@@ -98,14 +98,14 @@ export function createDeliveries(redis: DeliveryCommands, { log }: { log?: Log }
       const answer = is === 'answer' ? await claimed(id, holder, detail) : null;
       return answer ? { is: 'answer', answer } : { is: 'decided' };
     },
-    claim: async (id, holder) => claimed(id, holder, textOf(await run('claim', id, holder, 'claim'))),
-    leave: async (id, holder) => claimed(id, holder, textOf(await run('claim', id, holder, 'leave'))),
+    claim: async (id, holder) => claimed(id, holder, textOrNull(await run('claim', id, holder, 'claim'))),
+    leave: async (id, holder) => claimed(id, holder, textOrNull(await run('claim', id, holder, 'leave'))),
     giveBack: async (id, holder) => (await run('giveBack', id, holder)) === 1,
     forfeit: async (id) => {
       await run('forfeit', id);
     },
     resume: async (id) => (await run('resume', id)) === 1,
-    offer: async (id, answer, now) => textOf(await run('offer', id, writeAnswer(answer), now)),
+    offer: async (id, answer, now) => textOrNull(await run('offer', id, writeAnswer(answer), now)),
     take: async (id, now) => (await run('take', id, now)) === 1,
     settle: async (id, state, answer) => {
       const forget = state === 'sent' || answer === 'forget';
@@ -113,7 +113,7 @@ export function createDeliveries(redis: DeliveryCommands, { log }: { log?: Log }
     },
     standing: async (id) => {
       const [is, json, at] = await redis.hmget(keys.delivery(id), 'state', 'answer', 'sendingAt');
-      const [state, answer] = [readState(is), read(id, textOf(json))];
+      const [state, answer] = [readState(is), read(id, textOrNull(json))];
       return {
         state: state === 'offered' && answer === null ? null : state,
         answer,
@@ -141,10 +141,10 @@ function readState(value: unknown): DeliveryState | null {
 }
 
 function textsOf(reply: unknown): (string | null)[] {
-  return Array.isArray(reply) ? reply.map(textOf) : [];
+  return Array.isArray(reply) ? reply.map(textOrNull) : [];
 }
 
-function textOf(value: unknown): string | null {
+function textOrNull(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 

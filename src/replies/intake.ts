@@ -76,7 +76,7 @@ export function createIntake({ replies, events, store, clock, index }: IntakeOpt
       const at = clock.now();
       const told = happenings.flatMap((happening) => {
         const conversation = conversationOf(platform, happening.user);
-        const event = eventOf(happening, { phase, at, handoff: platform.rules.handoff });
+        const event = eventOfHappening(happening, { phase, at, handoff: platform.rules.handoff });
         const noted =
           happening.is === 'inbound' ? note({ store, index }, platform, { ...happening, at }) : [];
         return event
@@ -114,7 +114,7 @@ function jobOf(
   return { channel, account, key, user, turns, push: storePush(push) };
 }
 
-function eventOf(
+function eventOfHappening(
   happening: Happening,
   { phase, at, handoff }: { phase: Phase; at: number; handoff: number },
 ): Event | null {

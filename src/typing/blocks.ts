@@ -11,7 +11,7 @@ import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { readState } from './state-schema.ts';
 
 /** What a conversation is to a message of the bot's. */
-interface Standing {
+interface Watched {
   /** Somebody waits for an answer, or a human has the conversation: what becomes of the message matters. */
   matters: boolean;
   /** A call that could land after the message is in flight: a show, or a text of ours. */
@@ -20,8 +20,8 @@ interface Standing {
 
 export interface Blocks {
   /** Blocks, where the message matters: most of what a bot may send goes to people who have not just written. */
-  begin(conversation: Conversation, block: { holder: string; now: number }): Promise<Standing>;
-  look(conversation: Conversation): Promise<Standing>;
+  begin(conversation: Conversation, block: { holder: string; now: number }): Promise<Watched>;
+  look(conversation: Conversation): Promise<Watched>;
 }
 
 /** A send that takes longer is not waited for (ms). */
@@ -111,7 +111,7 @@ export function createBlocks(redis: ScriptCommands): Blocks {
   };
 }
 
-function read(reply: unknown): Standing {
+function read(reply: unknown): Watched {
   const [matters, shows, unread] = Array.isArray(reply) ? reply : [];
   return { matters: matters === 1, shows: shows === 1 || showsIn(unread) };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { channels, type Conversation } from '../core/platform.ts';
 import type { Event, Evidence, Pause } from '../core/state.ts';
 import type { HeaderLines, RawPush } from '../core/wire.ts';
-import { open, schemaOf, word } from '../redis/stored.ts';
+import { openObject, schemaOf, word } from '../redis/stored.ts';
 
 /** Every event is a job of its own: an event that is added while another is at work is never lost. */
 export interface TypingJob {
@@ -44,7 +44,7 @@ type Flat<Type> = Type extends unknown ? { [Name in keyof Type]: Type[Name] } : 
 
 const event = schemaOf<Told>()(
   z.discriminatedUnion('is', [
-    open({
+    openObject({
       is: z.literal('inbound'),
       at,
       turn,
@@ -54,57 +54,57 @@ const event = schemaOf<Told>()(
       interaction: z.boolean(),
       phase: z.enum(['working', 'acknowledged', 'passed']),
     }),
-    open({ is: z.literal('started'), at, turn, messageId: z.string().nullable() }),
-    open({ is: z.literal('acknowledged'), at, turn, renew: z.boolean().exactOptional() }),
-    open({ is: z.literal('missed'), at, turn }),
-    open({
+    openObject({ is: z.literal('started'), at, turn, messageId: z.string().nullable() }),
+    openObject({ is: z.literal('acknowledged'), at, turn, renew: z.boolean().exactOptional() }),
+    openObject({ is: z.literal('missed'), at, turn }),
+    openObject({
       is: z.literal('ended'),
       at,
       turn,
       by: word<Evidence>(),
       message: z.union([z.boolean(), z.literal('out')]),
     }),
-    open({ is: z.literal('over'), at, by: word<Evidence>(), turns: z.enum(['all', 'acknowledged']) }),
-    open({ is: z.literal('undelivered'), at }),
-    open({
+    openObject({ is: z.literal('over'), at, by: word<Evidence>(), turns: z.enum(['all', 'acknowledged']) }),
+    openObject({ is: z.literal('undelivered'), at }),
+    openObject({
       is: z.literal('message'),
       at,
       by: word<Evidence>(),
       sentAt: z.number(),
       id: z.string().nullable(),
     }),
-    open({ is: z.literal('interaction'), at, sent: z.boolean() }),
-    open({ is: z.literal('typed'), at, on: z.boolean() }),
-    open({ is: z.literal('unblocked'), at, doubt: z.boolean() }),
-    open({ is: z.literal('paused'), at, until: z.number(), by: word<Pause>() }),
-    open({ is: z.literal('resumed'), at, by: word<Pause>() }),
-    open({ is: z.literal('left'), at }),
-    open({ is: z.literal('forgotten'), at }),
-    open({ is: z.literal('wake'), at, timer: z.number() }),
+    openObject({ is: z.literal('interaction'), at, sent: z.boolean() }),
+    openObject({ is: z.literal('typed'), at, on: z.boolean() }),
+    openObject({ is: z.literal('unblocked'), at, doubt: z.boolean() }),
+    openObject({ is: z.literal('paused'), at, until: z.number(), by: word<Pause>() }),
+    openObject({ is: z.literal('resumed'), at, by: word<Pause>() }),
+    openObject({ is: z.literal('left'), at }),
+    openObject({ is: z.literal('forgotten'), at }),
+    openObject({ is: z.literal('wake'), at, timer: z.number() }),
   ]),
 );
 
 const channel = z.enum(channels);
 
 const typingJob = schemaOf<Flat<Omit<TypingJob, 'event'> & { event: Told }>>()(
-  open({
-    conversation: open({ channel, account: z.string(), user: z.string() }),
+  openObject({
+    conversation: openObject({ channel, account: z.string(), user: z.string() }),
     event,
     release: z.string().exactOptional(),
   }),
 );
 
 const replyJob = schemaOf<ReplyJob>()(
-  open({
+  openObject({
     channel,
     account: z.string(),
     key: z.string(),
     user: z.string().nullable(),
-    turns: z.array(open({ user: z.string(), turn })),
+    turns: z.array(openObject({ user: z.string(), turn })),
     calls: z.number().exactOptional(),
     arrivedAt: z.number().exactOptional(),
-    failure: open({ unknown: z.boolean() }).exactOptional(),
-    push: open({
+    failure: openObject({ unknown: z.boolean() }).exactOptional(),
+    push: openObject({
       method: z.string(),
       rawQuery: z.string(),
       headers: z.array(z.tuple([z.string(), z.string()]).readonly()).readonly(),

@@ -196,7 +196,7 @@ function noticesOf(judged: Judged): Notice[] {
   const { ended, skipped, ghostMs } = measures;
   return [
     ...outboundIn(judged),
-    ...ended.filter(({ seen }) => seen).map((turn) => endOf(judged, turn)),
+    ...ended.filter(({ seen }) => seen).map((turn) => endedNotice(judged, turn)),
     ...(skipped ? [{ is: 'skipped', at, ...conversation, ...skipped } as const] : []),
     ...(ghostMs > 0 ? [{ is: 'ghost', at, ...conversation, ms: ghostMs } as const] : []),
   ];
@@ -214,7 +214,7 @@ function outboundIn({ conversation, event, at }: Judged): Notice[] {
   }
 }
 
-function endOf({ conversation, isOff }: Judged, turn: Measured): Notice {
+function endedNotice({ conversation, isOff }: Judged, turn: Measured): Notice {
   const { id, by, at, openedAt, litMs, firstMs, untyped } = turn;
   const waitMs = Math.max(0, at - openedAt);
   const reason: Untyped | null = isOff && untyped === 'mode_off' ? 'no_permission' : untyped;

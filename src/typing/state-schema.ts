@@ -16,12 +16,12 @@ import {
   type Turn,
 } from '../core/state.ts';
 import { jsonOf } from '../core/wire.ts';
-import { open, schemaOf, word } from '../redis/stored.ts';
+import { openObject, schemaOf, word } from '../redis/stored.ts';
 
 const numberOrNone = z.number().nullable();
 
 const turn = schemaOf<Turn>()(
-  open({
+  openObject({
     id: z.string(),
     openedAt: z.number(),
     sentAt: z.number(),
@@ -40,7 +40,7 @@ const turn = schemaOf<Turn>()(
 );
 
 const ended = schemaOf<EndedTurn>()(
-  open({
+  openObject({
     id: z.string(),
     seen: z.boolean(),
     by: word<Evidence>(),
@@ -52,14 +52,14 @@ const ended = schemaOf<EndedTurn>()(
 
 const early = schemaOf<Early>()(
   z.discriminatedUnion('is', [
-    open({
+    openObject({
       is: z.literal('acknowledged'),
       turn: z.string(),
       at: z.number(),
       renew: z.boolean().exactOptional(),
     }),
-    open({ is: z.literal('missed'), turn: z.string(), at: z.number() }),
-    open({
+    openObject({ is: z.literal('missed'), turn: z.string(), at: z.number() }),
+    openObject({
       is: z.literal('message'),
       by: word<Evidence>(),
       at: z.number(),
@@ -73,17 +73,17 @@ const span = { since: z.number(), until: z.number() };
 
 const indicator = schemaOf<Indicator>()(
   z.discriminatedUnion('is', [
-    open({ is: z.literal('dark') }),
-    open({ is: z.literal('lit'), ...span }),
-    open({ is: z.literal('maybe'), ...span }),
-    open({ is: z.literal('cleared'), ...span }),
+    openObject({ is: z.literal('dark') }),
+    openObject({ is: z.literal('lit'), ...span }),
+    openObject({ is: z.literal('maybe'), ...span }),
+    openObject({ is: z.literal('cleared'), ...span }),
   ]),
 );
 
 const kind = z.enum(['show', 'hide', 'interim']);
 
 const call = schemaOf<Call>()(
-  open({
+  openObject({
     n: z.number(),
     kind,
     at: z.number(),
@@ -94,7 +94,7 @@ const call = schemaOf<Call>()(
 );
 
 const refusal = schemaOf<Refusal>()(
-  open({
+  openObject({
     code: z.number(),
     why: word<Refusal['why']>(),
     until: numberOrNone,
@@ -102,7 +102,7 @@ const refusal = schemaOf<Refusal>()(
 );
 
 const schema = schemaOf<State>()(
-  open({
+  openObject({
     v: z.literal(initialState.v),
     turns: z.array(turn),
     ended: z.array(ended),
@@ -112,20 +112,20 @@ const schema = schemaOf<State>()(
     messageAt: z.number(),
     indicator,
     call: call.nullable(),
-    timer: open({ n: z.number(), at: z.number() }).nullable(),
+    timer: openObject({ n: z.number(), at: z.number() }).nullable(),
     n: z.number(),
     refusal: refusal.nullable(),
     showAt: z.number(),
     hideAt: z.number(),
     again: z.number(),
-    spent: open({ since: z.number(), shows: z.number() }),
+    spent: openObject({ since: z.number(), shows: z.number() }),
     pausedUntil: z.number(),
     pausedBy: word<Pause>().nullable(),
     pauseChangedAt: z.number(),
     sends: z.number(),
     heard: z.array(z.string()),
-    skipped: open({ why: word<NonNullable<State['skipped']>['why']>(), at: z.number() }).nullable(),
-    givenUp: open({ n: z.number(), kind }).nullable(),
+    skipped: openObject({ why: word<NonNullable<State['skipped']>['why']>(), at: z.number() }).nullable(),
+    givenUp: openObject({ n: z.number(), kind }).nullable(),
     countedAt: z.number(),
     forgotten: z.boolean(),
   }),

@@ -44,7 +44,7 @@ function readPush(push: RawPush, account: Keys): Body {
   const query = new URLSearchParams(push.rawQuery);
   // `signature` does not cover the body: where each push is encrypted, `msg_signature` says all.
   const refused = account.component === undefined ? checkQuery(query, account) : null;
-  return refused ?? readBody(decodeText(push.body), query, account);
+  return refused ?? readText(decodeText(push.body), query, account);
 }
 
 /** Answers the GET by which WeChat checks the URL. */
@@ -90,7 +90,7 @@ function checkQuery(query: URLSearchParams, account: Keys): PushRefusal | null {
  * is taken although a key is configured, because the mode is a switch in the console: refusing would lose messages
  * from the moment that somebody turns it until the configuration follows.
  */
-function readBody(text: string, query: URLSearchParams, account: Keys): Body {
+function readText(text: string, query: URLSearchParams, account: Keys): Body {
   const fields = readFields(text);
   if (fields === null) return unreadable;
   const encrypted = textOf(fields, 'Encrypt');

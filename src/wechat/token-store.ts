@@ -20,7 +20,7 @@ interface Memory {
 }
 
 /** What the shared cache says; `down` when it cannot be asked. */
-type Look = { value: string; token: Token } | 'none' | 'down';
+type Cached = { value: string; token: Token } | 'none' | 'down';
 export type Lock = { id: string } | 'taken' | 'down';
 
 export interface TokenStore {
@@ -92,7 +92,7 @@ async function lockIn(cache: SharedCache, key: string, ttlMs: number): Promise<L
   }
 }
 
-async function look(cache: SharedCache, key: string, now: number): Promise<Look> {
+async function look(cache: SharedCache, key: string, now: number): Promise<Cached> {
   try {
     const value = await cache.get(key);
     return value === null ? 'none' : readStored(value, now);
@@ -101,7 +101,7 @@ async function look(cache: SharedCache, key: string, now: number): Promise<Look>
   }
 }
 
-function readStored(value: string, now: number): Look {
+function readStored(value: string, now: number): Cached {
   const parsed = stored.safeParse(jsonOf(value));
   return parsed.success && now < parsed.data.renewAt ? { value, token: parsed.data } : 'none';
 }

@@ -203,7 +203,7 @@ export async function fetchToken(
 ): Promise<Fetched> {
   const reply = await callApi(send, requestFor(account), (json) => granted.safeParse(json).success);
   const answer = granted.safeParse(reply.is === 'code' ? reply.json : null);
-  if (!answer.success) return faultOf(reply);
+  if (!answer.success) return tokenFault(reply);
   const { token, seconds } = answer.data;
   const useful = account.accessTokenUrl === null ? usefulSeconds(seconds) : Math.min(foreignSeconds, seconds);
   log.debug({ appId: account.appId, seconds, useful }, 'access token fetched');
@@ -245,7 +245,7 @@ function usefulSeconds(seconds: number): number {
 }
 
 /** Why there is no token in such a reply. */
-export function faultOf(reply: Reply): TokenFault {
+export function tokenFault(reply: Reply): TokenFault {
   switch (reply.is) {
     case 'code':
       return reply.code === 0

@@ -11,7 +11,7 @@ import {
 import { variablesOf, sections } from '../../src/config/fields.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { processFields } from '../../src/config/settings.ts';
-import { about, jsonOf, variableOf } from '../../src/config/values.ts';
+import { about, asJsonSchema, variableOf } from '../../src/config/values.ts';
 import { sampleOf } from './samples.ts';
 
 const load = (environment: Record<string, string>) => loadConfig(environment, () => null).config;
@@ -114,7 +114,7 @@ describe.each(['wechat', 'nxcloud'] as const)('of the fields of an account of %s
   });
 
   test.each(fields)("$field stands in the control API's document", ({ field, schema }) => {
-    const { properties = {} } = jsonOf(runtimeFields[channel]);
+    const { properties = {} } = asJsonSchema(runtimeFields[channel]);
     expect(properties[field]).toMatchObject({ description: about.get(schema)?.en });
   });
 });

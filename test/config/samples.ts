@@ -1,7 +1,7 @@
 /** A value for each setting that there is, and for each that there will be. */
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
-import { jsonOf } from '../../src/config/values.ts';
+import { asJsonSchema } from '../../src/config/values.ts';
 
 const values: unknown[] = [
   7,
@@ -22,7 +22,7 @@ const values: unknown[] = [
 /** One that it takes, other than its default and its first choice. */
 export function sampleOf(schema: z.ZodType): unknown {
   const preset = schema.safeParse(undefined).data;
-  const choices = [...(jsonOf(schema).enum ?? [])].toReversed();
+  const choices = [...(asJsonSchema(schema).enum ?? [])].toReversed();
   const taken = [...choices, ...values].find((value) => {
     const read = schema.safeParse(value);
     return read.success && !isDeepStrictEqual(read.data, preset);

@@ -7,7 +7,7 @@ import {
   type Check,
   createProgress,
   exitCodeOf,
-  jsonOf,
+  reportAsJson,
   lineOf,
   readArguments,
   runChecks,
@@ -110,7 +110,7 @@ describe('the report', () => {
   test('warnings are no failure', () => {
     expect(exitCodeOf([ok('a', 'b'), bad])).toBe(0);
     expect(exitCodeOf([bad, { ...bad, level: 'fail' }])).toBe(1);
-    expect(JSON.parse(jsonOf([bad])).ok).toBe(true);
+    expect(JSON.parse(reportAsJson([bad])).ok).toBe(true);
     expect(summaryOf([bad, ok('a', 'b')])).toBe('1 ok, 1 to look at, 0 to mend');
   });
 

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { callApi, type Reply } from '../api.ts';
 import type { OutboundRequest, Send } from '../../core/wire.ts';
-import { faultOf, type TokenFault } from '../token.ts';
+import { tokenFault, type TokenFault } from '../token.ts';
 import type { WechatComponent } from './component.ts';
 
 const timeoutMs = 3000;
@@ -56,7 +56,7 @@ export function createComponentApi(component: WechatComponent, send: Send): Comp
       const body = { component_appsecret, component_verify_ticket };
       const reply = await post('api_component_token', body, componentGrant);
       const read = componentGrant.safeParse(reply.is === 'code' ? reply.json : null);
-      if (!read.success) return faultOf(reply);
+      if (!read.success) return tokenFault(reply);
       return { is: 'granted', token: read.data.component_access_token, seconds: read.data.expires_in };
     },
     renew: (token, authorizer_appid, authorizer_refresh_token) =>

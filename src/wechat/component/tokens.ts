@@ -6,7 +6,7 @@ import type { Reply } from '../api.ts';
 import type { Clock, Seal, SharedCache } from '../../core/ports.ts';
 import { authorizerName } from '../../core/roster.ts';
 import {
-  faultOf,
+  tokenFault,
   type Fetched,
   fetchTold,
   keepTokens,
@@ -144,7 +144,7 @@ function isReply(reply: Reply | TokenFault): reply is Reply {
 }
 
 function asFault(reply: Reply | TokenFault): TokenFault {
-  return isReply(reply) ? faultOf(reply) : reply;
+  return isReply(reply) ? tokenFault(reply) : reply;
 }
 
 function unreachable(): TokenFault {
