@@ -1,5 +1,5 @@
 /**
- * What has to outlive every process (Redis), by name. It is given closed and comes back closed (core/seal.ts). Every
+ * What has to outlive every process (Redis), by name. It is given closed and comes back closed ({@link Seal}). Every
  * member rejects when it is out of reach.
  */
 export interface KeptSecrets {

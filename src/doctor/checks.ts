@@ -12,7 +12,7 @@ import { createNxcloudExaminer } from '../nxcloud/check.ts';
 import { closeConnection } from '../redis/connect.ts';
 import { keys } from '../redis/keys.ts';
 import { createKeptSecrets, createSharedCache } from '../redis/shared.ts';
-import { createAccounts, sightsOf } from '../typing/learned.ts';
+import { createLearned, sightsOf } from '../typing/learned.ts';
 import { createWechatExaminer } from '../wechat/check.ts';
 import { askByItself, askService } from '../wechat/component/check.ts';
 import { isByItself, type WechatComponent } from '../wechat/component/component.ts';
@@ -114,9 +114,9 @@ async function examineHistory(
   { redis, examiner }: { redis: Redis; examiner: Examiner },
 ): Promise<Finding[]> {
   const place = { channel: account.channel, account: account.name };
-  const accounts = createAccounts({ redis, clock, log, isAuto: () => false });
-  await accounts.refresh();
-  const { offUntil: until, offCode: code, remedy } = accounts.of(place);
+  const learned = createLearned({ redis, clock, log, isAuto: () => false });
+  await learned.refresh();
+  const { offUntil: until, offCode: code, remedy } = learned.of(place);
   return examineSights({
     ...place,
     evidence: examiner.evidence,

@@ -33,7 +33,7 @@ export async function deliver(
   // A bare acknowledgement is no message: it takes no indicator away and opens no window.
   const out = async (): Promise<void> => (message ? inline(deps, run) : undefined);
   if (await handToHolder(deps, id, answer)) return out();
-  if (message && deps.accounts.isMute(platform) && (await claimed(deps, id, looksForRepeat))) return out();
+  if (message && deps.learned.isMute(platform) && (await claimed(deps, id, looksForRepeat))) return out();
   if (!(await deps.deliveries.take(id, deps.clock.now()))) return out();
   if (!message) return deps.deliveries.settle(id, 'sent');
   const release = await deps.makeWay(run.data);
@@ -103,7 +103,7 @@ async function settle(
   await deps.deliveries.settle(id, sent.is === 'unknown' ? 'unknown' : 'failed');
   const way = sent.is === 'not-sent' ? 'failed' : sent.is;
   tellDelivery(deps, run, { way, code: sent.is === 'refused' ? sent.code : 0 });
-  if (sent.is === 'refused' && sent.mayNotSend) await deps.accounts.mute(platform);
+  if (sent.is === 'refused' && sent.mayNotSend) await deps.learned.mute(platform);
   const lost = notTaken(meaning);
   if (lost) await tellTurns(deps, run, { meaning: lost, rules: platform.rules });
   throw new ReplyFailed(reasonOf(sent), { unknown: sent.is === 'unknown' });

@@ -89,7 +89,9 @@ export async function runAgain(
   if (!evenUnknown && (await isUnknown(deliveries, job.data))) return 'unknown';
   const { calls, ...push } = whoseOf(job.data);
   await deliveries.reopen(deliveryId(push));
-  await job.updateData({ ...job.data, calls: calls + job.attemptsMade });
+  // What is known of the last failure says nothing of the next.
+  const { failure: _, ...data } = { ...job.data };
+  await job.updateData({ ...data, calls: calls + job.attemptsMade });
   try {
     await job.retry('failed', { resetAttemptsMade: true });
     return 'runs';

@@ -7,7 +7,7 @@ import type { Rules } from '../core/rules.ts';
 import type { Send } from '../core/wire.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { ReplyJob } from '../typing/jobs.ts';
-import type { Accounts } from '../typing/learned.ts';
+import type { LearnedAccounts } from '../typing/learned.ts';
 import type { Shares } from '../typing/shares.ts';
 import type { Store } from '../typing/store.ts';
 import type { Deliveries } from './delivery.ts';
@@ -16,7 +16,7 @@ export interface ReplyDeps {
   deliveries: Deliveries;
   events: EventQueue;
   store: Store;
-  accounts: Accounts;
+  learned: LearnedAccounts;
   clock: Clock;
   log: Log;
   /** Calls the bot. */

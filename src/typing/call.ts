@@ -14,11 +14,11 @@ import { type Conversation, conversationId, type Outcome, type Platform } from '
 import type { Clock, Log } from '../core/ports.ts';
 import { fractionOf, idOf } from '../core/roster.ts';
 import type { Call } from '../core/state.ts';
-import type { Accounts } from './learned.ts';
+import type { LearnedAccounts } from './learned.ts';
 import type { Shares } from './shares.ts';
 
 export interface CallDeps {
-  accounts: Accounts;
+  learned: LearnedAccounts;
   gates: Gates;
   /** Of the jobs that may make calls at once. */
   shares: Shares;
@@ -38,7 +38,7 @@ interface Calling {
 
 /** Whatever the breaker says, a hide goes out: nothing else can take a ghost away. */
 export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
-  const { accounts, gates, shares } = deps;
+  const { learned, gates, shares } = deps;
   const { platform, call } = calling;
   if (call.kind === 'interim') return sayInterim(deps, calling);
   const wait = call.kind === 'show' ? gates.waitOf(platform) : 0;
@@ -48,8 +48,8 @@ export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
     gates.through(platform, () => timed(deps, calling, () => ask(calling))),
   );
   note(deps, calling, outcome);
-  if (outcome.is === 'account-off') await shareOrWarn(deps, accounts.switchOff(platform, outcome));
-  if (outcome.is === 'done') await shareOrWarn(deps, accounts.switchOn(platform));
+  if (outcome.is === 'account-off') await shareOrWarn(deps, learned.switchOff(platform, outcome));
+  if (outcome.is === 'done') await shareOrWarn(deps, learned.switchOn(platform));
   return outcome;
 }
 

@@ -5,7 +5,7 @@ import { elapse } from '../core/step.ts';
 import { endOf } from '../core/turns.ts';
 import { type View, viewOf } from '../core/view.ts';
 import type { EventQueue } from './events.ts';
-import { type Accounts, switchedOffNow } from './learned.ts';
+import { type LearnedAccounts, switchedOffNow } from './learned.ts';
 import type { Store } from './store.ts';
 
 /**
@@ -32,7 +32,7 @@ export type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'messag
 interface ConversationsOptions {
   store: Pick<Store, 'load' | 'forget'>;
   events: Pick<EventQueue, 'tell'>;
-  accounts: Pick<Accounts, 'refresh' | 'rules' | 'of'>;
+  learned: Pick<LearnedAccounts, 'refresh' | 'rules' | 'of'>;
   clock: Pick<Clock, 'now'>;
 }
 
@@ -59,10 +59,10 @@ export function createConversations(options: ConversationsOptions): Conversation
 }
 
 async function read(options: ConversationsOptions, platform: Platform, user: string): Promise<View> {
-  const { store, accounts } = options;
+  const { store, learned } = options;
   const [{ state, blockedUntil }] = await Promise.all([
     store.load(conversationOf(platform, user)),
-    accounts.refresh(),
+    learned.refresh(),
   ]);
   const view = viewNow(options, platform, { state, blockedUntil });
   // As the platform calls it: here it may carry more than the id.
@@ -72,18 +72,18 @@ async function read(options: ConversationsOptions, platform: Platform, user: str
 
 /** A state as it is to be understood now, by what was last learned of the account. */
 export function viewNow(
-  options: Pick<ConversationsOptions, 'accounts' | 'clock'>,
+  options: Pick<ConversationsOptions, 'learned' | 'clock'>,
   platform: Platform,
   { state, blockedUntil }: { state: State; blockedUntil: number },
 ): View {
-  const { accounts, clock } = options;
+  const { learned, clock } = options;
   const at = clock.now();
-  const off = switchedOffNow(platform, accounts.of(platform), at);
-  return viewOf(accounts.rules(platform), state, { at, blockedUntil, off });
+  const off = switchedOffNow(platform, learned.of(platform), at);
+  return viewOf(learned.rules(platform), state, { at, blockedUntil, off });
 }
 
 async function start(
-  { store, events, accounts, clock }: ConversationsOptions,
+  { store, events, learned, clock }: ConversationsOptions,
   platform: Platform,
   { user, messageId }: { user: string; messageId: string | null },
 ): Promise<StartResult> {
@@ -93,7 +93,7 @@ async function start(
   const { state } = await store.load(conversation);
   if (messageId === null && platform.needsMessageId && state.messageId === null)
     return { is: 'refused', error: namelessError(platform) };
-  const open = (): State => elapse(accounts.rules(platform), state, at);
+  const open = (): State => elapse(learned.rules(platform), state, at);
   const meant =
     messageId === null
       ? { turn: newestOf(open(), platform, user), messageId: null }
@@ -124,10 +124,10 @@ function stopOf(platform: Platform, user: string, { which, at }: { which: Which;
 }
 
 async function forget(options: ConversationsOptions, platform: Platform, user: string): Promise<void> {
-  const { store, events, accounts, clock } = options;
+  const { store, events, learned, clock } = options;
   const conversation = conversationOf(platform, user);
   const { state } = await store.load(conversation);
-  const { call, indicator } = elapse(accounts.rules(platform), state, clock.now());
+  const { call, indicator } = elapse(learned.rules(platform), state, clock.now());
   // What shows is still to be taken back, for which the state is needed.
   if (call === null && indicator.is === 'dark') await store.forget(conversation);
   await events.tell(conversation, { is: 'forgotten', at: clock.now() });

@@ -9,12 +9,12 @@ import { jsonOf } from '../core/wire.ts';
 import { keys } from '../redis/keys.ts';
 import { createOnce, readStored, schemaOf } from '../redis/stored.ts';
 
-interface AccountsCommands {
+interface LearnedCommands {
   hgetall(key: string): Promise<Record<string, string>>;
   hset(key: string, field: string, value: string): Promise<unknown>;
 }
 
-export interface Accounts {
+export interface LearnedAccounts {
   /** Reads what other processes have learned; called every second or so. */
   refresh(): Promise<void>;
   /** The account's rules as they stand now. */
@@ -33,18 +33,20 @@ type Aspect = 'permission' | 'habit';
 
 const hour = 60 * 60_000;
 
-interface AccountsOptions {
-  redis: AccountsCommands;
+interface LearnedOptions {
+  redis: LearnedCommands;
   clock: Clock;
   log: Log;
-  /** Accounts whose `afterAck` is `auto`. */
+  /** Accounts whose `afterAck` is `auto`. @default as the platform says */
   isAuto?: (platform: Platform) => boolean;
+  /** Is told by what turns end, also those whose message has not been judged yet. @default nobody */
+  saw?: Saw;
   /** Is told when typing is switched off, and on again. @default nobody */
   observe?: Observe | undefined;
 }
 
-export function createAccounts(options: AccountsOptions): Accounts {
-  const { redis, clock, log, isAuto = ({ learnsAfterAck }) => learnsAfterAck === true } = options;
+export function createLearned(options: LearnedOptions): LearnedAccounts {
+  const { redis, clock, log, saw, isAuto = ({ learnsAfterAck }) => learnsAfterAck === true } = options;
   let known: Record<string, Learned> = {};
   const isNew = createOnce();
   const of = (place: Place): Learned => known[idOf(place)] ?? unknown;
@@ -81,6 +83,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return change(platform, 'permission', { offUntil, offCode, remedy, muteUntil: clock.now() + hour });
     },
     noteEnds: async (platform, ended) => {
+      saw?.(
+        platform,
+        ended.map(({ by }) => `end-by-${by}` as const),
+      );
       const next = ended.reduce(learn, of(platform));
       if (!isAuto(platform) || next === of(platform)) return;
       await change(platform, 'habit', { afterAck: next.afterAck, unheard: next.unheard });
@@ -89,7 +95,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
 }
 
 function tellSwitch(
-  { clock, log, observe }: AccountsOptions,
+  { clock, log, observe }: LearnedOptions,
   { channel, account }: Platform,
   now: Pick<Extract<Notice, { is: 'account' }>, 'typing' | 'code' | 'remedy'>,
 ): void {
@@ -235,8 +241,6 @@ function sightOf(notice: Notice): Sight | null {
       return 'message';
     case 'outbound':
       return notice.by === 'status' ? 'status' : null;
-    case 'ended':
-      return `end-by-${notice.by}`;
     case 'previous-secret':
       return 'previous-secret';
     default:

@@ -9,14 +9,14 @@ import { step, type Step } from '../core/step.ts';
 import { type CallDeps, createGates, make, shareOrWarn } from './call.ts';
 import type { EventQueue } from './events.ts';
 import { readTypingJob, type TypingJob } from './jobs.ts';
-import { type Accounts, switchedOffNow } from './learned.ts';
+import { type LearnedAccounts, switchedOffNow } from './learned.ts';
 import { Postponed, putBack, type Shares } from './shares.ts';
 import { isForgotten, keptFor, type Store } from './store.ts';
 
 export interface PerformDeps {
   store: Store;
   events: EventQueue;
-  accounts: Accounts;
+  learned: LearnedAccounts;
   clock: Clock;
   log: Log;
   /** @default nobody */
@@ -140,11 +140,11 @@ async function carry(deps: Deps, task: ToJudge): Promise<void> {
 
 /** One step, saved only if nobody else changed the conversation meanwhile; else judged anew. */
 async function judge(deps: PerformDeps, task: ToJudge): Promise<Step> {
-  const { store, accounts, clock } = deps;
+  const { store, learned, clock } = deps;
   const { platform, conversation, event, by, release } = task;
   for (;;) {
     const { state, raw, blockedUntil } = await store.load(conversation, release);
-    const rules = accounts.rules(platform);
+    const rules = learned.rules(platform);
     const now = clock.now();
     const taken = step(rules, state, { event, by, now, blockedUntil });
     if (taken.state === state && release === null) return taken;
@@ -169,14 +169,14 @@ async function carryOut(deps: PerformDeps, { platform, conversation }: ToJudge, 
       'turn ended',
     );
   }
-  if (ended.length > 0) await shareOrWarn(deps, deps.accounts.noteEnds(platform, ended));
+  if (ended.length > 0) await shareOrWarn(deps, deps.learned.noteEnds(platform, ended));
 }
 
 function tellNotices(deps: PerformDeps, task: ToJudge, { taken, at }: { taken: Step; at: number }): void {
-  const { accounts, observe } = deps;
+  const { learned, observe } = deps;
   if (!observe) return;
   const { platform, conversation, event } = task;
-  const isOff = switchedOffNow(platform, accounts.of(platform), at) !== null;
+  const isOff = switchedOffNow(platform, learned.of(platform), at) !== null;
   for (const notice of noticesOf({ conversation, event, measures: taken, isOff, at })) observe(notice);
 }
 

@@ -255,8 +255,9 @@ end
 if not saved then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   note(KEYS[2], ARGV[2], ARGV[9], ARGV[10], ARGV[11])
-  -- As long as the state; a pause outlives what is recorded of the user, and is then read as one without them.
-  if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[2], ARGV[3]) end
+  -- As long as the state, but no longer than what is recorded of the user: a pause that outlives it is read without.
+  local keep = math.min(tonumber(ARGV[3]), ${lastKept})
+  if redis.call('PTTL', KEYS[2]) < keep then redis.call('PEXPIRE', KEYS[2], keep) end
 end
 if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
 else redis.call('ZREM', KEYS[3], ARGV[7]) end

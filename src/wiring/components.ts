@@ -9,7 +9,7 @@ import type { Clock, KeptSecrets, Log, Seal, SharedCache } from '../core/ports.t
 import { behindOf, fillAppId, type Place, type Served } from '../core/roster.ts';
 import type { Connections } from '../redis/connect.ts';
 import { createKeptSecrets } from '../redis/shared.ts';
-import { type Accounts, readSwitchedOff } from '../typing/learned.ts';
+import { type LearnedAccounts, readSwitchedOff } from '../typing/learned.ts';
 import { isByItself } from '../wechat/component/component.ts';
 import type { TypingSwitch } from '../wechat/component/events.ts';
 import { createLiveComponent, type LiveComponent } from '../wechat/component/live.ts';
@@ -208,7 +208,7 @@ export interface OpenComponents extends Components {
 }
 
 /** The third-party platforms on Redis; their events switch `accounts`, which there are a moment later. */
-export function openComponents(options: OpenOptions, accounts: () => Accounts): OpenComponents {
+export function openComponents(options: OpenOptions, accounts: () => LearnedAccounts): OpenComponents {
   const { config, connections, clock, log } = options;
   const redis = connections.fast;
   const kept = createKeptSecrets(redis);
@@ -223,7 +223,7 @@ export function openComponents(options: OpenOptions, accounts: () => Accounts): 
 }
 
 interface NewsOptions {
-  accounts: () => Accounts;
+  accounts: () => LearnedAccounts;
   platformOf: (place: Place) => Platform | null;
   redis: Pick<Redis, 'hgetall'>;
   clock: Clock;

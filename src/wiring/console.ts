@@ -19,21 +19,21 @@ interface ConsoleWiring {
 
 /** The operator's console, for whoever has the control token; without one for this machine, in production for nobody. */
 export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): Console {
-  const { config, accounts, clock } = parts;
+  const { config, learned, clock } = parts;
   const { events, store, typing, replies, deliveries } = queues;
   const failed = { replies, deliveries };
   return createConsole({
     guard: operatorGuard(parts),
     tokens: config.controlTokens,
     source: openSource(parts, { queues, ...known }),
-    conversations: createConversations({ store, events, accounts, clock }),
+    conversations: createConversations({ store, events, learned, clock }),
     failed: { read: () => readFailed(failed), runAgain: (job, how) => runAgain(failed, job, how) },
     openQueues: () => openBoard([typing, replies]),
   });
 }
 
 function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): ConsoleSource {
-  const { connections, accounts, clock, log, roster, components, journal } = parts;
+  const { connections, learned, clock, log, roster, components, journal } = parts;
   const open = createOpenConversations(connections.fast);
   return {
     clock,
@@ -43,8 +43,8 @@ function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): 
     accounts: () => [...roster.all(), ...components.all()],
     skipped,
     journal: journal.reader,
-    account: (place) => accounts.of(place),
-    view: (platform, state) => viewNow({ accounts, clock }, platform, { state, blockedUntil: 0 }),
+    account: (place) => learned.of(place),
+    view: (platform, state) => viewNow({ learned, clock }, platform, { state, blockedUntil: 0 }),
     look: async (most): Promise<Look> => {
       const [longest, typing, replies, lives, journalFrom] = await Promise.all([
         open.read(most),
@@ -52,7 +52,7 @@ function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): 
         countJobs(queues.replies),
         connections.fast.exists(keys.heartbeat),
         journal.reader.startsAt(),
-        accounts.refresh(),
+        learned.refresh(),
       ]);
       const sizes: QueueRow[] = [
         { name: 'typing', ...typing },

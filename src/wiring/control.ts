@@ -31,13 +31,13 @@ interface ControlParts {
 
 /** The control API, for whoever has the token; without one for this machine, and in production for nobody. */
 export function openControl(parts: Parts, { events, store, skipped }: ControlParts): Router {
-  const { accounts, clock, log, components } = parts;
+  const { learned, clock, log, components } = parts;
   const guard = operatorGuard(parts);
   const some = components.names.length > 0;
   const control = createControl({
     guard,
     accounts: parts.roster,
-    conversations: createConversations({ store, events, accounts, clock }),
+    conversations: createConversations({ store, events, learned, clock }),
     register: createAccountRegister(parts, skipped),
     bodies: { putAccount: z.union([runtimeFields.wechat, runtimeFields.nxcloud]) },
     log,
@@ -126,9 +126,9 @@ function servesOf(parts: Parts, account: Account): AccountServes {
   return { typing: typingOf(parts, place, account), ...describeAccount(account) };
 }
 
-function typingOf({ accounts, clock }: Parts, place: Place, { rules }: Account): TypingNow {
+function typingOf({ learned, clock }: Parts, place: Place, { rules }: Account): TypingNow {
   if (rules.mode === 'off') return { is: 'off', reason: 'mode_off', until: null, code: null, remedy: null };
-  const { offUntil, offCode: code, remedy } = accounts.of(place);
+  const { offUntil, offCode: code, remedy } = learned.of(place);
   return clock.now() < offUntil
     ? { is: 'off', reason: 'no_permission', until: Math.round(offUntil), code, remedy }
     : { is: 'on' };

@@ -8,7 +8,7 @@ import { createMetricsPage } from '../http/metrics.ts';
 import { createMetrics, type Metrics, type MetricsSource, type Stock } from '../metrics/metrics.ts';
 import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/keys.ts';
-import type { Accounts } from '../typing/learned.ts';
+import type { LearnedAccounts } from '../typing/learned.ts';
 import type { Releases } from './releases.ts';
 import { countJobs, type OpenedQueues } from './workers.ts';
 
@@ -18,19 +18,19 @@ interface MetricsDeps {
   config: Pick<Config, 'dyno'>;
   connections: Pick<Connections, 'fast'>;
   roster: Pick<Roster, 'all' | 'of'>;
-  accounts: Pick<Accounts, 'of'>;
+  learned: Pick<LearnedAccounts, 'of'>;
   clock: Pick<Clock, 'now'>;
 }
 
 /** The process's metrics, and where they look up what is not told. */
 export function openMetrics(deps: MetricsDeps): Metrics {
-  const { config, roster, accounts, clock } = deps;
+  const { config, roster, learned, clock } = deps;
   const source: MetricsSource = {
     stock: () => stockOf(deps),
     accounts: () =>
       roster.all().map(({ platform }) => {
         const { channel, account } = platform;
-        return { channel, account, typing: clock.now() < accounts.of(platform).offUntil ? 'off' : 'on' };
+        return { channel, account, typing: clock.now() < learned.of(platform).offUntil ? 'off' : 'on' };
       }),
   };
   return createMetrics({ dyno: config.dyno, roster, source });

@@ -14,7 +14,7 @@ import { createSharedCache } from '../redis/shared.ts';
 import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { createAlarm, createEventQueue, type EventQueue } from '../typing/events.ts';
-import { createAccounts, createSightings, createSightsObserver } from '../typing/learned.ts';
+import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
 import { createStore, type Store } from '../typing/store.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openComponents, type OpenComponents } from './components.ts';
@@ -42,7 +42,7 @@ export interface Parts {
   served: ServedAccounts;
   serving: Serving;
   components: OpenComponents;
-  accounts: ReturnType<typeof createAccounts>;
+  learned: ReturnType<typeof createLearned>;
   /** Hear of everything that happens. */
   observers: Observers;
   observe: Observe;
@@ -93,13 +93,14 @@ export function createParts(options: PartsOptions): Parts {
   const cache = createSharedCache(connections.fast, randomUUID);
   const seal = openSeal(config);
   const calls = { clients, clock, cache, log, observe };
-  const components = openComponents({ ...calls, config, connections, seal }, () => accounts);
+  const components = openComponents({ ...calls, config, connections, seal }, () => learned);
   const serving = createServing({ ...calls, config, releases, traced });
   const served = openAccounts({ config, redis: connections.fast, serving, components, clock, log });
-  observers.add(createSightsObserver(createSightings({ redis: connections.fast, clock, log })));
-  const accounts = createAccounts({ redis: connections.fast, clock, log, observe });
+  const saw = createSightings({ redis: connections.fast, clock, log });
+  observers.add(createSightsObserver(saw));
+  const learned = createLearned({ redis: connections.fast, clock, log, saw, observe });
   const { roster } = served;
-  const heard = { accounts, observers, observe };
+  const heard = { learned, observers, observe };
   const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };
   const opened = new Map<Redis, QueueParts>();
   const queuesOn = (connection: Redis): QueueParts => {
@@ -140,14 +141,14 @@ const beatsPerSync = 30;
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
 export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
-  const { connections, clock, accounts, served, components } = parts;
+  const { connections, clock, learned, served, components } = parts;
   await components.typings.refresh();
   if (beats % beatsPerSync === 0) {
     await clock.sync(connections.fast);
     components.followKeys();
   }
   await served.records.follow();
-  if (beats % beatsPerRefresh === 0) await accounts.refresh();
+  if (beats % beatsPerRefresh === 0) await learned.refresh();
 }
 
 /** Records what happens; reads what has. */

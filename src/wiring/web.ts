@@ -167,7 +167,7 @@ interface WebhookParts extends Pick<WebhookDeps, 'later' | 'direct' | 'isSkipped
 }
 
 function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): WebhookDeps {
-  const { connections, clock, log, observe, accounts, config, roster, served } = parts;
+  const { connections, clock, log, observe, learned, config, roster, served } = parts;
   const { replies, events, store, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const name = randomUUID();
@@ -186,8 +186,8 @@ function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): Web
     holdMs: config.holdMs,
     send: parts.clients.bot.send,
     isMute: async (platform: Platform) => {
-      await accounts.refresh();
-      return accounts.isMute(platform);
+      await learned.refresh();
+      return learned.isMute(platform);
     },
     accounts: roster,
     strangers: new Set<string>(),

@@ -31,7 +31,7 @@ const cleaningEvery = 60 * 60_000;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
-  const { connections, accounts, clock, log, clients, config, observe } = parts;
+  const { connections, learned, clock, log, clients, config, observe } = parts;
   const { typingConcurrency, replyConcurrency } = config;
   const { typing, replies, events, store, deliveries } = parts.queuesOn(connections.jobs);
   // What an account has taken before it was removed is still done.
@@ -47,7 +47,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     clock,
   });
   const replying = createShares({ places: replyConcurrency, reserve: 0, accounts: served, clock });
-  const known = { store, events, accounts, clock, log, observe, platformOf };
+  const known = { store, events, learned, clock, log, observe, platformOf };
   const perform: PerformDeps = { ...known, shares: performing };
   const reply: ReplyDeps = {
     ...known,

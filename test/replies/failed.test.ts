@@ -69,6 +69,12 @@ describe('whether the user has the answer', () => {
     expect(await runAgain({ replies, deliveries }, unknown, { evenUnknown: true })).toBe('runs');
   });
 
+  test('is asked anew of a job that runs again: what was known of its last failure goes', async () => {
+    const id = await failedJob(dataWith({ failure: { unknown: false } }), 'reason');
+    expect(await runAgain({ replies, deliveries }, id, { evenUnknown: false })).toBe('runs');
+    expect((await replies.getJob(id))?.data).not.toHaveProperty('failure');
+  });
+
   test('is still not known when somebody has reopened its delivery and got no further', async () => {
     const data = dataWith({ failure: { unknown: true } });
     await settleAsUnknown(data);

@@ -10,7 +10,7 @@ import { createDeliveries, type Deliveries, type DeliveryState } from '../../src
 import { reply } from '../../src/replies/reply.ts';
 import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/replies/run.ts';
 import { type ReplyJob, storePush } from '../../src/typing/jobs.ts';
-import { createAccounts } from '../../src/typing/learned.ts';
+import { createLearned } from '../../src/typing/learned.ts';
 import { createShares, type Shares } from '../../src/typing/shares.ts';
 import { createStore } from '../../src/typing/store.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
@@ -95,7 +95,7 @@ async function stage(options: Options = {}): Promise<Stage> {
     deliveries: { ...deliveries, take },
     events,
     store: createStore(redis),
-    accounts: createAccounts({ redis, clock, log: recordLog(), isAuto: () => false }),
+    learned: createLearned({ redis, clock, log: recordLog(), isAuto: () => false }),
     clock,
     log: recordLog(),
     shares: options.shares ?? atMost(1_000),
@@ -215,7 +215,7 @@ describe('an answer with a message', () => {
     ['none', 'does not come', 'sent'],
   ] as const)('of an account that may not send waits for %s', async (_, repeat, state) => {
     const it = await stage();
-    await it.accounts.mute(it.platform);
+    await it.learned.mute(it.platform);
     let looks = 0;
     it.clock.sleep = async (ms) => {
       it.clock.slept.push(ms);
@@ -319,7 +319,7 @@ describe('what is out', () => {
 
   test('of an account that may not send: a bare acknowledgement waits for no repeat, and is no interaction', async () => {
     const it = await stage({ answer: 'acknowledgement' });
-    await it.accounts.mute(it.platform);
+    await it.learned.mute(it.platform);
     await openTurn(it, 'another');
     await it.run();
     expect(it.clock.slept).toEqual([]);
@@ -506,14 +506,14 @@ describe('what becomes of an answer that is sent late', () => {
     expect(failure.message).toBe(reason);
     expect(await deliveries.standing(it.id)).toMatchObject({ state, answer: message });
     expect(told(it).slice(2)).toEqual(['0 undelivered', '1 undelivered']);
-    expect(it.accounts.of(it.platform).muteUntil).toBe(0);
+    expect(it.learned.of(it.platform).muteUntil).toBe(0);
   });
 
   test('refused because the account may not send: it is taken for mute for an hour', async () => {
     const sendLate = { is: 'refused', code: 48001, reason: 'api unauthorized', mayNotSend: true } as const;
     const it = await stage({ sendLate });
     await failureOf(it.run());
-    expect(it.accounts.of(it.platform).muteUntil).toBe(it.clock.now() + 3_600_000);
+    expect(it.learned.of(it.platform).muteUntil).toBe(it.clock.now() + 3_600_000);
   });
 
   test('not sent: another try delivers it without the bot, the last one fails', async () => {

@@ -11,7 +11,7 @@ import { createDeliveries } from '../../src/replies/delivery.ts';
 import { type Conversations, createConversations, type Which } from '../../src/typing/conversations.ts';
 import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
-import { createAccounts } from '../../src/typing/learned.ts';
+import { createLearned } from '../../src/typing/learned.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
@@ -70,8 +70,8 @@ function stage(script: Scripted = {}): Stage {
   platforms.set(platform.account, platform);
   const conversation = { channel: platform.channel, account: platform.account, user };
   const log = recordLog();
-  const accounts = createAccounts({ redis, clock, log, isAuto: () => false });
-  const conversations = createConversations({ store, events, accounts, clock });
+  const learned = createLearned({ redis, clock, log, isAuto: () => false });
+  const conversations = createConversations({ store, events, learned, clock });
   return {
     platform,
     conversations,
@@ -94,8 +94,8 @@ const platformOf = ({ account }: { account: string }) => platforms.get(account) 
 /** Begins to judge what waits, and what is told from then on. */
 function work(): void {
   const log = recordLog();
-  const accounts = createAccounts({ redis, clock, log, isAuto: () => false });
-  const shared = { store, events, accounts, clock, log, platformOf };
+  const learned = createLearned({ redis, clock, log, isAuto: () => false });
+  const shared = { store, events, learned, clock, log, platformOf };
   const deliveries = createDeliveries(redis);
   workers ??= createWorkers({
     connection: redis,
@@ -262,7 +262,7 @@ describe('a stop by hand', () => {
         },
       },
       events,
-      accounts: createAccounts({ redis, clock, log: recordLog(), isAuto: () => false }),
+      learned: createLearned({ redis, clock, log: recordLog(), isAuto: () => false }),
       clock,
     });
     await slow.start(it.platform, user, 'a');
@@ -395,8 +395,8 @@ describe('a look', () => {
   test('at an account whose typing is switched off does not speak of permissions', async () => {
     const it = stage({ rules: { mode: 'off' } });
     const log = recordLog();
-    const accounts = createAccounts({ redis, clock, log, isAuto: () => false });
-    await accounts.switchOff(it.platform, refused);
+    const learned = createLearned({ redis, clock, log, isAuto: () => false });
+    await learned.switchOff(it.platform, refused);
     await it.tell(message('a'));
     await it.judged();
     expect((await it.read()).dark).toMatchObject({ reason: 'mode_off', remedy: null });
@@ -429,7 +429,7 @@ describe('without Redis', () => {
     const lost = createConversations({
       store: createStore(away),
       events: createEventQueue({ queue, alarm: { at: () => {}, close: () => {} }, clock }),
-      accounts: createAccounts({ redis: away, clock, log: recordLog(), isAuto: () => false }),
+      learned: createLearned({ redis: away, clock, log: recordLog(), isAuto: () => false }),
       clock,
     });
     await expect(call(lost, scriptedPlatform())).rejects.toThrow(Error);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EndedTurn, Evidence } from '../../src/core/state.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { keys } from '../../src/redis/keys.ts';
-import { type Accounts, createAccounts, readSwitchedOff } from '../../src/typing/learned.ts';
+import { type LearnedAccounts, createLearned, readSwitchedOff } from '../../src/typing/learned.ts';
 import { recordLog } from '../support/log.ts';
 import { scriptedPlatform } from '../support/platforms.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -26,8 +26,8 @@ const shop = scriptedPlatform();
 const hour = 3_600_000;
 
 /** What one process knows. */
-const process = (isAuto = true): Accounts =>
-  createAccounts({ redis, clock, log: recordLog(), isAuto: () => isAuto });
+const process = (isAuto = true): LearnedAccounts =>
+  createLearned({ redis, clock, log: recordLog(), isAuto: () => isAuto });
 
 const ended = (...by: Evidence[]): EndedTurn[] =>
   by.map((each, n) => ({ id: `turn-${n}`, seen: true, by: each, asked: false, openedAt: 0, at: 0 }));
@@ -36,15 +36,15 @@ describe('an account that may not', () => {
   const off = { is: 'account-off', code: 48001, remedy: 'Certify it.' } as const;
 
   test('is off and mute for an hour, then tried again', async () => {
-    const accounts = process();
-    await accounts.switchOff(shop, off);
-    expect(accounts.rules(shop).mode).toBe('off');
+    const learned = process();
+    await learned.switchOff(shop, off);
+    expect(learned.rules(shop).mode).toBe('off');
     const until = clock.now() + hour;
-    expect(accounts.of(shop)).toMatchObject({ offUntil: until, muteUntil: until, offCode: 48001 });
+    expect(learned.of(shop)).toMatchObject({ offUntil: until, muteUntil: until, offCode: 48001 });
     clock.set(until - 1);
-    expect(accounts.rules(shop).mode).toBe('off');
+    expect(learned.rules(shop).mode).toBe('off');
     clock.set(until);
-    expect(accounts.rules(shop).mode).toBe('continuous');
+    expect(learned.rules(shop).mode).toBe('continuous');
   });
 
   test('is off in every process that has looked since', async () => {
@@ -60,10 +60,10 @@ describe('an account that may not', () => {
   });
 
   test('does not touch another one', async () => {
-    const accounts = process();
-    await accounts.switchOff(shop, off);
-    expect(accounts.rules({ ...shop, account: 'other' }).mode).toBe('continuous');
-    expect(accounts.rules({ ...shop, channel: 'nxcloud' }).mode).toBe('continuous');
+    const learned = process();
+    await learned.switchOff(shop, off);
+    expect(learned.rules({ ...shop, account: 'other' }).mode).toBe('continuous');
+    expect(learned.rules({ ...shop, channel: 'nxcloud' }).mode).toBe('continuous');
   });
 
   test('that was never off is not written about when a call succeeds', async () => {
@@ -89,12 +89,12 @@ describe('an account that may not', () => {
   });
 
   test('may still show where only its messages are refused', async () => {
-    const accounts = process();
-    await accounts.mute(shop);
-    expect(accounts.rules(shop).mode).toBe('continuous');
-    expect(accounts.isMute(shop)).toBe(true);
+    const learned = process();
+    await learned.mute(shop);
+    expect(learned.rules(shop).mode).toBe('continuous');
+    expect(learned.isMute(shop)).toBe(true);
     clock.set(clock.now() + hour);
-    expect(accounts.isMute(shop)).toBe(false);
+    expect(learned.isMute(shop)).toBe(false);
   });
 });
 
@@ -102,42 +102,42 @@ describe('what to do after an acknowledgement, where it is to be learned', () =>
   test.each(['gateway', 'status', 'echo', 'queue', 'control'] as const)(
     'evidence from outside, %s: renew',
     async (by) => {
-      const accounts = process();
-      await accounts.noteEnds(shop, ended(by));
-      expect(accounts.rules(shop).afterAck).toBe('renew');
+      const learned = process();
+      await learned.noteEnds(shop, ended(by));
+      expect(learned.rules(shop).afterAck).toBe('renew');
     },
   );
 
   test.each(['passive-reply', 'bot', 'reply-failed', 'deliveries', 'handoff', 'left', 'crowded'] as const)(
     'what says nothing of later turns, %s: as it was',
     async (by) => {
-      const accounts = process();
-      await accounts.noteEnds(shop, ended(by));
-      expect(accounts.of(shop).afterAck).toBeNull();
+      const learned = process();
+      await learned.noteEnds(shop, ended(by));
+      expect(learned.of(shop).afterAck).toBeNull();
     },
   );
 
   test('an end by hand of what was begun by hand, or of what was never begun: as it was', async () => {
-    const accounts = process();
+    const learned = process();
     const [end] = ended('control');
-    await accounts.noteEnds(shop, end ? [{ ...end, asked: true }] : []);
-    await accounts.noteEnds(shop, end ? [{ ...end, seen: false }] : []);
-    expect(accounts.of(shop).afterAck).toBeNull();
+    await learned.noteEnds(shop, end ? [{ ...end, asked: true }] : []);
+    await learned.noteEnds(shop, end ? [{ ...end, seen: false }] : []);
+    expect(learned.of(shop).afterAck).toBeNull();
   });
 
   test('three deadlines in a row: keep', async () => {
-    const accounts = process();
+    const learned = process();
     const renewing = { ...shop, rules: { ...shop.rules, afterAck: 'renew' } } as const;
-    await accounts.noteEnds(renewing, ended('deadline', 'deadline'));
-    expect(accounts.rules(renewing).afterAck).toBe('renew');
-    await accounts.noteEnds(renewing, ended('deadline'));
-    expect(accounts.rules(renewing).afterAck).toBe('keep');
+    await learned.noteEnds(renewing, ended('deadline', 'deadline'));
+    expect(learned.rules(renewing).afterAck).toBe('renew');
+    await learned.noteEnds(renewing, ended('deadline'));
+    expect(learned.rules(renewing).afterAck).toBe('keep');
   });
 
   test('evidence in between starts the count anew', async () => {
-    const accounts = process();
-    await accounts.noteEnds(shop, ended('deadline', 'deadline', 'status', 'deadline', 'deadline'));
-    expect(accounts.rules(shop).afterAck).toBe('renew');
+    const learned = process();
+    await learned.noteEnds(shop, ended('deadline', 'deadline', 'status', 'deadline', 'deadline'));
+    expect(learned.rules(shop).afterAck).toBe('renew');
   });
 
   test.each(['passive-reply', 'reply-failed', 'deliveries', 'handoff', 'left', 'crowded'] as const)(
@@ -149,10 +149,10 @@ describe('what to do after an acknowledgement, where it is to be learned', () =>
   );
 
   test('the same evidence again writes nothing', async () => {
-    const accounts = process();
-    await accounts.noteEnds(shop, ended('status'));
+    const learned = process();
+    await learned.noteEnds(shop, ended('status'));
     await redis.del(keys.accounts);
-    await accounts.noteEnds(shop, ended('status'));
+    await learned.noteEnds(shop, ended('status'));
     expect(await redis.exists(keys.accounts)).toBe(0);
   });
 
@@ -164,18 +164,18 @@ describe('what to do after an acknowledgement, where it is to be learned', () =>
   });
 
   test('nothing, where the operator has decided', async () => {
-    const accounts = process(false);
-    await accounts.noteEnds(shop, ended('status'));
-    expect(accounts.rules(shop).afterAck).toBe('keep');
+    const learned = process(false);
+    await learned.noteEnds(shop, ended('status'));
+    expect(learned.rules(shop).afterAck).toBe('keep');
     expect(await redis.exists(keys.accounts)).toBe(0);
   });
 });
 
 test('what an earlier release wrote of an account is completed', async () => {
   await redis.hset(keys.accounts, 'wechat/shop/habit', JSON.stringify({ afterAck: 'renew' }));
-  const accounts = process();
-  await accounts.refresh();
-  expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0, unheard: 0 });
+  const learned = process();
+  await learned.refresh();
+  expect(learned.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0, unheard: 0 });
 });
 
 test('what cannot be read of an account is as never learned, spoils nothing else, and is told once', async () => {
@@ -192,12 +192,12 @@ test('what cannot be read of an account is as never learned, spoils nothing else
     'wechat/third/habit': JSON.stringify({ afterAck: 'secret' }),
   });
   const log = recordLog();
-  const accounts = createAccounts({ redis, clock, log, isAuto: () => true });
-  await accounts.refresh();
-  await accounts.refresh();
-  expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0 });
-  expect(accounts.of({ ...shop, account: 'other' })).toMatchObject({ offCode: 48001, afterAck: null });
-  expect(accounts.of({ ...shop, account: 'third' })).toMatchObject({ afterAck: null });
+  const learned = createLearned({ redis, clock, log, isAuto: () => true });
+  await learned.refresh();
+  await learned.refresh();
+  expect(learned.of(shop)).toMatchObject({ afterAck: 'renew', offUntil: 0 });
+  expect(learned.of({ ...shop, account: 'other' })).toMatchObject({ offCode: 48001, afterAck: null });
+  expect(learned.of({ ...shop, account: 'third' })).toMatchObject({ afterAck: null });
   const fields = ['wechat/shop/permission', 'wechat/other/habit', 'wechat/third/habit'];
   expect(log.lines.map((line) => (line.fields as { field: string }).field).toSorted()).toEqual(
     fields.toSorted(),
@@ -206,7 +206,7 @@ test('what cannot be read of an account is as never learned, spoils nothing else
   expect(await readSwitchedOff(redis, clockNow)).toEqual([
     { channel: 'wechat', account: 'other', code: 48001 },
   ]);
-  await accounts.switchOff(shop, { is: 'account-off', code: 40200, remedy: 'Certify it.' });
-  await accounts.refresh();
-  expect(accounts.of(shop)).toMatchObject({ afterAck: 'renew', offCode: 40200 });
+  await learned.switchOff(shop, { is: 'account-off', code: 40200, remedy: 'Certify it.' });
+  await learned.refresh();
+  expect(learned.of(shop)).toMatchObject({ afterAck: 'renew', offCode: 40200 });
 });

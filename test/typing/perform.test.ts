@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Conversation, Outcome } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
-import { createAccounts } from '../../src/typing/learned.ts';
+import { createLearned } from '../../src/typing/learned.ts';
 import { createPerform, type PerformDeps } from '../../src/typing/perform.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
@@ -55,7 +55,7 @@ function stage(script: Scripted & { unknown?: boolean; places?: number } = {}): 
   const deps = {
     store,
     events,
-    accounts: createAccounts({ redis: server.connect(), clock, log, isAuto: () => true }),
+    learned: createLearned({ redis: server.connect(), clock, log, isAuto: () => true }),
     clock,
     log,
     shares: atMost(script.places ?? 8),
@@ -280,7 +280,7 @@ describe("the platform's word on the account", () => {
   test('"may not" switches it off for all conversations, and says the remedy loudly', async () => {
     const it = stage({ show: () => off });
     await it.run(inbound());
-    expect(it.accounts.rules(it.platform).mode).toBe('off');
+    expect(it.learned.rules(it.platform).mode).toBe('off');
     await it.run(inbound('b'), { of: { ...newConversation(), account: it.platform.account } });
     expect(it.platform.calls).toHaveLength(1);
     const [line] = it.log.lines.filter(({ level }) => level === 'error');
@@ -294,7 +294,7 @@ describe("the platform's word on the account", () => {
     it.clock.set(it.clock.now() + 3_600_000);
     await it.run(inbound('b'));
     expect(it.platform.calls).toHaveLength(2);
-    expect(it.accounts.of(it.platform)).toMatchObject({ offUntil: 0, muteUntil: 0 });
+    expect(it.learned.of(it.platform)).toMatchObject({ offUntil: 0, muteUntil: 0 });
   });
 
   test('"your request was malformed" is our bug: said loudly', async () => {
@@ -494,7 +494,7 @@ describe('a pause that the platform asks for', () => {
 
 test('a fault of Redis in sharing what was learned does not lose the event', async () => {
   const it = stage({ show: () => ({ is: 'account-off', code: 48001, remedy: 'Certify it.' }) });
-  it.accounts.switchOff = () => Promise.reject(new Error('Redis is away'));
+  it.learned.switchOff = () => Promise.reject(new Error('Redis is away'));
   await it.run(inbound());
   expect((await it.state()).state).toMatchObject({ call: null, turns: [{ id: 'a' }] });
 });

@@ -43,6 +43,12 @@ describe('a conversation’s state', () => {
     expect(left).toBeLessThanOrEqual(minute);
   });
 
+  test('keeps what is recorded of the user for a day at most, however long it is kept itself', async () => {
+    const conversation = newConversation();
+    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: 366 * 24 * 60 * minute });
+    expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeLessThanOrEqual(24 * 60 * minute);
+  });
+
   test('of two writers that read the same, one saves', async () => {
     const conversation = newConversation();
     await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute });

@@ -73,11 +73,11 @@ describe('a web process', () => {
 
   test('says which accounts the platform has switched off, whichever process learned it', async () => {
     const stage = await open();
-    const { accounts, roster } = stage.workers[0]?.parts ?? {};
+    const { learned, roster } = stage.workers[0]?.parts ?? {};
     const served = roster?.of({ channel: 'wechat', account: 'default' });
-    if (!accounts || !served) throw new Error('The stage serves no WeChat account.');
-    await accounts.switchOff(served.platform, { is: 'account-off', code: 48001, remedy: 'Ask for it.' });
-    await stage.webs[0]?.parts.accounts.refresh();
+    if (!learned || !served) throw new Error('The stage serves no WeChat account.');
+    await learned.switchOff(served.platform, { is: 'account-off', code: 48001, remedy: 'Ask for it.' });
+    await stage.webs[0]?.parts.learned.refresh();
     const text = await (await scrapeWeb(stage)).text();
     expect(valueOf(text, 'keeptyping_account_typing', { channel: 'wechat', account: 'default' })).toBe(0);
   });

@@ -13,7 +13,7 @@ import { listFailed, retryFailed } from '../../src/replies/failed.ts';
 import { createIntake, type Intake } from '../../src/replies/intake.ts';
 import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
 import type { ReplyJob, TypingJob } from '../../src/typing/jobs.ts';
-import { createAccounts } from '../../src/typing/learned.ts';
+import { createLearned } from '../../src/typing/learned.ts';
 import { createStore } from '../../src/typing/store.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { machineClock } from '../support/clock.ts';
@@ -220,10 +220,10 @@ function work(
   const { log = recordLog(), places = 8, replies: most = 1_000, clock: time = clock } = how;
   const connection = server.connect();
   const store = createStore(connection);
-  const accounts = createAccounts({ redis: connection, clock: time, log, isAuto: () => false });
+  const learned = createLearned({ redis: connection, clock: time, log, isAuto: () => false });
   const platformOf = (): Platform => platform;
   const timers = createEventQueue({ queue: typing, alarm, clock: time });
-  const shared = { store, events: timers, accounts, clock: time, log, platformOf };
+  const shared = { store, events: timers, learned, clock: time, log, platformOf };
   const workers = createWorkers({
     connection,
     perform: { ...shared, shares: atMost(places) },
