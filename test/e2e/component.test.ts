@@ -315,7 +315,9 @@ describe('with the vendor’s own services', () => {
 
 describe('whatever the way to a token', () => {
   test('WeChat’s release test gets the bot’s own bytes at once: no typing, no late answer', async () => {
-    const { bot } = await openComponent({ bot: { thinkMs: 500 } });
+    // WeChat's own patience, which a busy machine does not outlast: a repeat would be a further call.
+    const patient = { rules: { pushTimeout: 10_000 } };
+    const { bot } = await openComponent({ component: patient, bot: { thinkMs: 500 } });
     await authorised();
     for (const text of ['TESTCOMPONENT_MSG_TYPE_TEXT', 'QUERY_AUTH_CODE:abc']) {
       await component.push(shop, { user, text });
