@@ -176,7 +176,8 @@ describe('by itself', () => {
   });
 
   test('many users in two web and two worker processes: each token is fetched once', async () => {
-    const { webs } = await openComponent({ bot: { thinkMs: 800 }, stage: { webs: 2, workers: 2 } });
+    // Long enough that a busy machine has fetched two tokens before the answer.
+    const { webs } = await openComponent({ bot: { thinkMs: 3_000 }, stage: { webs: 2, workers: 2 } });
     await component.sendTicket();
     const refresh = component.grants.grant(shop).authorizer_refresh_token;
     component.grants.authorise(shop);

@@ -275,7 +275,7 @@ describe('the header X-Typing', () => {
     const phone = stage.simulator.wechat.phone(openid);
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await expectEnds(stage, 'bot');
-    expect(phone.litAt(Date.now())).toBe(false);
+    await expect.poll(() => phone.litAt(Date.now())).toBe(false);
   });
 
   test('keep: typing goes on although the bot has acknowledged', async () => {
