@@ -56,7 +56,7 @@ function project(
   };
 }
 
-/** One after the other: what computes first, then what mostly waits, with more workers than cores. */
+/** One after the other: what computes, what mostly waits, with more workers than cores, and alone what counts on its time. */
 export default defineConfig({
   test: {
     testTimeout: 60_000,
@@ -74,7 +74,7 @@ export default defineConfig({
       }),
       project('redis', { of: redis, but: [...e2e, ...slow], maxWorkers: 6, groupOrder: 1, isolate: false }),
       project('e2e', { of: e2e, but: [], maxWorkers: 2, groupOrder: 2, isolate: false }),
-      project('slow', { of: slow, but: [], maxWorkers: 2, groupOrder: 3, isolate: true }),
+      project('slow', { of: slow, but: [], maxWorkers: 1, groupOrder: 3, isolate: true }),
     ],
   },
 });
