@@ -2,6 +2,7 @@ import { badGateway, holdsMessage, type Meaning, notTaken } from '../core/bot.ts
 import type { Answer } from '../core/wire.ts';
 import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
 import type { SharedAnswer } from '../replies/direct.ts';
+import { deliveryId } from '../replies/run.ts';
 import { hangUpOf, write } from './respond.ts';
 import {
   answerMeaning,
@@ -37,7 +38,7 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
     await write(task.response, platform.acknowledgement);
     return;
   }
-  const id = `${platform.channel}/${platform.account}/${key}`;
+  const id = deliveryId({ channel: platform.channel, account: platform.account, key });
   const holder = deps.holds.name();
   const held = deps.deliveries.hold(id, holder, deps.clock.now() + platformPatience);
   const [stored, hold] = await Promise.allSettled([enqueued, held]);

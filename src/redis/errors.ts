@@ -1,3 +1,5 @@
+import { errorCodeOf } from '../core/wire.ts';
+
 /**
  * What kind of error it is: the system's code (ECONNREFUSED…), or the word that Redis's own answer begins with. That word
  * is the protocol's (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors), but ioredis hands it
@@ -5,6 +7,5 @@
  */
 export function errorWord(error: unknown): string {
   if (!(error instanceof Error)) return 'error';
-  if ('code' in error && typeof error.code === 'string') return error.code;
-  return /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
+  return errorCodeOf(error) ?? /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
 }

@@ -3,6 +3,7 @@ import type { Log } from '../core/ports.ts';
 import type { Served, ServedBot } from '../core/roster.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
 import { type CallBot, callBot, type CallBotDeps } from './call-bot.ts';
+import { deliveryId } from './run.ts';
 
 /**
  * The way without Redis: the web calls the bot itself, and sends a late answer from memory. Typing has to wait; the
@@ -45,7 +46,7 @@ export function createDirect(options: DirectOptions): Direct {
   return {
     ask: ({ platform }, bot, { key, push }) => {
       const { channel, account } = platform;
-      const id = `${channel}/${account}/${key}`;
+      const id = deliveryId({ channel, account, key });
       const call = calls.get(id) ?? {
         answer: track(askBot(options, bot, { key, push, id, place: { channel, account } })),
         deliveries: 0,
