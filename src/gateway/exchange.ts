@@ -245,21 +245,16 @@ export function createApi(base: string, { agent, idleMs }: { agent: Agent; idleM
     start: ({ method, target, headers }) => {
       const path = `${basePath}${target}`;
       const slash = path.startsWith('/') ? '' : '/';
-      return withLimits(request({ ...connection, method, path: `${slash}${path}`, headers }));
+      return withLimit(request({ ...connection, method, path: `${slash}${path}`, headers }));
     },
   };
 }
 
-function withLimits(outgoing: ClientRequest): ClientRequest {
-  return outgoing
-    .once('timeout', () => outgoing.destroy(coded('ETIMEDOUT')))
-    .once('proxyConnect', ({ statusCode }: { statusCode: number }) => {
-      if (statusCode !== 200) outgoing.destroy(coded('ERR_PROXY_REFUSED'));
-    });
-}
-
-function coded(code: string): Error {
-  return Object.assign(new Error('the call to the API was given up'), { code });
+function withLimit(outgoing: ClientRequest): ClientRequest {
+  return outgoing.once('timeout', () => {
+    const error = new Error('the call to the API was given up');
+    outgoing.destroy(Object.assign(error, { code: 'ETIMEDOUT' }));
+  });
 }
 
 /** Methods whose requests have no body unless they say so; others without a body say a length of 0. */

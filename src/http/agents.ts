@@ -1,4 +1,4 @@
-import { Agent as HttpAgent, type AgentOptions } from 'node:http';
+import { Agent as HttpAgent, type AgentOptions, type ClientRequest } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import { getProxyForUrl } from 'proxy-from-env';
@@ -25,6 +25,12 @@ export interface AgentsOptions {
   confinement?: Confinement;
 }
 
+/** The proxy did not open a tunnel: the request itself never left. */
+export const PROXY_REFUSED = 'ERR_PROXY_REFUSED';
+
+/** A bot may think for minutes: without a sign of life, what stands between may forget its connection (ms). */
+const keepAliveInitialDelay = 60_000;
+
 /** Pools of connections that stay open, through the proxies that some URLs need. */
 export interface Agents {
   agentFor: (url: string) => HttpAgent;
@@ -37,7 +43,7 @@ export function createAgents({
   proxyFor = () => '',
   confinement,
 }: AgentsOptions): Agents {
-  const pool = { keepAlive: true, timeout: idleMs, maxSockets };
+  const pool = { keepAlive: true, keepAliveInitialDelay, timeout: idleMs, maxSockets };
   const agents = { http: new HttpAgent(pool), https: new HttpsAgent(pool) };
   if (confinement) Object.values(agents).forEach((agent) => confine(agent, confinement));
   const proxies = new Map<string, HttpAgent>();
@@ -64,6 +70,14 @@ function createProxyAgent(
   const agent = new HttpsProxyAgent(proxy, pool);
   // It drops its options when it is made; node:http reads the idle limit from there.
   agent.options.timeout = pool.timeout;
+  // Otherwise the proxy's own answer would be taken for the one that was asked for.
+  agent.on('proxyConnect', ({ statusCode }: { statusCode: number }, request: ClientRequest) => {
+    if (statusCode !== 200) request.destroy(proxyRefused(statusCode));
+  });
   if (confinement) confineProxied(agent, confinement);
   return agent;
+}
+
+function proxyRefused(status: number): Error {
+  return Object.assign(new Error(`the proxy answered CONNECT with ${status}`), { code: PROXY_REFUSED });
 }

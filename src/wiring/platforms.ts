@@ -6,6 +6,7 @@ import type { Clock, Log, SharedCache } from '../core/ports.ts';
 import type { Served } from '../core/roster.ts';
 import type { Send } from '../core/wire.ts';
 import { type Agents, createAgents, platformProxy } from '../http/agents.ts';
+import { createApiClient } from '../http/api-client.ts';
 import { type Client, createClient } from '../http/client.ts';
 import type { Confinement } from '../http/confine.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
@@ -39,7 +40,7 @@ export function createClients(options: ClientsOptions = {}): Clients {
   const platform = { proxyFor: platformProxy, ...confined };
   return {
     typing: createClient({ idleMs: 30_000, harmlessTwice: true, ...platform }),
-    messages: createClient({ idleMs: 1_000, harmlessTwice: false, ...platform }),
+    messages: createApiClient({ idleMs: 1_000, ...platform }),
     bot: { ...bot, send: traced(bot.send) },
     gateway: createAgents({ idleMs: 1_000, ...platform }),
   };

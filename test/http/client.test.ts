@@ -81,6 +81,18 @@ describe('a request', () => {
     expect((await bytesOf({}, `/hook${query}`)).split(' ')[1]).toBe(`/hook${query}`);
   });
 
+  test('goes to the address it names, however many there have been', async () => {
+    const seen: string[] = [];
+    const server = await startRaw(({ socket }, bytes) => {
+      seen.push(bytes.split(' ')[1] ?? '');
+      socket.write(ok);
+    });
+    const { send } = openClient();
+    const paths = Array.from({ length: 1_005 }, (_, index) => `/bot-${index}?q=${index}`);
+    for (const path of [...paths, ...paths.slice(0, 3)]) await send(post(`${server.url}${path}`));
+    expect(seen).toEqual([...paths, ...paths.slice(0, 3)]);
+  });
+
   test('writes a query that HTTP cannot carry as a URL does', async () => {
     expect(await bytesOf({}, '/hook?a=你 b')).toMatch(/^POST \/hook\?a=%E4%BD%A0%20b /);
   });
@@ -286,6 +298,28 @@ describe('no answer', () => {
     expect(server.connections).toHaveLength(0);
   });
 
+  test('because it switches protocols, which nobody has asked for', async () => {
+    const switching = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n';
+    const server = await startRaw(({ socket }) => void socket.write(switching));
+    expect(await faultOf(openClient().send(post(server.url)))).toMatchObject({
+      begun: true,
+      timedOut: false,
+    });
+  });
+
+  test.each(['nowhere', 'ftp://nowhere/', 'http://nowhere/%', 'http://a%:b@nowhere.invalid/'])(
+    'from %s',
+    async (url) => {
+      expect(await faultOf(openClient().send(post(url)))).toMatchObject({ timedOut: false });
+    },
+  );
+
+  test('for a header line that HTTP cannot carry; nothing is sent', async () => {
+    const server = await startRaw(({ socket }) => void socket.write(ok));
+    await faultOf(openClient().send(post(server.url, { headers: [['X-Name', 'a\nb']] })));
+    expect(server.connections).toHaveLength(0);
+  });
+
   test('holds nothing of the request', async () => {
     const server = await startRaw(({ socket }) => void socket.resetAndDestroy());
     const secret = post(server.url, { headers: [['Authorization', 'hush']], body: 'hush' });
@@ -375,6 +409,17 @@ describe('connections', () => {
     const { send } = openClient({ harmlessTwice });
     await send(post(server.url));
     expect(await faultOf(send(post(server.url)))).toMatchObject({ begun, timedOut: false });
+    expect(server.connections).toHaveLength(1);
+  });
+
+  test('closed under half an answer: begun, whatever harm a second request does', async () => {
+    const server = await startRaw(({ socket }, _, count) => {
+      if (count === 1) return void socket.write(ok);
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf', () => socket.resetAndDestroy());
+    });
+    const { send } = openClient({ harmlessTwice: true });
+    await send(post(server.url));
+    expect(await faultOf(send(post(server.url)))).toMatchObject({ begun: true, timedOut: false });
     expect(server.connections).toHaveLength(1);
   });
 
