@@ -5,6 +5,7 @@ import { gateway } from './gateway.ts';
 import { accounts } from './accounts.ts';
 import { footprint } from './footprint.ts';
 import { table, type Row } from './measure.ts';
+import { turnsBenches } from './turns.ts';
 import { viewers } from './viewers.ts';
 import { startUntouchedRedis, type BenchRedis } from './redis.ts';
 
@@ -17,6 +18,7 @@ const benches: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
   gateway: ({ url }) => gateway(url),
   footprint,
   viewers,
+  ...Object.fromEntries(Object.entries(turnsBenches).map(([name, bench]) => [`turns-${name}`, bench])),
 };
 
 const wanted = process.argv.slice(2);

@@ -21,6 +21,7 @@ export interface Child {
   /** Resolves with the exit code, or the signal's name. */
   exit: Promise<number | string>;
   output(): string;
+  pid: number;
 }
 
 const dist = new URL('../../dist/', import.meta.url);
@@ -60,6 +61,7 @@ function watch(child: ChildProcess): Child {
   return {
     exit,
     output: () => output,
+    pid: child.pid ?? 0,
     signal: (name) => void child.kill(name),
     says: (text) =>
       new Promise((resolve) => {

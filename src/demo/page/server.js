@@ -18,7 +18,9 @@ export function connect(heard, said) {
 async function open(state) {
   const later = (wrong) => {
     state.said(wrong);
-    setTimeout(() => (state.entering = open(state)), retryMs);
+    setTimeout(() => {
+      state.entering = open(state);
+    }, retryMs);
   };
   if (state.visitor === null) {
     const entered = await ask('/demo/visitors', {});
