@@ -2,7 +2,7 @@
  * What a turn costs, and how crowds fare: the built product and `hand-written.mjs` as processes of their own, on an
  * untouched redis-server. One row or some: `npx tsx bench/turns.ts cpu idle [--json]`; `npm run bench` takes them all.
  */
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { latencies, ms, percent, table, wait, type Row } from './measure.ts';
@@ -397,7 +397,8 @@ async function main(): Promise<void> {
   const rows: TurnsRow[] = [];
   for (const [name, bench] of Object.entries(turnsBenches)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    process.stderr.write(`${name}…\n`);
+    // Beside other work on this machine, times say little; counts do not mind.
+    process.stderr.write(`${name}… (load ${loadavg()[0]?.toFixed(1)})\n`);
     const redis = await startUntouchedRedis();
     rows.push(...(await bench(redis)));
     await redis.stop();
