@@ -17,6 +17,10 @@ export interface ApiCall {
    * a fault kept from being carried out without naming a code.
    */
   code: number | null;
+  /** What went wrong with it on purpose. */
+  fault: Fault | null;
+  /** When its answer had left or its connection was gone; null before. */
+  endedAt: number | null;
 }
 
 export type Subject = Pick<ApiCall, 'user' | 'command' | 'messageId'>;
@@ -55,19 +59,27 @@ async function answer(options: ApiOptions, request: Request): Promise<Reply | 'h
     at: options.now(),
     path: request.path,
     code: null,
+    fault: null,
+    endedAt: null,
     ...options.api.describe(request),
   };
   options.calls.push(call);
+  request.signal.addEventListener('abort', () => ended(options, call));
   if (call.user !== null) options.phones.of(call.user).mark('call', call.command ?? call.path);
   const fault = options.faults.take(request.path, call.user);
+  call.fault = fault;
   const [before, afterwards] = fault?.carriedOut === true ? [null, fault] : [fault, null];
   const instead = await suffer(options, request, before);
-  if (instead !== null) return asReply(note(options, call, instead));
+  if (instead !== null) return asReply(note(options, call, instead), () => ended(options, call));
   const verdict = options.api.handle(request);
   note(options, call, verdict);
   const spoilt = await suffer(options, request, afterwards);
   if (spoilt !== null) verdict.after?.();
-  return asReply(spoilt ?? verdict);
+  return asReply(spoilt ?? verdict, () => ended(options, call));
+}
+
+function ended({ now }: ApiOptions, call: ApiCall): void {
+  call.endedAt ??= now();
 }
 
 /** Resolves with what comes instead of the true answer; null when the true answer may go on. */
@@ -75,6 +87,7 @@ async function suffer(options: ApiOptions, request: Request, fault: Fault | null
   if (fault === null) return null;
   if ('hang' in fault) return 'hang';
   if ('reset' in fault) return 'reset';
+  if ('garbage' in fault) return { status: 200, type: 'text/html', body: '<html>simulated' };
   if ('status' in fault) return { status: fault.status, type: 'text/plain', body: 'simulated fault' };
   if ('code' in fault || 'metaCode' in fault) return options.api.refuse(request, fault);
   await wait(fault.latencyMs, undefined, { ref: false });
@@ -91,8 +104,13 @@ function note(options: ApiOptions, call: ApiCall, result: Suffered): Suffered {
   return result;
 }
 
-function asReply(result: Suffered): Reply | 'hang' | 'reset' {
-  if (typeof result === 'string' || 'status' in result) return result;
+function asReply(result: Suffered, gone: () => void): Reply | 'hang' | 'reset' {
+  if (typeof result === 'string') return result;
+  if ('status' in result) return { ...result, after: gone };
   const { body, after } = result;
-  return { status: 200, body, ...(after === undefined ? {} : { after }) };
+  const left = (): void => {
+    gone();
+    after?.();
+  };
+  return { status: 200, body, after: left };
 }

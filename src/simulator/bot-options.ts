@@ -1,4 +1,5 @@
 import type { NxcloudBotAccount } from './bot-nxcloud.ts';
+import type { Breakage } from './bot-parts.ts';
 import type { WechatBotAccount } from './bot-wechat.ts';
 
 export interface BotOptions {
@@ -15,6 +16,10 @@ export interface BotOptions {
   style?: Style | ((user: string) => Style);
   /** Whether a call for this user is turned away at once, with `failStatus`. @default none is */
   refuses?: (user: string) => boolean;
+  /** What goes wrong with a call that comes now, in place of any answer. @default nothing does */
+  breaks?: () => Breakage | null;
+  /** Style `api`: a push whose `Idempotency-Key` has been acknowledged is acknowledged, and not answered a second time. */
+  once?: boolean;
   /** Style `api`: types by itself while it thinks, with a plain `setInterval` of so many ms. @default never */
   typeEveryMs?: number | ((user: string) => number | null);
   /** Keeps no calls and no sends, for a bot that runs for long. */

@@ -3,12 +3,19 @@ import { EventEmitter, once } from 'node:events';
 import { type HeaderLines, headerOf } from '../core/wire.ts';
 import type { Reply, Request } from './server.ts';
 
+/** A number is an HTTP status; `garbage` is HTTP 200 with what no platform can read. */
+export type Breakage = 'hang' | 'reset' | 'garbage' | number;
+
 export interface BotCall {
   /** Arrival, ms since 1970. */
   at: number;
   /** When the answer left; null before, and when the caller hung up first. */
   answeredAt: number | null;
   hungUp: boolean;
+  /** When the caller hung up; null: it has not. */
+  goneAt: number | null;
+  /** What went wrong with it on purpose. */
+  broken: Breakage | null;
   /** Resolves when the answer has left or the caller has hung up. */
   ended: Promise<void>;
   method: string;
@@ -27,7 +34,7 @@ export interface BotCalls {
   /** Resolves with the n-th call, counted from 1, when it has arrived. */
   nth: (n: number) => Promise<BotCall>;
   /** Returns the way to say that the answer has left. */
-  add: (request: Request) => () => void;
+  add: (request: Request, broken: Breakage | null) => () => void;
 }
 
 export function createBotCalls(
@@ -45,8 +52,8 @@ export function createBotCalls(
         await new Promise<void>((resolve) => waiting.add(resolve));
       }
     },
-    add(request) {
-      const { call, answered } = openCall(request, now);
+    add(request, broken) {
+      const { call, answered } = openCall(request, { broken, now });
       if (!forgetful) all.push(call);
       for (const arrived of waiting) arrived();
       waiting.clear();
@@ -57,15 +64,16 @@ export function createBotCalls(
 
 function openCall(
   { signal, query: _query, ...seen }: Request,
-  now: () => number,
+  { broken, now }: { broken: Breakage | null; now: () => number },
 ): { call: BotCall; answered: () => void } {
   const key = headerOf(seen.headers, 'idempotency-key');
   const attempt = headerOf(seen.headers, 'x-keeptyping-attempt');
   const end = new EventEmitter();
   const ended = once(end, 'end').then(() => undefined);
-  const call: BotCall = { ...seen, at: now(), answeredAt: null, hungUp: false, ended, key, attempt };
+  const call: BotCall = { ...seen, at: now(), answeredAt: null, hungUp: false, goneAt: null, broken, ended, key, attempt };
   signal.addEventListener('abort', () => {
     call.hungUp = true;
+    call.goneAt = now();
     end.emit('end');
   });
   const answered = (): void => {

@@ -1,6 +1,7 @@
 /** A slow bot for both platforms, as they stand behind webhooks everywhere: it thinks, then echoes. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
+import { headerOf } from '../core/wire.ts';
 import { readNxcloud } from './bot-nxcloud.ts';
 import type { BotOptions } from './bot-options.ts';
 import { type BotCall, type BotCalls, type BotMessage, type BotPush, createBotCalls } from './bot-parts.ts';
@@ -10,8 +11,8 @@ import { type Reply, type Request, startServer } from './server.ts';
 export interface Bot {
   url: string;
   calls: readonly BotCall[];
-  /** What it sent by the platforms' APIs: the platform's code, null when no answer came. */
-  sends: readonly { user: string; code: number | null }[];
+  /** What it sent by the platforms' APIs, once it has heard what became of it. */
+  sends: readonly BotSend[];
   /** Resolves with the n-th call, counted from 1, when it has arrived. */
   call: (n: number) => Promise<BotCall>;
   /** From the next call on. */
@@ -19,11 +20,22 @@ export interface Bot {
   close(): Promise<void>;
 }
 
+export interface BotSend {
+  user: string;
+  text: string;
+  /** The platform's code; null when no answer came. */
+  code: number | null;
+  at: number;
+  endedAt: number;
+}
+
 interface State {
   options: BotOptions;
   now: () => number;
   calls: BotCalls;
-  sends: { user: string; code: number | null }[];
+  sends: BotSend[];
+  /** The `Idempotency-Key`s of what it has acknowledged. */
+  acknowledged: Set<string>;
   closing: AbortSignal;
 }
 
@@ -36,6 +48,7 @@ export async function startBot(options: BotOptions = {}): Promise<Bot> {
     now,
     calls: createBotCalls(now, options),
     sends: [],
+    acknowledged: new Set(),
     closing: closing.signal,
   };
   const server = await startServer((request) => answer(state, request));
@@ -52,12 +65,19 @@ export async function startBot(options: BotOptions = {}): Promise<Bot> {
   };
 }
 
-async function answer(state: State, request: Request): Promise<Reply> {
-  const answered = state.calls.add(request);
+async function answer(state: State, request: Request): Promise<Reply | 'hang' | 'reset'> {
+  const broken = state.options.breaks?.() ?? null;
+  const answered = state.calls.add(request, broken);
+  if (broken === 'hang' || broken === 'reset') return broken;
+  if (broken !== null) return { ...brokenReply(broken), after: (left) => (left ? answered() : undefined) };
   const { typing } = state.options;
   const headers = typing === undefined ? {} : { 'X-Typing': typing };
   const reply = { ...(await replyTo(state, request)), headers };
   return { ...reply, after: (left) => (left ? answered() : undefined) };
+}
+
+function brokenReply(broken: 'garbage' | number): Reply {
+  return { status: broken === 'garbage' ? 200 : broken, type: 'text/html', body: '<html>simulated' };
 }
 
 async function replyTo(state: State, request: Request): Promise<Reply> {
@@ -79,8 +99,19 @@ async function replyTo(state: State, request: Request): Promise<Reply> {
     await think(state, first);
     return first.transfer();
   }
-  if (style !== 'silent') for (const message of messages) void answerLater(state, message);
+  if (style !== 'silent' && isFirst(state, request)) {
+    for (const message of messages) void answerLater(state, message);
+  }
   return acknowledgement;
+}
+
+/** A bot that looks at the key, as README asks of one for which a second call matters. */
+function isFirst({ options: { once = false }, acknowledged }: State, request: Request): boolean {
+  const key = headerOf(request.headers, 'idempotency-key');
+  if (!once || key === null) return true;
+  const first = !acknowledged.has(key);
+  acknowledged.add(key);
+  return first;
 }
 
 function understand({ options, closing, now }: State, request: Request): BotPush {
@@ -97,8 +128,10 @@ async function answerLater(state: State, message: BotMessage): Promise<void> {
   await think(state, message);
   stopTyping();
   if (state.closing.aborted) return;
-  const code = await send(answer(text)).catch(() => null);
-  if (state.options.forgetful !== true) state.sends.push({ user, code });
+  const [sent, at] = [answer(text), state.now()];
+  const code = await send(sent).catch(() => null);
+  if (state.options.forgetful === true) return;
+  state.sends.push({ user, text: sent, code, at, endedAt: state.now() });
 }
 
 /** What bots do that know no rule of the platform. */

@@ -11,7 +11,9 @@ type Kind =
   /** No answer at all, the connection stays open. */
   | { hang: true }
   /** The connection is reset. */
-  | { reset: true };
+  | { reset: true }
+  /** HTTP 200 with what no client can read. */
+  | { garbage: true };
 
 /**
  * `carriedOut`: the call has its effect first, and only its answer suffers. Else the fault comes instead of the effect.

@@ -1,7 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
@@ -10,65 +7,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
 import type { Mark } from '../../src/simulator/index.ts';
 import { openBoth, openSite, type Site } from './processes.ts';
+import { createRedis, type Server } from './redis-server.ts';
 
 const binary = await findServer(process.env['PATH'] ?? '');
 const received = (mark: Mark): boolean => mark.what === 'received';
 
-/** A redis-server that keeps its data and can be stopped, killed and started again on its port. */
-interface Server {
-  url: string;
-  signal(name: NodeJS.Signals): void;
-  start(): Promise<void>;
-  kill(): Promise<void>;
-}
-
 let folder: string;
 let server: Server;
 let site: Site;
-
-async function createRedis(path: string): Promise<Server> {
-  const free = createServer().listen(0, '127.0.0.1');
-  await once(free, 'listening');
-  const address = free.address();
-  const port = typeof address === 'object' && address ? address.port : 0;
-  free.close();
-  let child: ChildProcess | null = null;
-  const url = `redis://127.0.0.1:${port}`;
-  const started = async (): Promise<void> => {
-    child = spawn(
-      path,
-      [
-        '--port',
-        String(port),
-        '--dir',
-        folder,
-        '--appendonly',
-        'yes',
-        '--appendfsync',
-        'always',
-        '--save',
-        '',
-      ],
-      { stdio: 'ignore' },
-    );
-    const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
-    redis.on('error', () => {}); // Until the server is up.
-    await redis.ping();
-    redis.disconnect();
-  };
-  await started();
-  return {
-    url,
-    start: started,
-    signal: (name) => void child?.kill(name),
-    kill: async () => {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await gone;
-    },
-  };
-}
 
 /** Resolves when no job is left that could still do something: what Redis carried out late has been worked off. */
 async function idle(): Promise<void> {
@@ -88,7 +34,7 @@ async function idle(): Promise<void> {
 describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60_000 }, () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keeptyping-'));
-    server = await createRedis(binary ?? '');
+    server = await createRedis(binary ?? '', folder);
   });
 
   afterEach(async () => {

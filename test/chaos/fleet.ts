@@ -1,0 +1,186 @@
+/** keeptyping in production's shape: two webs behind a balancer, two workers, a redis-server, each on its own wire. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { simulatedEnvironment } from '../../src/demo/open.ts';
+import { findServer } from '../../src/redis/by-itself.ts';
+import { type Bot, type BotOptions, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
+import { exitLimit } from './judge.ts';
+import { type Target, targets } from './plan.ts';
+import { type Child, start } from './processes.ts';
+import { type Balancer, type RedisProxy, startBalancer, startRedisProxy } from './proxies.ts';
+import { type Exit } from './record.ts';
+import { createRedis, type Server } from './redis-server.ts';
+
+/** Shorter than the platforms' own, so that what outlives its turn is seen within a run. */
+export const lifetimes = { wechat: 3_000, nxcloud: 5_000 };
+/** The bot's slowest answer takes less than its timeout, and no turn is open for longer than the deadline. */
+export const limits = { bot: 15_000, cap: 25_000, deadline: 30_000 };
+
+const clockFile = fileURLToPath(new URL('clock.mjs', import.meta.url));
+const clocksApartBy = 2_000;
+
+export interface Member {
+  name: Target;
+  child: Child;
+  /** What it was told last. */
+  ordered: { signal: 'SIGKILL' | 'SIGTERM'; at: number } | null;
+}
+
+export interface Fleet {
+  simulator: Simulator;
+  bot: Bot;
+  redis: Server;
+  balancer: Balancer;
+  proxies: Map<Target, RedisProxy>;
+  exits: Exit[];
+  /** Where the logs are written when it closes. */
+  folder: string;
+  member: (name: Target) => Member;
+  /** A new process of that name, which takes the place of the one before; resolves when it works. */
+  launch: (name: Target) => Promise<void>;
+  order: (member: Member, signal: 'SIGKILL' | 'SIGTERM') => Promise<void>;
+  /** Tells every process to end, and waits as long as a platform would. */
+  shutDown: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+interface State {
+  environment: { [name: string]: string };
+  proxies: Map<Target, RedisProxy>;
+  balancer: Balancer;
+  /** Every process that was ever started; the newest of a name is its member. */
+  members: Member[];
+  exits: Exit[];
+  clocksApart: boolean;
+}
+
+export async function openFleet(options: { bot: BotOptions; clocksApart: boolean }): Promise<Fleet> {
+  const binary = await findServer(process.env['PATH'] ?? '');
+  if (binary === null) throw new Error('PATH holds no redis-server: install one.');
+  const folder = await mkdtemp(join(tmpdir(), 'keeptyping-chaos-'));
+  const data = join(folder, 'redis');
+  await mkdir(data);
+  const redis = await createRedis(binary, data);
+  const balancer = await startBalancer();
+  const base = `http://127.0.0.1:${balancer.port}`;
+  const simulator = await openSimulator(base);
+  const bot = await startBot({
+    wechat: { ...simulator.wechat.options, apiBase: `${base}/gateway/wechat/default` },
+    nxcloud: { ...simulator.nxcloud.options, apiBase: `${base}/gateway/nxcloud/default` },
+    ...options.bot,
+  });
+  const proxies = new Map<Target, RedisProxy>();
+  for (const name of targets) proxies.set(name, await startRedisProxy(redis.port));
+  const environment = { ...environmentOf(), ...simulatedEnvironment(simulator, bot) };
+  const { clocksApart } = options;
+  const state: State = { environment, proxies, balancer, members: [], exits: [], clocksApart };
+  for (const name of ['worker-1', 'worker-2', 'web-1', 'web-2'] as const) await launch(state, name);
+  return {
+    simulator,
+    bot,
+    redis,
+    balancer,
+    proxies,
+    folder,
+    exits: state.exits,
+    member: (name) => memberOf(state, name),
+    launch: (name) => launch(state, name),
+    order: (member, signal) => order(state, member, signal),
+    shutDown: () => shutDown(state),
+    async close() {
+      for (const { child } of state.members) child.signal('SIGKILL');
+      await Promise.all(state.members.map(({ child }) => child.exit));
+      await writeLogs(state, folder);
+      await Promise.all([bot.close(), simulator.close(), balancer.close()]);
+      for (const proxy of proxies.values()) await proxy.close();
+      await redis.kill();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openSimulator(base: string): Promise<Simulator> {
+  const simulator = await startSimulator({
+    wechat: { rules: { lifetime: lifetimes.wechat } },
+    // NXCloud's minute between two deliveries is longer than a run.
+    nxcloud: { rules: { lifetime: lifetimes.nxcloud, retryMs: 2_000, retries: 8, pushTimeout: 10_000 } },
+  });
+  simulator.wechat.connect(`${base}/webhooks/wechat`);
+  simulator.nxcloud.connect(`${base}/webhooks/nxcloud`);
+  return simulator;
+}
+
+function environmentOf(): { [name: string]: string } {
+  const { cap, deadline } = limits;
+  return {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    BOT_TIMEOUT_MS: String(limits.bot),
+    REPLY_DEADLINE_MS: String(deadline),
+    WECHAT_RULES: JSON.stringify({ lifetime: lifetimes.wechat, cap, deadline, showsPerMinute: 60 }),
+    NXCLOUD_RULES: JSON.stringify({ lifetime: lifetimes.nxcloud, cap, deadline, showsPerMinute: 60 }),
+  };
+}
+
+function memberOf({ members }: State, name: Target): Member {
+  const member = members.findLast((each) => each.name === name);
+  if (member === undefined) throw new Error(`${name} was never started.`);
+  return member;
+}
+
+async function launch(state: State, name: Target): Promise<void> {
+  const isWeb = name.startsWith('web');
+  const child = start(isWeb ? 'web' : 'worker', {
+    ...state.environment,
+    REDIS_URL: `redis://127.0.0.1:${state.proxies.get(name)?.port}`,
+    ...(state.clocksApart && name.endsWith('2') ? clockAhead() : {}),
+  });
+  const member: Member = { name, child, ordered: null };
+  state.members.push(member);
+  void child.exit.then((code) => noteExit(state, member, code));
+  const line = await Promise.race([child.says(isWeb ? '"listening"' : '"working"'), child.exit]);
+  const port = /"port":(\d+)/.exec(String(line))?.[1];
+  if (isWeb && port !== undefined) state.balancer.route(name, Number(port));
+}
+
+function clockAhead(): { [name: string]: string } {
+  return { NODE_OPTIONS: `--import ${clockFile}`, CHAOS_CLOCK_MS: String(clocksApartBy) };
+}
+
+function noteExit(state: State, { name, ordered }: Member, code: number | string): void {
+  const at = Date.now();
+  const exit = { process: name, at, ordered: ordered?.signal ?? null, code, tookMs: at - (ordered?.at ?? at) };
+  state.exits.push(exit);
+  // As any platform does it with a process that dies.
+  if (ordered === null) void wait(1_000).then(() => launch(state, name));
+}
+
+/** Resolves when it has ended, or has had its time. */
+async function order(state: State, member: Member, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+  const at = Date.now();
+  member.ordered = { signal, at };
+  // A platform's router sends nothing new to what it has told to end.
+  if (signal === 'SIGTERM' && member.name.startsWith('web')) state.balancer.route(member.name, null);
+  member.child.signal(signal);
+  const late = await Promise.race([member.child.exit.then(() => false), wait(exitLimit + 1_000, true, { ref: false })]);
+  if (!late) return;
+  state.exits.push({ process: member.name, at: Date.now(), ordered: signal, code: null, tookMs: Date.now() - at });
+  member.ordered = { signal: 'SIGKILL', at: Date.now() };
+  member.child.signal('SIGKILL');
+}
+
+async function shutDown(state: State): Promise<void> {
+  await Promise.all(targets.map((name) => order(state, memberOf(state, name), 'SIGTERM')));
+}
+
+async function writeLogs({ members }: State, folder: string): Promise<void> {
+  const lives = new Map<string, number>();
+  for (const { name, child } of members) {
+    const life = (lives.get(name) ?? 0) + 1;
+    lives.set(name, life);
+    await writeFile(join(folder, `${name}.${life}.log`), child.output());
+  }
+}

@@ -1,0 +1,169 @@
+/** Typing: begun only while somebody waits, gone soon after, one call at a time, none refused. */
+import { type Interval, litIntervals } from '../../src/simulator/phone.ts';
+import type { Mark } from '../../src/simulator/index.ts';
+import { seconds } from './judge-answers.ts';
+import { type Finding, type Promised, together, type Verdict } from './promises.ts';
+import { answerTo, type PlatformCall, type Pushed, type Record, type Struck } from './record.ts';
+
+/** A machine that is busy is so late (ms) with what should come at once. */
+const slack = 500;
+/** WeChat: an indicator that came too late is taken away within this (ms) of when keeptyping could know. */
+const undoing = 1_000 + 250;
+/** In the calm run, whoever waits for longer than this (ms) has seen typing. */
+const patience = 2_000;
+
+export function judgeTyping(record: Record): Verdict {
+  const users = new Map(record.pushes.map((pushed) => [pushed.user, pushed]));
+  return together([
+    ...[...users.values()].map((pushed) => judgePhone(record, pushed)),
+    judgeRefusals(record),
+    judgeOneAtATime(record),
+  ]);
+}
+
+/** From the message to its answer; without one, to when keeptyping had to give it up. */
+interface Turn extends Interval {
+  text: string;
+}
+
+function turnsOf(record: Record, user: string, marks: readonly Mark[]): Turn[] {
+  return record.pushes
+    .filter((pushed) => pushed.user === user)
+    .map((pushed) => {
+      const sent = marks.find(({ what, detail }) => what === 'sent' && detail === pushed.text);
+      return { text: pushed.text, from: sent?.at ?? pushed.at, to: endOf(record, pushed, marks) };
+    });
+}
+
+function endOf(record: Record, { text, at }: Pushed, marks: readonly Mark[]): number {
+  const received = marks.find(({ what, detail }) => what === 'received' && detail === answerTo(text));
+  if (received !== undefined) return received.at;
+  const asked = record.asked.filter((call) => call.text === text);
+  const failed = asked.length > 0 && asked.every((call) => call.broken !== null);
+  // A call that was not broken may be answered by a send at any time: only the cap ends it.
+  return failed ? Math.max(...asked.map(({ endedAt }) => endedAt ?? Infinity)) : at + record.cap;
+}
+
+function judgePhone(record: Record, { user, channel }: Pushed): Verdict {
+  const marks = record.marks
+    .filter((mark) => mark.user === user && mark.channel === channel)
+    .toSorted((a, b) => a.at - b.at);
+  const turns = turnsOf(record, user, marks);
+  const lit = litIntervals(marks, record.lifetimes[channel]);
+  const phone = { record, user, channel, marks, turns, lit };
+  return together([
+    ...marks.filter(({ what }) => what === 'typing-on').map((mark) => judgeShow(phone, mark)),
+    ...lit.map((interval) => judgeEnd(phone, interval)),
+    ...(record.calm ? turns.map((turn) => judgeShown(phone, turn)) : []),
+  ]);
+}
+
+interface PhoneSeen {
+  record: Record;
+  user: string;
+  channel: 'wechat' | 'nxcloud';
+  marks: Mark[];
+  turns: Turn[];
+  lit: Interval[];
+}
+
+/** In one millisecond the order of the marks decides. */
+function judgeShow(phone: PhoneSeen, show: Mark): Verdict {
+  const { record, user, channel, marks, turns } = phone;
+  const before = marks.slice(0, marks.indexOf(show));
+  const answered = (text: string): boolean =>
+    before.some(({ what, detail }) => what === 'received' && detail === answerTo(text));
+  const isOpen = turns.some(({ text, from, to }) => from <= show.at && show.at <= to && !answered(text));
+  if (isOpen) return { broken: [], explained: [] };
+  const end = Math.max(0, ...turns.map(({ to }) => to).filter((to) => to <= show.at));
+  const about = `shown ${seconds(record, show.at)}, ${show.at - end} ms after the last turn's end`;
+  const struck = record.struck.find((each) => mayHaveHeld(each, { from: end, to: show.at }));
+  const promised = 'no typing begins after the answer';
+  if (struck === undefined) return one('broken', { promised, who: user, at: show.at, words: about });
+  const why = `in flight at ${struck.strike.kind}`;
+  if (channel === 'nxcloud')
+    return one('explained', { promised, who: user, at: show.at, words: `${about}, ${why}` });
+  const off = phone.lit.find(({ from, to }) => from <= show.at && show.at < to)?.to ?? show.at;
+  const known = Math.max(show.at, struck.to);
+  const undone = off <= known + undoing;
+  const words = `${about}, ${why}, gone ${seconds(record, off)}`;
+  return one(undone ? 'explained' : 'broken', {
+    promised,
+    who: user,
+    at: show.at,
+    words: undone ? words : `${words}: not taken back`,
+  });
+}
+
+/** Whether a call that was under way in this span can have been held up, or its answer's sender kept from knowing of it. */
+function mayHaveHeld({ strike, from, to }: Struck, span: Interval): boolean {
+  if (strike.kind === 'platform' || strike.kind === 'bot' || strike.kind === 'term') return false;
+  const last = strike.kind === 'kill' ? from + 200 : to + slack;
+  return from <= span.to && span.from <= last && span.to <= last;
+}
+
+/** What was lit when the last turn ended goes out by itself at the latest. */
+function judgeEnd({ record, user, channel, turns }: PhoneSeen, { from, to }: Interval): Verdict {
+  const ended = turns.filter((turn) => turn.to >= from && turn.to < to).map((turn) => turn.to);
+  const isBetween = (end: number): boolean => !turns.some((turn) => turn.from <= end && turn.to > end);
+  const end = ended.toSorted((a, b) => a - b).find(isBetween);
+  if (end === undefined) return { broken: [], explained: [] };
+  const next = Math.min(to, ...turns.map((turn) => turn.from).filter((start) => start > end));
+  const tooLong = next - end - record.lifetimes[channel];
+  if (tooLong <= slack) return { broken: [], explained: [] };
+  const words = `lit ${next - end} ms after its turn's end at ${seconds(record, end)}`;
+  return one('broken', { promised: 'no indicator outlives its turn', who: user, at: end, words });
+}
+
+function judgeShown({ record, user, lit }: PhoneSeen, { from, to, text }: Turn): Verdict {
+  if (to - from < patience) return { broken: [], explained: [] };
+  if (lit.some((interval) => interval.from < to && interval.to > from))
+    return { broken: [], explained: [] };
+  const words = `${text} waited ${to - from} ms and saw nothing, ${seconds(record, from)}`;
+  return one('broken', { promised: 'whoever waits sees typing', who: user, at: from, words });
+}
+
+/** "already typing" tells of a show whose fate was not known. */
+const alreadyTyping = 45081;
+
+function judgeRefusals(record: Record): Verdict {
+  const refused = record.calls.filter(({ code }) => code !== null && code !== 0);
+  return together(refused.map((call) => judgeRefusal(record, call)));
+}
+
+function judgeRefusal(record: Record, call: PlatformCall): Verdict {
+  const { channel, user, command, at, code, fault } = call;
+  const about = `${command ?? 'a call'} was refused with ${code}`;
+  const finding = { promised: 'no call is refused', who: user ?? channel, at } as const;
+  if (fault !== null) return one('explained', { ...finding, words: `${about}: the fault itself` });
+  const struck = record.struck.find(
+    ({ strike, from, to }) =>
+      strike.kind !== 'bot' && from <= at && to + slack >= at - record.lifetimes[channel],
+  );
+  if (code === alreadyTyping && struck !== undefined) {
+    return one('explained', { ...finding, words: `${about}: nobody knew of the show before, ${struck.strike.kind}` });
+  }
+  return one('broken', { ...finding, words: about });
+}
+
+const typingCommands = ['Typing', 'CancelTyping', 'typing'];
+
+function judgeOneAtATime(record: Record): Verdict {
+  const calls = record.calls.filter(({ command }) => typingCommands.includes(command ?? ''));
+  return together(
+    calls.map((call, index) => {
+      const later = calls.find(
+        (other, place) =>
+          place > index && other.user === call.user && other.at < (call.endedAt ?? Infinity),
+      );
+      if (later === undefined) return { broken: [], explained: [] };
+      const words = `${call.command} at ${seconds(record, call.at)} was not answered when ${later.command} came at ${seconds(record, later.at)}`;
+      const promised: Promised = 'one typing call at a time';
+      return one('broken', { promised, who: call.user ?? call.channel, at: later.at, words });
+    }),
+  );
+}
+
+function one(as: 'broken' | 'explained', finding: Finding): Verdict {
+  return { broken: as === 'broken' ? [finding] : [], explained: as === 'explained' ? [finding] : [] };
+}

@@ -1,0 +1,69 @@
+/**
+ * `npm run chaos` (after `npm run build`): real processes on a real redis-server between simulated platforms, while one
+ * thing after the other goes wrong: first a calm run, then seed by seed. Any single fault must break nothing.
+ *
+ *     --seed N      the first seed (default 1); alone with --seeds 1 it repeats a run's plan
+ *     --seeds K     so many, consecutive (default 3)
+ *     --seconds S   users write for so long in each (default 20)
+ *     --calm        the calm run only
+ *
+ * A run's plan (plan.ts) comes from its seed alone; strikes.ts carries it out on a fleet (fleet.ts); judge.ts holds the
+ * record against what is promised. What breaks is printed with the plan and the folder of the processes' logs; what a
+ * fault explains is counted, and printed with it.
+ */
+import { parseArgs } from 'node:util';
+import { planOf, wordsOf } from './plan.ts';
+import type { Finding } from './promises.ts';
+import { forget, type Ran, run } from './run.ts';
+import { seconds } from './judge-answers.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    seeds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '20' },
+    calm: { type: 'boolean', default: false },
+  },
+});
+const first = Number(values.seed);
+const length = Number(values.seconds);
+
+/** Whether nothing was broken. */
+async function play(seed: number, calm: boolean): Promise<boolean> {
+  const plan = planOf({ seed, seconds: calm ? Math.min(length, 10) : length, calm });
+  const began = Date.now();
+  const ran = await run(plan);
+  const { broken, explained } = ran.verdict;
+  const took = ((Date.now() - began) / 1000).toFixed(0);
+  const what = `${ran.record.pushes.length} messages, ${plan.strikes.length} faults, ${took} s`;
+  const name = calm ? 'calm' : `seed ${seed}`;
+  say(`${name}: ${broken.length === 0 ? 'kept' : `${broken.length} BROKEN`}, ${explained.length} explained (${what})`);
+  if (broken.length === 0) await forget(ran);
+  else report(ran, plan);
+  return broken.length === 0;
+}
+
+function report(ran: Ran, plan: ReturnType<typeof planOf>): void {
+  const { record, verdict, folder } = ran;
+  if (plan.clocksApart) say('  plan: web-2 and worker-2 are 2 s ahead');
+  for (const { at, strike } of plan.strikes) say(`  plan: +${(at / 1000).toFixed(2)} s ${wordsOf(strike)}`);
+  for (const { strike, from, to } of record.struck)
+    say(`  was:  ${seconds(record, from)} to ${seconds(record, to)} ${strike.kind}`);
+  for (const finding of verdict.broken) say(`  BROKEN ${lineOf(ran, finding)}`);
+  for (const finding of verdict.explained) say(`  explained ${lineOf(ran, finding)}`);
+  say(`  logs: ${folder}`);
+  if (!record.calm)
+    say(`  again: npm run chaos -- --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}`);
+}
+
+function lineOf({ record }: Ran, { promised, who, at, words }: Finding): string {
+  return `${promised}: ${who}${at === null ? '' : ` ${seconds(record, at)}`}: ${words}`;
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const results = [await play(first, true)];
+for (let n = 0; n < (values.calm ? 0 : Number(values.seeds)); n += 1) results.push(await play(first + n, false));
+if (results.includes(false)) process.exitCode = 1;

@@ -1,0 +1,138 @@
+/** One run: opens a fleet, lets the users write while things go wrong, waits until all is quiet, and records it. */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import type { BotOptions } from '../../src/simulator/index.ts';
+import { type Fleet, lifetimes, limits, openFleet } from './fleet.ts';
+import { judge } from './judge.ts';
+import type { Message, Plan } from './plan.ts';
+import type { Verdict } from './promises.ts';
+import { answerTo, type Pushed, type Record, type Struck } from './record.ts';
+import { carryOut } from './strikes.ts';
+
+export interface Ran {
+  record: Record;
+  verdict: Verdict;
+  /** Where the processes' logs and the record are; they are kept only where something is broken. */
+  folder: string;
+}
+
+export async function run(plan: Plan): Promise<Ran> {
+  const fleet = await openFleet({ bot: botFor(plan), clocksApart: plan.clocksApart });
+  try {
+    const record = await observe(fleet, plan);
+    const verdict = judge(record);
+    await writeFile(join(fleet.folder, 'record.json'), JSON.stringify(record));
+    return { record, verdict, folder: fleet.folder };
+  } finally {
+    await fleet.close();
+  }
+}
+
+export async function forget({ folder }: Ran): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+}
+
+function botFor({ messages }: Plan): BotOptions {
+  const byText = new Map(messages.map((message) => [message.text, message]));
+  const styles = new Map(messages.map(({ user, style }) => [user, style]));
+  return {
+    thinkMs: (text) => byText.get(text)?.thinkMs ?? 0,
+    style: (user) => (styles.get(user) === 'answers' ? 'passive' : 'api'),
+    once: true,
+    answer: answerTo,
+  };
+}
+
+async function observe(fleet: Fleet, plan: Plan): Promise<Record> {
+  const startedAt = Date.now();
+  const struck: Struck[] = [];
+  const traffic = plan.messages.map((message) => push(fleet, message, startedAt));
+  await carryOut(fleet, plan.strikes, { startedAt, struck });
+  const pushes = await Promise.all(traffic);
+  const left = await untilQuiet(fleet);
+  await fleet.shutDown();
+  const users = [...new Map(plan.messages.map((each) => [each.user, each])).values()];
+  return {
+    startedAt,
+    calm: plan.strikes.length === 0,
+    lifetimes,
+    cap: limits.cap,
+    pushes,
+    asked: askedOf(fleet, plan),
+    sent: [...fleet.bot.sends],
+    marks: users.flatMap(({ channel, user }) => fleet.simulator[channel].phone(user).marks),
+    calls: callsOf(fleet),
+    struck,
+    exits: fleet.exits,
+    left,
+  };
+}
+
+async function push({ simulator }: Fleet, message: Message, startedAt: number): Promise<Pushed> {
+  const { channel, user, text, style } = message;
+  await wait(Math.max(0, startedAt + message.at - Date.now()));
+  const at = Date.now();
+  const { deliveries } = await simulator[channel].push({ user, text });
+  return { channel, user, text, style, at, statuses: deliveries.map(({ status }) => status) };
+}
+
+function askedOf({ bot }: Fleet, { messages }: Plan): Record['asked'] {
+  const texts = new Set(messages.map(({ text }) => text));
+  return bot.calls.flatMap(({ at, answeredAt, goneAt, hungUp, broken, attempt, body }) => {
+    const text = /(?:oUser_|86138000000)\d\d-\d+/.exec(body.toString())?.[0] ?? '';
+    const asked = { text, at, endedAt: answeredAt ?? goneAt, hungUp, attempt };
+    return texts.has(text) ? [{ ...asked, broken: broken === null ? null : String(broken) }] : [];
+  });
+}
+
+function callsOf({ simulator }: Fleet): Record['calls'] {
+  return (['wechat', 'nxcloud'] as const).flatMap((channel) =>
+    simulator[channel].calls.map(({ user, command, at, endedAt, code, fault }) => {
+      const words = fault === null ? null : JSON.stringify(fault);
+      return { channel, user, command, at, endedAt, code, fault: words };
+    }),
+  );
+}
+
+/** Quiet for so long (ms) is quiet for good… */
+const quietFor = 1_500;
+/** …and what is not quiet after this is left behind. */
+const patience = 50_000;
+
+async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
+  const redis = new Redis(fleet.redis.url, { maxRetriesPerRequest: null });
+  const queues = ['typing', 'replies'].map((name) => new Queue(name, { connection: redis, prefix: '{keeptyping}' }));
+  const giveUpAt = Date.now() + patience;
+  let busyAt = Date.now();
+  let jobs: string[] = [];
+  while (Date.now() < giveUpAt && Date.now() - busyAt < quietFor) {
+    await wait(250);
+    jobs = (await Promise.all(queues.map(jobsOf))).flat();
+    if (jobs.length > 0 || isBusy(fleet)) busyAt = Date.now();
+  }
+  const keys = await keysForEver(redis);
+  await Promise.all(queues.map((queue) => queue.close()));
+  redis.disconnect();
+  return { jobs, keys };
+}
+
+async function jobsOf(queue: Queue): Promise<string[]> {
+  const jobs = await queue.getJobs(['active', 'waiting', 'delayed', 'prioritized']);
+  return jobs.map((job) => `${queue.name}: ${JSON.stringify(job?.data ?? null).slice(0, 200)}`);
+}
+
+function isBusy({ bot, simulator }: Fleet): boolean {
+  return (
+    bot.calls.some(({ answeredAt, goneAt }) => (answeredAt ?? goneAt) === null) ||
+    [...simulator.wechat.calls, ...simulator.nxcloud.calls].some(({ endedAt }) => endedAt === null)
+  );
+}
+
+async function keysForEver(redis: Redis): Promise<string[]> {
+  const keys = await redis.keys('*');
+  const lives = await Promise.all(keys.map((key) => redis.pttl(key)));
+  return keys.filter((_, index) => lives[index] === -1);
+}
