@@ -12,6 +12,8 @@ export interface ApiCall {
   /** `Typing`, `CancelTyping`, `send`, `typing`, `mt`, `read`, `token`… */
   command: string | null;
   messageId: string | null;
+  /** Of the text that it sends. */
+  text: string | null;
   /**
    * What the platform decided: its code (Meta's, where NXCloud wraps one). null while undecided, and for a call that
    * a fault kept from being carried out without naming a code.
@@ -23,7 +25,7 @@ export interface ApiCall {
   endedAt: number | null;
 }
 
-export type Subject = Pick<ApiCall, 'user' | 'command' | 'messageId'>;
+export type Subject = Pick<ApiCall, 'user' | 'command' | 'messageId' | 'text'>;
 
 /** An API's answer to one call; `body` is JSON text, sent with HTTP 200. */
 export interface Verdict {

@@ -29,7 +29,7 @@ export function createComponentApi(options: ComponentApiOptions): Api {
   return {
     describe: (request) => {
       const command = commands[request.path];
-      return command === undefined ? describe(request) : { user: null, command, messageId: null };
+      return command === undefined ? describe(request) : { user: null, command, messageId: null, text: null };
     },
     handle: (request) => handle(options, request),
     refuse: (_request, fault) => verdict(options, 'code' in fault ? fault.code : fault.metaCode),

@@ -40,7 +40,8 @@ function describe({ messages }: NxcloudApiOptions, request: Request): Subject {
   const messageId = asText(body?.['message_id']);
   const inboundUser = messageId === null ? null : messages.userOf(messageId);
   const user = inboundUser ?? asText(body?.['to']) ?? asText(body?.['recipient']);
-  return { user, command: routeOf(request.path)?.command ?? null, messageId };
+  const text = asText(asObject(body?.['text'])?.['body']);
+  return { user, command: routeOf(request.path)?.command ?? null, messageId, text };
 }
 
 function handle(options: NxcloudApiOptions, request: Request): Verdict {

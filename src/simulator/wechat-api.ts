@@ -68,10 +68,10 @@ export function createWechatApi(options: WechatApiOptions): Api {
 /** Whom and what a call is about. */
 export function describe(request: Request): Subject {
   const body = readObject(request.body.toString());
-  const user = asText(body?.['touser']);
-  if (request.path === '/cgi-bin/message/custom/send') return { user, command: 'send', messageId: null };
-  if (request.path.endsWith('token')) return { user: null, command: 'token', messageId: null };
-  return { user, command: asText(body?.['command']), messageId: null };
+  const [user, text] = [asText(body?.['touser']), asText(asObject(body?.['text'])?.['content'])];
+  if (request.path === '/cgi-bin/message/custom/send') return { user, command: 'send', messageId: null, text };
+  if (request.path.endsWith('token')) return { user: null, command: 'token', messageId: null, text: null };
+  return { user, command: asText(body?.['command']), messageId: null, text: null };
 }
 
 function handle(options: WechatApiOptions, request: Request): Verdict {

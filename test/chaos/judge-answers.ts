@@ -1,6 +1,6 @@
 /** Messages and answers: none lost, none missing, none twice. */
 import { type Finding, type Promised, together, type Verdict } from './promises.ts';
-import { type Asked, answerTo, type Pushed, type Record } from './record.ts';
+import { type Asked, answerTo, type PlatformCall, type Pushed, type Record } from './record.ts';
 
 /** Between an answer and its send a process does so little that only a kill within this (ms) can hit it. */
 const handover = 250;
@@ -50,12 +50,13 @@ interface Why {
 }
 
 /** The bot sends by itself: it knows what became of it, and a failed send is the bot's to repeat. */
-function whySendFailed(record: Record, { user, text }: Pushed): Why {
+function whySendFailed(record: Record, pushed: Pushed): Why {
+  const { user, text } = pushed;
   const sent = record.sent.find((each) => each.user === user && each.text === answerTo(text));
   if (sent === undefined) return { explains: false, words: 'the bot acknowledged it and sent nothing' };
   const told = `the bot's send at ${seconds(record, sent.at)} heard ${sent.code ?? 'nothing'}`;
   if (sent.code === 0) return { explains: false, words: `${told}, and the phone has nothing` };
-  const struck = faultedCall(record, user, { from: sent.at, to: sent.endedAt });
+  const struck = faultedCall(record, pushed, { from: sent.at, to: sent.endedAt });
   if (struck !== null) return { explains: true, words: `${told}, as the platform failed it (${struck})` };
   const killed = record.struck.find(
     ({ strike, from }) =>
@@ -70,30 +71,36 @@ function whySendFailed(record: Record, { user, text }: Pushed): Why {
 }
 
 /** keeptyping delivers: one send, which is never repeated once nobody knows what became of it. */
-function whyLate(record: Record, { user }: Pushed, { endedAt }: Asked): Why {
+function whyLate(record: Record, pushed: Pushed, { endedAt }: Asked): Why {
   const from = endedAt ?? 0;
-  const struck = faultedCall(record, user, { from: from - handover, to: from + sending });
+  const struck = faultedCall(record, pushed, { from: from - handover, to: from + sending });
   if (struck !== null) return { explains: true, words: `the platform failed the send (${struck})` };
   const killed = record.struck.find(
     ({ strike, from: at }) => strike.kind === 'kill' && at >= from - 20 && at <= from + handover,
   );
+  if (sendsOf(record, pushed).length > 0) return { explains: false, words: 'it was sent, and refused' };
   return killed === undefined
     ? { explains: false, words: 'the bot answered, and it never came' }
     : { explains: true, words: 'a process was killed with the answer in its hand' };
 }
 
-/** The fault of the first send to this user, or fetch of a token, that the platform failed in that time. */
-function faultedCall(record: Record, user: string, { from, to }: { from: number; to: number }): string | null {
-  const channel = record.pushes.find((pushed) => pushed.user === user)?.channel;
-  const call = record.calls.find(
-    (each) =>
-      each.channel === channel &&
-      each.fault !== null &&
-      each.at >= from &&
-      each.at <= to &&
-      (each.command === 'token' || (each.user === user && ['send', 'mt'].includes(each.command ?? ''))),
+/** The fault of the send itself, or where none was begun, of the fetch of a token that it needs. */
+function faultedCall(
+  record: Record,
+  pushed: Pushed,
+  { from, to }: { from: number; to: number },
+): string | null {
+  const sends = sendsOf(record, pushed);
+  const tokens = record.calls.filter(
+    ({ channel, command, at }) =>
+      channel === pushed.channel && command === 'token' && at >= from && at <= to,
   );
+  const call = (sends.length > 0 ? sends : tokens).find(({ fault }) => fault !== null);
   return call === undefined ? null : `${call.command}: ${call.fault} at ${seconds(record, call.at)}`;
+}
+
+function sendsOf({ calls }: Record, { user, text }: Pushed): PlatformCall[] {
+  return calls.filter((call) => call.user === user && call.text === answerTo(text));
 }
 
 function wordsOf(record: Record, { at, endedAt, hungUp, broken, attempt }: Asked): string {

@@ -32,14 +32,17 @@ function whatIsWrong({ ordered, code, tookMs }: Exit): string | null {
 const lasting = [
   // BullMQ's own: what the queue is, its counter, its capped stream of events, when a delayed job is due.
   /^\{keeptyping\}:(typing|replies):(meta|id|events|marker)$/,
+  // Failed reply jobs, which an operator may run again: gone after a day, and at most 1,000 (their keys: `ofFailed`).
+  /^\{keeptyping\}:replies:failed$/,
   // What was learned of accounts, and when something was last seen of them: one key each, by account.
   /^\{keeptyping\}:(accounts|seen)$/,
 ];
 
 function judgeLeft({ left }: Record): Verdict {
   const jobs = left.jobs.map((words): Finding => ({ promised: 'Redis is left clean', who: 'jobs', at: null, words }));
+  const ofFailed = left.failed.map((id) => `{keeptyping}:replies:${id}`);
   const keys = left.keys
-    .filter((key) => !lasting.some((pattern) => pattern.test(key)))
+    .filter((key) => !lasting.some((pattern) => pattern.test(key)) && !ofFailed.includes(key))
     .map(
       (key): Finding => ({ promised: 'Redis is left clean', who: key, at: null, words: 'stays for ever' }),
     );

@@ -4,15 +4,16 @@
  *
  *     --seed N      the first seed (default 1); alone with --seeds 1 it repeats a run's plan
  *     --seeds K     so many, consecutive (default 3)
- *     --seconds S   users write for so long in each (default 20)
+ *     --seconds S   users write for so long in each (default 24)
  *     --calm        the calm run only
+ *     --only A,B    of all faults only these (plan.ts names them)
  *
  * A run's plan (plan.ts) comes from its seed alone; strikes.ts carries it out on a fleet (fleet.ts); judge.ts holds the
  * record against what is promised. What breaks is printed with the plan and the folder of the processes' logs; what a
  * fault explains is counted, and printed with it.
  */
 import { parseArgs } from 'node:util';
-import { planOf, wordsOf } from './plan.ts';
+import { kinds, planOf, wordsOf } from './plan.ts';
 import type { Finding } from './promises.ts';
 import { forget, type Ran, run } from './run.ts';
 import { seconds } from './judge-answers.ts';
@@ -21,16 +22,18 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '20' },
+    seconds: { type: 'string', default: '24' },
     calm: { type: 'boolean', default: false },
+    only: { type: 'string', default: kinds.join(',') },
   },
 });
 const first = Number(values.seed);
 const length = Number(values.seconds);
+const only = kinds.filter((kind) => values.only.split(',').includes(kind));
 
 /** Whether nothing was broken. */
 async function play(seed: number, calm: boolean): Promise<boolean> {
-  const plan = planOf({ seed, seconds: calm ? Math.min(length, 10) : length, calm });
+  const plan = planOf({ seed, seconds: calm ? Math.min(length, 10) : length, only: calm ? [] : only });
   const began = Date.now();
   const ran = await run(plan);
   const { broken, explained } = ran.verdict;
@@ -51,9 +54,14 @@ function report(ran: Ran, plan: ReturnType<typeof planOf>): void {
     say(`  was:  ${seconds(record, from)} to ${seconds(record, to)} ${strike.kind}`);
   for (const finding of verdict.broken) say(`  BROKEN ${lineOf(ran, finding)}`);
   for (const finding of verdict.explained) say(`  explained ${lineOf(ran, finding)}`);
+  say(`  the harness itself stood still for ${record.stoodStill} ms at most`);
   say(`  logs: ${folder}`);
   if (!record.calm)
-    say(`  again: npm run chaos -- --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}`);
+    say(`  again: npm run chaos -- --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}${onlyOf()}`);
+}
+
+function onlyOf(): string {
+  return only.length < kinds.length ? ` --only ${only.join(',')}` : '';
 }
 
 function lineOf({ record }: Ran, { promised, who, at, words }: Finding): string {

@@ -45,6 +45,8 @@ export type Strike =
   | { kind: 'platform'; channel: 'wechat' | 'nxcloud'; how: How; ms: number }
   | { kind: 'bot'; how: How; ms: number };
 
+export type Kind = Strike['kind'];
+
 export interface PlannedStrike {
   /** ms after the start. */
   at: number;
@@ -60,17 +62,17 @@ export interface Plan {
   clocksApart: boolean;
 }
 
-/** `calm`: nothing goes wrong. */
-export function planOf(options: { seed: number; seconds: number; calm: boolean }): Plan {
-  const { seed, seconds, calm } = options;
+/** `only`: nothing else goes wrong. */
+export function planOf(options: { seed: number; seconds: number; only?: readonly Kind[] }): Plan {
+  const { seed, seconds, only = kinds } = options;
   // Of their own dice: the calm run of a seed has the same traffic.
   const [forTraffic, forStrikes] = [createDice(seed * 2), createDice(seed * 2 + 1)];
   return {
     seed,
     seconds,
     messages: conversations().flatMap((each, index) => messagesOf(each, index, { seconds, dice: forTraffic })),
-    strikes: calm ? [] : strikesOf(forStrikes, seconds * 1000),
-    clocksApart: !calm && forStrikes.chance(0.4),
+    strikes: strikesOf(forStrikes, seconds * 1000, only),
+    clocksApart: only.length > 0 && forStrikes.chance(0.4),
   };
 }
 
@@ -93,7 +95,9 @@ function messagesOf(
   const end = seconds * 1000;
   let at = dice.between(0, 5_000);
   while (at < end) {
-    const thinkMs = Math.min(thinking(dice), Math.max(1_500, end - at));
+    const [long, short] = [thinking(dice), dice.between(200, 1_500)];
+    // The last ones are answered soon, and not all at one moment.
+    const thinkMs = at + long > end ? short : long;
     messages.push({ ...conversation, text: `${conversation.user}-${messages.length + 1}`, at, thinkMs });
     const overlaps = index % 3 === 0 && dice.chance(0.5);
     at += overlaps ? dice.between(300, 2_500) : thinkMs + dice.between(1_000, 6_000);
@@ -106,7 +110,7 @@ function thinking(dice: Dice): number {
   return dice.chance(0.7) ? dice.between(1_000, 5_000) : dice.between(5_000, 12_000);
 }
 
-const kinds = [
+export const kinds = [
   'kill',
   'term',
   'pause',
@@ -118,13 +122,13 @@ const kinds = [
   'redis-cut',
   'platform',
   'bot',
-] as const satisfies readonly Strike['kind'][];
+] as const satisfies readonly Kind[];
 
 /** One after the other, never two at once: any single one must break nothing. */
-function strikesOf(dice: Dice, end: number): PlannedStrike[] {
+function strikesOf(dice: Dice, end: number, only: readonly Kind[]): PlannedStrike[] {
   const strikes: PlannedStrike[] = [];
   let at = dice.between(2_500, 4_000);
-  for (const kind of dice.shuffled(kinds)) {
+  for (const kind of dice.shuffled(only)) {
     const strike = strikeOf(kind, dice);
     if (at + lengthOf(strike) > end - 1_000) continue;
     strikes.push({ at, strike });
@@ -133,7 +137,7 @@ function strikesOf(dice: Dice, end: number): PlannedStrike[] {
   return strikes;
 }
 
-function strikeOf(kind: Strike['kind'], dice: Dice): Strike {
+function strikeOf(kind: Kind, dice: Dice): Strike {
   const whom = dice.chance(0.5) ? 'all' : dice.pick(targets);
   const how = dice.pick(['hang', 'reset', 'garbage', '5xx'] as const);
   switch (kind) {

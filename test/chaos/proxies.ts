@@ -2,6 +2,9 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+/** Small writes pass at once, as without a proxy. */
+const noDelay = true;
+
 interface Listening {
   port: number;
   close: () => Promise<void>;
@@ -9,7 +12,7 @@ interface Listening {
 
 async function listen(serve: (client: Socket) => void): Promise<Listening> {
   const sockets = new Set<Socket>();
-  const server: Server = createServer((client) => {
+  const server: Server = createServer({ noDelay }, (client) => {
     sockets.add(client);
     client.on('close', () => sockets.delete(client));
     client.on('error', () => {}); // Whoever hangs up is told by `close`.
@@ -46,7 +49,7 @@ export async function startBalancer(): Promise<Balancer> {
 
 function pass(client: Socket, [port, ...others]: number[]): void {
   if (port === undefined) return void client.resetAndDestroy();
-  const upstream = connect(port, '127.0.0.1');
+  const upstream = connect({ port, host: '127.0.0.1', noDelay });
   const refused = (): void => pass(client, others);
   upstream.once('error', refused);
   upstream.once('connect', () => {
@@ -84,7 +87,7 @@ export async function startRedisProxy(redisPort: number): Promise<RedisProxy> {
   const lines = new Set<Line>();
   let wire: Wire = { is: 'open' };
   const serve = (client: Socket): void => {
-    const line = { client, upstream: connect(redisPort, '127.0.0.1') };
+    const line = { client, upstream: connect({ port: redisPort, host: '127.0.0.1', noDelay }) };
     lines.add(line);
     const end = (): void => {
       lines.delete(line);

@@ -42,6 +42,8 @@ export interface PlatformCall {
   at: number;
   endedAt: number | null;
   code: number | null;
+  /** Of the text that it sends. */
+  text: string | null;
   /** What the platform did wrong on purpose. */
   fault: string | null;
 }
@@ -77,7 +79,16 @@ export interface Record {
   struck: Struck[];
   exits: Exit[];
   /** What Redis held when all was quiet, or when nobody waited any longer. */
-  left: { jobs: string[]; keys: string[] };
+  left: {
+    /** Jobs that could still do something. */
+    jobs: string[];
+    /** Reply jobs that have failed for good. */
+    failed: string[];
+    /** Keys that Redis will never let go by itself. */
+    keys: string[];
+  };
+  /** The longest that the harness itself stood still (ms): all times are only so exact. */
+  stoodStill: number;
 }
 
 /** The answer that the bot makes of a message. */

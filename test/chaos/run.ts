@@ -1,6 +1,7 @@
 /** One run: opens a fleet, lets the users write while things go wrong, waits until all is quiet, and records it. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -49,6 +50,8 @@ function botFor({ messages }: Plan): BotOptions {
 async function observe(fleet: Fleet, plan: Plan): Promise<Record> {
   const startedAt = Date.now();
   const struck: Struck[] = [];
+  const still = monitorEventLoopDelay({ resolution: 10 });
+  still.enable();
   const traffic = plan.messages.map((message) => push(fleet, message, startedAt));
   await carryOut(fleet, plan.strikes, { startedAt, struck });
   const pushes = await Promise.all(traffic);
@@ -68,6 +71,7 @@ async function observe(fleet: Fleet, plan: Plan): Promise<Record> {
     struck,
     exits: fleet.exits,
     left,
+    stoodStill: Math.round(still.max / 1e6),
   };
 }
 
@@ -90,9 +94,9 @@ function askedOf({ bot }: Fleet, { messages }: Plan): Record['asked'] {
 
 function callsOf({ simulator }: Fleet): Record['calls'] {
   return (['wechat', 'nxcloud'] as const).flatMap((channel) =>
-    simulator[channel].calls.map(({ user, command, at, endedAt, code, fault }) => {
+    simulator[channel].calls.map(({ user, command, at, endedAt, code, text, fault }) => {
       const words = fault === null ? null : JSON.stringify(fault);
-      return { channel, user, command, at, endedAt, code, fault: words };
+      return { channel, user, command, at, endedAt, code, text, fault: words };
     }),
   );
 }
@@ -114,9 +118,10 @@ async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
     if (jobs.length > 0 || isBusy(fleet)) busyAt = Date.now();
   }
   const keys = await keysForEver(redis);
+  const failed = (await Promise.all(queues.map((queue) => queue.getJobs(['failed'])))).flat();
   await Promise.all(queues.map((queue) => queue.close()));
   redis.disconnect();
-  return { jobs, keys };
+  return { jobs, keys, failed: failed.map((job) => String(job?.id)) };
 }
 
 async function jobsOf(queue: Queue): Promise<string[]> {
