@@ -70,7 +70,17 @@ function openCall(
   const attempt = headerOf(seen.headers, 'x-keeptyping-attempt');
   const end = new EventEmitter();
   const ended = once(end, 'end').then(() => undefined);
-  const call: BotCall = { ...seen, at: now(), answeredAt: null, hungUp: false, goneAt: null, broken, ended, key, attempt };
+  const call: BotCall = {
+    ...seen,
+    at: now(),
+    answeredAt: null,
+    hungUp: false,
+    goneAt: null,
+    broken,
+    ended,
+    key,
+    attempt,
+  };
   signal.addEventListener('abort', () => {
     call.hungUp = true;
     call.goneAt = now();

@@ -69,7 +69,8 @@ export function createWechatApi(options: WechatApiOptions): Api {
 export function describe(request: Request): Subject {
   const body = readObject(request.body.toString());
   const [user, text] = [asText(body?.['touser']), asText(asObject(body?.['text'])?.['content'])];
-  if (request.path === '/cgi-bin/message/custom/send') return { user, command: 'send', messageId: null, text };
+  if (request.path === '/cgi-bin/message/custom/send')
+    return { user, command: 'send', messageId: null, text };
   if (request.path.endsWith('token')) return { user: null, command: 'token', messageId: null, text: null };
   return { user, command: asText(body?.['command']), messageId: null, text: null };
 }

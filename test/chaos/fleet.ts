@@ -7,7 +7,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import { findServer } from '../../src/redis/by-itself.ts';
-import { type Bot, type BotOptions, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
+import {
+  type Bot,
+  type BotOptions,
+  type Simulator,
+  startBot,
+  startSimulator,
+} from '../../src/simulator/index.ts';
 import { exitLimit } from './judge.ts';
 import { type Target, targets } from './plan.ts';
 import { type Child, start } from './processes.ts';
@@ -59,6 +65,7 @@ interface State {
   members: Member[];
   exits: Exit[];
   clocksApart: boolean;
+  closing: boolean;
 }
 
 export async function openFleet(options: { bot: BotOptions; clocksApart: boolean }): Promise<Fleet> {
@@ -79,7 +86,15 @@ export async function openFleet(options: { bot: BotOptions; clocksApart: boolean
   for (const name of targets) proxies.set(name, await startRedisProxy(redis.port));
   const environment = { ...environmentOf(), ...simulatedEnvironment(simulator, bot) };
   const { clocksApart } = options;
-  const state: State = { environment, proxies, balancer, members: [], exits: [], clocksApart };
+  const state: State = {
+    environment,
+    proxies,
+    balancer,
+    members: [],
+    exits: [],
+    clocksApart,
+    closing: false,
+  };
   // A harness that dies takes along what it has started, whatever state that is in.
   process.once('exit', () => {
     for (const { child } of state.members) child.signal('SIGKILL');
@@ -99,6 +114,7 @@ export async function openFleet(options: { bot: BotOptions; clocksApart: boolean
     order: (member, signal) => order(state, member, signal),
     shutDown: () => shutDown(state),
     async close() {
+      state.closing = true;
       for (const { child } of state.members) child.signal('SIGKILL');
       await Promise.all(state.members.map(({ child }) => child.exit));
       await writeLogs(state, folder);
@@ -154,16 +170,26 @@ async function launch(state: State, name: Target): Promise<void> {
   if (isWeb && port !== undefined) state.balancer.route(name, Number(port));
 }
 
+async function launchAgain(state: State, name: Target): Promise<void> {
+  if (!state.closing) await launch(state, name);
+}
+
 function clockAhead(): { [name: string]: string } {
   return { NODE_OPTIONS: `--import ${clockFile}`, CHAOS_CLOCK_MS: String(clocksApartBy) };
 }
 
 function noteExit(state: State, { name, ordered }: Member, code: number | string): void {
   const at = Date.now();
-  const exit = { process: name, at, ordered: ordered?.signal ?? null, code, tookMs: at - (ordered?.at ?? at) };
+  const exit = {
+    process: name,
+    at,
+    ordered: ordered?.signal ?? null,
+    code,
+    tookMs: at - (ordered?.at ?? at),
+  };
   state.exits.push(exit);
   // As any platform does it with a process that dies.
-  if (ordered === null) void wait(1_000).then(() => launch(state, name));
+  if (ordered === null && !state.closing) void wait(1_000).then(() => launchAgain(state, name));
 }
 
 /** Resolves when it has ended, or has had its time. */
@@ -173,9 +199,18 @@ async function order(state: State, member: Member, signal: 'SIGKILL' | 'SIGTERM'
   // A platform's router sends nothing new to what it has told to end.
   if (signal === 'SIGTERM' && member.name.startsWith('web')) state.balancer.route(member.name, null);
   member.child.signal(signal);
-  const late = await Promise.race([member.child.exit.then(() => false), wait(exitLimit + 1_000, true, { ref: false })]);
+  const late = await Promise.race([
+    member.child.exit.then(() => false),
+    wait(exitLimit + 1_000, true, { ref: false }),
+  ]);
   if (!late) return;
-  state.exits.push({ process: member.name, at: Date.now(), ordered: signal, code: null, tookMs: Date.now() - at });
+  state.exits.push({
+    process: member.name,
+    at: Date.now(),
+    ordered: signal,
+    code: null,
+    tookMs: Date.now() - at,
+  });
   member.ordered = { signal: 'SIGKILL', at: Date.now() };
   member.child.signal('SIGKILL');
 }

@@ -92,8 +92,7 @@ function faultedCall(
 ): string | null {
   const sends = sendsOf(record, pushed);
   const tokens = record.calls.filter(
-    ({ channel, command, at }) =>
-      channel === pushed.channel && command === 'token' && at >= from && at <= to,
+    ({ channel, command, at }) => channel === pushed.channel && command === 'token' && at >= from && at <= to,
   );
   const call = (sends.length > 0 ? sends : tokens).find(({ fault }) => fault !== null);
   return call === undefined ? null : `${call.command}: ${call.fault} at ${seconds(record, call.at)}`;

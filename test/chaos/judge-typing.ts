@@ -9,6 +9,10 @@ import { answerTo, type PlatformCall, type Pushed, type Record, type Struck } fr
 const slack = 500;
 /** WeChat: an indicator that came too late is taken away within this (ms) of when keeptyping could know. */
 const undoing = 1_000 + 250;
+/** An answer goes back on the platform's own connection: within this (ms) a show on another may have crossed it. */
+const crossing = 50;
+/** A bot that fails has not answered: keeptyping has heard of it after this (ms). */
+const hearing = 1_000;
 /** In the calm run, whoever waits for longer than this (ms) has seen typing. */
 const patience = 2_000;
 
@@ -39,9 +43,10 @@ function endOf(record: Record, { text, at }: Pushed, marks: readonly Mark[]): nu
   const received = marks.find(({ what, detail }) => what === 'received' && detail === answerTo(text));
   if (received !== undefined) return received.at;
   const asked = record.asked.filter((call) => call.text === text);
-  const failed = asked.length > 0 && asked.every((call) => call.broken !== null);
-  // A call that was not broken may be answered by a send at any time: only the cap ends it.
-  return failed ? Math.max(...asked.map(({ endedAt }) => endedAt ?? Infinity)) : at + record.cap;
+  // What is acknowledged, as garbage is too, may be answered by a send at any time: only the cap ends it.
+  const failed = asked.length > 0 && asked.every(({ broken }) => broken !== null && broken !== 'garbage');
+  if (!failed) return at + record.cap;
+  return Math.max(...asked.map(({ endedAt }) => endedAt ?? Infinity)) + hearing;
 }
 
 function judgePhone(record: Record, { user, channel }: Pushed): Verdict {
@@ -76,23 +81,29 @@ function judgeShow(phone: PhoneSeen, show: Mark): Verdict {
   const isOpen = turns.some(({ text, from, to }) => from <= show.at && show.at <= to && !answered(text));
   if (isOpen) return { broken: [], explained: [] };
   const end = Math.max(0, ...turns.map(({ to }) => to).filter((to) => to <= show.at));
-  const about = `shown ${seconds(record, show.at)}, ${show.at - end} ms after the last turn's end`;
-  const struck = record.struck.find((each) => mayHaveHeld(each, { from: end, to: show.at }));
-  const promised = 'no typing begins after the answer';
-  if (struck === undefined) return one('broken', { promised, who: user, at: show.at, words: about });
-  const why = `in flight at ${struck.strike.kind}`;
-  if (channel === 'nxcloud')
-    return one('explained', { promised, who: user, at: show.at, words: `${about}, ${why}` });
+  const about = `shown ${show.at - end} ms after the last turn's end`;
+  const finding = { promised: 'no typing begins after the answer', who: user, at: show.at } as const;
+  const why = whyInFlight(phone, show, end);
+  if (why === null) return one('broken', { ...finding, words: about });
+  const words = `${about}, ${why.words}`;
+  if (channel === 'nxcloud') return one('explained', { ...finding, words });
   const off = phone.lit.find(({ from, to }) => from <= show.at && show.at < to)?.to ?? show.at;
-  const known = Math.max(show.at, struck.to);
-  const undone = off <= known + undoing;
-  const words = `${about}, ${why}, gone ${seconds(record, off)}`;
-  return one(undone ? 'explained' : 'broken', {
-    promised,
-    who: user,
-    at: show.at,
-    words: undone ? words : `${words}: not taken back`,
-  });
+  const gone = `${words}, gone ${seconds(record, off)}`;
+  if (off <= Math.max(show.at, why.known) + undoing) return one('explained', { ...finding, words: gone });
+  return one('broken', { ...finding, words: `${gone}: not taken back in time` });
+}
+
+/** How a show can have been under way already when the turn ended, and from when on keeptyping could know; else null. */
+function whyInFlight(
+  { record, marks }: PhoneSeen,
+  show: Mark,
+  end: number,
+): { words: string; known: number } | null {
+  const struck = record.struck.find((each) => mayHaveHeld(each, { from: end, to: show.at }));
+  if (struck !== undefined) return { words: `in flight at ${struck.strike.kind}`, known: struck.to };
+  const passive = marks.some(({ at, what, via }) => what === 'received' && via === 'passive' && at === end);
+  if (!passive || show.at - end > crossing) return null;
+  return { words: 'crossed the answer', known: show.at };
 }
 
 /** Whether a call that was under way in this span can have been held up, or its answer's sender kept from knowing of it. */
@@ -117,8 +128,7 @@ function judgeEnd({ record, user, channel, turns }: PhoneSeen, { from, to }: Int
 
 function judgeShown({ record, user, lit }: PhoneSeen, { from, to, text }: Turn): Verdict {
   if (to - from < patience) return { broken: [], explained: [] };
-  if (lit.some((interval) => interval.from < to && interval.to > from))
-    return { broken: [], explained: [] };
+  if (lit.some((interval) => interval.from < to && interval.to > from)) return { broken: [], explained: [] };
   const words = `${text} waited ${to - from} ms and saw nothing, ${seconds(record, from)}`;
   return one('broken', { promised: 'whoever waits sees typing', who: user, at: from, words });
 }
@@ -141,7 +151,10 @@ function judgeRefusal(record: Record, call: PlatformCall): Verdict {
       strike.kind !== 'bot' && from <= at && to + slack >= at - record.lifetimes[channel],
   );
   if (code === alreadyTyping && struck !== undefined) {
-    return one('explained', { ...finding, words: `${about}: nobody knew of the show before, ${struck.strike.kind}` });
+    return one('explained', {
+      ...finding,
+      words: `${about}: nobody knew of the show before, ${struck.strike.kind}`,
+    });
   }
   return one('broken', { ...finding, words: about });
 }
@@ -153,8 +166,7 @@ function judgeOneAtATime(record: Record): Verdict {
   return together(
     calls.map((call, index) => {
       const later = calls.find(
-        (other, place) =>
-          place > index && other.user === call.user && other.at < (call.endedAt ?? Infinity),
+        (other, place) => place > index && other.user === call.user && other.at < (call.endedAt ?? Infinity),
       );
       if (later === undefined) return { broken: [], explained: [] };
       const words = `${call.command} at ${seconds(record, call.at)} was not answered when ${later.command} came at ${seconds(record, later.at)}`;

@@ -39,12 +39,20 @@ const lasting = [
 ];
 
 function judgeLeft({ left }: Record): Verdict {
-  const jobs = left.jobs.map((words): Finding => ({ promised: 'Redis is left clean', who: 'jobs', at: null, words }));
+  const jobs = left.jobs.map((words): Finding => ({
+    promised: 'Redis is left clean',
+    who: 'jobs',
+    at: null,
+    words,
+  }));
   const ofFailed = left.failed.map((id) => `{keeptyping}:replies:${id}`);
   const keys = left.keys
     .filter((key) => !lasting.some((pattern) => pattern.test(key)) && !ofFailed.includes(key))
-    .map(
-      (key): Finding => ({ promised: 'Redis is left clean', who: key, at: null, words: 'stays for ever' }),
-    );
+    .map((key): Finding => ({
+      promised: 'Redis is left clean',
+      who: key,
+      at: null,
+      words: 'stays for ever',
+    }));
   return { broken: [...jobs, ...keys], explained: [] };
 }

@@ -9,8 +9,8 @@
  *     --only A,B    of all faults only these (plan.ts names them)
  *
  * A run's plan (plan.ts) comes from its seed alone; strikes.ts carries it out on a fleet (fleet.ts); judge.ts holds the
- * record against what is promised. What breaks is printed with the plan and the folder of the processes' logs; what a
- * fault explains is counted, and printed with it.
+ * record against what is promised. What breaks is printed with the plan and the folder of the record and the processes'
+ * logs; what a fault explains is listed apart.
  */
 import { parseArgs } from 'node:util';
 import { kinds, planOf, wordsOf } from './plan.ts';
@@ -40,7 +40,10 @@ async function play(seed: number, calm: boolean): Promise<boolean> {
   const took = ((Date.now() - began) / 1000).toFixed(0);
   const what = `${ran.record.pushes.length} messages, ${plan.strikes.length} faults, ${took} s`;
   const name = calm ? 'calm' : `seed ${seed}`;
-  say(`${name}: ${broken.length === 0 ? 'kept' : `${broken.length} BROKEN`}, ${explained.length} explained (${what})`);
+  say(
+    `${name}: ${broken.length === 0 ? 'kept' : `${broken.length} BROKEN`}, ${explained.length} explained (${what})`,
+  );
+  for (const finding of explained) say(`  explained ${lineOf(ran, finding)}`);
   if (broken.length === 0) await forget(ran);
   else report(ran, plan);
   return broken.length === 0;
@@ -53,7 +56,6 @@ function report(ran: Ran, plan: ReturnType<typeof planOf>): void {
   for (const { strike, from, to } of record.struck)
     say(`  was:  ${seconds(record, from)} to ${seconds(record, to)} ${strike.kind}`);
   for (const finding of verdict.broken) say(`  BROKEN ${lineOf(ran, finding)}`);
-  for (const finding of verdict.explained) say(`  explained ${lineOf(ran, finding)}`);
   say(`  the harness itself stood still for ${record.stoodStill} ms at most`);
   say(`  logs: ${folder}`);
   if (!record.calm)
@@ -72,6 +74,8 @@ function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 const results = [await play(first, true)];
-for (let n = 0; n < (values.calm ? 0 : Number(values.seeds)); n += 1) results.push(await play(first + n, false));
+for (let n = 0; n < (values.calm ? 0 : Number(values.seeds)); n += 1)
+  results.push(await play(first + n, false));
 if (results.includes(false)) process.exitCode = 1;

@@ -38,8 +38,8 @@ export type Strike =
   | { kind: 'redis-full'; ms: number }
   /** Each reply of Redis comes this much later. */
   | { kind: 'redis-slow'; whom: Whom; byMs: number; ms: number }
-  /** Nothing passes; `then`: what had been sent meanwhile arrives after all, or the connections are cut. */
-  | { kind: 'redis-hole'; whom: Whom; ms: number; then: 'pass' | 'cut' }
+  /** Nothing passes; `healed`: what had been sent meanwhile arrives after all, or the connections are cut. */
+  | { kind: 'redis-hole'; whom: Whom; ms: number; healed: 'pass' | 'cut' }
   /** The first bytes of each longer burst pass, then the connection is cut. */
   | { kind: 'redis-cut'; whom: Whom; bytes: number; ms: number }
   | { kind: 'platform'; channel: 'wechat' | 'nxcloud'; how: How; ms: number }
@@ -70,7 +70,9 @@ export function planOf(options: { seed: number; seconds: number; only?: readonly
   return {
     seed,
     seconds,
-    messages: conversations().flatMap((each, index) => messagesOf(each, index, { seconds, dice: forTraffic })),
+    messages: conversations().flatMap((each, index) =>
+      messagesOf(each, index, { seconds, dice: forTraffic }),
+    ),
     strikes: strikesOf(forStrikes, seconds * 1000, only),
     clocksApart: only.length > 0 && forStrikes.chance(0.4),
   };
@@ -156,7 +158,7 @@ function strikeOf(kind: Kind, dice: Dice): Strike {
     case 'redis-slow':
       return { kind, whom, byMs: 900, ms: dice.between(3_000, 6_000) };
     case 'redis-hole':
-      return { kind, whom, ms: dice.between(2_000, 10_000), then: dice.pick(['pass', 'cut']) };
+      return { kind, whom, ms: dice.between(2_000, 10_000), healed: dice.pick(['pass', 'cut']) };
     case 'redis-cut':
       return { kind, whom, bytes: dice.between(20, 400), ms: dice.between(300, 1_500) };
     case 'platform':

@@ -108,7 +108,9 @@ const patience = 50_000;
 
 async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
   const redis = new Redis(fleet.redis.url, { maxRetriesPerRequest: null });
-  const queues = ['typing', 'replies'].map((name) => new Queue(name, { connection: redis, prefix: '{keeptyping}' }));
+  const queues = ['typing', 'replies'].map(
+    (name) => new Queue(name, { connection: redis, prefix: '{keeptyping}' }),
+  );
   const giveUpAt = Date.now() + patience;
   let busyAt = Date.now();
   let jobs: string[] = [];

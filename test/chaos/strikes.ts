@@ -3,7 +3,15 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Breakage, Fault } from '../../src/simulator/index.ts';
 import type { Fleet } from './fleet.ts';
-import { type How, lengthOf, type PlannedStrike, type Strike, type Target, targets, type Whom } from './plan.ts';
+import {
+  type How,
+  lengthOf,
+  type PlannedStrike,
+  type Strike,
+  type Target,
+  targets,
+  type Whom,
+} from './plan.ts';
 import type { RedisProxy, Wire } from './proxies.ts';
 import type { Struck } from './record.ts';
 
@@ -45,7 +53,7 @@ async function carryOutOne(fleet: Fleet, strike: Strike): Promise<void> {
     case 'redis-slow':
       return wires(fleet, strike.whom, { set: { is: 'slow', byMs: strike.byMs }, ms: strike.ms });
     case 'redis-hole':
-      await wires(fleet, strike.whom, { set: { is: 'hole' }, ms: strike.ms, cut: strike.then === 'cut' });
+      await wires(fleet, strike.whom, { set: { is: 'hole' }, ms: strike.ms, cut: strike.healed === 'cut' });
       return;
     case 'redis-cut':
       return wires(fleet, strike.whom, { set: { is: 'cut', bytes: strike.bytes }, ms: strike.ms });
@@ -84,7 +92,9 @@ async function wires(
   { set, ms, cut = false }: { set: Wire; ms: number; cut?: boolean },
 ): Promise<void> {
   const names = whom === 'all' ? targets : [whom];
-  const struck = names.map((name) => proxies.get(name)).filter((proxy): proxy is RedisProxy => proxy !== undefined);
+  const struck = names
+    .map((name) => proxies.get(name))
+    .filter((proxy): proxy is RedisProxy => proxy !== undefined);
   for (const proxy of struck) proxy.set(set);
   await wait(ms);
   if (cut) for (const proxy of struck) proxy.cut();
