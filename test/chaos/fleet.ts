@@ -100,7 +100,9 @@ export async function openFleet(options: { bot: BotOptions; clocksApart: boolean
     for (const { child } of state.members) child.signal('SIGKILL');
     redis.signal('SIGKILL');
   });
-  for (const name of ['worker-1', 'worker-2', 'web-1', 'web-2'] as const) await launch(state, name);
+  await Promise.all((['worker-1', 'worker-2'] as const).map((name) => launch(state, name)));
+  // A web that sees no worker when it starts runs the queues itself.
+  await Promise.all((['web-1', 'web-2'] as const).map((name) => launch(state, name)));
   return {
     simulator,
     bot,

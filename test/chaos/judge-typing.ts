@@ -5,7 +5,7 @@ import { seconds } from './judge-answers.ts';
 import { type Finding, type Promised, together, type Verdict } from './promises.ts';
 import { answerTo, type PlatformCall, type Pushed, type Record, type Struck } from './record.ts';
 
-/** A machine that is busy is so late (ms) with what should come at once. */
+/** A machine that is busy is so late (ms) with what should come at once, and as long as it stood still before our eyes. */
 const slack = 500;
 /** WeChat: an indicator that came too late is taken away within this (ms) of when keeptyping could know. */
 const undoing = 1_000 + 250;
@@ -89,7 +89,8 @@ function judgeShow(phone: PhoneSeen, show: Mark): Verdict {
   if (channel === 'nxcloud') return one('explained', { ...finding, words });
   const off = phone.lit.find(({ from, to }) => from <= show.at && show.at < to)?.to ?? show.at;
   const gone = `${words}, gone ${seconds(record, off)}`;
-  if (off <= Math.max(show.at, why.known) + undoing) return one('explained', { ...finding, words: gone });
+  if (off <= Math.max(show.at, why.known) + undoing + record.stoodStill)
+    return one('explained', { ...finding, words: gone });
   return one('broken', { ...finding, words: `${gone}: not taken back in time` });
 }
 
@@ -121,7 +122,7 @@ function judgeEnd({ record, user, channel, turns }: PhoneSeen, { from, to }: Int
   if (end === undefined) return { broken: [], explained: [] };
   const next = Math.min(to, ...turns.map((turn) => turn.from).filter((start) => start > end));
   const tooLong = next - end - record.lifetimes[channel];
-  if (tooLong <= slack) return { broken: [], explained: [] };
+  if (tooLong <= slack + record.stoodStill) return { broken: [], explained: [] };
   const words = `lit ${next - end} ms after its turn's end at ${seconds(record, end)}`;
   return one('broken', { promised: 'no indicator outlives its turn', who: user, at: end, words });
 }

@@ -55,11 +55,18 @@ function report(ran: Ran, plan: ReturnType<typeof planOf>): void {
   for (const { at, strike } of plan.strikes) say(`  plan: +${(at / 1000).toFixed(2)} s ${wordsOf(strike)}`);
   for (const { strike, from, to } of record.struck)
     say(`  was:  ${seconds(record, from)} to ${seconds(record, to)} ${strike.kind}`);
+  for (const [promised, count] of countsOf(verdict.broken)) say(`  ${count} × ${promised}`);
   for (const finding of verdict.broken) say(`  BROKEN ${lineOf(ran, finding)}`);
   say(`  the harness itself stood still for ${record.stoodStill} ms at most`);
   say(`  logs: ${folder}`);
   if (!record.calm)
     say(`  again: npm run chaos -- --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}${onlyOf()}`);
+}
+
+function countsOf(findings: readonly Finding[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { promised } of findings) counts.set(promised, (counts.get(promised) ?? 0) + 1);
+  return counts;
 }
 
 function onlyOf(): string {
