@@ -107,11 +107,14 @@ function whyInFlight(
   return { words: 'crossed the answer', known: show.at };
 }
 
-/** Whether a call that was under way in this span can have been held up, or its answer's sender kept from knowing of it. */
+/**
+ * Whether a show that was under way when the turn ended can have been held up, or whoever made it kept from knowing of
+ * the end: the fault was there at the end or struck just after it, and the show came before it was over.
+ */
 function mayHaveHeld({ strike, from, to }: Struck, span: Interval): boolean {
   if (strike.kind === 'platform' || strike.kind === 'bot' || strike.kind === 'term') return false;
   const last = strike.kind === 'kill' ? from + 200 : to + slack;
-  return from <= span.to && span.from <= last && span.to <= last;
+  return from <= Math.min(span.from + slack, span.to) && span.to <= last;
 }
 
 /** What was lit when the last turn ended goes out by itself at the latest. */

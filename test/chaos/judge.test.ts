@@ -177,6 +177,12 @@ describe('no typing begins after the answer', () => {
     expect(promisesOf(recorded({ ...fault, marks: undone }))).toEqual(breaks(promised));
   });
 
+  test('a fault that struck long after the end explains nothing: the show was not under way', () => {
+    const after = [...marks, mark(4_000, 'typing-on', 'Typing'), mark(4_100, 'typing-off', 'cancelled')];
+    const fault = struck(pause, 3_500, 4_050);
+    expect(promisesOf(recorded({ ...fault, marks: after }))).toEqual(breaks(promised));
+  });
+
   test('while another message waits it may begin', () => {
     const second = { ...pushed, text: `${user}-2`, at: at(1_000) };
     const all = [

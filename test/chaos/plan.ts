@@ -129,7 +129,7 @@ export const kinds = [
 /** One after the other, never two at once: any single one must break nothing. */
 function strikesOf(dice: Dice, end: number, only: readonly Kind[]): PlannedStrike[] {
   const strikes: PlannedStrike[] = [];
-  let at = dice.between(2_500, 4_000);
+  let at = dice.between(2_000, 3_000);
   for (const kind of dice.shuffled(only)) {
     const strike = strikeOf(kind, dice);
     if (at + lengthOf(strike) > end - 1_000) continue;
@@ -176,8 +176,8 @@ export function lengthOf(strike: Strike): number {
 
 /** What was killed has eight seconds to come back and be missed by nobody. */
 function recoveryOf({ kind }: Strike): number {
-  if (kind === 'kill' || kind === 'redis-kill' || kind === 'redis-hole') return 8_000;
-  return kind === 'term' ? 1_000 : 3_000;
+  if (kind === 'kill' || kind === 'redis-kill') return 8_000;
+  return kind === 'term' ? 1_000 : 2_500;
 }
 
 export function wordsOf(strike: Strike): string {
