@@ -71,7 +71,7 @@ async function openConversations(redis: BenchRedis['redis']): Promise<() => Prom
   const renew = async (conversation: Conversation): Promise<void> => {
     const { raw, state } = await store.load(conversation);
     const to = shown(state, conversation.user);
-    await store.save(conversation, { from: raw, to, keepMs: 600_000 });
+    await store.save(conversation, { from: raw, to, wakeAt: null, keepMs: 600_000 });
     const call = { kind: 'show', outcome: 'done', code: 0, remedy: null, ms: 80 } as const;
     journal.observe({ is: 'call', at: clock.now(), ...conversation, ...call });
   };

@@ -13,8 +13,8 @@ import { wait } from './measure.ts';
 const most = 55;
 /** The request to the bot is made, and its answer read, once: neither awaits, and V8 counts each resumption as a call. */
 const once = ['core/bot.ts botRequest', 'wechat/answer.ts readPassive'];
-/** What the process does by itself comes each second or each fifth; once in 30 s the clock is set, later than this ends (ms). */
-const idleMs = 6_000;
+/** What the process does by itself comes each second or so, or each tenth; once in 37 s the clock is set, later than this ends (ms). */
+const idleMs = 14_000;
 /** Until all that follows a message is done (ms). */
 const restMs = 2_000;
 /** Past the hold of 300 ms and a renewal at 630 ms: the answer goes out by custom/send (ms). */

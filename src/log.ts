@@ -52,7 +52,8 @@ export function createLog(
     serializers: { err: describeError, error: describeError, cause: describeError },
   };
   const readable = options.format === 'auto' ? process.stdout.isTTY : options.format === 'pretty';
-  const output = destination ?? pino.destination({ dest: 1, sync: true });
+  // Lines that come together are written together, and all of them before an exit.
+  const output = destination ?? pino.destination({ dest: 1, sync: false });
   const logger = pino(settings, readable ? makeReadable(output, destination === undefined) : output);
   return {
     debug: (fields, message) => logger.debug(fields, message),
@@ -62,7 +63,7 @@ export function createLog(
   };
 }
 
-/** Line by line and synchronous, so that the last ones before an exit are not lost. */
+/** Line by line. */
 function makeReadable(output: DestinationStream, toTerminal: boolean): DestinationStream {
   const format = prettyFactory({
     ignore: 'pid,hostname',

@@ -5,8 +5,6 @@ import { turnEnd } from './turns.ts';
 interface Decision {
   state: State;
   call: Call | null;
-  arm: { n: number; at: number } | null;
-  disarm: number | null;
 }
 
 interface Moment {
@@ -19,13 +17,18 @@ interface Moment {
  * Compares what the open turns want with what the phone shows: at most one call, and a wake-up for the next moment at
  * which the answer could be another one.
  */
-export function decide(rules: Rules, state: State, { by, ...moment }: Moment & { by: string }): Decision {
-  if (state.call) return { state, call: null, arm: null, disarm: null };
+export function decide(
+  rules: Rules,
+  state: State,
+  { by, mayCall, ...moment }: Moment & { by: string; mayCall: boolean },
+): Decision {
+  if (state.call) return { state, call: null };
   const { at } = moment;
   const kind = callFor(rules, state, moment);
-  if (!kind) return { ...alarm(state, nextMoment(rules, state, moment)), call: null };
+  if (kind && !mayCall) return { state: withAlarm(state, at), call: null };
+  if (!kind) return { state: withAlarm(state, nextMoment(rules, state, moment)), call: null };
   const call: Call = { n: state.n + 1, kind, at, by, messageId: state.messageId, crossed: false };
-  return { state: { ...spend(state, call), n: call.n, call }, call, arm: null, disarm: null };
+  return { state: { ...spend(state, call), n: call.n, call }, call };
 }
 
 function spend(state: State, { kind, at }: Call): State {
@@ -64,12 +67,12 @@ function nextMoment(rules: Rules, state: State, moment: Moment): number {
 }
 
 /** An alarm that is armed for earlier will do: it is armed again when it turns out to be early. */
-function alarm(state: State, due: number): Omit<Decision, 'call'> {
+function withAlarm(state: State, due: number): State {
   const { timer } = state;
-  if (due === Infinity) return { state: { ...state, timer: null }, arm: null, disarm: timer?.n ?? null };
-  if (timer && timer.at <= due) return { state, arm: null, disarm: null };
-  const arm = { n: state.n + 1, at: due };
-  return { state: { ...state, n: arm.n, timer: arm }, arm, disarm: null };
+  if (due === Infinity) return timer ? { ...state, timer: null } : state;
+  if (timer && timer.at <= due) return state;
+  const n = state.n + 1;
+  return { ...state, n, timer: { n, at: due } };
 }
 
 /** The text for whoever waits long: once per turn, and never where the answer may have gone out unseen. */

@@ -13,7 +13,9 @@ export type Untyped =
   /** The answer was faster than typing. */
   | 'answered_first'
   /** It was called for, and the platform accepted none. */
-  | 'not_accepted';
+  | 'not_accepted'
+  /** The process was too far behind. */
+  | 'shed';
 
 /** Waiting without typing is no fault where none was wanted, or where the answer came before it could begin. */
 const unwanted: ReadonlySet<Untyped> = new Set<Untyped>([
@@ -45,9 +47,7 @@ export type DeliveryWay =
   /** Nobody knows. */
   | 'unknown'
   /** The bot answered the platform's own delivery (pass mode). */
-  | 'passed'
-  /** The web called the bot itself, Redis being away. */
-  | 'direct';
+  | 'passed';
 
 export interface AccountNotice {
   channel: Channel;

@@ -129,6 +129,9 @@ export function cleared(rules: Rules, state: State, { at, showAt }: Clearing): S
   const { call, indicator } = state;
   if (call?.kind === 'show' && call.at <= at) return { ...state, showAt, call: { ...call, crossed: true } };
   if (indicator.is === 'maybe' || (indicator.is === 'lit' && indicator.since > at)) return state;
+  // Told only now: the show was in flight as the message went out.
+  const isCrossed = indicator.is === 'lit' && at < indicator.until - rules.lifetime;
+  if (isCrossed) return { ...state, again: 0, showAt, indicator: { ...indicator, is: 'maybe' } };
   return {
     ...state,
     again: 0,

@@ -49,10 +49,6 @@ export interface Step extends Measures {
   state: State;
   /** Make this call, then report its `outcome`. */
   call: Call | null;
-  /** Send `wake` with this number at this time. */
-  arm: { n: number; at: number } | null;
-  /** This wake-up is not needed any more. */
-  disarm: number | null;
 }
 
 interface ToStep {
@@ -63,20 +59,32 @@ interface ToStep {
   now?: number;
   /** A message to the user is just being sent: no show before this. @default 0 */
   blockedUntil?: number;
+  /** Whoever judges makes calls; else what is to be called for is due at once, for somebody who does. @default true */
+  mayCall?: boolean;
 }
 
 export function step(
   rules: Rules,
   state: State,
-  { event, by, now = event.at, blockedUntil = 0 }: ToStep,
+  { event, by, now = event.at, blockedUntil = 0, mayCall = true }: ToStep,
 ): Step {
-  const stale = event.is === 'wake' && event.timer !== state.timer?.n;
-  if (stale) return { state, call: null, arm: null, disarm: null, ...nothingMeasured };
   const at = Math.max(now, event.at);
+  if (event.is === 'wake' && isStale(rules, state, { timer: event.timer, at }))
+    return { state, call: null, ...nothingMeasured };
   const before = count(state, at);
   const after = apply(rules, elapse(rules, before, at), event);
   const measures = measure(rules, { before, after, event, from: state.countedAt, at, blockedUntil });
-  return { ...decide(rules, after, { at, by, blockedUntil }), ...measures };
+  return { ...decide(rules, after, { at, by, blockedUntil, mayCall }), ...measures };
+}
+
+/** A call that nobody waits for any more is looked at, whatever the number. */
+function isStale(rules: Rules, { timer, call }: State, woken: { timer: number; at: number }): boolean {
+  return woken.timer !== timer?.n && (call === null || woken.at < call.at + rules.callLimit);
+}
+
+/** When the conversation has to be looked at again (ms); null: not by itself. */
+export function wakeAt(rules: Rules, { call, timer }: State): number | null {
+  return call ? call.at + rules.callLimit : (timer?.at ?? null);
 }
 
 /** What the passing of time alone has done by `at`. */

@@ -78,7 +78,7 @@ function redisChecks({ config }: CheckParts, redis: Redis): Check[] {
 function accountChecks(parts: CheckParts, account: Account, clients = parts.clients): Check[] {
   const { clock, log, redis, config, wanted, webhookBase } = parts;
   const name = `${account.channel}/${account.name}`;
-  const platform = { send: clients.messages.send, clock, log };
+  const platform = { send: clients.api.send, clock, log };
   const examiner: Examiner =
     account.channel === 'wechat'
       ? createWechatExaminer(account, platform)
@@ -101,7 +101,7 @@ function accountChecks(parts: CheckParts, account: Account, clients = parts.clie
   }
   if (webhookBase !== null) {
     const webhook = { base: webhookBase, timeoutMs: limits.webhook, push };
-    const send = parts.clients.messages.send;
+    const send = parts.clients.api.send;
     const limitMs = limits.webhook * (push ? 2 : 1) + 1_000;
     checks.push(check('webhook', limitMs, () => examineWebhook({ send, now: elapsed }, examiner, webhook)));
   }
@@ -156,7 +156,7 @@ export function componentChecks(parts: CheckParts): Check[] {
 
 async function examineComponent(parts: CheckParts, component: WechatComponent): Promise<Finding[]> {
   const { config, clients, clock, log, redis } = parts;
-  const deps = { send: clients.messages.send, clock, log };
+  const deps = { send: clients.api.send, clock, log };
   if (!isByItself(component)) return askService(component, deps);
   const seal = openSeal(config);
   if (!seal) return [fail('configuration', { says: 'this component is skipped', remedy: withoutKey })];

@@ -8,9 +8,8 @@ import type { EventQueue } from '../typing/events.ts';
 
 export interface WatchOptions {
   blocks: Blocks;
-  events: Pick<EventQueue, 'tell'>;
-  /** The same on a connection that waits for Redis: what a fault lost would show typing beside the answer. */
-  later: Pick<EventQueue, 'tell'>;
+  /** Kept where Redis does not take them: what a fault lost would show typing beside the answer. */
+  events: EventQueue;
   clock: Clock;
   log: Log;
   reachesRedis: () => boolean;
@@ -23,7 +22,9 @@ export function createWatch(options: WatchOptions): GatewayWatch {
   let hungUntil = 0;
   const wayFor = async (conversation: Conversation, holder: string): Promise<Way> => {
     const at = options.clock.now();
-    if (!options.reachesRedis() || at < hungUntil) return { at, waitedForShow: false, is: 'unknown' };
+    if (!options.reachesRedis()) return { at, waitedForShow: false, is: 'unknown' };
+    // Its answer is not waited for, but it may well be carried out.
+    if (at < hungUntil) return makeWay(options, conversation, { holder, at, patienceMs: 0 });
     const way = await makeWay(options, conversation, { holder, at });
     // A Redis that hangs begins no show either.
     if (way.is === 'unknown') hungUntil = options.clock.now() + hungPause;
@@ -69,7 +70,10 @@ async function sent(
     );
   // Who did not wait when it left may have written since.
   const standing = is === 'idle' ? await options.blocks.look(conversation).catch(() => null) : null;
-  if (standing?.matters === false) return;
+  if (standing?.matters === false) {
+    await options.blocks.end(conversation, { holder, now: options.clock.now() }).catch(() => {});
+    return;
+  }
   // It counts from when it left: a message of the user that crossed it is not answered by it.
   const event: Event =
     verdict.is === 'accepted'
@@ -79,21 +83,11 @@ async function sent(
 }
 
 function tellTyping(
-  { events, later, log }: WatchOptions,
+  { events }: WatchOptions,
   conversation: Conversation,
   { event, release }: { event: Event; release?: string },
 ): void {
-  const how = release === undefined ? {} : { release };
-  events
-    .tell(conversation, event, how)
-    // It may have been taken all the same: told twice, it still ends a turn once.
-    .catch(() => later.tell(conversation, event, how))
-    .catch((error: unknown) => {
-      log.warn(
-        { cause: error instanceof Error ? error.message : String(error) },
-        'Redis did not take an event in time.',
-      );
-    });
+  void events.tell(conversation, event, release === undefined ? {} : { release });
 }
 
 /** A message of the bot that is on its way to the user. */

@@ -1,78 +1,120 @@
+/** The platform's connections that this process holds open for an answer. */
 import type { Answer } from '../core/wire.ts';
 import type { Deliveries } from '../replies/delivery.ts';
-
-/** What the holder of a connection does with the shared record of a delivery. */
-export type HeldDeliveries = Pick<Deliveries, 'claim' | 'leave'>;
+import type { LocalHolds } from '../replies/run.ts';
 
 interface Waiting {
   limitMs: number;
-  hangUp: AbortSignal;
+  /** Calls back when the platform has hung up. */
+  onHangUp: (gone: () => void) => void;
   /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */
   longer?: () => Promise<number>;
 }
 
-/** The platform's connections that this process holds open for an answer. */
-export interface Holds {
-  /** A new name for one held connection; offers to it are published under the process's own name. */
-  name(): string;
-  /**
-   * Resolves with the answer to write, or null when there is none by `limitMs` or the platform hung up.
-   * Rejects when Redis is out of reach.
-   */
-  wait(id: string, holder: string, how: Waiting): Promise<Answer | null>;
-  /** An answer has been offered to a holder of this process. */
+/** An answer for the connection; it is to be said whether it could be written. */
+export interface Gift {
+  answer: Answer;
+  /** By another process, which leaves it to this one. */
+  isOffered: boolean;
+  written(was: boolean): void;
+}
+
+/** One connection. It can be given an answer from the moment that it is opened. */
+export interface Hold {
+  name: string;
+  /** Resolves with the answer to write, or null when there is none by `limitMs` or the platform hung up. */
+  wait(how: Waiting): Promise<Gift | null>;
+  /** It can be given nothing any more. */
+  close(): void;
+}
+
+export interface Holds extends LocalHolds {
+  open(id: string): Hold;
+  /** An answer was offered to a connection of this process, by another one. */
   offered(holder: string): void;
 }
 
-/** An offer can come on its own connection before Redis's answer to the hold does; those for nobody are few. */
-const earlyKept = 1_000;
+interface HoldsOptions {
+  /** This process's name, which no other has. */
+  name: string;
+  deliveries: Pick<Deliveries, 'claim'>;
+}
 
-export function createHolds(process: string, deliveries: HeldDeliveries): Holds {
-  const waiting = new Map<string, (holder: string) => void>();
-  const early = new Set<string>();
-  const keepEarly = (holder: string): void => {
-    if (early.size >= earlyKept) early.clear();
-    early.add(holder);
-  };
+interface Open {
+  id: string;
+  name: string;
+  give: (gift: Gift) => boolean;
+}
+
+export function createHolds({ name: process, deliveries }: HoldsOptions): Holds {
+  const byName = new Map<string, Open>();
+  const newest = new Map<string, Open>();
   let count = 0;
+  const shut = (open: Open): void => {
+    byName.delete(open.name);
+    if (newest.get(open.id) === open) newest.delete(open.id);
+  };
+  const take = async (open: Open): Promise<void> => {
+    const answer = await deliveries.claim(open.id, open.name);
+    if (answer !== null) open.give({ answer, isOffered: true, written: () => {} });
+  };
   return {
-    name: () => `${process}.${(count += 1)}`,
-    offered: (holder) => (waiting.get(holder) ?? keepEarly)(holder),
-    wait: async (id, holder, how) => {
-      const offered = new Promise<boolean>((resolve) => {
-        waiting.set(holder, () => resolve(true));
-        if (early.delete(holder)) resolve(true);
-      });
-      try {
-        const claimed = (await cameInTime(offered, how)) ? await deliveries.claim(id, holder) : null;
-        return claimed ?? (await deliveries.leave(id, holder));
-      } finally {
-        waiting.delete(holder);
-      }
+    open: (id) => {
+      let given: ((gift: Gift | null) => void) | null = null;
+      let early: Gift | null = null;
+      const open: Open = {
+        id,
+        name: `${process}.${(count += 1)}`,
+        give: (gift) => {
+          if (!byName.has(open.name)) return false;
+          shut(open);
+          if (given) given(gift);
+          else early = gift;
+          return true;
+        },
+      };
+      byName.set(open.name, open);
+      newest.set(id, open);
+      return {
+        name: open.name,
+        close: () => shut(open),
+        wait: async (how) => {
+          const gift = early ?? (await inTime(how, (resolve) => (given = resolve)));
+          shut(open);
+          return gift;
+        },
+      };
+    },
+    waits: (id) => newest.has(id),
+    give: (id, answer) =>
+      new Promise((resolve) => {
+        const given = newest.get(id)?.give({ answer, isOffered: false, written: resolve }) ?? false;
+        if (!given) resolve(false);
+      }),
+    offered: (holder) => {
+      const open = byName.get(holder);
+      if (!open) return;
+      // Where that fails, whoever offered it sends it another way.
+      void take(open).catch(() => {});
     },
   };
 }
 
-/** The process's name within a holder's. */
-export function processOf(holder: string): string {
-  return holder.slice(0, holder.lastIndexOf('.'));
-}
-
-function cameInTime(offered: Promise<boolean>, how: Waiting): Promise<boolean> {
-  const { hangUp, longer } = how;
+function inTime(
+  { limitMs, onHangUp, longer }: Waiting,
+  given: (take: (gift: Gift | null) => void) => void,
+): Promise<Gift | null> {
   return new Promise((resolve) => {
-    const over = (came: boolean): void => {
+    const over = (gift: Gift | null): void => {
       clearTimeout(timer);
-      hangUp.removeEventListener('abort', gone);
-      resolve(came);
+      resolve(gift);
     };
-    const gone = (): void => over(false);
+    const gone = (): void => over(null);
     const limit = async (): Promise<void> => {
       timer = setTimeout(gone, (await longer?.().catch(() => 0)) ?? 0);
     };
-    let timer = setTimeout(() => void limit(), how.limitMs);
-    hangUp.addEventListener('abort', gone, { once: true });
-    if (hangUp.aborted) gone();
-    void offered.then(over);
+    let timer = setTimeout(() => void limit(), limitMs);
+    given(over);
+    onHangUp(gone);
   });
 }

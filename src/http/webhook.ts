@@ -4,7 +4,7 @@ import type { Place, Roster, Served } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
 import { pushOf, refuse, write } from './respond.ts';
-import { warnOfRedis, type WebDeps } from './task.ts';
+import type { WebDeps } from './task.ts';
 
 export interface WebhookDeps extends WebDeps, PassDeps {
   accounts: Roster;
@@ -21,7 +21,8 @@ type Read = { served: Served; received: Received };
 /** `POST /webhooks/:channel/:account?`: checks the push, then hands it on as the account's mode says. */
 export async function takePush(deps: WebhookDeps, request: Request, response: Response): Promise<void> {
   const candidates = candidatesOf(deps.accounts, request);
-  const arrivedAt = deps.clock.now();
+  // What a process that is behind reads now has waited for it.
+  const arrivedAt = deps.clock.now() - deps.pressure.lateMs();
   const push = pushOf(request);
   const read = await readBy(candidates, push);
   if (!read) return refuseUnknown(deps, request, response);
@@ -38,9 +39,7 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
     const task = { served, bot, received, push, response, arrivedAt };
     return bot.mode === 'pass' || received.straight ? passOn(deps, task) : takeAsJob(deps, task);
   }
-  deps.intake
-    .tell(served.platform, received.happenings, 'acknowledged')
-    .catch((error: unknown) => warnOfRedis(deps.log, error));
+  void deps.intake.tell(served.platform, received.happenings, 'acknowledged');
   await write(response, served.platform.acknowledgement);
 }
 

@@ -2,10 +2,11 @@
 import type { Observe } from '../core/notice.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { keys } from '../redis/keys.ts';
+import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { recordVersion, writeRecord } from './record.ts';
 
 /** As much of a Redis connection as the journal's writer uses. */
-interface JournalCommands {
+interface JournalCommands extends ScriptCommands {
   pipeline(commands: unknown[][]): { exec(): Promise<[error: Error | null, result: unknown][] | null> };
 }
 
@@ -65,14 +66,27 @@ export function createJournal(options: JournalOptions): Journal {
 
 /** Resolves with how many were lost. */
 async function writeRecords({ redis, length }: JournalOptions, records: readonly Record[]): Promise<number> {
-  const adds = records.map((record, index) => {
-    const cap = index === records.length - 1 ? ['MAXLEN', '~', length] : [];
-    return ['xadd', keys.journal, ...cap, '*', ...record];
-  });
-  // Where nothing is written any more the whole of it goes.
-  const results = await exec(redis, [...adds, ['pexpire', keys.journal, kept]]);
-  return records.length - results.slice(0, records.length).filter(([error]) => error === null).length;
+  const flat = records.flatMap((record) => [record.length, ...record]);
+  try {
+    await addRecords(redis, keys.journal, length, kept, ...flat);
+    return 0;
+  } catch {
+    return records.length;
+  }
 }
+
+/** Where nothing is written any more the whole of it goes. */
+const addRecords = createScript(`
+local at = 3
+while at <= #ARGV do
+  local count = tonumber(ARGV[at])
+  redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 1, at + count))
+  at = at + count + 1
+end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+`);
 
 /** In the order of time, so that a quiet journal forgets too. */
 async function trim({ redis, clock }: JournalOptions): Promise<void> {

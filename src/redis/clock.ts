@@ -10,6 +10,9 @@ export interface RedisClock extends Clock {
   sync(redis: TimeCommand): Promise<void>;
 }
 
+/** It may be off by half of its round trip: an earlier measurement is worth more than one that took so long (ms). */
+const slow = 200;
+
 /** Of several measurements the one with the shortest round trip is off by the least. */
 const SAMPLES = 3;
 
@@ -18,17 +21,21 @@ const SAMPLES = 3;
  * @param options.local Milliseconds since 1970; fractions are welcome.
  */
 export function createRedisClock(options: { local: () => number }): RedisClock {
-  let offset = 0;
+  let offset: number | null = null;
   return {
-    now: () => Math.round(options.local() + offset),
+    now: () => Math.round(options.local() + (offset ?? 0)),
     sleep,
     sync: async (redis) => {
-      offset = await measureOffset(redis, options.local);
+      const measured = await measureOffset(redis, options.local);
+      if (offset === null || measured.roundTrip <= slow) offset = measured.offset;
     },
   };
 }
 
-async function measureOffset(redis: TimeCommand, local: () => number): Promise<number> {
+async function measureOffset(
+  redis: TimeCommand,
+  local: () => number,
+): Promise<{ roundTrip: number; offset: number }> {
   let best = { roundTrip: Infinity, offset: 0 };
   for (let sample = 0; sample < SAMPLES; sample += 1) {
     const before = local();
@@ -38,7 +45,7 @@ async function measureOffset(redis: TimeCommand, local: () => number): Promise<n
     if (!Number.isFinite(remote)) throw new Error('Redis answered TIME with something that is no time.');
     if (roundTrip < best.roundTrip) best = { roundTrip, offset: remote - (before + roundTrip / 2) };
   }
-  return best.offset;
+  return best;
 }
 
 function sleep(ms: number, signal?: AbortSignal): Promise<void> {

@@ -1,15 +1,16 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../core/ports.ts';
-import { errorWord } from './errors.ts';
+import { createWatchdog, type Health } from './watchdog.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
 export interface Connections {
-  /** For the web path: a command fails at once when Redis is away and after 500 ms when it hangs. Not resent after an outage. */
+  /** For what must not wait for an outage: a command fails at once while Redis is away. Not resent after an outage. */
   fast: Redis;
   /** For workers: a command waits until Redis is back. BullMQ duplicates it for each worker's blocking call. */
   jobs: Redis;
   /** A further connection for SUBSCRIBE. It subscribes again by itself after an outage. */
   subscriber: () => Redis;
+  health: Health;
   /** Resolves when `fast` and `jobs` have been ready once; waits for as long as Redis is away. */
   ready: () => Promise<void>;
   close: () => Promise<void>;
@@ -24,23 +25,18 @@ export const FAIL_FAST_QUEUE = { skipWaitingForReady: true, skipVersionCheck: tr
 /** ioredis ties `replyMapping` to the type of the connection; ours has the default. */
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
-/** An untouched Redis answers in 1 ms; the platform's 5 s leave room for one such wait. */
-const COMMAND_TIMEOUT = 500;
+/** A fleet that lost one Redis must not come back in step. */
+function pauseBefore(tries: number): number {
+  return Math.min(50 * 2 ** Math.min(tries, 10), 1000) * (0.5 + Math.random() / 2);
+}
 
-const shared: Options = {
-  connectTimeout: 2000,
-  keepAlive: 10_000,
-  retryStrategy: (times) => Math.min(times * 50, 1000),
-  // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
-  reconnectOnError: (error) => (errorWord(error) === 'READONLY' ? 2 : false),
-};
+const shared: Options = { connectTimeout: 2000, keepAlive: 10_000, retryStrategy: pauseBefore };
 
 const forFast: Options = {
   ...shared,
-  commandTimeout: COMMAND_TIMEOUT,
   maxRetriesPerRequest: 0,
   enableOfflineQueue: false,
-  // A command that its caller has given up must not be carried out after the reconnect.
+  // Whoever asked has gone on without it, and tells Redis anew when it is back.
   autoResendUnfulfilledCommands: false,
 };
 
@@ -58,25 +54,43 @@ export function createConnections(options: {
   log: Log;
 }): Connections {
   const tls = tlsOf(options);
-  const outage = createOutageLog(options.log);
+  const watchdog = createWatchdog(options.log);
   const opened: Redis[] = [];
   const open = (redisOptions: Options): Redis => {
-    const redis = new Redis(options.url, { ...redisOptions, ...tls });
-    outage.watch(redis);
+    // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
+    const reconnectOnError = (error: Error): 2 | false => watchdog.refusedWrite(error);
+    const retryStrategy = (tries: number): number => pauseBefore(Math.max(tries, watchdog.refusals()));
+    const redis = new Redis(options.url, { ...redisOptions, reconnectOnError, retryStrategy, ...tls });
+    writeTogether(redis);
+    watchdog.watch(redis);
     opened.push(redis);
     return redis;
   };
   const fast = open(forFast);
+  watchdog.proveOn(fast);
   const jobs = open(forJobs);
+  // A blocking call says nothing for seconds: its connection is dropped with the others.
+  const duplicate = jobs.duplicate.bind(jobs);
+  jobs.duplicate = (override) => {
+    const redis = duplicate(override);
+    writeTogether(redis);
+    watchdog.follow(redis);
+    return redis;
+  };
   return {
     fast,
     jobs,
-    subscriber: () => open(forJobs),
+    subscriber: () => {
+      const redis = open(forJobs);
+      watchdog.follow(redis);
+      return redis;
+    },
+    health: watchdog,
     ready: async () => {
       await Promise.all([fast, jobs].map(whenReady));
     },
     close: async () => {
-      outage.ignore();
+      watchdog.close();
       await Promise.all(opened.map(closeConnection));
     },
   };
@@ -110,35 +124,34 @@ async function whenReady(redis: Redis): Promise<void> {
   await new Promise<void>((resolve) => redis.once('ready', resolve));
 }
 
-/** One line when the first connection is lost, one when the last is back; ioredis reports every single retry. */
-function createOutageLog(log: Log): { watch(redis: Redis): void; ignore(): void } {
-  const away = new Set<Redis>();
-  let ignored = false;
-  const lost = (redis: Redis, cause: string): void => {
-    if (ignored) return;
-    if (away.size === 0) log.warn({ cause }, `Redis is out of reach; trying again.${remedy(cause)}`);
-    away.add(redis);
-  };
-  const back = (redis: Redis): void => {
-    if (away.delete(redis) && away.size === 0) log.info({}, 'Redis is back.');
-  };
-  return {
-    watch: (redis) => {
-      redis.on('error', (error: Error & { code?: string }) => lost(redis, error.code ?? error.message));
-      redis.on('close', () => lost(redis, 'connection closed'));
-      redis.on('ready', () => back(redis));
-    },
-    ignore: () => {
-      ignored = true;
-    },
-  };
-}
+/**
+ * What one round of the event loop asks of Redis goes out in one packet: each write is a system call here and another one
+ * in Redis, and a push asks for several things at once. (ioredis's own auto-pipelining does more, and is slower.)
+ */
+const together = 24;
 
-function remedy(cause: string): string {
-  const selfSigned = ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(cause);
-  return selfSigned
-    ? ' Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.'
-    : '';
+function writeTogether(redis: Redis): void {
+  redis.on('connect', () => {
+    const { stream } = redis;
+    let waiting = 0;
+    const uncork = (): void => {
+      if (waiting === 0) return;
+      waiting = 0;
+      stream.uncork();
+    };
+    const write = stream.write.bind(stream) as (...chunk: unknown[]) => boolean;
+    stream.write = (...chunk: unknown[]) => {
+      if (waiting === 0) {
+        stream.cork();
+        setImmediate(uncork);
+      }
+      waiting += 1;
+      const isRoom = write(...chunk);
+      // In a burst a round takes long: what has been asked for goes on its way meanwhile.
+      if (waiting >= together) uncork();
+      return isRoom;
+    };
+  });
 }
 
 /**

@@ -13,6 +13,8 @@ export const prefix = '{keeptyping}';
 export const queueNames = { typing: 'typing', replies: 'replies' } as const;
 
 export const keys = {
+  /** A queue's jobs that are under way, by their ids: BullMQ's list. Its members go with their jobs. */
+  activeJobs: (queue: string) => `${prefix}:${queue}:active`,
   /**
    * One conversation's state: a string, JSON (typing/state-schema.ts). Kept 2 or 15 min after the last change,
    * longer while a turn or a pause lasts.
@@ -30,15 +32,25 @@ export const keys = {
    */
   open: `${prefix}:open`,
   /**
+   * Conversations that have to be looked at again, by when (ms): a sorted set, written with their states. For ever; its
+   * members go with what they wait for.
+   */
+  wakes: `${prefix}:wakes`,
+  /**
    * Whose a message is, while a bot's own queue is watched: a string, JSON. Kept a minute longer than a turn may
    * last.
    */
   message: (messageId: string) => `${prefix}:message:${messageId}`,
   /**
-   * Who delivers a push's answer, and the answer while it waits: a hash. Kept from a minute (inline) to a day
-   * (failed, or nobody knows).
+   * Who delivers a push's answer; while that is undecided also the push itself, and an answer that waits: a hash. Kept for
+   * 20 min while undecided, then for as long as repeats of the push may come.
    */
   delivery: (push: string) => `${prefix}:delivery:${push}`,
+  /**
+   * The pushes that a web carries, by when its lease runs out (ms): a sorted set. For ever; its members go with their
+   * deliveries.
+   */
+  insured: `${prefix}:insured`,
   /** What was learned of each account, by `channel/account/aspect`: a hash of JSON strings. For ever. */
   accounts: `${prefix}:accounts`,
   /**

@@ -137,7 +137,7 @@ interface HeartbeatCommands {
 
 /** A worker that has been silent for so long is taken for dead (ms). */
 export const silence = 3_000;
-export const beat = 1_000;
+export const beat = 1_250;
 
 /** Something that is done every so often, one after the other, until it is stopped. */
 interface Ticker {

@@ -1,129 +1,219 @@
 /**
- * Who delivers the answer to a push: the web process that still holds the platform's connection, or a worker through
- * the platform's API. Never both: each move below is one script.
+ * Who delivers the answer to a push. Its record in Redis names one owner at a time, for as long as a lease lasts; only
+ * that one may deliver. Each move below is one script, so there are never two. Beside the name lies the push itself: the
+ * insurance, which falls due when the lease runs out.
  *
- *   (none) --offer--> offered --claim--> inline       the answer goes back on the held connection
- *                             --take---> sending --settle--> sent | failed | unknown
- *   inline --giveBack--> offered                       the platform hung up before it was written, each time
- *   (none) --forfeit--> direct --resume--> (none)      the web answers without Redis, or could not after all
- *   failed | unknown --reopen--> offered or (none)     by hand only
+ *   (none) --take--> owned --write--> inline                                       on a connection that the owner holds
+ *                          --send---> sending --settle--> sent | failed | unknown    through the platform's API
+ *                          --offer--> offered --claim--> inline                      on one that another process holds
+ *                                             --send---> sending
+ *   inline --send--> sending                           the owner's connection was gone before the answer was written
+ *   inline --giveBack--> owned                         the platform hung up before the claimed answer was written
+ *   owned --leave--> (a job's)                         its process stops, or the lease has run out
+ *   failed | unknown --reopen--> (none)                by hand only
  *
- * A hold has an end; after it, or when its process is gone, the worker takes the answer. A repeat of the push while
- * nothing is decided becomes the new holder; after `inline` it gets the same bytes for a minute.
+ * A job's worker becomes the owner with `takeOver`, and the bot is called again. A repeat of the push becomes the holder of
+ * the newest connection, to which the owner gives the answer. While a web owns it the state is called `direct`: for the
+ * release before this one, a push that a web answers by itself.
  */
-import { z } from 'zod';
 import type { Log } from '../core/ports.ts';
-import type { Answer } from '../core/wire.ts';
+import { type Answer, jsonOf } from '../core/wire.ts';
 import { keys } from '../redis/keys.ts';
-import { createScript, type ScriptCommands } from '../redis/script.ts';
-import { createOnce, readStored } from '../redis/stored.ts';
+import type { ScriptCommands } from '../redis/script.ts';
+import { createOnce } from '../redis/stored.ts';
+import { deliveryScripts, takeUp } from './delivery-scripts.ts';
+import { readAnswer, readReplyJob, type ReplyJob, storeAnswer } from '../typing/jobs.ts';
 
+/** `direct`: a web has it. */
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
 
-interface DeliveryRecord {
-  state: DeliveryState | null;
-  answer: Answer | null;
-  /** When a worker began to send it (ms); 0: none has. */
-  sendingAt: number;
-}
-
-/** What a web process learns when it wants to hold a connection open for the answer. */
-type Hold =
-  /** Wait. `deliveries`: how often the platform has delivered this push by now. */
+/** What a web process learns when a push, or a repeat of one, comes to it. */
+export type Take =
+  /** It owns the delivery now. `attempt`: 1 for the first owner. */
+  | { is: 'owned'; attempt: number; deliveries: number }
+  /** Another one owns it, and gives the answer to the newest connection. */
   | { is: 'held'; deliveries: number }
   /** Write this now. */
   | { is: 'answer'; answer: Answer }
+  /** It went out on a connection of that owner, who still knows it if it lives. */
+  | { is: 'inline'; owner: string }
   /** Decided already: nothing to wait for. */
-  | { is: 'decided' };
+  | { is: 'decided'; state: DeliveryState | null };
+
+/** What a worker learns when the insurance falls due. */
+type TakeOver =
+  | { is: 'owned'; attempt: number; answer: Answer | null; isKnown: boolean }
+  /** Another one is at it until then (ms). */
+  | { is: 'held'; until: number }
+  | { is: 'sending'; since: number }
+  /** `why`: what it failed by. */
+  | { is: 'decided'; state: DeliveryState; why: string | null };
+
+export interface Owner {
+  id: string;
+  /** A name that no other process has. */
+  owner: string;
+}
 
 export interface Deliveries {
-  hold(id: string, holder: string, untilMs: number): Promise<Hold>;
+  /**
+   * @param who.owner Empty: it is only held, and somebody else has to carry it.
+   * @param who.insurance What a worker needs to take it over; null: it is not insured.
+   * @param holder Its connection that can still take the answer, and until when (ms); null: it holds none.
+   */
+  take(
+    who: Owner & { leaseUntil: number; now: number; insurance: ReplyJob | null },
+    holder: { name: string; until: number } | null,
+    /** That owner is dead: if it has said no more than that it would write the answer, the platform did not get it. */
+    dead?: string,
+  ): Promise<Take>;
+  /** @param same Earlier owners whose names begin so are known to be dead. */
+  takeOver(who: Owner & { leaseUntil: number; now: number; same: string }): Promise<TakeOver>;
+  /** Resolves with false when another one has taken it over, or it is decided. */
+  renew(who: Owner, leaseUntil: number): Promise<boolean>;
+  /** The pushes whose owners are silent, each for one worker at a time. Unreadable ones are told and left. */
+  overdue(now: number): Promise<ReplyJob[]>;
+  /** A job has it now. @param owner Only if it is that one's; without: if its lease has run out. */
+  leave(id: string, whose: { owner?: string; now: number }): Promise<void>;
+  /** The answer is about to be written on the owner's own connection. Resolves with false when it is not its to deliver. */
+  write(who: Owner, repeats: number): Promise<boolean>;
+  /**
+   * Takes the answer for sending. `held`: a connection of another process waits for it, and nothing was done. `written`:
+   * one has it already.
+   * @param now Connections of others that wait no longer do not count; null: none does.
+   */
+  send(
+    who: Owner,
+    at: number,
+    now: number | null,
+  ): Promise<{ is: 'may' | 'written' | 'lost' } | { is: 'held'; holder: string }>;
+  /** Puts the answer up for a connection of another process, or for a repeat that is still to come. */
+  offer(who: Owner, answer: Answer, holder?: string): Promise<boolean>;
   /** Claims an offered answer for the connection; null: somebody else has it. */
   claim(id: string, holder: string): Promise<Answer | null>;
-  /** The hold is over. An answer that came at the last moment is claimed. */
-  leave(id: string, holder: string): Promise<Answer | null>;
   /**
-   * The claimed answer could not be written. Resolves with whether it is to be sent another way: not while a repeat of
-   * the push has the same bytes, for the user may see them there. Nothing happens when this holder has claimed nothing.
+   * The answer that was claimed for a connection could not be written. Resolves with whether that one owns the delivery
+   * from now on: not while a repeat of the push has the same bytes, for the user may see them there.
    */
-  giveBack(id: string, holder: string): Promise<boolean>;
-  /** The web answers this push without Redis: no worker delivers anything for it, unless one has begun. */
-  forfeit(id: string): Promise<void>;
-  /** The web could not answer it after all. Resolves with whether a worker may. */
-  resume(id: string): Promise<boolean>;
-  /** Puts the answer up; resolves with the holder that can still write it, or null. */
-  offer(id: string, answer: Answer, now: number): Promise<string | null>;
-  /** Takes an offered answer for sending. */
-  take(id: string, now: number): Promise<boolean>;
-  /** @param answer `forget`: what was offered is not worth another try. A sent one is always forgotten. */
-  settle(id: string, state: 'offered' | 'sent' | 'failed' | 'unknown', answer?: 'forget'): Promise<void>;
-  /** Offered, but nothing that can be read: as if nothing were decided. */
-  standing(id: string): Promise<DeliveryRecord>;
-  /** By hand: what failed, or of which nobody knows, may be delivered again; without an answer, the bot is asked again. */
-  reopen(id: string): Promise<void>;
+  giveBack(who: Owner, holder: string, leaseUntil: number): Promise<boolean>;
+  settle(id: string, end: DeliveryEnd): Promise<void>;
+  standing(id: string): Promise<{ state: DeliveryState | null; owner: string | null }>;
+  /** By hand: what failed, or of which nobody knows, may be delivered again. Resolves with how often the bot was called. */
+  reopen(id: string): Promise<number>;
+}
+
+export interface DeliveryEnd {
+  state: 'inline' | 'sent' | 'failed' | 'unknown';
+  /** For whoever lists failed jobs. */
+  why?: string;
+  /** For how long repeats may come (ms). */
+  repeats: number;
 }
 
 interface DeliveryCommands extends ScriptCommands {
-  hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
+  zcount(key: string, least: string, most: number): Promise<number>;
 }
 
 /**
- * An answer that cannot be read here is none: who has claimed it gives it back, and a worker that finds it asks the bot
- * again, for nothing of it has gone out. A new way to write one gets a new field: another release then finds none.
+ * An answer that cannot be read here is none: a worker that finds it asks the bot again, for nothing of it has gone out.
+ * A new way to write one gets a new field: another release then finds none.
  * @param log @default nobody is told of such an answer
  */
 export function createDeliveries(redis: DeliveryCommands, { log }: { log?: Log } = {}): Deliveries {
-  const run = (
+  const run = async (
     name: keyof typeof deliveryScripts,
     id: string,
     ...args: (string | number)[]
-  ): Promise<unknown> => deliveryScripts[name](redis, keys.delivery(id), ...args);
+  ): Promise<Reply> =>
+    repliesOf(await deliveryScripts[name](redis, [keys.delivery(id), keys.insured], ...args));
   const isNew = createOnce();
   const read = (id: string, json: string | null): Answer | null => {
-    const answer = readAnswer(json);
+    const answer = json === null ? null : readAnswer(jsonOf(json));
     if (json !== null && answer === null && isNew(id))
       log?.error({ delivery: id }, 'The answer that waits for its delivery cannot be read.');
     return answer;
   };
-  /** What a holder has claimed, and cannot write. */
-  const claimed = async (id: string, holder: string, json: string | null): Promise<Answer | null> => {
-    const answer = read(id, json);
-    if (json !== null && answer === null) await run('giveBack', id, holder);
-    return answer;
-  };
   return {
-    hold: async (id, holder, untilMs) => {
-      const [is, detail = null] = textsOf(await run('hold', id, holder, untilMs));
-      if (is === 'held') return { is, deliveries: Number(detail) };
-      const answer = is === 'answer' ? await claimed(id, holder, detail) : null;
-      return answer ? { is: 'answer', answer } : { is: 'decided' };
+    take: async ({ id, owner, leaseUntil, now, insurance }, holder, dead = '') => {
+      const held = holder ? [holder.name, Math.ceil(holder.until)] : ['', 0];
+      const push = insurance ? JSON.stringify(insurance) : '';
+      const [is, first, second] = await run('take', id, owner, leaseUntil, now, ...held, dead, push, id);
+      switch (is) {
+        case 'owned':
+          return { is, attempt: Number(first), deliveries: Number(second) };
+        case 'held':
+          return { is, deliveries: Number(first) };
+        case 'inline':
+          return { is, owner: first ?? '' };
+        case 'answer': {
+          const answer = read(id, first);
+          return answer ? { is, answer } : { is: 'decided', state: 'inline' };
+        }
+        default:
+          return { is: 'decided', state: readState(first) };
+      }
     },
-    claim: async (id, holder) => claimed(id, holder, textOrNull(await run('claim', id, holder, 'claim'))),
-    leave: async (id, holder) => claimed(id, holder, textOrNull(await run('claim', id, holder, 'leave'))),
-    giveBack: async (id, holder) => (await run('giveBack', id, holder)) === 1,
-    forfeit: async (id) => {
-      await run('forfeit', id);
+    takeOver: async ({ id, owner, leaseUntil, now, same }) => {
+      const [is, first, second, third] = await run('takeOver', id, owner, leaseUntil, now, same);
+      switch (is) {
+        case 'owned':
+          return { is, attempt: Number(first), answer: read(id, second), isKnown: third === '1' };
+        case 'held':
+          return { is, until: Number(first) };
+        case 'sending':
+          return { is, since: Number(first) };
+        default:
+          return { is: 'decided', state: readState(first) ?? 'unknown', why: second };
+      }
     },
-    resume: async (id) => (await run('resume', id)) === 1,
-    offer: async (id, answer, now) => textOrNull(await run('offer', id, writeAnswer(answer), now)),
-    take: async (id, now) => (await run('take', id, now)) === 1,
-    settle: async (id, state, answer) => {
-      const forget = state === 'sent' || answer === 'forget';
-      await run('settle', id, state, state === 'sent' ? settledKept : failedKept, forget ? 1 : 0);
+    renew: async ({ id, owner }, leaseUntil) => (await run('renew', id, owner, leaseUntil, id))[0] === '1',
+    overdue: async (now) => {
+      // Mostly there is none: only what is due is taken up.
+      if ((await redis.zcount(keys.insured, '-inf', now)) === 0) return [];
+      const found = await takeUp(redis, keys.insured, now, now + takenUp, takenAtOnce);
+      const ids = Array.isArray(found) ? found.map(String) : [];
+      const pushes = await Promise.all(ids.map(async (id) => (await run('overdue', id, now, id))[0]));
+      return pushes.flatMap((push, index) => {
+        if (push === null) return [];
+        const job = replyJobOf(push);
+        if (job === null && isNew(ids[index] ?? ''))
+          log?.error(
+            { delivery: ids[index] },
+            'A push that waits for a worker cannot be read by this release.',
+          );
+        return job ?? [];
+      });
+    },
+    leave: async (id, { owner = '', now }) => {
+      await run('leave', id, owner, now, id);
+    },
+    write: async ({ id, owner }, repeats) => (await run('write', id, owner, repeats, id))[0] === '1',
+    send: async ({ id, owner }, at, now) => {
+      const [is, holder] = await run('send', id, owner, at, now ?? '', processOf(owner));
+      if (is === 'held') return { is, holder: holder ?? '' };
+      return { is: is === 'may' || is === 'written' ? is : 'lost' };
+    },
+    offer: async ({ id, owner }, answer, holder = '') => {
+      const [is] = await run('offer', id, owner, JSON.stringify(storeAnswer(answer)), holder);
+      return is === '1';
+    },
+    claim: async (id, holder) => read(id, (await run('claim', id, holder, id))[0]),
+    giveBack: async ({ id, owner }, holder, until) =>
+      (await run('giveBack', id, holder, owner, until))[0] === '1',
+    settle: async (id, { state, why = '', repeats }) => {
+      await run('settle', id, state, repeats, why, id);
     },
     standing: async (id) => {
-      const [is, json, at] = await redis.hmget(keys.delivery(id), 'state', 'answer', 'sendingAt');
-      const [state, answer] = [readState(is), read(id, textOrNull(json))];
-      return {
-        state: state === 'offered' && answer === null ? null : state,
-        answer,
-        sendingAt: Number(at ?? 0),
-      };
+      const [state, owner] = await run('look', id);
+      return { state: readState(state), owner };
     },
-    reopen: async (id) => {
-      await run('reopen', id);
-    },
+    reopen: async (id) => Number((await run('reopen', id))[0]),
   };
+}
+
+/** The process's part of the name of a delivery's owner, or of a held connection: `job:12:4f….7` and `4f….7` are of `4f…`. */
+export function processOf(name: string): string {
+  return name.slice(name.lastIndexOf(':') + 1, name.lastIndexOf('.'));
 }
 
 const states: readonly DeliveryState[] = [
@@ -136,106 +226,30 @@ const states: readonly DeliveryState[] = [
   'direct',
 ];
 
-function readState(value: unknown): DeliveryState | null {
+function replyJobOf(text: string): ReplyJob | null {
+  try {
+    return readReplyJob(jsonOf(text));
+  } catch {
+    return null;
+  }
+}
+
+function readState(value: string | null): DeliveryState | null {
   return states.find((state) => state === value) ?? null;
 }
 
-function textsOf(reply: unknown): (string | null)[] {
-  return Array.isArray(reply) ? reply.map(textOrNull) : [];
+type Reply = [string | null, string | null, string | null, string | null];
+
+/** What the scripts return: a list of texts, an empty one for none. */
+function repliesOf(reply: unknown): Reply {
+  const [first, second, third, fourth] = (Array.isArray(reply) ? reply : [reply]).map(textOrNull);
+  return [first ?? null, second ?? null, third ?? null, fourth ?? null];
 }
 
 function textOrNull(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null;
+  return typeof value === 'number' ? String(value) : typeof value === 'string' && value !== '' ? value : null;
 }
 
-function writeAnswer({ status, headers, body }: Answer): string {
-  return JSON.stringify({ status, headers, body: Buffer.from(body).toString('base64') });
-}
-
-const stored = z.object({
-  status: z.number(),
-  headers: z.array(z.tuple([z.string(), z.string()])),
-  body: z.string(),
-}) satisfies z.ZodType<Omit<Answer, 'body'> & { body: string }>;
-
-function readAnswer(json: string | null): Answer | null {
-  const read = readStored(stored, json);
-  return read && { ...read, body: Buffer.from(read.body, 'base64') };
-}
-
-const minute = 60_000;
-/** As long as a turn may last, and its repeats. */
-const undecidedKept = 20 * minute;
-const inlineKept = minute;
-const settledKept = 10 * minute;
-const failedKept = 24 * 60 * minute;
-
-/** The moves of a delivery, each one atomic: see delivery.ts. */
-const deliveryScripts = {
-  hold: createScript(`
-    local state = redis.call('HGET', KEYS[1], 'state')
-    if state == 'inline' then
-      redis.call('HSET', KEYS[1], 'w:' .. ARGV[1], '1')
-      return {'answer', redis.call('HGET', KEYS[1], 'answer')}
-    end
-    if state == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline', 'w:' .. ARGV[1], '1')
-      redis.call('PEXPIRE', KEYS[1], ${inlineKept})
-      return {'answer', redis.call('HGET', KEYS[1], 'answer')}
-    end
-    if state then return {'decided', ''} end
-    redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'until', ARGV[2])
-    local deliveries = redis.call('HINCRBY', KEYS[1], 'deliveries', 1)
-    redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-    return {'held', tostring(deliveries)}`),
-  claim: createScript(`
-    if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return false end
-    if redis.call('HGET', KEYS[1], 'state') == 'offered' then
-      redis.call('HSET', KEYS[1], 'state', 'inline', 'w:' .. ARGV[1], '1')
-      redis.call('PEXPIRE', KEYS[1], ${inlineKept})
-      return redis.call('HGET', KEYS[1], 'answer')
-    end
-    if ARGV[2] == 'leave' then redis.call('HDEL', KEYS[1], 'holder', 'until') end
-    return false`),
-  giveBack: createScript(`
-    if redis.call('HGET', KEYS[1], 'state') ~= 'inline' then return 0 end
-    if redis.call('HDEL', KEYS[1], 'w:' .. ARGV[1]) == 0 then return 0 end
-    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-      if string.sub(field, 1, 2) == 'w:' then return 0 end
-    end
-    redis.call('HSET', KEYS[1], 'state', 'offered')
-    redis.call('HDEL', KEYS[1], 'holder', 'until')
-    redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-    return 1`),
-  forfeit: createScript(`
-    if redis.call('HGET', KEYS[1], 'state') then return 0 end
-    redis.call('HSET', KEYS[1], 'state', 'direct')
-    redis.call('PEXPIRE', KEYS[1], ${settledKept})
-    return 1`),
-  resume: createScript(`
-    if redis.call('HGET', KEYS[1], 'state') ~= 'direct' then return 0 end
-    redis.call('DEL', KEYS[1])
-    return 1`),
-  offer: createScript(`
-    if redis.call('HGET', KEYS[1], 'state') then return '' end
-    redis.call('HSET', KEYS[1], 'state', 'offered', 'answer', ARGV[1])
-    redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-    if tonumber(redis.call('HGET', KEYS[1], 'until') or '0') <= tonumber(ARGV[2]) then return '' end
-    return redis.call('HGET', KEYS[1], 'holder')`),
-  take: createScript(`
-    if redis.call('HGET', KEYS[1], 'state') ~= 'offered' then return 0 end
-    redis.call('HSET', KEYS[1], 'state', 'sending', 'sendingAt', ARGV[1])
-    redis.call('PEXPIRE', KEYS[1], ${failedKept})
-    return 1`),
-  settle: createScript(`
-    redis.call('HSET', KEYS[1], 'state', ARGV[1])
-    if ARGV[3] == '1' then redis.call('HDEL', KEYS[1], 'answer') end
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    return 1`),
-  reopen: createScript(`
-    local state = redis.call('HGET', KEYS[1], 'state')
-    local kept = redis.call('HEXISTS', KEYS[1], 'answer') == 1
-    if (state == 'failed' or state == 'unknown') and kept then redis.call('HSET', KEYS[1], 'state', 'offered')
-    elseif state == 'failed' or state == 'inline' then redis.call('DEL', KEYS[1]) end
-    return 1`),
-};
+/** Insurances that are due are taken up by one worker at a time; the others leave them alone for so long (ms). */
+const takenUp = 5_000;
+const takenAtOnce = 100;

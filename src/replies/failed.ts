@@ -88,10 +88,10 @@ export async function runAgain(
   if (!job || !(await job.isFailed())) return 'none';
   if (!evenUnknown && (await isUnknown(deliveries, job.data))) return 'unknown';
   const { calls, ...push } = whoseOf(job.data);
-  await deliveries.reopen(deliveryId(push));
+  const earlier = await deliveries.reopen(deliveryId(push));
   // What is known of the last failure says nothing of the next.
   const { failure: _, ...data } = { ...job.data };
-  await job.updateData({ ...data, calls: calls + job.attemptsMade });
+  await job.updateData({ ...data, calls: Math.max(1, calls + earlier) });
   try {
     await job.retry('failed', { resetAttemptsMade: true });
     return 'runs';

@@ -1,6 +1,4 @@
-import type { Queue } from 'bullmq';
 import { z } from 'zod';
-import { botAttempts, botPause } from '../core/bot.ts';
 import {
   channels,
   type Conversation,
@@ -10,67 +8,31 @@ import {
 } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
-import type { RawPush } from '../core/wire.ts';
 import { keys } from '../redis/keys.ts';
 import { readStored } from '../redis/stored.ts';
 import type { EventQueue } from '../typing/events.ts';
-import { leaveNoTrace, type ReplyJob, storePush } from '../typing/jobs.ts';
 import type { Store } from '../typing/store.ts';
-import { deliveryId } from './run.ts';
 
 type Phase = Extract<Event, { is: 'inbound' }>['phase'];
 
-/** How the web hands over what a push says. */
+/** How the typing hears of what a push says. */
 export interface Intake {
-  /** Everything that happened, for the typing queue. Resolves when it is in Redis. */
+  /** Never rejects: what Redis does not take waits in this process. */
   tell(platform: Platform, happenings: readonly Happening[], phase: Phase): Promise<void>;
-  /** One event of a conversation. */
-  tellEvent(platform: Platform, user: string, event: Event): Promise<void>;
-  /** The push as a reply job. A repeat adds nothing. Resolves when it is in Redis: only then may the platform hear 2xx. */
-  enqueue(
-    platform: Platform,
-    received: { key: string; happenings: readonly Happening[]; push: RawPush },
-  ): Promise<void>;
-  /** Sends an answer that could not be written on the held connection after all. */
-  redeliver(
-    platform: Platform,
-    received: { key: string; happenings: readonly Happening[]; push: RawPush },
-  ): Promise<void>;
 }
 
 interface IntakeOptions {
-  replies: Queue<ReplyJob>;
+  /** Kept where Redis does not take them. */
   events: EventQueue;
-  store: Store;
-  clock: Clock;
+  store: Pick<Store, 'record'>;
+  clock: Pick<Clock, 'now'>;
   /** Where message ids are noted, if somebody asks for them. */
   index?: Pick<MessageIndex, 'note'> | undefined;
 }
 
 type InboundHappening = Extract<Happening, { is: 'inbound' }>;
 
-const statusRepeats = 10 * 60_000;
-
-const backoff = { type: 'fixed', delay: botPause } as const;
-
-export function createIntake({ replies, events, store, clock, index }: IntakeOptions): Intake {
-  const add = async (
-    platform: Platform,
-    received: Parameters<Intake['enqueue']>[1],
-    again: boolean,
-  ): Promise<void> => {
-    const data = { ...jobOf(platform, received), arrivedAt: clock.now() };
-    // Statuses are many, and a repeat of one does no harm: they are not remembered for as long as a message.
-    const said = received.happenings.some(({ is }) => is === 'inbound');
-    const ttl = said ? platform.rules.repeats : Math.min(platform.rules.repeats, statusRepeats);
-    const deduplication = { id: deliveryId(data), ttl };
-    await replies.add('reply', data, {
-      ...leaveNoTrace,
-      attempts: botAttempts,
-      backoff,
-      ...(again ? {} : { deduplication }),
-    });
-  };
+export function createIntake({ events, store, clock, index }: IntakeOptions): Intake {
   return {
     tell: async (platform, happenings, phase) => {
       const at = clock.now();
@@ -79,39 +41,29 @@ export function createIntake({ replies, events, store, clock, index }: IntakeOpt
         const event = eventOfHappening(happening, { phase, at, handoff: platform.rules.handoff });
         const noted =
           happening.is === 'inbound' ? note({ store, index }, platform, { ...happening, at }) : [];
-        return event
-          ? [...noted, events.tell(conversation, event, { repeatsMs: platform.rules.repeats })]
-          : noted;
+        return event ? [...noted, events.tell(conversation, event)] : noted;
       });
       await Promise.all(told);
     },
-    tellEvent: (platform, user, event) => events.tell(conversationOf(platform, user), event),
-    enqueue: (platform, received) => add(platform, received, false),
-    redeliver: (platform, received) => add(platform, received, true),
   };
 }
 
-/** What others look up: the last interaction, and whose a message is. */
+/** What others look up: the last interaction, and whose a message is. The event itself says as much, a little later. */
 function note(
   { store, index }: Pick<IntakeOptions, 'store' | 'index'>,
   platform: Platform,
   happening: InboundHappening & { at: number },
-): Promise<void>[] {
+): Promise<unknown>[] {
   const recorded = happening.interaction
-    ? [store.record(conversationOf(platform, happening.user), happening)]
+    ? [
+        store.record(conversationOf(platform, happening.user), {
+          ...happening,
+          window: platform.rules.window,
+        }),
+      ]
     : [];
-  return happening.opensTurn && index ? [...recorded, index.note(platform, happening)] : recorded;
-}
-
-function jobOf(
-  { channel, account }: Platform,
-  { key, happenings, push }: Parameters<Intake['enqueue']>[1],
-): ReplyJob {
-  const turns = happenings.flatMap((each) =>
-    each.is === 'inbound' && each.opensTurn ? [{ user: each.user, turn: each.key }] : [],
-  );
-  const user = happenings[0]?.user ?? null;
-  return { channel, account, key, user, turns, push: storePush(push) };
+  const notes = happening.opensTurn && index ? [...recorded, index.note(platform, happening)] : recorded;
+  return notes.map((noting) => noting.catch(() => {}));
 }
 
 function eventOfHappening(

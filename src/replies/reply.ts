@@ -1,49 +1,46 @@
-import { type Job, UnrecoverableError } from 'bullmq';
-import { badGateway, type Meaning, meaningOf } from '../core/bot.ts';
-import type { Platform } from '../core/platform.ts';
+/** A reply job: a push whose web had no place for it, has stopped, or is silent; or whose delivery failed for good. */
+import type { Job } from 'bullmq';
+import { UnrecoverableError } from 'bullmq';
+import type { Conversation, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
-import type { Answer } from '../core/wire.ts';
-import { readReplyJob, type ReplyJob, restorePush } from '../typing/jobs.ts';
+import type { Health } from '../redis/watchdog.ts';
+import { readAnswer, readReplyJob, type ReplyJob, restorePush, storeAnswer } from '../typing/jobs.ts';
 import type { Meet } from '../typing/perform.ts';
-import { Postponed, putBack } from '../typing/shares.ts';
-import { callBot } from './call-bot.ts';
-import { deliver, handToHolder } from './deliver.ts';
-import {
-  deliveryId,
-  outcomeUnknown,
-  type ReplyDeps,
-  ReplyFailed,
-  type ReplyRun,
-  tellDelivery,
-  tellTurns,
-} from './run.ts';
+import { Postponed, putBack, type Shares } from '../typing/shares.ts';
+import { carry } from './carry.ts';
+import { lease, type Owned } from './owned.ts';
+import { type CarryDeps, deliveryId, outcomeUnknown, ReplyFailed, tellDelivery } from './run.ts';
+import { undecidedKept } from './delivery-scripts.ts';
 
-/** A send takes no longer than this: a token, a retry and the request (ms). */
+export interface ReplyDeps extends CarryDeps {
+  owned: Owned;
+  /** This process's name, which no other has. */
+  name: string;
+  health: Pick<Health, 'isAway' | 'backFor'>;
+  /** Of the reply jobs that may run at once. */
+  shares: Shares;
+  platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
+  botOf: (platform: Platform) => Omit<ServedBot, 'mode'> | null;
+}
+
+/** A send takes no longer than this: a token, its retries and the requests (ms). */
 const sendLimit = 20_000;
+/** What others have done while Redis was away they tell within this (ms): nothing is taken over before. */
+export const settling = 3_000;
 
-/** What the reply queue's worker does with each job; `stopping`: the process has to end, and jobs go back. */
+/** What the reply queue's worker does with each job. */
 export function createReplyProcessor(
   deps: ReplyDeps,
-  { meet, stopping }: { meet: Meet; stopping: AbortSignal },
+  meet: Meet,
 ): (job: Job<ReplyJob>, token?: string) => Promise<void> {
+  let count = 0;
   return async (job, token) => {
-    const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
     try {
       const data = readReplyJob(job.data);
       await meet(data);
-      await reply(deps, {
-        job: job.id ?? '',
-        data,
-        attempt: attemptOf(job),
-        last,
-        signal: stopping,
-      });
+      const owner = `job:${job.id ?? ''}:${deps.name}.w${(count += 1)}`;
+      await reply(deps, { job: job.id ?? '', data, owner });
     } catch (error) {
-      if (stopping.aborted && error === stopping.reason) {
-        // The bot may have begun: its next call is no first one.
-        await job.updateData({ ...job.data, calls: (job.data.calls ?? 0) + 1 });
-        return putBack(job, { token, waitMs: 0 });
-      }
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
       // BullMQ tries again after any other error.
       if (error instanceof ReplyFailed) {
@@ -56,111 +53,115 @@ export function createReplyProcessor(
 }
 
 /** Beside the reason, which is for people: what is not noted counts as not known. */
-async function noteFailure(job: Job<ReplyJob>, { unknown }: ReplyFailed): Promise<void> {
-  await job.updateData({ ...job.data, failure: { unknown } }).catch(() => {});
+async function noteFailure(job: Job<ReplyJob>, { unknown, answer }: ReplyFailed): Promise<void> {
+  const kept = answer ? { answer: storeAnswer(answer) } : {};
+  await job.updateData({ ...job.data, ...kept, failure: { unknown } }).catch(() => {});
 }
 
-/** Which call of the bot this is; BullMQ counts each start, also of a job that only had to wait. */
-function attemptOf({ data, attemptsMade, stalledCounter }: Job<ReplyJob>): number {
-  return 1 + attemptsMade + stalledCounter + (data.calls ?? 0);
+interface ReplyRun {
+  job: string;
+  data: ReplyJob;
+  owner: string;
 }
 
-/** Carries one push through: calls the bot, says how the turn ended, delivers what the bot answered. */
-export async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
-  const { data } = run;
+async function reply(deps: ReplyDeps, run: ReplyRun): Promise<void> {
+  const { data, job } = run;
+  const back = deps.health.backFor();
+  if (back < settling) throw new Postponed(settling - back);
   const platform = deps.platformOf(data);
   const bot = platform && deps.botOf(platform);
   if (!platform || !bot)
     throw new ReplyFailed(
       `The account ${data.channel}/${data.account} has no bot any more: configure it and run the job again.`,
     );
-  if (deps.shares.isCrowded(platform, bot.concurrency)) {
-    throw new Postponed(deps.shares.turnAway(platform, run.job));
-  }
-  const leave = deps.shares.enter(platform, run.job);
-  await carry(deps, run, { platform, bot }).finally(leave);
+  if (deps.shares.isCrowded(platform, bot.concurrency))
+    throw new Postponed(deps.shares.turnAway(platform, job));
+  const leave = deps.shares.enter(platform, job);
+  await takeOver(deps, run, { platform, bot }).finally(leave);
 }
 
-async function carry(
+async function takeOver(
   deps: ReplyDeps,
   run: ReplyRun,
   { platform, bot }: { platform: Platform; bot: Omit<ServedBot, 'mode'> },
 ): Promise<void> {
-  const { data } = run;
-  tellLag(deps, run);
+  const { data, job, owner } = run;
   const id = deliveryId(data);
-  const standing = await deps.deliveries.standing(id);
-  if (standing.state === 'sending') {
-    // Another process may still be at it: a job can stall without its process being dead.
-    const waitMs = standing.sendingAt + sendLimit - deps.clock.now();
+  const { repeats } = platform.rules;
+  const now = deps.clock.now();
+  tellLag(deps, data, now);
+  const leaseUntil = now + lease;
+  // An earlier run of this job is dead: its lock has run out.
+  const same = `job:${job}:`;
+  const said = await deps.deliveries.takeOver({ id, owner, leaseUntil, now, same });
+  if (said.is === 'held') throw new Postponed(Math.max(100, said.until - now));
+  if (said.is === 'sending') {
+    const waitMs = said.since + sendLimit - now;
     if (waitMs > 0) throw new Postponed(waitMs);
     // It died between the request and the note of its outcome: only a person may send it again.
-    await deps.deliveries.settle(id, 'unknown');
-    tellDelivery(deps, run, { way: 'unknown', code: 0 });
-    throw new ReplyFailed(`${outcomeUnknown}: a process died while it sent the answer.`, { unknown: true });
+    const why = `${outcomeUnknown}: a process died while it sent the answer.`;
+    await deps.deliveries.settle(id, { state: 'unknown', why, repeats });
+    tellDelivery(deps, data, { way: 'unknown', code: 0, job });
+    throw new ReplyFailed(why, { unknown: true });
   }
-  if (standing.state === 'offered' && standing.answer) {
-    const { answer } = standing;
-    return deliver(deps, run, { platform, answer, meaning: await read(platform, answer) });
+  if (said.is === 'decided') {
+    if (said.state !== 'failed' && said.state !== 'unknown') return;
+    const unknown = said.state === 'unknown';
+    const why = said.why ?? `The delivery is settled as ${said.state}.`;
+    throw new ReplyFailed(why, { unknown, answer: readAnswer(data.answer) });
   }
-  if (standing.state === 'failed' || standing.state === 'unknown')
-    throw new ReplyFailed(
-      `The delivery is settled as ${standing.state}: npm run replies -- retry runs it again.`,
-      { unknown: standing.state === 'unknown' },
-    );
-  if (standing.state) return;
-  const answer = await askBot(deps, run, { platform, bot });
-  const meaning = await read(platform, answer);
-  await tellTurns(deps, run, { meaning, rules: platform.rules });
-  if (platform.sendLate) await deliver(deps, run, { platform, answer, meaning });
+  if (!said.isKnown && isOld(data, now)) {
+    const why = `${outcomeUnknown}: its record is older than what Redis keeps.`;
+    throw new ReplyFailed(why, { unknown: true, answer: readAnswer(data.answer) });
+  }
+  const attempt = said.attempt + (data.calls ?? 0);
+  const answer = said.answer ?? readAnswer(data.answer);
+  await carryOn(deps, run, { platform, bot, attempt, answer, leaseUntil });
 }
 
-async function read(platform: Platform, answer: Answer): Promise<Meaning> {
-  return meaningOf(await platform.readAnswer(answer), answer.headers);
+/** Nothing is known of its delivery any more, which may have been made. Who runs it again by hand knows that. */
+function isOld({ arrivedAt, failure, calls }: ReplyJob, now: number): boolean {
+  return arrivedAt !== undefined && now - arrivedAt >= undecidedKept / 2 && failure === undefined && !calls;
+}
+
+interface TakenOver {
+  platform: Platform;
+  bot: Omit<ServedBot, 'mode'>;
+  attempt: number;
+  answer: ReturnType<typeof readAnswer>;
+  leaseUntil: number;
+}
+
+async function carryOn(deps: ReplyDeps, run: ReplyRun, { leaseUntil, ...taken }: TakenOver): Promise<void> {
+  const { data, job, owner } = run;
+  const id = deliveryId(data);
+  const { repeats } = taken.platform.rules;
+  const ownership = deps.owned.begin({ id, owner, leaseUntil });
+  const { signal } = ownership;
+  const push = restorePush(data.push);
+  try {
+    const end = await carry(deps, { ...taken, id, owner, job, data, push, signal });
+    if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
+    if (end.is !== 'failed') {
+      const { is: state } = end;
+      return await deps.outbox.tell(id, () => deps.deliveries.settle(id, { state, repeats }));
+    }
+    const { why, unknown, answer, wasAnswered } = end;
+    const state = unknown ? 'unknown' : 'failed';
+    await deps.outbox.tell(id, () => deps.deliveries.settle(id, { state, why, repeats }));
+    throw new ReplyFailed(why, { unknown, answer: wasAnswered ? answer : null });
+  } catch (error) {
+    if (!signal.aborted || error !== signal.reason) throw error;
+    // The process stops: another one calls the bot again.
+    await deps.deliveries.leave(id, { owner, now: deps.clock.now() }).catch(() => {});
+    throw new Postponed(0);
+  } finally {
+    ownership.end();
+  }
 }
 
 /** Once, when a place is found: a job that is turned away comes several times. */
-function tellLag({ clock, observe }: ReplyDeps, { data, attempt }: ReplyRun): void {
-  if (attempt !== 1 || data.arrivedAt === undefined) return;
-  const at = clock.now();
-  observe?.({ is: 'lag', at, queue: 'replies', ms: Math.max(0, at - data.arrivedAt) });
-}
-
-/**
- * Calls the bot with the push.
- * @throws ReplyFailed when no further try is due; another error when one is; the signal's reason when aborted.
- */
-async function askBot(
-  deps: ReplyDeps,
-  run: ReplyRun,
-  { platform, bot }: { platform: Platform; bot: Omit<ServedBot, 'mode'> },
-): Promise<Answer> {
-  const { data, attempt, last, signal } = run;
-  const { channel, account, user, key, arrivedAt } = data;
-  const called = await callBot(deps, bot, {
-    place: { channel, account },
-    user,
-    key,
-    push: restorePush(data.push),
-    attempt,
-    last,
-    signal,
-    ...(arrivedAt === undefined ? {} : { arrivedAt }),
-  });
-  if (called.is === 'answered') return called.answer;
-  if (called.is === 'given-up') throw signal.reason;
-  const reason = called.answer
-    ? `The bot answered with status ${called.answer.status}.`
-    : `The bot did not answer: ${called.reason}`;
-  if (called.is === 'again') throw new Error(reason);
-  await tellTurns(deps, run, { meaning: 'failed', rules: platform.rules });
-  if (platform.sendLate) await showFailure(deps, deliveryId(data), called.answer ?? badGateway);
-  throw new ReplyFailed(reason);
-}
-
-/** A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping. */
-async function showFailure(deps: ReplyDeps, id: string, answer: Answer): Promise<void> {
-  const taken = await handToHolder(deps, id, answer);
-  if (!taken && (await deps.deliveries.take(id, deps.clock.now())))
-    await deps.deliveries.settle(id, 'failed', 'forget');
+function tellLag({ observe }: ReplyDeps, { arrivedAt }: ReplyJob, at: number): void {
+  if (arrivedAt !== undefined)
+    observe?.({ is: 'lag', at, queue: 'replies', ms: Math.max(0, at - arrivedAt) });
 }

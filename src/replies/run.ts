@@ -1,62 +1,94 @@
+import { createHash } from 'node:crypto';
 import { eventOf, type Meaning } from '../core/bot.ts';
 import type { Notice, Observe } from '../core/notice.ts';
-import type { Conversation, Platform } from '../core/platform.ts';
+import type { Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { ServedBot } from '../core/roster.ts';
-import type { Rules } from '../core/rules.ts';
-import type { Send } from '../core/wire.ts';
+import type { Answer, RawPush } from '../core/wire.ts';
+import type { Health } from '../redis/watchdog.ts';
+import type { Outbox } from '../redis/outbox.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { ReplyJob } from '../typing/jobs.ts';
 import type { LearnedAccounts } from '../typing/learned.ts';
-import type { Shares } from '../typing/shares.ts';
-import type { Store } from '../typing/store.ts';
+import type { CallBotDeps } from './call-bot.ts';
 import type { Deliveries } from './delivery.ts';
 
-export interface ReplyDeps {
+/** The connections of this process that still wait for an answer. */
+export interface LocalHolds {
+  /** Whether one waits for it. */
+  waits(id: string): boolean;
+  /** Gives the newest of them the answer. Resolves with whether it was written. */
+  give(id: string, answer: Answer): Promise<boolean>;
+}
+
+export interface CarryDeps extends CallBotDeps {
   deliveries: Deliveries;
+  /** Kept where Redis does not take them. */
   events: EventQueue;
-  store: Store;
-  learned: LearnedAccounts;
+  outbox: Pick<Outbox, 'tell'>;
+  health: Pick<Health, 'isAway'>;
+  learned: Pick<LearnedAccounts, 'isMute' | 'mute'>;
   clock: Clock;
   log: Log;
-  /** Calls the bot. */
-  send: Send;
-  /** Tells one web process that an answer waits for it; resolves with how many heard it. */
-  notify: (holder: string, id: string) => Promise<number>;
+  holds: LocalHolds;
+  /** Tells another process that an answer waits for its connection; resolves with how many heard it. */
+  notify: (holder: string) => Promise<number>;
   /**
    * Waits for what could land after a message to the push's user, 500 ms at most, and lets nothing of the kind begin.
    * Resolves with what ends that; null: nothing was blocked.
    */
   makeWay: (push: Pick<ReplyJob, 'channel' | 'account' | 'user'>) => Promise<string | null>;
-  /** Of the reply jobs that may run at once. */
-  shares: Shares;
   /** @default nobody */
   observe?: Observe | undefined;
-  platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
-  botOf: (platform: Platform) => Omit<ServedBot, 'mode'> | null;
 }
 
-export interface ReplyRun {
-  /** The job's id. */
+/** What a push says of its turns. */
+export type Pushed = Pick<ReplyJob, 'channel' | 'account' | 'key' | 'user' | 'turns'>;
+
+/** A push whose delivery this process owns. */
+export interface Carried {
+  id: string;
+  /** The owner's name in the record. */
+  owner: string;
+  /** The reply job's id. */
   job: string;
-  data: ReplyJob;
-  /** 1 for the first start, whatever ended it. */
+  platform: Platform;
+  bot: Omit<ServedBot, 'mode'>;
+  data: Pushed & Pick<ReplyJob, 'arrivedAt'>;
+  push: RawPush;
+  /** 1 for the first call of the bot with this push. */
   attempt: number;
-  /** No further try follows this one. */
-  last: boolean;
-  /** Aborted when the process has to stop: the job goes back to the queue. */
+  /** What the bot has answered already; null: it is to be asked. */
+  answer: Answer | null;
+  /** Aborted when the process has to stop: another goes on. */
   signal: AbortSignal;
 }
+
+/** How the carrying of a push ended. */
+export type End =
+  /** `answer`: the bytes, for repeats. `isNoted`: the record says so. */
+  | { is: 'inline'; answer: Answer; isNoted: boolean }
+  | { is: 'sent'; answer: Answer }
+  /** Another process has the delivery, or had it. */
+  | { is: 'lost' }
+  /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent, or the bot's own failure. */
+  | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: boolean };
 
 /** The job is over for good; its reason is for the operator. */
 export class ReplyFailed extends Error {
   override readonly name = 'ReplyFailed';
   /** Whether the answer has reached the user, nobody knows. */
   readonly unknown: boolean;
+  /** What is to be sent when somebody runs it again. */
+  readonly answer: Answer | null;
 
-  constructor(reason: string, { unknown = false }: { unknown?: boolean } = {}) {
+  constructor(
+    reason: string,
+    { unknown = false, answer = null }: { unknown?: boolean; answer?: Answer | null } = {},
+  ) {
     super(reason);
     this.unknown = unknown;
+    this.answer = answer;
   }
 }
 
@@ -69,33 +101,63 @@ export function deliveryId({
   return `${channel}/${account}/${key}`;
 }
 
+/** Its reply job's id. A hash: BullMQ keeps ids in its event stream, where no user's name has to stand. */
+export function jobIdOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, 32);
+}
+
 /** How people are told of it in a reason; the release before this one reads it there. */
 export const outcomeUnknown = 'outcome unknown';
 
-type DeliveryOutcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'>;
+type Telling = Pick<CarryDeps, 'events' | 'clock' | 'observe'>;
 
-/** What became of the answer, for whoever observes. What did not go out can be run again by its job. */
+type DeliveryOutcome = Pick<Extract<Notice, { is: 'delivery' }>, 'way' | 'code'> & { job?: string };
+
+/** What became of the answer, for whoever observes. `job`: by which what did not go out can be run again. */
 export function tellDelivery(
-  { observe, clock }: ReplyDeps,
-  { data, job }: ReplyRun,
-  outcome: DeliveryOutcome,
+  { observe, clock }: Pick<Telling, 'observe' | 'clock'>,
+  { channel, account, user, key: turn }: Pushed,
+  { way, code, job = '' }: DeliveryOutcome,
 ): void {
-  const { channel, account, user, key: turn } = data;
-  const isOut = outcome.way === 'inline' || outcome.way === 'sent';
   const at = clock.now();
-  observe?.({ is: 'delivery', at, channel, account, user, turn, ...outcome, job: isOut ? null : job });
+  observe?.({ is: 'delivery', at, channel, account, user, turn, way, code, job: job === '' ? null : job });
 }
 
-/** Tells the typing queue what the bot's answer, or the lack of one, means for the push's turns. */
+/**
+ * Tells the typing of each of the push's turns what the bot's answer, or the lack of one, means. Resolves with whether
+ * somebody still waits for something; where that is not known, with true.
+ */
 export async function tellTurns(
-  deps: ReplyDeps,
-  { data }: ReplyRun,
-  { meaning, rules }: { meaning: Meaning; rules: Rules },
-): Promise<void> {
+  deps: Pick<Telling, 'events' | 'clock'>,
+  pushed: Pushed,
+  { meaning, platform: { rules } }: { meaning: Meaning; platform: Pick<Platform, 'rules'> },
+): Promise<boolean> {
   const at = deps.clock.now();
-  const { channel, account } = data;
-  const told = data.turns.map(({ user, turn }) =>
+  const { channel, account, turns } = pushed;
+  const told = turns.map(({ user, turn }) =>
     deps.events.tell({ channel, account, user }, eventOf(meaning, turn, { rules, at })),
   );
+  return (
+    (await Promise.all(told)).some((state) => state === null || state.turns.length > 0) || turns.length === 0
+  );
+}
+
+/**
+ * A message that is out takes the indicator away: where another turn is open, it may be shown again now. One that was
+ * `sent` counts among those that the platform allows, and ends the block that was made for it.
+ */
+export async function tellReached(
+  deps: Pick<CarryDeps, 'events' | 'clock'>,
+  { channel, account, user, turns }: Pushed,
+  { sent, release = null }: { sent: boolean; release?: string | null },
+): Promise<void> {
+  const at = deps.clock.now();
+  // Bots answer some pushes that open no turn, too.
+  const users = new Set([...turns.map((each) => each.user), ...(user === null ? [] : [user])]);
+  const told = [...users].map(async (each) => {
+    const conversation = { channel, account, user: each };
+    const how = release !== null && each === user ? { release } : {};
+    await deps.events.tell(conversation, { is: 'interaction', sent, at }, how);
+  });
   await Promise.all(told);
 }

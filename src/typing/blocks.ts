@@ -19,8 +19,9 @@ interface Watched {
 }
 
 export interface Blocks {
-  /** Blocks, where the message matters: most of what a bot may send goes to people who have not just written. */
   begin(conversation: Conversation, block: { holder: string; now: number }): Promise<Watched>;
+  /** Ends a block of which no event tells: most of what a bot may send goes to people who have not just written. */
+  end(conversation: Conversation, block: { holder: string; now: number }): Promise<void>;
   look(conversation: Conversation): Promise<Watched>;
 }
 
@@ -29,6 +30,14 @@ export const blockLimit = 5_000;
 
 /** The field of the conversation's `last` hash: `holder@until` of each, apart by spaces. */
 export const blocksField = 'blocks';
+
+/**
+ * The field that says when a message last went to somebody who waits for nothing, as far as Redis knows: another web may
+ * have taken what it answers, and not have been able to say so yet.
+ */
+export const sentField = 'sentAt';
+/** Such a web says so within this (ms); most of what a bot sends goes to people who have not written at all. */
+const sentKept = 20_000;
 
 /** Lua: the blocks that still stand at `now`, without that of one holder. */
 export const othersBlocks = `
@@ -84,14 +93,19 @@ end`;
 const answer = `return {matters and 1 or 0, shows and 1 or 0, unread}`;
 
 const beginBlock = createScript(`${othersBlocks}${standingOf}
-if matters then
-  local standing = others(blocks or '', ARGV[2], ARGV[1])
-  table.insert(standing, ARGV[1] .. '@' .. ARGV[3])
-  redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' '))
-  -- Only what is recorded of a user is kept for long.
-  if redis.call('PTTL', KEYS[2]) < ${blockLimit} then redis.call('PEXPIRE', KEYS[2], ${blockLimit}) end
-end
+local standing = others(blocks or '', ARGV[2], ARGV[1])
+table.insert(standing, ARGV[1] .. '@' .. ARGV[3])
+redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' '))
+if not matters then redis.call('HSET', KEYS[2], '${sentField}', ARGV[2]) end
+-- Only what is recorded of a user is kept for long.
+local kept = matters and ${blockLimit} or ${sentKept}
+if redis.call('PTTL', KEYS[2]) < kept then redis.call('PEXPIRE', KEYS[2], kept) end
 ${answer}`);
+
+const endBlock = createScript(`${othersBlocks}
+local standing = others(redis.call('HGET', KEYS[1], '${blocksField}') or '', ARGV[2], ARGV[1])
+if #standing == 0 then return redis.call('HDEL', KEYS[1], '${blocksField}') end
+return redis.call('HSET', KEYS[1], '${blocksField}', table.concat(standing, ' '))`);
 
 const lookAt = createScript(`${standingOf}
 ${answer}`);
@@ -106,6 +120,9 @@ export function createBlocks(redis: ScriptCommands): Blocks {
     begin: async (conversation, { holder, now }) => {
       const at = Math.ceil(now);
       return read(await beginBlock(redis, keysOf(conversation), holder, at, at + blockLimit));
+    },
+    end: async (conversation, { holder, now }) => {
+      await endBlock(redis, keys.last(conversationId(conversation)), holder, Math.ceil(now));
     },
     look: async (conversation) => read(await lookAt(redis, keysOf(conversation))),
   };
@@ -131,14 +148,14 @@ export function blockedUntil(blocks: string | null, except: string | null): numb
 }
 
 /** A message waits no longer for anything of ours (ms)… */
-const patience = 500;
+export const patience = 500;
 /** …and asks so often whether the call in flight has ended. */
 const look = 15;
 export interface Way {
   /** From when the message counts: no show is decided after it, and whatever was is older. */
   at: number;
   waitedForShow: boolean;
-  /** `unknown`: Redis did not say in time. `idle`: nobody waits, and nothing is blocked. */
+  /** `unknown`: Redis did not say in time. `idle`: nobody waits, as far as is known. */
   is: 'blocked' | 'idle' | 'unknown';
 }
 
@@ -146,7 +163,7 @@ export interface Way {
 export async function makeWay(
   { blocks, clock }: { blocks: Blocks; clock: Clock },
   conversation: Conversation,
-  { holder, at }: { holder: string; at: number },
+  { holder, at, patienceMs = patience }: { holder: string; at: number; patienceMs?: number },
 ): Promise<Way> {
   let way: Way = { at, waitedForShow: false, is: 'unknown' };
   const patient = { over: false };
@@ -160,7 +177,7 @@ export async function makeWay(
   };
   // Every message of the bot passes here: an aborted sleep, which makes an error with a stack, is dear.
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, patience)));
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, patienceMs)));
   await Promise.race([wait(), limit]).catch(() => {});
   clearTimeout(timer);
   patient.over = true;
@@ -173,6 +190,6 @@ export function createWay(parts: { blocks: Blocks; clock: Clock }) {
     if (user === null) return null;
     const holder = randomUUID();
     const { is } = await makeWay(parts, { channel, account, user }, { holder, at: parts.clock.now() });
-    return is === 'blocked' ? holder : null;
+    return is === 'unknown' ? null : holder;
   };
 }

@@ -127,11 +127,13 @@ function note({ log }: CallDeps, { call, conversation }: Calling, outcome: Outco
   else log.info(fields, 'typing call');
 }
 
-/** What stands between this process's typing calls and each account: its breaker. */
+/** What stands between this process's typing calls and each account: its breaker, and the way to the platform. */
 interface Gates {
   /** How long a show has to wait, in ms; 0: it may go. */
   waitOf(platform: Platform): number;
   through(platform: Platform, call: () => Promise<Outcome>): Promise<Outcome>;
+  /** The shortest that a call of the account has taken of late, there and back (ms); 0: none is known. */
+  shortestOf(platform: Platform): number;
 }
 
 interface GatesOptions {
@@ -142,6 +144,8 @@ interface GatesOptions {
 
 interface Gate {
   breaker: Breaker;
+  /** How long its last calls took (ms). */
+  took: number[];
   standing: ReturnType<typeof standingOf>;
 }
 
@@ -149,7 +153,7 @@ export function createGates({ clock, observe }: GatesOptions): Gates {
   const gates = new Map<string, Gate>();
   const of = (platform: Platform): Gate => {
     const name = idOf(platform);
-    const gate = gates.get(name) ?? { breaker: closedBreaker, standing: 'closed' };
+    const gate = gates.get(name) ?? { breaker: closedBreaker, took: [], standing: 'closed' };
     gates.set(name, gate);
     return gate;
   };
@@ -166,13 +170,26 @@ export function createGates({ clock, observe }: GatesOptions): Gates {
     waitOf: (platform) => waitOf(of(platform).breaker, clock.now()),
     through: async (platform, call) => {
       const gate = of(platform);
-      turn(platform, going(gate.breaker, clock.now()));
+      const from = clock.now();
+      turn(platform, going(gate.breaker, from));
       const outcome = await call();
-      turn(platform, after(gate.breaker, outcome, clock.now()));
+      const at = clock.now();
+      turn(platform, after(gate.breaker, outcome, at));
+      if (outcome.is === 'done' || outcome.is === 'already')
+        gate.took = [...gate.took, at - from].slice(-tookKept);
       return outcome;
+    },
+    shortestOf: (platform) => {
+      const { took } = of(platform);
+      // One alone may have been an accident of the clock.
+      return took.length < tookLeast ? 0 : Math.max(0, Math.min(...took));
     },
   };
 }
+
+/** Of late: more of them are no truer, as ways change. */
+const tookKept = 32;
+const tookLeast = 3;
 
 function after(breaker: Breaker, outcome: Outcome, at: number): Breaker {
   if (outcome.is === 'lost' || outcome.is === 'failed') return failed(breaker, at);

@@ -41,8 +41,9 @@ const longestPause = 366 * 24 * 60 * 60_000;
 
 export function createConversations(options: ConversationsOptions): Conversations {
   const { events, clock } = options;
-  const tell = (platform: Platform, user: string, event: Event): Promise<void> =>
-    events.tell(conversationOf(platform, user), event);
+  const tell = async (platform: Platform, user: string, event: Event): Promise<void> => {
+    await events.tell(conversationOf(platform, user), event);
+  };
   return {
     read: (platform, user) => read(options, platform, user),
     start: (platform, user, messageId) => start(options, platform, { user, messageId }),

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { channels, type Conversation } from '../core/platform.ts';
 import type { Event, Evidence, Pause } from '../core/state.ts';
-import type { HeaderLines, RawPush } from '../core/wire.ts';
+import type { Answer, HeaderLines, RawPush } from '../core/wire.ts';
 import { openObject, schemaOf, word } from '../redis/stored.ts';
 
 /** Every event is a job of its own: an event that is added while another is at work is never lost. */
@@ -32,6 +32,15 @@ export interface ReplyJob {
    */
   failure?: { unknown: boolean };
   push: { method: string; rawQuery: string; headers: HeaderLines; body: string };
+  /** What the bot has answered, where that is still to be sent: of a job that failed after it. */
+  answer?: StoredAnswer;
+}
+
+interface StoredAnswer {
+  status: number;
+  headers: HeaderLines;
+  /** base64 */
+  body: string;
 }
 
 const at = z.number();
@@ -94,6 +103,12 @@ const typingJob = schemaOf<Flat<Omit<TypingJob, 'event'> & { event: Told }>>()(
   }),
 );
 
+const headerLines = z.array(z.tuple([z.string(), z.string()]).readonly()).readonly();
+
+const storedAnswer = schemaOf<StoredAnswer>()(
+  openObject({ status: z.number(), headers: headerLines, body: z.string() }),
+);
+
 const replyJob = schemaOf<ReplyJob>()(
   openObject({
     channel,
@@ -107,9 +122,10 @@ const replyJob = schemaOf<ReplyJob>()(
     push: openObject({
       method: z.string(),
       rawQuery: z.string(),
-      headers: z.array(z.tuple([z.string(), z.string()]).readonly()).readonly(),
+      headers: headerLines,
       body: z.string(),
     }),
+    answer: storedAnswer.exactOptional(),
   }),
 );
 
@@ -151,6 +167,16 @@ export function storePush(push: RawPush): ReplyJob['push'] {
 
 export function restorePush(push: ReplyJob['push']): RawPush {
   return { ...push, body: Buffer.from(push.body, 'base64') };
+}
+
+export function storeAnswer({ status, headers, body }: Answer): StoredAnswer {
+  return { status, headers, body: Buffer.from(body).toString('base64') };
+}
+
+/** null: it is none that this release can read. */
+export function readAnswer(data: unknown): Answer | null {
+  const read = storedAnswer.safeParse(data);
+  return read.success ? { ...read.data, body: Buffer.from(read.data.body, 'base64') } : null;
 }
 
 const day = 24 * 60 * 60;

@@ -1,29 +1,41 @@
 import type { Job } from 'bullmq';
 import type { Measured, Measures } from '../core/measure.ts';
 import type { Notice, Observe, Untyped } from '../core/notice.ts';
-import { type Conversation, conversationId, type Platform } from '../core/platform.ts';
+import { type Conversation, conversationId, type Outcome, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
-import type { Event } from '../core/state.ts';
-import { step, type Step } from '../core/step.ts';
+import type { Event, State } from '../core/state.ts';
+import { step, type Step, wakeAt } from '../core/step.ts';
+import { remember } from '../core/turns.ts';
+import { patience } from './blocks.ts';
 import { type CallDeps, createGates, make, shareOrWarn } from './call.ts';
-import type { EventQueue } from './events.ts';
+import type { Apply } from './events.ts';
 import { readTypingJob, type TypingJob } from './jobs.ts';
 import { type LearnedAccounts, switchedOffNow } from './learned.ts';
+import type { Pressure } from './pressure.ts';
 import { Postponed, putBack, type Shares } from './shares.ts';
-import { isForgotten, keptFor, type Store } from './store.ts';
+import { isForgotten, keptFor, type Loaded, type Store } from './store.ts';
+import type { Look, Wakes } from './wakes.ts';
 
-export interface PerformDeps {
+interface JudgeDeps {
   store: Store;
-  events: EventQueue;
+  wakes: Pick<Wakes, 'set'>;
   learned: LearnedAccounts;
   clock: Clock;
   log: Log;
   /** @default nobody */
   observe?: Observe | undefined;
+  platformOf: (conversation: Conversation) => Platform | null;
+  /** For how long Redis has been there again (ms); Infinity: it has not been away. */
+  backFor: () => number;
+}
+
+export interface PerformDeps extends JudgeDeps {
+  /** This process's name, which no other has. */
+  name: string;
+  pressure: Pick<Pressure, 'isBusy'>;
   /** Of the jobs that may make typing calls at once. */
   shares: Shares;
-  platformOf: (conversation: Conversation) => Platform | null;
 }
 
 interface TypingRun {
@@ -41,27 +53,35 @@ const meetPause = 1_000;
 
 /** A web process may know an account a moment before this one does: its jobs are not to fail for that. */
 export function createMeet({
-  isKnown,
+  platformOf,
   lookAgain,
 }: {
-  isKnown: (place: Place) => boolean;
+  platformOf: (place: Place) => Platform | null;
   lookAgain: () => Promise<void>;
 }): Meet {
   return async (place) => {
-    if (isKnown(place)) return;
+    if (platformOf(place)) return;
     await lookAgain().catch(() => {
       throw new Postponed(meetPause);
     });
   };
 }
 
-/** What the typing queue's worker does with each job. */
-export function createTypingProcessor(
-  deps: PerformDeps,
-  meet: Meet,
-): (job: Job<TypingJob>, token?: string) => Promise<void> {
+/** A process that is behind renews later; what it has put off for so long is looked at all the same (ms). */
+const busyPause = 500;
+const longestBusy = 3_000;
+
+interface Typing {
+  /** What the typing queue's worker does with each job. */
+  process: (job: Job<TypingJob>, token?: string) => Promise<void>;
+  /** What is done when a conversation has to be looked at again. */
+  look: Look;
+}
+
+export function createTyping(deps: PerformDeps, meet: Meet): Typing {
   const perform = createPerform(deps);
-  return async (job, token) => {
+  let looks = 0;
+  const process = async (job: Job<TypingJob>, token?: string): Promise<void> => {
     try {
       const data = readTypingJob(job.data);
       await meet(data.conversation);
@@ -73,12 +93,27 @@ export function createTypingProcessor(
       throw error;
     }
   };
+  const look: Look = async (conversation, { at, isFound }) => {
+    if (deps.pressure.isBusy() && deps.clock.now() - at < longestBusy) throw new Postponed(busyPause);
+    await meet(conversation);
+    const event = { is: 'wake', timer: isFound ? foundTimer : anyTimer, at } as const;
+    if (isFound && !deps.platformOf(conversation)) return dropGone(deps, conversation);
+    // Two processes that look at once must not ask for the very same call.
+    const id = `${deps.name}.${(looks += 1)}`;
+    await perform({ id, data: { conversation, event }, redelivered: false });
+  };
+  return { process, look };
+}
+
+/** Of an account that this process does not serve; another one may. */
+async function dropGone({ store }: JudgeDeps, conversation: Conversation): Promise<void> {
+  const { raw } = await store.load(conversation);
+  if (raw === null) await store.wake(conversation, null);
 }
 
 /** Carries one event through: judges it, makes the call that it asks for, judges the outcome, and so on. */
-export function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
-  const gates = createGates(deps);
-  const calls = { ...deps, gates };
+function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
+  const calls = { ...deps, gates: createGates(deps) };
   return async (run) => {
     const platform = deps.platformOf(run.data.conversation);
     if (!platform) return;
@@ -112,9 +147,9 @@ function tellLag({ log, observe }: PerformDeps, event: Event, now: number): void
   observe?.({ is: 'lag', at: now, queue: event.is === 'wake' ? 'wake' : 'typing', ms });
 }
 
-/** Mostly what asks for shows; an end is noted at once, however busy the account is. */
+/** Mostly what asks for shows; what somebody has told is judged at once, however busy the account is. */
 function mayWait(event: Event): boolean {
-  return event.is === 'inbound' || event.is === 'wake';
+  return event.is === 'inbound' || (event.is === 'wake' && event.timer <= anyTimer);
 }
 
 interface ToJudge {
@@ -130,39 +165,120 @@ interface ToJudge {
 type Deps = PerformDeps & CallDeps;
 
 async function carry(deps: Deps, task: ToJudge): Promise<void> {
-  let { call } = await judge(deps, task);
-  while (call) {
-    const outcome = await make(deps, { ...task, call });
+  let judged = await judge(deps, task);
+  while (judged.call) {
+    const { call, stands } = judged;
+    const isLate = call.kind !== 'hide' && deps.clock.now() - call.at > patience - onTheWay;
+    const outcome = isLate ? tooLate : await make(deps, { ...task, call });
     const event: Event = { is: 'outcome', call: call.n, outcome, at: deps.clock.now() };
-    ({ call } = await judge(deps, { ...task, event, release: null }));
+    const soonerBy = deps.gates.shortestOf(task.platform);
+    judged = await judge(deps, { ...task, event, release: null }, { stands, soonerBy });
   }
 }
 
+/** A message to the user waits for a show that it finds under way, but no longer: one that begins later lands after it. */
+const onTheWay = 200;
+const tooLate: Outcome = { is: 'lost', begun: false, cause: 'Redis took too long to answer' };
+
+interface HowToJudge {
+  /** What was saved last by whoever judges: it need not be read again, unless somebody else has saved since. */
+  stands?: Loaded;
+  /** @default true */
+  mayCall?: boolean;
+  /** A renewal leaves so much earlier (ms): it takes no less to arrive. @default 0 */
+  soonerBy?: number;
+}
+
+type Saved = Pick<Step, 'call'> & {
+  stands: Loaded;
+  /** Somebody has to look sooner than was planned: the timer's number; null: nobody. */
+  sooner: number | null;
+};
+
 /** One step, saved only if nobody else changed the conversation meanwhile; else judged anew. */
-async function judge(deps: PerformDeps, task: ToJudge): Promise<Step> {
+async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Promise<Saved> {
   const { store, learned, clock } = deps;
   const { platform, conversation, event, by, release } = task;
-  for (;;) {
-    const { state, raw, blockedUntil } = await store.load(conversation, release);
-    const rules = learned.rules(platform);
+  for (let stands = how.stands; ; stands = undefined) {
+    const loaded = stands ?? (await store.load(conversation, release));
+    const { raw } = loaded;
+    const state = withSent(loaded, event);
+    const { mayCall = true, soonerBy = 0 } = how;
+    const known = learned.rules(platform);
+    const rules = soonerBy === 0 ? known : { ...known, renewMargin: known.renewMargin - soonerBy };
     const now = clock.now();
-    const taken = step(rules, state, { event, by, now, blockedUntil });
-    if (taken.state === state && release === null) return taken;
-    const keepMs = keptFor(rules, taken.state, now);
+    const blockedUntil = Math.max(loaded.blockedUntil, settledAt(deps, event, now));
+    const meant = event.is === 'wake' ? meantBy(event, state, now) : event;
+    const taken = meant && step(rules, state, { event: meant, by, now, blockedUntil, mayCall });
+    if (!taken || (taken.state === loaded.state && release === null)) {
+      if (event.is === 'wake' && event.timer === foundTimer)
+        await store.wake(conversation, wakeAt(rules, state));
+      return { call: null, stands: loaded, sooner: soonerThan(state, state, now) };
+    }
     const unblocked = taken.call !== null && taken.call.kind !== 'hide';
-    const change = { from: raw, to: taken.state, keepMs, sending: { now, unblocked, release } };
-    if (!(await store.save(conversation, change))) continue;
+    const at = wakeAt(rules, taken.state);
+    const change = { from: raw, to: taken.state, keepMs: keptFor(rules, taken.state, now), wakeAt: at };
+    const saved = await store.save(conversation, { ...change, sending: { now, unblocked, release } });
+    if (saved === null) continue;
+    deps.wakes.set(conversation, taken.call ? null : at);
     await carryOut(deps, task, taken);
     tellNotices(deps, task, { taken, at: now });
     if (isForgotten(taken.state)) await store.forget(conversation);
-    return taken;
+    const left = { state: taken.state, raw: saved, blockedUntil: 0, sentAt: 0 };
+    return { call: taken.call, stands: left, sooner: soonerThan(state, taken.state, now) };
   }
 }
 
-async function carryOut(deps: PerformDeps, { platform, conversation }: ToJudge, taken: Step): Promise<void> {
-  const { arm, disarm, ended } = taken;
-  if (arm) await deps.events.arm(conversation, arm);
-  if (disarm !== null) await deps.events.disarm(conversation, disarm);
+/** What this message waits for may be out already: its web could not say in time that it had come. */
+function withSent({ state, sentAt }: Loaded, event: Event): State {
+  if (event.is !== 'inbound' || sentAt < event.at) return state;
+  return { ...state, early: remember(state, { is: 'message', by: 'gateway', at: sentAt, sentAt: 0 }) };
+}
+
+/** What is due already is asked for again: of whoever told it first no worker may have heard. */
+function soonerThan({ timer: before }: State, { timer }: State, now: number): number | null {
+  return timer !== null && timer.at < Math.max(before?.at ?? Infinity, now + 1) ? timer.n : null;
+}
+
+/** A look without a number means whatever is due; null: nothing is. */
+function meantBy(event: WakeEvent, { timer, call }: State, now: number): WakeEvent | null {
+  if (event.timer !== anyTimer && event.timer !== foundTimer) return event;
+  if (timer && timer.at <= now) return { ...event, timer: timer.n };
+  // A call that nobody waits for any more is due by itself.
+  return call ? { ...event, timer: anyTimer } : null;
+}
+
+type WakeEvent = Extract<Event, { is: 'wake' }>;
+
+/** Not the number of a timer: whichever is due; found overdue, which has moved its time in Redis. */
+const anyTimer = 0;
+const foundTimer = -1;
+
+/** What others have learned while Redis was away they tell within this (ms): no show for what lies there from before. */
+const settling = 2_000;
+
+function settledAt({ backFor }: JudgeDeps, event: Event, now: number): number {
+  const back = backFor();
+  const isNew = event.is !== 'wake' && event.is !== 'recovered' && now - event.at < back;
+  return back >= settling || isNew ? 0 : now + settling - back;
+}
+
+/** Takes an event into the state; calls are for a worker. */
+export function createApply(deps: JudgeDeps): Apply {
+  return async (conversation, event, release) => {
+    const platform = deps.platformOf(conversation);
+    if (!platform) return null;
+    const task = { platform, conversation, hasPlace: false, by: '', event, release };
+    const { stands, sooner } = await judge(deps, task, { mayCall: false });
+    return { state: stands.state, sooner };
+  };
+}
+
+async function carryOut(
+  deps: JudgeDeps,
+  { platform, conversation }: ToJudge,
+  { ended }: Step,
+): Promise<void> {
   for (const { id, by, openedAt, at } of ended) {
     deps.log.info(
       { conversation: conversationId(conversation), turn: id, by, ms: at - openedAt },
@@ -172,7 +288,7 @@ async function carryOut(deps: PerformDeps, { platform, conversation }: ToJudge, 
   if (ended.length > 0) await shareOrWarn(deps, deps.learned.noteEnds(platform, ended));
 }
 
-function tellNotices(deps: PerformDeps, task: ToJudge, { taken, at }: { taken: Step; at: number }): void {
+function tellNotices(deps: JudgeDeps, task: ToJudge, { taken, at }: { taken: Step; at: number }): void {
   const { learned, observe } = deps;
   if (!observe) return;
   const { platform, conversation, event } = task;

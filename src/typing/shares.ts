@@ -55,8 +55,8 @@ export function createShares({ places, reserve, accounts, clock }: SharesOptions
   return {
     isCrowded: (place, most) => {
       const { taken } = of(place);
-      const fair = Math.max(least, Math.floor(limit / Math.max(1, accounts())));
-      return taken >= Math.min(limit, most ?? limit) || (taken >= fair && all >= places / 2);
+      if (taken >= Math.min(limit, most ?? limit)) return true;
+      return all >= places / 2 && taken >= Math.max(least, Math.floor(limit / Math.max(1, accounts())));
     },
     enter: (place, job = '') => {
       const share = of(place);

@@ -131,6 +131,18 @@ const schema = schemaOf<State>()(
   }),
 );
 
+/** What is as at the beginning is left out: whoever reads it puts it back. */
+export function writeState(state: State): string {
+  const parts = Object.entries(state).filter(
+    ([name, value]) => name === 'v' || JSON.stringify(value) !== initialTexts.get(name),
+  );
+  return JSON.stringify(Object.fromEntries(parts));
+}
+
+const initialTexts = new Map(
+  Object.entries(initialState).map(([name, value]) => [name, JSON.stringify(value)]),
+);
+
 /**
  * A state as it lies in Redis, or where it cannot be read: `v`, `turns.0.phase`…, nothing of what stands there. Fields
  * that it lacks altogether are as at the beginning: the release that wrote it did not know them. About 3 µs more than

@@ -5,13 +5,14 @@ import { initialState, type State } from '../core/state.ts';
 import { keys } from '../redis/keys.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { createOnce } from '../redis/stored.ts';
-import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields } from './blocks.ts';
-import { readState } from './state-schema.ts';
+import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields, sentField } from './blocks.ts';
+import { readState, writeState } from './state-schema.ts';
 
 interface StoreCommands extends ScriptCommands {
   get(key: string): Promise<string | null>;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
   del(...keys: string[]): Promise<unknown>;
+  zadd(key: string, score: number, member: string): Promise<unknown>;
   zrem(key: string, member: string): Promise<unknown>;
 }
 
@@ -21,18 +22,22 @@ interface Last {
   messageId: string | null;
 }
 
-interface Loaded {
+export interface Loaded {
   state: State;
   /** What `save` compares with: the state as it was read. */
   raw: string | null;
   /** Messages are being sent until then (ms); 0: none is. */
   blockedUntil: number;
+  /** When a message last went to somebody who waited for nothing, as far as was known then (ms); 0: none lately. */
+  sentAt: number;
 }
 
 interface Change {
   from: string | null;
   to: State;
   keepMs: number;
+  /** When the conversation has to be looked at again (ms); null: not by itself. */
+  wakeAt: number | null;
   /** @default no matter who sends what */
   sending?: {
     now: number;
@@ -46,13 +51,15 @@ interface Change {
 /** The states of all conversations, and what the web recorded of their last interaction. */
 export interface Store {
   load(conversation: Conversation, release?: string | null): Promise<Loaded>;
-  /** Saves unless somebody else did meanwhile. Resolves with whether it did. */
-  save(conversation: Conversation, change: Change): Promise<boolean>;
+  /** Saves unless somebody else did meanwhile. Resolves with what stands there then, or null: somebody else did. */
+  save(conversation: Conversation, change: Change): Promise<string | null>;
+  /** Says when the conversation has to be looked at again (ms), where somebody has moved that; null: not by itself. */
+  wake(conversation: Conversation, at: number | null): Promise<void>;
   forget(conversation: Conversation): Promise<void>;
-  /** Notes an interaction. A repeat of a message (by its key) and one older than the last move nothing. */
+  /** Notes an interaction, for as long as its window is open (ms; @default a day). A repeat of a message (by its key) and one older than the last move nothing. */
   record(
     conversation: Conversation,
-    message: { key: string; messageId: string | null; at: number },
+    message: { key: string; messageId: string | null; at: number; window?: number },
   ): Promise<void>;
   last(conversation: Conversation): Promise<Last>;
 }
@@ -64,10 +71,13 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
     if (isNew(conversation))
       log?.warn({ conversation, fault }, 'The state of a conversation cannot be read: it begins anew.');
   };
-  const recorded = async (conversation: Conversation): Promise<Last & { blocks: string | null }> => {
+  const recorded = async (
+    conversation: Conversation,
+  ): Promise<Last & { blocks: string | null; sentAt: number }> => {
     const key = keys.last(conversationId(conversation));
-    const [at, messageId, blocks] = await redis.hmget(key, 'at', 'messageId', blocksField);
-    return { at: at ? Number(at) : null, messageId: messageId ?? null, blocks: blocks ?? null };
+    const [at, messageId, blocks, sentAt] = await redis.hmget(key, 'at', 'messageId', blocksField, sentField);
+    const last = { at: at ? Number(at) : null, messageId: messageId ?? null };
+    return { ...last, blocks: blocks ?? null, sentAt: Number(sentAt ?? 0) };
   };
   return {
     last: async (conversation) => {
@@ -75,29 +85,38 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
       return { at, messageId };
     },
     load: async (conversation, release = null) => {
-      const [raw, { blocks, ...last }] = await Promise.all([
+      const [raw, { blocks, sentAt, ...last }] = await Promise.all([
         redis.get(keys.state(conversationId(conversation))),
         recorded(conversation),
       ]);
       const state = parseState(raw, (fault) => tell(conversationId(conversation), fault));
-      return { raw, state: withLast(state, last), blockedUntil: blockedUntil(blocks, release) };
+      return { raw, state: withLast(state, last), blockedUntil: blockedUntil(blocks, release), sentAt };
     },
     save: async (conversation, change) => {
       const id = conversationId(conversation);
-      const { from, to, keepMs, sending } = change;
+      const { from, to, keepMs, wakeAt, sending } = change;
       const { now = 0, unblocked = false, release = null } = sending ?? {};
       const sent = [Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
       const { judgedAt, matters, shows } = scriptFields(to);
       const fields = [judgedAt, matters ? 1 : 0, shows ? 1 : 0];
-      const args = [from ?? '', JSON.stringify(to), keepMs, ...sent, id, openSince(to), ...fields];
-      return (await saveIfUnchanged(redis, [keys.state(id), keys.last(id), keys.open], ...args)) === 1;
+      const text = writeState(to);
+      const args = [from ?? '', text, keepMs, ...sent, id, openSince(to), ...fields, wakeAt ?? ''];
+      const named = [keys.state(id), keys.last(id), keys.open, keys.wakes];
+      return (await saveIfUnchanged(redis, named, ...args)) === 1 ? text : null;
+    },
+    wake: async (conversation, at) => {
+      const id = conversationId(conversation);
+      if (at === null) await redis.zrem(keys.wakes, id);
+      else await redis.zadd(keys.wakes, at, id);
     },
     forget: async (conversation) => {
       const id = conversationId(conversation);
-      await Promise.all([redis.del(keys.state(id), keys.last(id)), redis.zrem(keys.open, id)]);
+      const gone = [keys.open, keys.wakes].map((index) => redis.zrem(index, id));
+      await Promise.all([redis.del(keys.state(id), keys.last(id)), ...gone]);
     },
-    record: async (conversation, { key, messageId, at }) => {
-      const args = [key, messageId ?? '', at, lastKept] as const;
+    record: async (conversation, { key, messageId, at, window = lastKept }) => {
+      const kept = Math.ceil(Math.min(lastKept, Math.max(quietKept, window)));
+      const args = [key, messageId ?? '', at, kept] as const;
       await recordLast(redis, keys.last(conversationId(conversation)), ...args);
     },
   };
@@ -229,12 +248,12 @@ function rowOf(id: string, raw: string): (OpenConversation & { raw: string }) | 
 }
 
 /** A user's name may hold anything, an account's no slash. */
-function conversationNamed(id: string): Conversation | null {
+export function conversationNamed(id: string): Conversation | null {
   const [channel = '', account = '', ...user] = id.split('/');
   return isChannel(channel) ? { channel, account, user: user.join('/') } : null;
 }
 
-/** A WhatsApp message opens a day; nothing that keeptyping does looks further back. */
+/** Nothing that keeptyping does looks further back: a WhatsApp message opens a day, WeChat's half a minute. */
 const lastKept = 24 * 60 * 60_000;
 
 /** Saves a state, and with it whether somebody waits in that conversation. */
@@ -261,6 +280,8 @@ if not saved then
 end
 if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
 else redis.call('ZREM', KEYS[3], ARGV[7]) end
+if ARGV[12] ~= '' then redis.call('ZADD', KEYS[4], ARGV[12], ARGV[7])
+else redis.call('ZREM', KEYS[4], ARGV[7]) end
 return 1
 `);
 

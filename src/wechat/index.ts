@@ -14,8 +14,10 @@ import { type AccessTokens, createAccessTokens, type TokenDeps } from './token.t
 import { createTyping } from './typing-api.ts';
 
 export interface WechatDeps extends TokenDeps {
-  /** For typing calls alone, with a pool of its own; `send` carries messages and tokens. */
+  /** For typing calls alone, with a pool of its own. */
   typing: Send;
+  /** For messages to users. @default as `send`, which carries tokens */
+  messages?: Send;
   /** Where its tokens come from. @default the account's own secret or token service */
   tokens?: AccessTokens;
 }
@@ -27,7 +29,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   const tokens = deps.tokens ?? createAccessTokens(account, deps);
   // Nine tenths: the caller gives a call up at callLimit, and none may begin after that.
   const typing = createTyping(account, { ...deps, tokens }, rules.callLimit * 0.9);
-  const customSend = createCustomSend(account, { send: deps.send, tokens });
+  const customSend = createCustomSend(account, { send: deps.messages ?? deps.send, tokens });
   const sendLate = createSendLate(customSend);
   const sendInterim = createSendInterim(account, { send: customSend, log: deps.log });
   // Read once, whoever asks of it: what it means, and then what of it can be sent.

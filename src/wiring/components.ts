@@ -133,7 +133,7 @@ function createKeyFollower(options: KeyFollowerOptions): () => void {
 
 interface ComponentsOptions {
   config: Pick<Config, 'components' | 'botTimeoutMs' | 'botRetry'>;
-  clients: Pick<Clients, 'typing' | 'messages' | 'bot'>;
+  clients: Pick<Clients, 'typing' | 'messages' | 'api' | 'bot'>;
   clock: Clock;
   cache: SharedCache;
   kept: KeptSecrets;
@@ -159,7 +159,8 @@ function openComponent(component: Component, options: ComponentsOptions): LiveCo
   try {
     return createLiveComponent(component, {
       typing: clients.typing.send,
-      send: clients.messages.send,
+      messages: clients.messages.send,
+      send: clients.api.send,
       clock,
       cache,
       log,

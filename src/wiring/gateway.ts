@@ -17,13 +17,10 @@ function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayKey' | '
 }
 
 /** The gateway for the bot's own calls, which tells the typing what it sees. */
-export function openGateway(
-  parts: Parts,
-  { events, later }: { events: Pick<EventQueue, 'tell'>; later: Pick<EventQueue, 'tell'> },
-): Gateway {
+export function openGateway(parts: Parts, { events }: { events: EventQueue }): Gateway {
   const { config, connections, clock, log, clients, served: accounts, serving } = parts;
   const blocks = createBlocks(connections.fast);
-  const reachesRedis = (): boolean => connections.fast.status === 'ready';
+  const reachesRedis = (): boolean => !connections.health.isAway();
   return createGateway({
     access: gatewayAccess(config),
     accountOf: (place) => {
@@ -32,7 +29,7 @@ export function openGateway(
       return served && { platform: served.platform, base: served.apiBase, agent: serving.agentFor(served) };
     },
     agentFor: clients.gateway.agentFor,
-    watch: createWatch({ blocks, events, later, clock, log, reachesRedis }),
+    watch: createWatch({ blocks, events, clock, log, reachesRedis }),
     clock,
     log,
     observe: parts.observe,

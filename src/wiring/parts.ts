@@ -3,24 +3,29 @@ import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import type { Log } from '../core/ports.ts';
-import type { Roster } from '../core/roster.ts';
+import type { Platform } from '../core/platform.ts';
+import type { Place, Roster } from '../core/roster.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
 import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { type Connections, createConnections } from '../redis/connect.ts';
+import { createOutbox, type Outbox } from '../redis/outbox.ts';
 import { createSharedCache } from '../redis/shared.ts';
 import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import { createAlarm, createEventQueue, type EventQueue } from '../typing/events.ts';
+import { createEventQueue, createKeptEvents, type EventQueue } from '../typing/events.ts';
 import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
+import { createApply } from '../typing/perform.ts';
+import { createPressure, type Pressure } from '../typing/pressure.ts';
 import { createStore, type Store } from '../typing/store.ts';
+import { createWakes, type Wakes } from '../typing/wakes.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openComponents, type OpenComponents } from './components.ts';
 import { openMetrics } from './metrics.ts';
 import { type Clients, closeClients, createClients, createServing, type Serving } from './platforms.ts';
-import type { Releases } from './releases.ts';
+import { limited, type Releases } from './releases.ts';
 import { StartError } from './run.ts';
 import { type OpenedQueues, openQueues } from './workers.ts';
 
@@ -31,6 +36,8 @@ interface RedisPlace {
 
 /** What web and worker processes have in common. */
 export interface Parts {
+  /** This process's name, which no other has. */
+  name: string;
   config: Config;
   log: Log;
   connections: Connections;
@@ -40,6 +47,8 @@ export interface Parts {
   roster: Roster;
   /** All that is known of them. */
   served: ServedAccounts;
+  /** What an account has taken before it was removed is still done. */
+  platformOf: (place: Place) => Platform | null;
   serving: Serving;
   components: OpenComponents;
   learned: ReturnType<typeof createLearned>;
@@ -50,6 +59,12 @@ export interface Parts {
   journal: OpenJournal;
   redis: RedisPlace;
   metrics: Metrics;
+  /** How far behind this process is. */
+  pressure: Pressure;
+  /** What Redis has to know, and does not take now. */
+  outbox: Outbox;
+  /** Conversations that have to be looked at again. */
+  wakes: Wakes;
   /** Opened once on each connection: the web's fails fast, the workers' waits for Redis. */
   queuesOn: (connection: Redis) => QueueParts;
   /** null: no traces are made. */
@@ -85,6 +100,8 @@ export function createParts(options: PartsOptions): Parts {
   });
   releases.add('Redis connections', () => connections.close());
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
+  // Also of a Redis that has come back on another host.
+  connections.fast.on('ready', () => void clock.sync(connections.fast).catch(() => {}));
   const traced = tracing?.call;
   const clients = createClients({ traced });
   releases.add('HTTP clients', () => closeClients(clients));
@@ -101,7 +118,18 @@ export function createParts(options: PartsOptions): Parts {
   const learned = createLearned({ redis: connections.fast, clock, log, saw, observe });
   const { roster } = served;
   const heard = { learned, observers, observe };
-  const known = { config, log, connections, clock, clients, roster, served, serving, components, ...heard };
+  const outbox = createOutbox({ health: connections.health, clock, log });
+  releases.add('outbox', async () => {
+    await limited(outbox.idle(), outboxMs);
+    outbox.close();
+  });
+  const wakes = createWakes({ redis: connections.fast, clock, log });
+  const name = randomUUID().slice(-12);
+  const pressure = createPressure();
+  releases.add('pressure', () => pressure.close());
+  const own = { name, config, log, connections, clock, clients, outbox, wakes, pressure };
+  const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
+  const known = { ...own, roster, served, platformOf, serving, components, ...heard };
   const opened = new Map<Redis, QueueParts>();
   const queuesOn = (connection: Redis): QueueParts => {
     const queues = opened.get(connection) ?? openQueueParts(parts, connection, releases);
@@ -116,21 +144,31 @@ export function createParts(options: PartsOptions): Parts {
   return parts;
 }
 
+/** What a stopping process has learned last; a Redis that is away is not waited for (ms). */
+const outboxMs = 2_000;
+
 /** The queues and stores on one connection. */
 export interface QueueParts extends OpenedQueues {
   events: EventQueue;
+  /** The same for whoever cannot wait for Redis: what it does not take waits in the outbox. */
+  kept: EventQueue;
   store: Store;
   deliveries: Deliveries;
 }
 
 function openQueueParts(parts: Parts, connection: Redis, releases: Releases): QueueParts {
   const queues = openQueues(connection, { ...parts, releases, telemetry: parts.tracing?.telemetry ?? null });
-  const alarm = createAlarm({ clock: parts.clock, ping: () => parts.connections.fast.ping() });
-  releases.add('alarm', () => alarm.close());
+  const store = withJournal(createStore(connection, { log: parts.log }), parts.journal);
+  const { wakes, learned, clock, log, observe, connections, outbox } = parts;
+  const { backFor } = connections.health;
+  const { platformOf } = parts;
+  const judging = { store, wakes, learned, clock, log, observe, platformOf, backFor };
+  const events = createEventQueue({ queue: queues.typing, apply: createApply(judging) });
   return {
     ...queues,
-    events: createEventQueue({ queue: queues.typing, alarm, clock: parts.clock }),
-    store: withJournal(createStore(connection, { log: parts.log }), parts.journal),
+    events,
+    kept: createKeptEvents(events, outbox),
+    store,
     deliveries: createDeliveries(connection, { log: parts.log }),
   };
 }
@@ -138,16 +176,19 @@ function openQueueParts(parts: Parts, connection: Redis, releases: Releases): Qu
 /** Every so many beats other processes' findings are read, and the clock is measured against Redis's anew. */
 const beatsPerRefresh = 5;
 const beatsPerSync = 30;
+/** Accounts that are set at run time are known everywhere within this many; without a key for them none is. */
+const beatsPerFollow = { withKey: 2, without: 10 };
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
 export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
-  const { connections, clock, learned, served, components } = parts;
+  const { config, connections, clock, learned, served, components } = parts;
   await components.typings.refresh();
   if (beats % beatsPerSync === 0) {
     await clock.sync(connections.fast);
     components.followKeys();
   }
-  await served.records.follow();
+  const perFollow = config.accountsKeys.length > 0 ? beatsPerFollow.withKey : beatsPerFollow.without;
+  if (beats % perFollow === 0) await served.records.follow();
   if (beats % beatsPerRefresh === 0) await learned.refresh();
 }
 
@@ -163,18 +204,25 @@ interface JournalParts extends Pick<JournalOptions, 'clock' | 'log'> {
   releases: Releases;
 }
 
+/** The Redis written in JavaScript, which must keep its streams short. */
+export function isEmbedded({ eventsMaxLen }: { eventsMaxLen: number }): boolean {
+  return eventsMaxLen < 100;
+}
+
 /** The embedded Redis copies a stream at each write: there it must be short. */
 const embeddedLength = 500;
 
 function openJournal(options: JournalParts): OpenJournal {
   const { config, connections, redis, clock, log, releases } = options;
-  const isEmbedded = redis.eventsMaxLen < 100;
-  const length = isEmbedded ? Math.min(config.journalLength, embeddedLength) : config.journalLength;
+  const length = isEmbedded(redis) ? Math.min(config.journalLength, embeddedLength) : config.journalLength;
   const by = randomUUID().slice(0, 8);
   const journal = createJournal({ redis: connections.fast, clock, log, length, by });
   releases.add('journal', () => journal.close());
   return { ...journal, reader: createJournalReader(connections.fast) };
 }
+
+/** Longer than a record waits to be written (ms). */
+const othersMs = 1_000;
 
 /** Who is forgotten is nowhere in the journal, either. */
 function withJournal(store: Store, journal: Pick<OpenJournal, 'flush' | 'reader'>): Store {
@@ -184,6 +232,9 @@ function withJournal(store: Store, journal: Pick<OpenJournal, 'flush' | 'reader'
       await store.forget(conversation);
       await journal.flush();
       await journal.reader.forget(conversation);
+      // Other processes may just be writing what they have seen of it.
+      const again = (): void => void journal.reader.forget(conversation).catch(() => {});
+      setTimeout(again, othersMs).unref();
     },
   };
 }

@@ -17,6 +17,8 @@ import type { Releases } from './releases.ts';
 export interface Clients {
   typing: Client;
   messages: Client;
+  /** For what is asked seldom, such as tokens. */
+  api: Client;
   bot: Client;
   /** For the calls of the bot that pass through. */
   gateway: Agents;
@@ -40,7 +42,8 @@ export function createClients(options: ClientsOptions = {}): Clients {
   const platform = { proxyFor: platformProxy, ...confined };
   return {
     typing: createClient({ idleMs: 30_000, harmlessTwice: true, ...platform }),
-    messages: createApiClient({ idleMs: 1_000, ...platform }),
+    messages: createClient({ idleMs: 1_000, harmlessTwice: false, ...platform }),
+    api: createApiClient({ idleMs: 1_000, ...platform }),
     bot: { ...bot, send: traced(bot.send) },
     gateway: createAgents({ idleMs: 1_000, ...platform }),
   };
@@ -57,9 +60,9 @@ interface PlatformDeps {
 
 export function createPlatform(account: Account, deps: PlatformDeps): Platform {
   const { clients, clock, cache, log, observe } = deps;
-  const typing = clients.typing.send;
+  const [typing, messages] = [clients.typing.send, clients.messages.send];
   return account.channel === 'wechat'
-    ? createWechat(account, { typing, send: clients.messages.send, clock, cache, log, observe })
+    ? createWechat(account, { typing, messages, send: clients.api.send, clock, cache, log, observe })
     : createNxcloud(account, { typing, clock, log });
 }
 

@@ -34,7 +34,8 @@ export async function listen(
   server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, resolve);
+    // Of a burst Linux takes as many as net.core.somaxconn says; who finds no room tries again a second later.
+    server.listen({ port, host, backlog: 4_096 }, resolve);
   });
   return server;
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { RequestListener } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Skipped } from '../config/index.ts';
@@ -7,15 +6,17 @@ import type { Platform } from '../core/platform.ts';
 import { idOf, type Place } from '../core/roster.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp, type Readiness, webhooks } from '../http/app.ts';
-import { createHolds } from '../http/holds.ts';
-import type { WebDeps } from '../http/task.ts';
+import { createHolds, type Holds } from '../http/holds.ts';
 import type { WebhookDeps } from '../http/webhook.ts';
 import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
 import { keys } from '../redis/keys.ts';
-import { createDirect, type Direct } from '../replies/direct.ts';
+import { processOf } from '../replies/delivery.ts';
 import { createIntake, createMessageIndex } from '../replies/intake.ts';
-import type { EventQueue } from '../typing/events.ts';
+import { createOwned, type Owned } from '../replies/owned.ts';
+import { createTurns, type Turns } from '../replies/turns.ts';
 import { storedPushLimit } from '../typing/jobs.ts';
+import { createShares } from '../typing/shares.ts';
+import { createCarrying } from './carrying.ts';
 import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
@@ -42,23 +43,24 @@ interface WebOptions {
 const drainMs = 6_000;
 /** A bot's call through the gateway may take longer; all must be over when the process has to end (ms). */
 const gatewayMs = 17_000;
-/** Messages that are on their way without Redis; the workers' own grace comes after it (ms). */
-const directMs = 8_000;
+/** Turns under way get so long to end; what has not goes to another process, which calls the bot again (ms). */
+const turnsMs = 13_000;
 
 /** Opens the web process. Resolves with its port when it listens; Redis may come up later. */
 export async function startWeb(parts: Parts, options: WebOptions): Promise<number> {
   const { skipped, releases, standby, page = null, worker } = options;
   const left = [...skipped, ...parts.components.skipped];
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
-  const { clock, log, observe } = parts;
-  const direct = createDirect({ send: parts.clients.bot.send, clock, log, observe });
-  const app = createWebApp(parts, { readiness, direct, page, standby });
-  await readAccounts(parts);
+  const { clock, log } = parts;
+  const { deliveries } = parts.queuesOn(parts.connections.fast);
+  const owned = createOwned({ deliveries, outbox: parts.outbox, clock, log });
+  const app = createWebApp(parts, { readiness, owned, page, standby });
+  await lookFirst(parts);
   const server = await listen(app.listener, parts.config);
   let stoppingAt = 0;
   releases.add('server', () => {
     const left = stoppingAt + gatewayMs - performance.now();
-    return Promise.all([closeServer(server, Math.max(left, drainMs)), limited(direct.idle(), directMs)]);
+    return Promise.all([closeServer(server, Math.max(left, drainMs)), owned.stop(turnsMs)]);
   });
   watchRedis(parts, { readiness, releases, standby });
   if (worker) releases.add('worker', () => worker.stop());
@@ -77,15 +79,22 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
 /** Not longer: what is configured is served without Redis too (ms). */
 const firstLookMs = 1_000;
 
-/** A push that comes with the first moment is to find its account. */
-async function readAccounts({ config, connections, served }: Parts): Promise<void> {
-  if (config.accountsKeys.length === 0) return;
-  const read = connections.ready().then(() => served.records.follow());
+/** A push that comes with the first moment is to find its account, and the time that all processes share. */
+async function lookFirst({ config, connections, served, clock }: Parts): Promise<void> {
+  const look = async (): Promise<void> => {
+    await connections.ready();
+    await Promise.all([
+      clock.sync(connections.fast),
+      config.accountsKeys.length === 0 ? null : served.records.follow(),
+    ]);
+  };
   await limited(
-    read.catch(() => {}),
+    look().catch(() => {}),
     firstLookMs,
   );
 }
+
+const beatsPerProbe = 3;
 
 /** Looks after Redis and the workers: whether it takes writes, whether they live, what they have learned. */
 function watchRedis(parts: Parts, how: { readiness: Readiness; releases: Releases; standby: boolean }): void {
@@ -93,15 +102,17 @@ function watchRedis(parts: Parts, how: { readiness: Readiness; releases: Release
   const takeover = createTakeover(() => openStandby(parts), log);
   how.releases.add('queues', () => takeover.close());
   let beats = 0;
+  const tellOverload = createOverloadLog(parts);
   const ticker = createTicker(
     beat,
     async () => {
       // A primary that has become a replica still reads: only a write tells.
-      await connections.fast.set(keys.probe, '1', 'PX', 10_000);
+      if (beats % beatsPerProbe === 0) await connections.fast.set(keys.probe, '1', 'PX', 10_000);
       const alive = await connections.fast.exists(keys.heartbeat);
       await learnFromRedis(parts, beats);
       beats += 1;
-      how.readiness.degraded = [];
+      how.readiness.degraded = parts.pressure.isHurried() ? ['overload'] : [];
+      tellOverload();
       if (how.standby) takeover.see(alive === 1);
     },
     () => {
@@ -109,6 +120,21 @@ function watchRedis(parts: Parts, how: { readiness: Readiness; releases: Release
     },
   );
   how.releases.add('watch', () => ticker.stop());
+}
+
+/** One line when it begins, one when it is over. */
+function createOverloadLog({ pressure, log }: Parts): () => void {
+  let isOver = true;
+  return () => {
+    if (pressure.isHurried() !== isOver) return;
+    isOver = !isOver;
+    if (isOver) log.info({}, 'This process has caught up.');
+    else
+      log.warn(
+        {},
+        'More comes than this process can do: typing is left out until it has caught up. Add a web or a worker.',
+      );
+  };
 }
 
 function openStandby(parts: Parts): Standby {
@@ -127,7 +153,7 @@ function openStandby(parts: Parts): Standby {
 
 interface WebAppParts {
   readiness: Readiness;
-  direct: Direct;
+  owned: Owned;
   page: RequestHandler | null;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
@@ -140,14 +166,13 @@ interface WebApp {
 
 /** The web's routes on the connection that fails fast. */
 function createWebApp(parts: Parts, options: WebAppParts): WebApp {
-  const { readiness, direct, page, standby } = options;
+  const { readiness, owned, page, standby } = options;
   const queues = parts.queuesOn(parts.connections.fast);
-  const { later, events: laterEvents } = createLater(parts);
   const isSkipped = (place: Place): boolean =>
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
-  const deps = createWebhookDeps(parts, { queues, later, direct, isSkipped });
+  const deps = createWebhookDeps(parts, { queues, owned, isSkipped });
   const { log } = parts;
-  const { events, store } = queues;
+  const { events, kept, store } = queues;
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
   const console = openConsole(parts, {
     queues,
@@ -158,37 +183,53 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
   const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
   const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
-  const gateway = openGateway(parts, { events, later: laterEvents });
+  const gateway = openGateway(parts, { events: kept });
   return { listener: withGateway(gateway, app), console };
 }
 
-interface WebhookParts extends Pick<WebhookDeps, 'later' | 'direct' | 'isSkipped'> {
+interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {
   queues: QueueParts;
+  owned: Owned;
 }
 
-function createWebhookDeps(parts: Parts, { queues, ...ways }: WebhookParts): WebhookDeps {
-  const { connections, clock, log, observe, learned, config, roster, served } = parts;
-  const { replies, events, store, deliveries } = queues;
+function createWebhookDeps(parts: Parts, { queues, owned, isSkipped }: WebhookParts): WebhookDeps {
+  const { connections, clock, log, observe, learned, config, roster, served, components, name } = parts;
+  const { replies, kept: events, store, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
-  const name = randomUUID();
-  const holds = createHolds(name, deliveries);
-  listenForOffers(parts, name, (holder) => holds.offered(holder));
+  const holds = createHolds({ name, deliveries });
+  const carrying = createCarrying(parts, holds);
+  const shares = createShares({
+    places: config.replyConcurrency,
+    reserve: 0,
+    accounts: () => roster.all().length + components.made(),
+    clock,
+  });
+  const turns = createTurns({
+    ...carrying,
+    replies,
+    owned,
+    name,
+    shares,
+    pressure: parts.pressure,
+    storedPushLimit,
+    askOwner: (owner, { id, holder }) =>
+      connections.fast.publish(keys.web(processOf(owner)), `repeat ${holder} ${id}`),
+  });
+  listenToOthers(parts, { holds, turns });
   return {
-    ...ways,
+    intake: createIntake({ events, store, clock, index }),
+    turns,
     holds,
-    deliveries,
+    pressure: parts.pressure,
+    events,
     clock,
     log,
     observe,
-    storedPushLimit,
-    intake: createIntake({ replies, events, store, clock, index }),
-    reachesRedis: () => connections.fast.status === 'ready',
+    isSkipped,
     holdMs: config.holdMs,
     send: parts.clients.bot.send,
-    isMute: async (platform: Platform) => {
-      await learned.refresh();
-      return learned.isMute(platform);
-    },
+    isMute: (platform: Platform) => learned.isMute(platform),
+    refreshMute: () => void learned.refresh().catch(() => {}),
     accounts: roster,
     strangers: new Set<string>(),
     mayCome: () => config.accountsKeys.length > 0 && !served.records.isLoaded(),
@@ -210,34 +251,17 @@ function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeo
   return { receive: tracing?.push(receive) ?? receive, handshake };
 }
 
-const waitingLimit = 10_000;
-
-/** The same moves on the connection that waits for Redis. */
-function createLater(parts: Parts): { later: WebDeps['later']; events: Pick<EventQueue, 'tell'> } {
-  const { replies, events, store, deliveries } = parts.queuesOn(parts.connections.jobs);
-  const intake = createIntake({ replies, events, store, clock: parts.clock });
-  // A Redis that stands still for long must not fill the memory with what waits for it.
-  const waiting = new Set<Promise<unknown>>();
-  const bounded = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (waiting.size >= waitingLimit) throw new Error('too much waits for Redis');
-    const promise = work();
-    waiting.add(promise);
-    return promise.finally(() => waiting.delete(promise));
-  };
-  return {
-    later: {
-      giveBack: (id, holder) => bounded(() => deliveries.giveBack(id, holder)),
-      forfeit: (id) => bounded(() => deliveries.forfeit(id)),
-      resume: (id) => bounded(() => deliveries.resume(id)),
-      redeliver: (platform, received) => intake.redeliver(platform, received),
-    },
-    events: { tell: (...told) => bounded(() => events.tell(...told)) },
-  };
-}
-
-function listenForOffers({ connections, log }: Parts, name: string, offered: (holder: string) => void): void {
+/** What other processes say to this one: that an answer waits for its connection, or that a repeat of a push has come. */
+function listenToOthers(
+  { connections, log, name }: Parts,
+  { holds, turns }: { holds: Holds; turns: Turns },
+): void {
   const subscriber = connections.subscriber();
-  subscriber.on('message', (_, holder: string) => offered(holder));
+  subscriber.on('message', (_, message: string) => {
+    const [word, holder = '', ...id] = message.split(' ');
+    if (word === 'repeat') turns.repeat(id.join(' '), holder).catch(() => {});
+    else holds.offered(message);
+  });
   subscriber
     .subscribe(keys.web(name))
     .catch((error: unknown) => log.warn({ error }, 'Offers of answers cannot be heard.'));

@@ -4,19 +4,21 @@ import type { Queue } from 'bullmq';
 import { createBotTurns } from '../bot-queue/ends.ts';
 import { createBotQueueWatch } from '../bot-queue/follow.ts';
 import type { Platform } from '../core/platform.ts';
-import type { Place, ServedBot } from '../core/roster.ts';
-import { processOf } from '../http/holds.ts';
+import type { ServedBot } from '../core/roster.ts';
 import { createPattern } from '../redis/connect.ts';
 import { beat, createLeader, createTicker, signOfLife } from '../redis/leader.ts';
-import { keys } from '../redis/keys.ts';
+import { keys, queueNames } from '../redis/keys.ts';
 import { createMessageIndex } from '../replies/intake.ts';
-import type { ReplyDeps } from '../replies/run.ts';
-import { createBlocks, createWay } from '../typing/blocks.ts';
+import { insureOverdue } from '../replies/jobs.ts';
+import { createOwned } from '../replies/owned.ts';
+import { type ReplyDeps, settling } from '../replies/reply.ts';
+import type { LocalHolds } from '../replies/run.ts';
 import type { EventQueue } from '../typing/events.ts';
 import { createMeet, type PerformDeps } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/store.ts';
-import { learnFromRedis, type Parts } from './parts.ts';
+import { createCarrying } from './carrying.ts';
+import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -31,12 +33,12 @@ const cleaningEvery = 60 * 60_000;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
-  const { connections, learned, clock, log, clients, config, observe } = parts;
+  const { connections, learned, clock, log, config, observe } = parts;
   const { typingConcurrency, replyConcurrency } = config;
-  const { typing, replies, events, store, deliveries } = parts.queuesOn(connections.jobs);
-  // What an account has taken before it was removed is still done.
+  const { typing, replies, events, store } = parts.queuesOn(connections.jobs);
+  const { deliveries } = parts.queuesOn(connections.fast);
+  const { platformOf } = parts;
   const { lasting, records } = parts.served;
-  const platformOf = (place: Place): Platform | null => lasting.of(place)?.platform ?? null;
   const botOf = (platform: Platform): Omit<ServedBot, 'mode'> | null => lasting.of(platform)?.bot ?? null;
   const served = (): number => parts.roster.all().length + parts.components.made();
   const performing = createShares({
@@ -47,28 +49,68 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     clock,
   });
   const replying = createShares({ places: replyConcurrency, reserve: 0, accounts: served, clock });
-  const known = { store, events, learned, clock, log, observe, platformOf };
-  const perform: PerformDeps = { ...known, shares: performing };
+  const { backFor } = connections.health;
+  const { wakes, outbox } = parts;
+  const known = { store, wakes, learned, clock, log, observe, platformOf, backFor };
+  const perform: PerformDeps = { ...known, name: parts.name, pressure: parts.pressure, shares: performing };
+  const owned = createOwned({ deliveries, outbox, clock, log });
   const reply: ReplyDeps = {
-    ...known,
+    ...createCarrying(parts, noHolds),
+    health: connections.health,
+    name: parts.name,
+    owned,
     shares: replying,
-    deliveries,
-    send: clients.bot.send,
-    notify: (holder) => connections.jobs.publish(keys.web(processOf(holder)), holder),
-    makeWay: createWay({ blocks: createBlocks(connections.jobs), clock }),
+    platformOf,
     botOf,
   };
   const meet = createMeet({
-    isKnown: (place) => lasting.of(place) !== null,
+    platformOf,
     lookAgain: () => records.follow(),
   });
   const telemetry = parts.tracing?.telemetry ?? null;
   const shared = { connection: connections.jobs, typingConcurrency, replyConcurrency, telemetry, log };
-  const workers = createWorkers({ ...shared, perform, reply, meet });
+  const askEvery = isEmbedded(parts.redis) ? 5 : idleAsking;
+  const workers = createWorkers({ ...shared, perform, reply, meet, wakes, askEvery });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
+  const overdue = createOverdue(parts, workers);
+  const ticker = createTicker(beat, overdue, (error) =>
+    log.debug({ error }, 'What is overdue was not looked for.'),
+  );
+  releases.add('overdue', () => ticker.stop());
   startBotQueue(parts, { events, platformOf }, releases);
   startCleaning([typing, replies], parts, releases);
   return workers;
+}
+
+/**
+ * Each asking is nine commands, which a hosted Redis may charge for; a connection that has died is dropped by the watchdog
+ * (s). The embedded Redis does not wake who waits for a delayed job.
+ */
+const idleAsking = 60;
+
+/** Each look is four commands, which a hosted Redis may charge for: an idle one is asked less often. */
+const beatsPerLook = 3;
+
+/** What dead processes have left: conversations to look at, pushes without an answer, jobs that nobody works at. */
+function createOverdue(parts: Parts, workers: Workers): () => Promise<void> {
+  const { connections, wakes, clock, log } = parts;
+  const { fast, health } = connections;
+  const { deliveries, replies } = parts.queuesOn(fast);
+  let beats = 0;
+  // At the start at once: what a worker that has died was to look at is overdue already.
+  let isBusy = true;
+  return async () => {
+    beats += 1;
+    if (!isBusy && beats % beatsPerLook !== 0) return;
+    const isSettled = health.backFor() >= settling;
+    const [found, insured, ...active] = await Promise.all([
+      wakes.takeOverdue(),
+      isSettled ? insureOverdue({ deliveries, replies, clock, log }) : 0,
+      ...Object.values(queueNames).map((name) => fast.llen(keys.activeJobs(name))),
+    ]);
+    isBusy = found + insured + active.reduce((sum, count) => sum + count, 0) > 0;
+    if (active.some((count) => count > 0)) await workers.rescueStalled();
+  };
 }
 
 function startCleaning(queues: Queue[], { connections, log }: Parts, releases: Releases): void {
@@ -82,6 +124,9 @@ function startCleaning(queues: Queue[], { connections, log }: Parts, releases: R
   // Not awaited: its commands wait for Redis, which may be away.
   releases.add('cleaning', () => void cleaning.stop());
 }
+
+/** The platform's connections are a web's. */
+const noHolds: LocalHolds = { waits: () => false, give: () => Promise.resolve(false) };
 
 /** A worker process: runs the queues and shows that it lives. */
 export async function startWorker(parts: Parts, releases: Releases): Promise<Workers> {
@@ -98,7 +143,10 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<Wor
       beats += 1;
       await learnFromRedis(parts, beats);
     },
-    (error) => log.debug({ error }, 'A heartbeat did not reach Redis.'),
+    (error) => {
+      connections.health.refused();
+      log.debug({ error }, 'A heartbeat did not reach Redis.');
+    },
   );
   releases.add('heartbeat', () => ticker.stop());
   log.info({}, 'working');

@@ -1,20 +1,23 @@
-import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, type Telemetry, Worker, type WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { prefix, queueNames } from '../redis/keys.ts';
-import { createReplyProcessor } from '../replies/reply.ts';
-import type { ReplyDeps } from '../replies/run.ts';
+import { createReplyProcessor, type ReplyDeps } from '../replies/reply.ts';
+
 import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
-import { createTypingProcessor, type Meet, type PerformDeps } from '../typing/perform.ts';
+import { createTyping, type Meet, type PerformDeps } from '../typing/perform.ts';
+import type { Wakes } from '../typing/wakes.ts';
 import type { Releases } from './releases.ts';
 
 interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;
   perform: PerformDeps;
   reply: ReplyDeps;
+  wakes: Pick<Wakes, 'start' | 'stop'>;
+  /** An idle queue is asked for its next job so often (s); whoever adds one wakes it. @default 5 */
+  askEvery?: number;
   typingConcurrency: number;
   replyConcurrency: number;
   /** @default null: no traces */
@@ -33,6 +36,8 @@ export interface Workers {
    * without Redis no job can end, and each goes on elsewhere when its lock has run out.
    */
   close(graceMs: number): Promise<void>;
+  /** Puts back the jobs of dead processes; to be called again and again while jobs are under way. */
+  rescueStalled(): Promise<void>;
 }
 
 /** After a fault of Redis's the next look is soon (ms). */
@@ -40,30 +45,34 @@ const runRetryDelay = 1_000;
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { connection, telemetry = null, log, meet = async () => {} } = options;
-  const stopping = new AbortController();
-  setMaxListeners(0, stopping.signal);
-  const shared = { connection, prefix, runRetryDelay, ...(telemetry ? { telemetry } : {}) };
-  const typing = new Worker<TypingJob>(queueNames.typing, createTypingProcessor(options.perform, meet), {
+  const { owned } = options.reply;
+  const { process, look } = createTyping(options.perform, meet);
+  const idle = { drainDelay: options.askEvery ?? 5, skipStalledCheck: true };
+  const shared = { connection, prefix, runRetryDelay, ...idle, ...(telemetry ? { telemetry } : {}) };
+  const typing = new Worker<TypingJob>(queueNames.typing, process, {
     ...shared,
     ...lockOptions.typing,
     concurrency: options.typingConcurrency,
   });
-  const replies = new Worker<ReplyJob>(
-    queueNames.replies,
-    createReplyProcessor(options.reply, { meet, stopping: stopping.signal }),
-    { ...shared, ...lockOptions.replies, concurrency: options.replyConcurrency },
-  );
+  const replies = new Worker<ReplyJob>(queueNames.replies, createReplyProcessor(options.reply, meet), {
+    ...shared,
+    ...lockOptions.replies,
+    concurrency: options.replyConcurrency,
+  });
+  options.wakes.start(look);
   watch(typing, log);
   watch(replies, log);
   const close = async (force: boolean): Promise<void> => {
-    await Promise.all([replies.close(force), typing.close(force)]);
+    const looks = options.wakes.stop();
+    await Promise.all([replies.close(force), typing.close(force), force ? null : looks]);
   };
   return {
     drain: () => close(false),
+    rescueStalled: async () => {
+      await Promise.all([typing, replies].map((worker) => worker.getBackend().moveStalledJobsToWait()));
+    },
     close: async (graceMs) => {
-      const timer = setTimeout(() => stopping.abort(new Error('the process stops')), graceMs);
-      await close(graceMs === 0);
-      clearTimeout(timer);
+      await Promise.all([close(graceMs === 0), graceMs === 0 ? null : owned.stop(graceMs)]);
     },
   };
 }

@@ -15,6 +15,7 @@ function stage(found: MessagePlace | null = place) {
     events: {
       tell: async (whose, event) => {
         told.push({ conversation: whose, event });
+        return null;
       },
     },
     index: { find: async (messageId) => (messageId === '17' ? found : null) },

@@ -15,8 +15,8 @@ import {
   startSimulator,
 } from '../../src/simulator/index.ts';
 import { exitLimit } from './judge.ts';
-import { type Target, targets } from './plan.ts';
-import { type Child, start } from './processes.ts';
+import type { Target } from './plan.ts';
+import { builtHere, type Child, type Release, start } from './processes.ts';
 import { type Balancer, type RedisProxy, startBalancer, startRedisProxy } from './proxies.ts';
 import { type Exit } from './record.ts';
 import { createRedis, type Server } from './redis-server.ts';
@@ -65,10 +65,22 @@ interface State {
   members: Member[];
   exits: Exit[];
   clocksApart: boolean;
+  releaseOf: (name: Target) => Release;
+  redisPort: number;
   closing: boolean;
 }
 
-export async function openFleet(options: { bot: BotOptions; clocksApart: boolean }): Promise<Fleet> {
+export interface FleetOptions {
+  bot: BotOptions;
+  clocksApart: boolean;
+  /**
+   * What runs under that name.
+   * @default what was built here
+   */
+  releaseOf?: ((name: Target) => Release) | undefined;
+}
+
+export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const binary = await findServer(process.env['PATH'] ?? '');
   if (binary === null) throw new Error('PATH holds no redis-server: install one.');
   const folder = await mkdtemp(join(tmpdir(), 'keeptyping-chaos-'));
@@ -83,9 +95,8 @@ export async function openFleet(options: { bot: BotOptions; clocksApart: boolean
     ...options.bot,
   });
   const proxies = new Map<Target, RedisProxy>();
-  for (const name of targets) proxies.set(name, await startRedisProxy(redis.port));
   const environment = { ...environmentOf(), ...simulatedEnvironment(simulator, bot) };
-  const { clocksApart } = options;
+  const { clocksApart, releaseOf = () => builtHere } = options;
   const state: State = {
     environment,
     proxies,
@@ -93,6 +104,8 @@ export async function openFleet(options: { bot: BotOptions; clocksApart: boolean
     members: [],
     exits: [],
     clocksApart,
+    releaseOf,
+    redisPort: redis.port,
     closing: false,
   };
   // A harness that dies takes along what it has started, whatever state that is in.
@@ -159,17 +172,28 @@ function memberOf({ members }: State, name: Target): Member {
 
 async function launch(state: State, name: Target): Promise<void> {
   const isWeb = name.startsWith('web');
-  const child = start(isWeb ? 'web' : 'worker', {
+  const release = state.releaseOf(name);
+  const proxy = await proxyOf(state, name);
+  const environment = {
     ...state.environment,
-    REDIS_URL: `redis://127.0.0.1:${state.proxies.get(name)?.port}`,
+    REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
     ...(state.clocksApart && name.endsWith('2') ? clockAhead() : {}),
-  });
+  };
+  const child = start(isWeb ? 'web' : 'worker', environment, release);
   const member: Member = { name, child, ordered: null };
   state.members.push(member);
   void child.exit.then((code) => noteExit(state, member, code));
   const line = await Promise.race([child.says(isWeb ? '"listening"' : '"working"'), child.exit]);
   const port = /"port":(\d+)/.exec(String(line))?.[1];
+  if (isWeb) await wait(release.settleMs);
   if (isWeb && port !== undefined) state.balancer.route(name, Number(port));
+}
+
+/** Whoever takes a name's place has the same wire. */
+async function proxyOf({ proxies, redisPort }: State, name: Target): Promise<RedisProxy> {
+  const proxy = proxies.get(name) ?? (await startRedisProxy(redisPort));
+  proxies.set(name, proxy);
+  return proxy;
 }
 
 async function launchAgain(state: State, name: Target): Promise<void> {
@@ -218,7 +242,11 @@ async function order(state: State, member: Member, signal: 'SIGKILL' | 'SIGTERM'
 }
 
 async function shutDown(state: State): Promise<void> {
-  await Promise.all(targets.map((name) => order(state, memberOf(state, name), 'SIGTERM')));
+  const names = [...new Set(state.members.map(({ name }) => name))];
+  const newest = names.map((name) => memberOf(state, name));
+  // Who has left a rolling deploy was told before.
+  const standing = newest.filter(({ ordered }) => ordered === null);
+  await Promise.all(standing.map((member) => order(state, member, 'SIGTERM')));
 }
 
 async function writeLogs({ members }: State, folder: string): Promise<void> {

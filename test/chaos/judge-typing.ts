@@ -13,7 +13,7 @@ const undoing = 1_000 + 250;
 const crossing = 50;
 /** A bot that fails has not answered: keeptyping has heard of it after this (ms). */
 const hearing = 1_000;
-/** In the calm run, whoever waits for longer than this (ms) has seen typing. */
+/** In the calm run, whoever waits for longer than this (ms) has seen typing, and sees it again where it went out. */
 const patience = 2_000;
 
 export function judgeTyping(record: Record): Verdict {
@@ -49,7 +49,7 @@ function endOf(record: Record, { text, at }: Pushed, marks: readonly Mark[]): nu
   return Math.max(...asked.map(({ endedAt }) => endedAt ?? Infinity)) + hearing;
 }
 
-function judgePhone(record: Record, { user, channel }: Pushed): Verdict {
+function judgePhone(record: Record, { user, channel, style }: Pushed): Verdict {
   const marks = record.marks
     .filter((mark) => mark.user === user && mark.channel === channel)
     .toSorted((a, b) => a.at - b.at);
@@ -60,6 +60,8 @@ function judgePhone(record: Record, { user, channel }: Pushed): Verdict {
     ...marks.filter(({ what }) => what === 'typing-on').map((mark) => judgeShow(phone, mark)),
     ...lit.map((interval) => judgeEnd(phone, interval)),
     ...(record.calm ? turns.map((turn) => judgeShown(phone, turn)) : []),
+    // After an acknowledgement it may be shown once only.
+    ...(record.calm && style === 'answers' ? marks.map((mark) => judgeRenewed(phone, mark)) : []),
   ]);
 }
 
@@ -135,6 +137,19 @@ function judgeShown({ record, user, lit }: PhoneSeen, { from, to, text }: Turn):
   if (lit.some((interval) => interval.from < to && interval.to > from)) return { broken: [], explained: [] };
   const words = `${text} waited ${to - from} ms and saw nothing, ${seconds(record, from)}`;
   return one('broken', { promised: 'whoever waits sees typing', who: user, at: from, words });
+}
+
+/** What goes out by itself while somebody waits is shown again; what a message takes away may stay dark for a while. */
+function judgeRenewed({ user, marks, turns }: PhoneSeen, off: Mark): Verdict {
+  const ends = turns.filter(({ from, to }) => from <= off.at && off.at < to).map(({ to }) => to);
+  if (off.what !== 'typing-off' || off.detail !== 'expired' || ends.length === 0)
+    return { broken: [], explained: [] };
+  const later = marks.slice(marks.indexOf(off) + 1);
+  const next = later.find(({ what }) => what === 'typing-on' || what === 'received');
+  const dark = Math.min(next?.at ?? Infinity, ...ends) - off.at;
+  if (dark <= patience) return { broken: [], explained: [] };
+  const words = `typing went out, and was not renewed for ${dark} ms`;
+  return one('broken', { promised: 'whoever waits sees typing', who: user, at: off.at, words });
 }
 
 /** "already typing" tells of a show whose fate was not known. */

@@ -68,6 +68,23 @@ test('a turn in which nothing went wrong keeps every promise', () => {
   expect(promisesOf(recorded())).toEqual(kept);
 });
 
+describe('typing that goes out by itself while the user waits', () => {
+  const out = mark(3_020, 'typing-off', 'expired');
+  const late: Asked = { ...asked, endedAt: at(6_000) };
+  const answer = { ...received, at: at(6_010) };
+
+  test('is to be renewed', () => {
+    const record = recorded({ asked: [late], marks: [sent, on, out, answer] });
+    expect(promisesOf(record)).toEqual(breaks('whoever waits sees typing'));
+  });
+
+  test('may be dark for a moment', () => {
+    const again = [mark(3_320, 'typing-on', 'Typing'), mark(6_010, 'typing-off', 'message')];
+    const record = recorded({ asked: [late], marks: [sent, on, out, ...again, answer] });
+    expect(promisesOf(record)).toEqual(kept);
+  });
+});
+
 describe('no message is lost', () => {
   const promised = 'no message is lost';
 

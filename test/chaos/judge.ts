@@ -36,6 +36,8 @@ const lasting = [
   /^\{keeptyping\}:replies:failed$/,
   // What was learned of accounts, and when something was last seen of them: one key each, by account.
   /^\{keeptyping\}:(accounts|seen)$/,
+  // Who waits, and when to look again: where a bot's answer never came, until the turn's deadline.
+  /^\{keeptyping\}:(open|wakes)$/,
 ];
 
 function judgeLeft({ left }: Record): Verdict {

@@ -14,7 +14,7 @@
  */
 import { parseArgs } from 'node:util';
 import { kinds, planOf, wordsOf } from './plan.ts';
-import type { Finding } from './promises.ts';
+import { lineOf, say, sayBroken } from './report.ts';
 import { forget, type Ran, run } from './run.ts';
 import { seconds } from './judge-answers.ts';
 
@@ -50,35 +50,18 @@ async function play(seed: number, calm: boolean): Promise<boolean> {
 }
 
 function report(ran: Ran, plan: ReturnType<typeof planOf>): void {
-  const { record, verdict, folder } = ran;
+  const { record } = ran;
   if (plan.clocksApart) say('  plan: web-2 and worker-2 are 2 s ahead');
   for (const { at, strike } of plan.strikes) say(`  plan: +${(at / 1000).toFixed(2)} s ${wordsOf(strike)}`);
   for (const { strike, from, to } of record.struck)
     say(`  was:  ${seconds(record, from)} to ${seconds(record, to)} ${strike.kind}`);
-  for (const [promised, count] of countsOf(verdict.broken)) say(`  ${count} × ${promised}`);
-  for (const finding of verdict.broken) say(`  BROKEN ${lineOf(ran, finding)}`);
-  say(`  the harness itself stood still for ${record.stoodStill} ms at most`);
-  say(`  logs: ${folder}`);
+  sayBroken(ran);
   if (!record.calm)
     say(`  again: npm run chaos -- --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}${onlyOf()}`);
 }
 
-function countsOf(findings: readonly Finding[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { promised } of findings) counts.set(promised, (counts.get(promised) ?? 0) + 1);
-  return counts;
-}
-
 function onlyOf(): string {
   return only.length < kinds.length ? ` --only ${only.join(',')}` : '';
-}
-
-function lineOf({ record }: Ran, { promised, who, at, words }: Finding): string {
-  return `${promised}: ${who}${at === null ? '' : ` ${seconds(record, at)}`}: ${words}`;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));

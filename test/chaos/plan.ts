@@ -1,7 +1,8 @@
 /** What one run does, all of it from its seed: who writes what and when, how long the bot thinks, what goes wrong. */
 import { createDice, type Dice } from './random.ts';
 
-export type Target = 'web-1' | 'web-2' | 'worker-1' | 'worker-2';
+export type Target = `${'web' | 'worker'}-${1 | 2 | 3 | 4}`;
+/** With these a fleet begins; the others join it in a rolling deploy. */
 export const targets: readonly Target[] = ['web-1', 'web-2', 'worker-1', 'worker-2'];
 
 /** `answers`: in the webhook's answer, or late if that takes long; `sends`: acknowledges, and sends by the gateway later. */

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import {
@@ -24,14 +25,27 @@ export interface Child {
   pid: number;
 }
 
-const dist = new URL('../../dist/', import.meta.url);
+/** A release that can be started. */
+export interface Release {
+  /** The folder that its build made. */
+  dist: string;
+  /** A web is sent pushes only so long after it says that it listens (ms): a router's patience. */
+  settleMs: number;
+}
 
-/** Starts `dist/<name>.js`: what `npm run build` made, as it is deployed. */
+/** What `npm run build` made here, as it is deployed. */
+export const builtHere: Release = {
+  dist: fileURLToPath(new URL('../../dist/', import.meta.url)),
+  settleMs: 0,
+};
+
+/** Starts `<name>.js` of what was built, here or in another release's folder. */
 export function start(
   name: 'main' | 'web' | 'worker' | 'replies',
   environment: Record<string, string>,
+  { dist }: Pick<Release, 'dist'> = builtHere,
 ): Child {
-  const file = fileURLToPath(new URL(`${name}.js`, dist));
+  const file = join(dist, `${name}.js`);
   if (!existsSync(file)) throw new Error(`${name}.js is not built: run npm run build.`);
   const env = { PATH: process.env['PATH'] ?? '', LOG_FORMAT: 'json', ...environment };
   return watch(spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
@@ -150,8 +164,8 @@ export async function openBoth(site: Site): Promise<{ web: Child; worker: Child 
     const pushed = wechat.push({ user: warm, text: 'warm' });
     await wechat.phone(warm).next((mark) => mark.what === 'received');
     await pushed;
-    const isLeft = count('runs the queues itself') === count('leaves the queues');
-    if (isLeft && worker.output().includes('turn ended')) return { web, worker };
+    const left = count('leaves the queues');
+    if (left > 1 && left === count('runs the queues itself')) return { web, worker };
   }
   throw new Error('The web never left the queues to the worker.');
 }

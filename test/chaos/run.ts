@@ -6,9 +6,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import type { BotOptions } from '../../src/simulator/index.ts';
-import { type Fleet, lifetimes, limits, openFleet } from './fleet.ts';
+import { type Fleet, type FleetOptions, lifetimes, limits, openFleet } from './fleet.ts';
 import { judge } from './judge.ts';
-import type { Message, Plan } from './plan.ts';
+import type { Message, Plan, Target } from './plan.ts';
 import type { Verdict } from './promises.ts';
 import { answerTo, type Pushed, type Record, type Struck } from './record.ts';
 import { carryOut } from './strikes.ts';
@@ -18,15 +18,25 @@ export interface Ran {
   verdict: Verdict;
   /** Where the processes' logs and the record are; they are kept only where something is broken. */
   folder: string;
+  /** What the newest process of that name has logged. */
+  outputOf: (name: Target) => string;
 }
 
-export async function run(plan: Plan): Promise<Ran> {
-  const fleet = await openFleet({ bot: botFor(plan), clocksApart: plan.clocksApart });
+export interface RunOptions {
+  releaseOf?: FleetOptions['releaseOf'];
+  /** What else happens meanwhile: nothing that would excuse anything. */
+  meanwhile?: (fleet: Fleet, startedAt: number) => Promise<void>;
+}
+
+export async function run(plan: Plan, options: RunOptions = {}): Promise<Ran> {
+  const { releaseOf, meanwhile = async () => {} } = options;
+  const fleet = await openFleet({ bot: botFor(plan), clocksApart: plan.clocksApart, releaseOf });
   try {
-    const record = await observe(fleet, plan);
+    const record = await observe(fleet, plan, meanwhile);
     const verdict = judge(record);
     await writeFile(join(fleet.folder, 'record.json'), JSON.stringify(record));
-    return { record, verdict, folder: fleet.folder };
+    const outputOf = (name: Target): string => fleet.member(name).child.output();
+    return { record, verdict, folder: fleet.folder, outputOf };
   } finally {
     await fleet.close();
   }
@@ -47,13 +57,17 @@ function botFor({ messages }: Plan): BotOptions {
   };
 }
 
-async function observe(fleet: Fleet, plan: Plan): Promise<Record> {
+async function observe(
+  fleet: Fleet,
+  plan: Plan,
+  meanwhile: NonNullable<RunOptions['meanwhile']>,
+): Promise<Record> {
   const startedAt = Date.now();
   const struck: Struck[] = [];
   const still = monitorEventLoopDelay({ resolution: 10 });
   still.enable();
   const traffic = plan.messages.map((message) => push(fleet, message, startedAt));
-  await carryOut(fleet, plan.strikes, { startedAt, struck });
+  await Promise.all([carryOut(fleet, plan.strikes, { startedAt, struck }), meanwhile(fleet, startedAt)]);
   const pushes = await Promise.all(traffic);
   const left = await untilQuiet(fleet);
   await fleet.shutDown();

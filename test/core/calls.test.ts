@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { nothingMeasured } from '../../src/core/measure.ts';
 import { initialState, type State } from '../../src/core/state.ts';
-import { step } from '../../src/core/step.ts';
+import { step, wakeAt } from '../../src/core/step.ts';
 import {
   type Answer,
   answers,
@@ -69,11 +69,15 @@ describe('one call at a time', () => {
     expect(play({ rules: wechat, events, takes: 2500 }).calls).toBe('0 show, 2.5 hide');
   });
 
-  test.each([
-    [7.999, '0 show (silence)'],
-    [8, '0 show (silence), 8 hide'],
-  ])('a call without an outcome is given up after 8 s: end at %d', (second, line) => {
+  test.each([2, 7.999, 8])('a call without an outcome is given up after 8 s: end at %d', (second) => {
+    const line = '0 show (silence), 8 hide';
     expect(wechatCalls([at(0, writes('a')), at(second, fails('a'))], ['silence'])).toBe(line);
+  });
+
+  test('and what is wanted then is decided anew', () => {
+    expect(wechatCalls([at(0, writes('a')), at(12, { is: 'left' })], ['silence'])).toBe(
+      '0 show (silence), 10 show, 12 hide',
+    );
   });
 
   test('an outcome that comes after it was given up is undone', () => {
@@ -179,8 +183,9 @@ describe('alarms are hints', () => {
     const state = lit();
     const early = judge(state, { is: 'wake', timer: state.timer?.n ?? 0 }, 15.05);
     expect(early.call).toBeNull();
-    expect(early.arm?.at).toBe(start + 15_060);
-    expect(early.arm?.n).toBeGreaterThan(state.timer?.n ?? 0);
+    expect(early.state.timer?.at).toBe(start + 15_060);
+    expect(early.state.timer?.n).toBeGreaterThan(state.timer?.n ?? 0);
+    expect(wakeAt(wechat, early.state)).toBe(start + 15_060);
   });
 
   test('a late one is judged by the clock', () => {
@@ -197,15 +202,25 @@ describe('alarms are hints', () => {
   test('one with another number is ignored, whatever the time', () => {
     const state = lit();
     const stale = judge(state, { is: 'wake', timer: (state.timer?.n ?? 0) + 1 }, 20);
-    expect(stale).toEqual({ state, call: null, arm: null, disarm: null, ...nothingMeasured });
+    expect(stale).toEqual({ state, call: null, ...nothingMeasured });
     expect(stale.state).toBe(state);
   });
 
-  test('a conversation with nothing left to do disarms its alarm', () => {
-    const state = lit();
-    const ended = judge(state, answers('a'), 5);
-    expect(ended.disarm).toBe(state.timer?.n);
+  test('a conversation with nothing left to do has not to be looked at again', () => {
+    const ended = judge(lit(), answers('a'), 5);
     expect(ended.state.timer).toBeNull();
+    expect(wakeAt(wechat, ended.state)).toBeNull();
+  });
+
+  test('while a call is under way it is looked at when that one should be over, whatever the number', () => {
+    const { state } = judge(initialState, writes('a'), 0);
+    const limit = wechat.callLimit / 1000;
+    expect(wakeAt(wechat, state)).toBe(start + wechat.callLimit);
+    const early = judge(state, { is: 'wake', timer: 0 }, limit - 0.001);
+    expect(early.state).toBe(state);
+    const due = judge(state, { is: 'wake', timer: 0 }, limit);
+    expect(due.state).toMatchObject({ call: null, givenUp: { n: state.call?.n, kind: 'show' } });
+    expect(wakeAt(wechat, due.state)).toBe(start + wechat.callLimit + wechat.showRetry);
   });
 });
 

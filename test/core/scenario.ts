@@ -10,7 +10,7 @@ import {
   type Pause,
   type State,
 } from '../../src/core/state.ts';
-import { step, type Step } from '../../src/core/step.ts';
+import { step, type Step, wakeAt } from '../../src/core/step.ts';
 
 type WithoutTime<E> = E extends unknown ? Omit<E, 'at'> : never;
 export type Happening = WithoutTime<Event>;
@@ -78,16 +78,22 @@ export function play({ rules, events, answers = [], takes = 0, sending = [], unt
   let jobs = 0;
   const tell = (event: Event, by: string): void => {
     const now = line.now();
+    const before = state.timer?.n;
     const taken: Step = step(rules, state, { event, by, now, blockedUntil: blockedUntil(sending, now) });
     ({ state } = taken);
     ends.push(...taken.ended.map((turn) => `${seconds(now)} ${turn.id}: ${turn.by}`));
     measured.push(...taken.ended);
     if (taken.skipped) skipped.push(taken.skipped);
     ghostMs += taken.ghostMs;
-    const { arm, call } = taken;
-    if (arm) line.at(arm.at, () => tell({ is: 'wake', timer: arm.n, at: line.now() }, 'alarm'));
-    if (call) make(call, by);
+    const { call } = taken;
+    const { timer } = state;
+    if (timer && timer.n !== before) looksAgain(timer.at, timer.n);
+    if (!call) return;
+    looksAgain(wakeAt(rules, state) ?? now, 0);
+    make(call, by);
   };
+  const looksAgain = (when: number, timer: number): void =>
+    line.at(when, () => tell({ is: 'wake', timer, at: line.now() }, 'look'));
   const make = (call: Call, by: string): void => {
     const answer: Answer = answers[made.length] ?? { is: 'done' };
     made.push(call);

@@ -5,7 +5,7 @@
 import type { Outcome } from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import { type Call, type Event, initialState, type State } from '../../src/core/state.ts';
-import { step as realStep } from '../../src/core/step.ts';
+import { step as realStep, wakeAt } from '../../src/core/step.ts';
 import { createPhone, type Phone } from './phone.ts';
 import { createTruth, note, openAt, type TrueTurn, type Truth } from './truth.ts';
 
@@ -133,15 +133,20 @@ export function createWorld(options: WorldOptions): World {
     const doubtful =
       ['maybe', 'cleared'].includes(state.indicator.is) || state.again > 0 || state.call?.crossed === true;
     const blockedUntil = Math.max(0, ...standing(now).map(({ from }) => from + blockLimit));
+    const before = state.timer?.n;
     const done = step(rules, state, { event, by, now, blockedUntil });
     state = done.state;
-    if (done.arm) {
-      const { n, at } = done.arm;
-      line.at(Math.max(now + 1, at + options.late((wakes += 1))), () =>
-        judge({ is: 'wake', timer: n, at: line.now() }, {}),
-      );
-    }
-    if (done.call) begin(done.call, { event, by, excused: doubtful || inTheAir > 0 });
+    const { timer } = state;
+    if (timer && timer.n !== before) looksAgain(timer.at, timer.n);
+    if (!done.call) return;
+    looksAgain(wakeAt(rules, state) ?? now, 0);
+    begin(done.call, { event, by, excused: doubtful || inTheAir > 0 });
+  }
+
+  function looksAgain(at: number, timer: number): void {
+    line.at(Math.max(line.now() + 1, at + options.late((wakes += 1))), () =>
+      judge({ is: 'wake', timer, at: line.now() }, {}),
+    );
   }
 
   function standing(now: number): Block[] {

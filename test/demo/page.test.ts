@@ -29,7 +29,7 @@ describe('the demo on its web process', () => {
     expect(answer.status).toBe(401);
   });
 
-  test('calls a bot again whose webhook call was open when the worker stopped, and answers once', async () => {
+  test('answers once, in time, and leaves no ghost, although the worker stops meanwhile', async () => {
     const { wechat } = stage.demo.simulator;
     const answer = await fetch(`${stage.url}/demo/visitors`, {
       method: 'POST',
@@ -41,11 +41,8 @@ describe('the demo on its web process', () => {
     const sent = stage.marks.find(({ what }) => what === 'sent');
     const phone = wechat.phone(sent?.user ?? '');
     await phone.next(({ what }) => what === 'typing-on');
-    const began = performance.now();
     expect((await post(`/${visitor}/troubles`, { trouble: 'worker' })).status).toBe(202);
     await phone.next(({ what }) => what === 'received');
-    // 3 s without a worker, then the bot thinks anew.
-    expect(performance.now() - began).toBeGreaterThan(5_000);
     expect(phone.marks.filter(({ what }) => what === 'received')).toHaveLength(1);
     expect(phone.ghost(phone.marks.find(({ what }) => what === 'received')?.at ?? 0)).toBe(0);
   });

@@ -121,11 +121,12 @@ describe('what a removed account had taken is still done', () => {
   test('by a worker that knew it, and by one that starts after its removal', async () => {
     const stage = await open({ env: { ...env, REPLY_CONCURRENCY: '1' }, bot: { thinkMs: 500 } });
     await put('wechat', 'shop');
-    const sent = await Promise.all([1, 2, 3, 4, 5].map(() => push('wechat', 'shop')));
+    // More than a web calls the bot with at once: the rest is a worker's.
+    const sent = await Promise.all(Array.from({ length: 12 }, () => push('wechat', 'shop')));
     expect(sent.every(({ taken }) => taken)).toBe(true);
     expect((await remove('wechat', 'shop')).status).toBe(204);
     // Some wait still, and now for a process that has never known the account in use.
-    expect(stage.bot.calls.length).toBeLessThan(4);
+    expect(stage.bot.calls.length).toBeLessThan(11);
     await stage.workers[0]?.stop();
     await stage.startWorker();
     for (const { text } of sent) await expect.poll(() => reached(stage, text)).toEqual(['/shop']);

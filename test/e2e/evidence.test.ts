@@ -144,6 +144,8 @@ describe('a message through the gateway', () => {
     await simulator.wechat.push({ user: openid, text: 'one' });
     await phone.next(is('received', 'echo: one'));
     await expectEnds(stage, 'gateway');
+    // The web has learned it; a worker reads every few seconds what others have.
+    await stage.workers[0]?.parts.learned.refresh();
     await simulator.wechat.push({ user: openid, text: 'two' });
     await phone.next(is('received', 'echo: two'));
     const shows = (text: string): number => {

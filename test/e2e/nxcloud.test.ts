@@ -127,9 +127,14 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
   });
 
   test('a human who answers from the phone app ends the turn', async () => {
-    const { simulator, log } = await open({ bot: { style: 'fail', failStatus: 200 } });
+    const { simulator, log, webs } = await open({ bot: { style: 'fail', failStatus: 200 } });
     await simulator.nxcloud.push({ user, text: 'hi' });
     await simulator.nxcloud.phone(user).next(is('typing-on'));
+    const stores = webs.map(({ parts }) => parts.queuesOn(parts.connections.fast).store);
+    // While the bot still works it would be a handoff.
+    await expect
+      .poll(() => stores[0]?.load({ channel: 'nxcloud', account: 'default', user }))
+      .toMatchObject({ state: { turns: [{ phase: 'acknowledged' }] } });
     const timestamp = String(Math.floor(Date.now() / 1000));
     const echo = {
       field: 'smb_message_echoes',
@@ -150,7 +155,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
   });
 
   test('a bot that fails is not typed for any longer', async () => {
-    const { simulator } = await open({ bot: { style: 'fail', failStatus: 500 } });
+    const { simulator } = await open({ bot: { style: 'fail', failStatus: 500, thinkMs: 300 } });
     const phone = simulator.nxcloud.phone(user);
     await simulator.nxcloud.push({ user, text: 'hi' });
     await phone.next(is('typing-off', 'expired'));

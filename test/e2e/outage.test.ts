@@ -124,13 +124,21 @@ describe('a fleet: two webs and two workers on one Redis', () => {
   });
 
   test('a repeat that reaches the other web waits for the same answer', async () => {
-    const { simulator, bot, webs } = await open({ webs: 2, workers: 1, bot: { thinkMs: 250 } });
-    const first = simulator.wechat.push({ user, text: 'hi', msgId: '5' });
+    const { simulator, bot, webs } = await open({
+      env: { HOLD_MS: '4000' },
+      webs: 2,
+      workers: 1,
+      // WeChat hangs up, and repeats the push.
+      wechat: { rules: { pushTimeout: 1_000 } },
+      bot: { thinkMs: 1_400 },
+    });
+    const pushed = simulator.wechat.push({ user, text: 'hi' });
     await bot.call(1);
     connect(simulator, webs[1]?.url ?? '');
-    const second = await simulator.wechat.push({ user, text: 'hi', msgId: '5' });
-    await first;
+    const { answered, deliveries } = await pushed;
     expect(bot.calls).toHaveLength(1);
-    expect(second.answered?.toString()).toContain('echo: hi');
+    expect(deliveries).toHaveLength(2);
+    expect(answered?.toString()).toContain('echo: hi');
+    expect(simulator.wechat.phone(user).marks.filter(received)).toHaveLength(1);
   });
 });

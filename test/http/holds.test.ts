@@ -1,120 +1,161 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/core/wire.ts';
-import { createHolds, type HeldDeliveries, processOf } from '../../src/http/holds.ts';
+import { createHolds, type Gift } from '../../src/http/holds.ts';
+import { processOf } from '../../src/replies/delivery.ts';
 import { createGate, utf8 } from './wire.ts';
 
 const answer: Answer = { status: 200, headers: [], body: utf8('hi') };
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
-const never = new AbortController().signal;
+const stays = (): void => {};
+const long = { limitMs: 60_000, onHangUp: stays };
+const short = { limitMs: 5, onHangUp: stays };
 
-/** Deliveries that have an answer for those who claim, or none; and what they were asked. */
-function deliveriesWith(over: Partial<HeldDeliveries> = {}): HeldDeliveries & { asked: string[] } {
-  const asked: string[] = [];
-  return {
-    asked,
-    claim: async (id, holder) => {
-      asked.push(`claim ${id} ${holder}`);
-      return over.claim ? over.claim(id, holder) : answer;
+/** Holds of a process that claims that answer, and what was claimed. */
+function holdsWith(claim: () => Promise<Answer | null> = async () => answer) {
+  const claimed: string[] = [];
+  const holds = createHolds({
+    name: '5f0c-1a',
+    deliveries: {
+      claim: async (id, holder) => {
+        claimed.push(`${id} ${holder}`);
+        return claim();
+      },
     },
-    leave: async (id, holder) => {
-      asked.push(`leave ${id} ${holder}`);
-      return over.leave ? over.leave(id, holder) : null;
-    },
-  };
+  });
+  return { holds, claimed };
+}
+
+/** The answer of whoever waited, who could write it or not. */
+async function written(waiting: Promise<Gift | null>, was = true): Promise<Answer | null> {
+  const gift = await waiting;
+  gift?.written(was);
+  return gift?.answer ?? null;
 }
 
 test('each hold has a name of its own, in which the process’s name stands', () => {
-  const holds = createHolds('5f0c-1a', deliveriesWith());
-  const [one, two] = [holds.name(), holds.name()];
-  expect(one).not.toBe(two);
-  expect([processOf(one), processOf(two)]).toEqual(['5f0c-1a', '5f0c-1a']);
+  const { holds } = holdsWith();
+  const names = [holds.open('push').name, holds.open('push').name];
+  expect(new Set(names).size).toBe(2);
+  expect(names.map(processOf)).toEqual(['5f0c-1a', '5f0c-1a']);
+});
+
+describe('an answer of this process', () => {
+  test('ends the waiting, and it is told whether it was written', async () => {
+    for (const was of [true, false]) {
+      const { holds } = holdsWith();
+      const waiting = written(holds.open('push').wait(long), was);
+      expect(holds.waits('push')).toBe(true);
+      expect(await holds.give('push', answer)).toBe(was);
+      expect(await waiting).toBe(answer);
+      expect(holds.waits('push')).toBe(false);
+    }
+  });
+
+  test('can be given from the moment that the hold is opened', async () => {
+    const { holds } = holdsWith();
+    const hold = holds.open('push');
+    const given = holds.give('push', answer);
+    expect(await written(hold.wait(long))).toBe(answer);
+    expect(await given).toBe(true);
+  });
+
+  test('goes to the newest connection, and not to the one before when that is gone', async () => {
+    const { holds } = holdsWith();
+    const [first, second] = [holds.open('push'), holds.open('push')];
+    const waits = [first.wait(short), written(second.wait(long))];
+    expect(await holds.give('push', answer)).toBe(true);
+    expect(await Promise.all(waits)).toEqual([null, answer]);
+    expect(await holds.give('push', answer)).toBe(false);
+  });
+
+  test('is nobody’s where no connection waits for it', async () => {
+    const { holds } = holdsWith();
+    holds.open('other');
+    const closed = holds.open('push');
+    closed.close();
+    expect(holds.waits('push')).toBe(false);
+    expect(await holds.give('push', answer)).toBe(false);
+  });
+
+  test('is nobody’s after the hold', async () => {
+    const { holds } = holdsWith();
+    expect(await holds.open('push').wait(short)).toBe(null);
+    expect(await holds.give('push', answer)).toBe(false);
+  });
+});
+
+describe('an answer of another process', () => {
+  test('is claimed, and ends the waiting', async () => {
+    const { holds, claimed } = holdsWith();
+    const hold = holds.open('push');
+    const waiting = hold.wait(long);
+    holds.offered(hold.name);
+    expect(await waiting).toMatchObject({ answer, isOffered: true });
+    expect(claimed).toEqual([`push ${hold.name}`]);
+  });
+
+  test('can be offered before the waiting begins', async () => {
+    const { holds } = holdsWith();
+    const hold = holds.open('push');
+    holds.offered(hold.name);
+    await new Promise(setImmediate);
+    expect(await hold.wait(long)).toMatchObject({ answer });
+  });
+
+  test('is not claimed where it is another’s, or nobody’s any more', async () => {
+    const { holds, claimed } = holdsWith();
+    const hold = holds.open('push');
+    holds.offered('web.2');
+    hold.close();
+    holds.offered(hold.name);
+    expect(claimed).toEqual([]);
+  });
+
+  test.each([
+    ['somebody else’s by now', async () => null],
+    ['in a Redis that is out of reach', away],
+  ])('that is %s leaves the connection waiting', async (_, claim) => {
+    const { holds } = holdsWith(claim);
+    const hold = holds.open('push');
+    const waiting = written(hold.wait(long));
+    holds.offered(hold.name);
+    await new Promise(setImmediate);
+    expect(await holds.give('push', answer)).toBe(true);
+    expect(await waiting).toBe(answer);
+  });
 });
 
 describe('waiting', () => {
-  test('ends with the answer that was offered and claimed', async () => {
-    const deliveries = deliveriesWith();
-    const holds = createHolds('web', deliveries);
-    const waiting = holds.wait('push', 'web.1', { limitMs: 60_000, hangUp: never });
-    holds.offered('web.1');
-    expect(await waiting).toBe(answer);
-    expect(deliveries.asked).toEqual(['claim push web.1']);
-  });
-
-  test('ends with an answer that was offered before the waiting began', async () => {
-    const holds = createHolds('web', deliveriesWith());
-    holds.offered('web.1');
-    expect(await holds.wait('push', 'web.1', { limitMs: 60_000, hangUp: never })).toBe(answer);
-  });
-
-  test('takes no offer that was made to another', async () => {
-    const deliveries = deliveriesWith();
-    const holds = createHolds('web', deliveries);
-    holds.offered('web.2');
-    const waiting = holds.wait('push', 'web.1', { limitMs: 5, hangUp: never });
-    holds.offered('web.3');
-    expect(await waiting).toBe(null);
-    expect(deliveries.asked).toEqual(['leave push web.1']);
-  });
-
-  test('ends without an answer when the offered one is somebody else’s by now', async () => {
-    const deliveries = deliveriesWith({ claim: async () => null });
-    const holds = createHolds('web', deliveries);
-    const waiting = holds.wait('push', 'web.1', { limitMs: 60_000, hangUp: never });
-    holds.offered('web.1');
-    expect(await waiting).toBe(null);
-    expect(deliveries.asked).toEqual(['claim push web.1', 'leave push web.1']);
-  });
-
-  test('ends at its limit, with an answer that came at the last moment', async () => {
-    const holds = createHolds('web', deliveriesWith({ leave: async () => answer }));
-    expect(await holds.wait('push', 'web.1', { limitMs: 5, hangUp: never })).toBe(answer);
-  });
-
-  test('goes on after its limit when it is to; an offer still ends it', async () => {
-    const deliveries = deliveriesWith();
-    const holds = createHolds('web', deliveries);
+  test('goes on after its limit when it is to; an answer still ends it', async () => {
+    const { holds } = holdsWith();
     const limit = createGate();
     const longer = async (): Promise<number> => {
       limit.open();
       return 60_000;
     };
-    const waiting = holds.wait('push', 'web.1', { limitMs: 5, hangUp: never, longer });
+    const waiting = written(holds.open('push').wait({ ...short, longer }));
     await limit.passed;
     await new Promise(setImmediate);
-    expect(deliveries.asked).toEqual([]);
-    holds.offered('web.1');
+    expect(await holds.give('push', answer)).toBe(true);
     expect(await waiting).toBe(answer);
   });
 
-  test('ends when the longer time is over too', async () => {
-    const deliveries = deliveriesWith();
-    const holds = createHolds('web', deliveries);
-    const how = { limitMs: 5, hangUp: never, longer: async () => 5 };
-    expect(await holds.wait('push', 'web.1', how)).toBe(null);
-    expect(deliveries.asked).toEqual(['leave push web.1']);
-  });
-
-  test('ends at its limit when nobody can say whether it is to go on', async () => {
-    const holds = createHolds('web', deliveriesWith());
-    expect(await holds.wait('push', 'web.1', { limitMs: 5, hangUp: never, longer: away })).toBe(null);
+  test.each([
+    ['when the longer time is over too', async () => 5],
+    ['at its limit when nobody can say whether it is to go on', away],
+  ])('ends %s', async (_, longer) => {
+    const { holds } = holdsWith();
+    expect(await holds.open('push').wait({ ...short, longer })).toBe(null);
+    expect(holds.waits('push')).toBe(false);
   });
 
   test('ends when the platform hangs up, or has done so', async () => {
-    const deliveries = deliveriesWith();
-    const holds = createHolds('web', deliveries);
-    const abort = new AbortController();
-    const waiting = holds.wait('push', 'web.1', { limitMs: 60_000, hangUp: abort.signal });
-    abort.abort();
-    expect(await waiting).toBe(null);
-    expect(await holds.wait('push', 'web.2', { limitMs: 60_000, hangUp: abort.signal })).toBe(null);
-    expect(deliveries.asked).toEqual(['leave push web.1', 'leave push web.2']);
-  });
-
-  test('rejects when Redis is out of reach', async () => {
-    const holds = createHolds('web', deliveriesWith({ claim: away, leave: away }));
-    const waiting = holds.wait('push', 'web.1', { limitMs: 60_000, hangUp: never });
-    holds.offered('web.1');
-    await expect(waiting).rejects.toThrow('Redis is away');
-    await expect(holds.wait('push', 'web.2', { limitMs: 5, hangUp: never })).rejects.toThrow('away');
+    const { holds } = holdsWith();
+    const gate = createGate();
+    const later = holds.open('push').wait({ ...long, onHangUp: (gone) => void gate.passed.then(gone) });
+    gate.open();
+    expect(await later).toBe(null);
+    expect(await holds.open('push').wait({ ...long, onHangUp: (gone) => gone() })).toBe(null);
+    expect(holds.waits('push')).toBe(false);
   });
 });

@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { Served } from '../../src/core/roster.ts';
+import type { Answer } from '../../src/core/wire.ts';
 import {
   createJournal,
   expectRelayed,
@@ -17,170 +19,158 @@ import {
   type SceneOptions,
 } from './scene.ts';
 import { createGate, linesOf } from './wire.ts';
-import { type HandClock, endingBy, handClock, noon } from '../support/clock.ts';
+import { handClock, realSleep } from '../support/clock.ts';
 import { xmlOf } from '../support/wechat.ts';
 
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const never = (): Promise<never> => new Promise(() => {});
-const decided = async () => ({ is: 'decided' }) as const;
-/** Offers the answer to whoever holds the connection. */
-async function offer(scene: Scene, count = 1): Promise<void> {
-  await scene.journal.when('wait', count);
-  const holder = scene.journal.of('hold')[count - 1]?.holder ?? '';
-  scene.holds.offered(holder);
-}
+const decided = async () => ({ is: 'decided', state: 'sent' }) as const;
+const heldAt = (deliveries: number) => async () => ({ is: 'held', deliveries }) as const;
+const ownedAt = (deliveries: number) => async () => ({ is: 'owned', attempt: 1, deliveries }) as const;
+const id = 'wechat/default/openid1-1234567890123456789';
 
-/** A scene whose journal says when the waiting for an answer begins. */
+/** A scene whose WeChat account notes what it sends. */
 function holding(options: SceneOptions = {}): Promise<Scene> {
   const journal = options.journal ?? createJournal();
-  return openScene({
-    ...options,
-    journal,
-    accounts: [wechat({ journal }), nxcloud()],
-    holds: (made) => ({
-      ...made,
-      wait: (id, holder, how) => {
-        const answer = made.wait(id, holder, how);
-        journal.record({ is: 'wait', limitMs: how.limitMs });
-        return answer;
-      },
-    }),
-  });
+  return openScene({ accounts: [wechat({ journal }), nxcloud()], ...options, journal });
+}
+
+/** Another process, which owns the push, offers the answer to whoever holds the connection. */
+async function offer(scene: Scene): Promise<void> {
+  await scene.journal.when('wait');
+  await scene.journal.when('take');
+  scene.holds.offered(scene.journal.of('hold')[0]?.holder ?? '');
 }
 
 describe('a push is acknowledged', () => {
-  test.each([
-    ['NXCloud', pushNxcloud, '{}'],
-    ['WeChat', pushWechat, 'success'],
-  ])('to %s only when its job is in Redis', async (_, push, word) => {
+  test('to NXCloud only when Redis has it', async () => {
     const stored = createGate();
-    const scene = await openScene({
-      intake: { enqueue: () => stored.passed },
-      deliveries: { hold: decided },
-    });
-    const { answer, sofar } = push(scene);
-    await scene.journal.when('enqueue');
+    const take = async () => {
+      await stored.passed;
+      return { is: 'owned', attempt: 1, deliveries: 1 } as const;
+    };
+    const scene = await holding({ deliveries: { take }, send: never });
+    const { answer, sofar } = pushNxcloud(scene);
+    await scene.journal.when('take');
     await scene.roundTrip();
     expect(sofar()).toBe(null);
     stored.open();
-    expect(await answer).toMatchObject({ status: 200, body: Buffer.from(word) });
-    expect(scene.journal.of('asked')).toEqual([]);
+    expect(await answer).toMatchObject({ status: 200, body: Buffer.from('{}') });
   });
 
-  test('with its turn told to the typing, and its bytes to the queue', async () => {
-    const scene = await openScene({ deliveries: { hold: decided } });
+  test.each([
+    ['hangs', { take: never }],
+    ['refuses', { take: away }],
+    ['takes it', {}],
+  ])('to WeChat at the end of the hold, whether Redis %s', async (_, deliveries) => {
+    const scene = await holding({ holdMs: 10, deliveries, send: never });
+    expect(await pushWechat(scene).answer).toMatchObject(success);
+  });
+
+  test('with its turn told to the typing, and its bytes insured', async () => {
+    const scene = await holding({ deliveries: { take: decided } });
     await pushWechat(scene).answer;
     expect(scene.journal.of('tell')).toMatchObject([
       { phase: 'working', happenings: [{ is: 'inbound', user: 'openid1', opensTurn: true }] },
     ]);
-    expect(scene.journal.of('enqueue')).toMatchObject([
-      { key: 'openid1-1234567890123456789', push: { body: Buffer.from(xmlOf(wechatText)) } },
+    expect(scene.journal.of('take')).toMatchObject([
+      { id, holder: 'web-1.1', push: { body: Buffer.from(xmlOf(wechatText)) } },
     ]);
-    expect(scene.journal.of('hold')[0]?.id).toBe('wechat/default/openid1-1234567890123456789');
   });
 
-  test.each([
-    ['refuses', away],
-    ['hangs', () => new Promise<void>(() => {})],
-  ])('whether or not the typing’s Redis %s', async (_, tell) => {
-    const scene = await openScene({ intake: { tell }, deliveries: { hold: decided } });
-    expect(await pushWechat(scene).answer).toMatchObject(success);
+  test('whether or not the typing’s Redis hangs', async () => {
+    const scene = await holding({ intake: { tell: never }, send: async () => passiveReply });
+    expectRelayed(await pushWechat(scene).answer, passiveReply);
     expect(await pushNxcloud(scene).answer).toMatchObject({ status: 200, body: Buffer.from('{}') });
   });
 
   test('to NXCloud without a hold: its webhook answers hold no message', async () => {
-    const scene = await openScene();
+    const scene = await holding({ send: async () => passiveReply });
     await pushNxcloud(scene).answer;
     expect(scene.journal.of('hold')).toEqual([]);
+    expect(scene.journal.of('take')).toMatchObject([{ holder: null }]);
   });
 
-  test('when it was stored but cannot be held: the worker sends the answer', async () => {
-    const scene = await openScene({ deliveries: { hold: away } });
+  test('at once where it is decided already: the bot is not called', async () => {
+    const scene = await holding({ deliveries: { take: decided } });
     expect(await pushWechat(scene).answer).toMatchObject(success);
+    expect(await pushNxcloud(scene).answer).toMatchObject({ status: 200, body: Buffer.from('{}') });
     expect(scene.journal.of('asked')).toEqual([]);
-    expect(scene.journal.of('giveBackLater')).toMatchObject([{ holder: 'web-1.1' }]);
   });
 });
 
-describe('a push costs one round trip to Redis', () => {
-  test('everything that a push of WeChat says is sent before any of it is answered', async () => {
-    const scene = await openScene({
-      intake: { tell: never, enqueue: never },
-      deliveries: { hold: never },
-    });
-    const { sofar } = pushWechat(scene);
-    await Promise.all([
-      scene.journal.when('tell'),
-      scene.journal.when('enqueue'),
-      scene.journal.when('hold'),
-    ]);
+describe('a push costs one round trip to Redis before the bot is called', () => {
+  test.each([
+    ['WeChat', pushWechat, ['hold', 'take', 'tell', 'wait']],
+    ['NXCloud', pushNxcloud, ['take', 'tell']],
+  ])('everything that one of %s says is sent before any of it is answered', async (_, push, kinds) => {
+    const scene = await holding({ intake: { tell: never }, deliveries: { take: never } });
+    const { sofar } = push(scene);
+    await Promise.all([scene.journal.when('tell'), scene.journal.when('take')]);
     await scene.roundTrip();
-    expect(scene.journal.kinds().sort()).toEqual(['enqueue', 'hold', 'tell']);
+    expect(scene.journal.kinds().sort()).toEqual(kinds);
     expect(sofar()).toBe(null);
   });
-
-  test('so is everything that one of NXCloud says', async () => {
-    const scene = await openScene({ intake: { tell: never, enqueue: never } });
-    pushNxcloud(scene);
-    await Promise.all([scene.journal.when('tell'), scene.journal.when('enqueue')]);
-    await scene.roundTrip();
-    expect(scene.journal.kinds().sort()).toEqual(['enqueue', 'tell']);
-  });
-});
-
-/** Redis takes so long for each push. */
-const slowFor = (ms: number, time: HandClock) => ({
-  clock: time,
-  intake: { enqueue: async () => time.pass(ms) },
 });
 
 describe('the hold counts from the arrival of the push', () => {
   test.each([
     [0, 300],
     [200, 100],
-    [300, 0],
     [5_000, 0],
-  ])('of 300 ms, %i of which Redis took, %i are left', async (took, left) => {
-    const scene = await holding({ ...slowFor(took, handClock(noon, endingBy(0))), holdMs: 300 });
+  ])('of 300 ms, %i of which it took to read the push, %i are left', async (took, left) => {
+    const clock = handClock();
+    const served = wechat();
+    const { platform } = served;
+    const slow: Served = {
+      ...served,
+      platform: {
+        ...platform,
+        receive: async (push) => {
+          clock.pass(took);
+          return platform.receive(push);
+        },
+      },
+    };
+    const scene = await holding({ clock, holdMs: 300, accounts: [slow], send: never });
     expect(await pushWechat(scene).answer).toMatchObject(success);
     expect(scene.journal.of('wait')).toEqual([{ is: 'wait', limitMs: left }]);
-  });
-
-  test('an answer that is offered within what is left of it is written', async () => {
-    const time = handClock(noon, endingBy(0));
-    const scene = await holding({
-      ...slowFor(59_000, time),
-      holdMs: 60_000,
-      deliveries: { claim: async () => passiveReply },
-    });
-    const push = pushWechat(scene);
-    await offer(scene);
-    expectRelayed(await push.answer, passiveReply);
-    expect(scene.journal.of('wait')).toEqual([{ is: 'wait', limitMs: 1_000 }]);
   });
 });
 
 describe('a held connection', () => {
   test.each([
     ['a message', passiveReply],
-    ['anything', oddAnswer],
+    ['anything', { ...oddAnswer, status: 206 }],
     ['nothing', { status: 200, headers: [], body: Buffer.alloc(0) }],
-  ])('gets %s byte for byte when it is offered', async (_, answer) => {
-    const scene = await holding({ deliveries: { claim: async () => answer } });
+  ])('gets %s byte for byte when the bot answers', async (_, answer) => {
+    const scene = await holding({ send: async () => answer });
+    expectRelayed(await pushWechat(scene).answer, answer);
+    await scene.journal.when('written');
+    expect(scene.journal.of('write')).toEqual([{ is: 'write', id }]);
+    expect(scene.journal.of('sent')).toEqual([]);
+  });
+
+  test('gets the bot’s own failure, and its job is kept', async () => {
+    const scene = await holding({ send: async () => oddAnswer });
+    expectRelayed(await pushWechat(scene).answer, oddAnswer);
+    expect(await scene.journal.when('settle')).toMatchObject({ id, state: 'failed' });
+    expect(await scene.journal.when('enqueue')).toMatchObject({ key: 'openid1-1234567890123456789' });
+  });
+
+  test('gets what another process offers, byte for byte', async () => {
+    const scene = await holding({ deliveries: { take: heldAt(2), claim: async () => passiveReply } });
     const push = pushWechat(scene);
     await offer(scene);
-    expectRelayed(await push.answer, answer);
-    expect(scene.journal.of('claim')).toEqual([
-      { is: 'claim', id: 'wechat/default/openid1-1234567890123456789', holder: 'web-1.1' },
-    ]);
-    expect(scene.journal.of('giveBack')).toEqual([]);
+    expectRelayed(await push.answer, passiveReply);
+    expect(scene.journal.of('claim')).toEqual([{ is: 'claim', id }]);
+    expect(scene.journal.of('asked')).toEqual([]);
   });
 
   test('gets the bytes that an earlier delivery got', async () => {
-    const scene = await openScene({
-      deliveries: { hold: async () => ({ is: 'answer', answer: oddAnswer }) },
-    });
+    const scene = await holding({ deliveries: { take: async () => ({ is: 'answer', answer: oddAnswer }) } });
     expectRelayed(await pushWechat(scene).answer, oddAnswer);
+    expect(scene.journal.of('asked')).toEqual([]);
   });
 
   test('loses the lines that belong to the bot’s connection', async () => {
@@ -191,171 +181,165 @@ describe('a held connection', () => {
       ['Content-Length', '999'],
       ['X-Stays', '1'],
     ] as const;
-    const answer = { status: 200, headers, body: Buffer.from('hi') };
-    const scene = await openScene({ deliveries: { hold: async () => ({ is: 'answer', answer }) } });
+    const scene = await holding({ send: async () => ({ status: 200, headers, body: Buffer.from('hi') }) });
     const got = await pushWechat(scene).answer;
     expect(linesOf(got.headers, 'content-length')).toEqual(['2']);
     expect(linesOf(got.headers, 'x-hop')).toEqual([]);
     expect(linesOf(got.headers, 'x-stays')).toEqual(['1']);
   });
 
-  test('is acknowledged at its end, when it has been left', async () => {
-    const scene = await holding({ holdMs: 10 });
+  test('is acknowledged at its end; what the bot answers then is sent', async () => {
+    const answer = createGate<Answer>();
+    const scene = await holding({ holdMs: 10, send: () => answer.passed });
     expect(await pushWechat(scene).answer).toMatchObject(success);
-    await scene.journal.when('written');
-    expect(scene.journal.kinds().join()).toBe('tell,enqueue,hold,wait,isMute,leave,written');
+    expect(scene.journal.of('sent')).toEqual([]);
+    answer.open(passiveReply);
+    expect((await scene.journal.when('sent')).body).toEqual({
+      touser: 'openid1',
+      msgtype: 'text',
+      text: { content: '慢慢来' },
+    });
+    expect(await scene.journal.when('settle')).toMatchObject({ state: 'sent' });
   });
 
-  test('gets an answer that comes with its end', async () => {
-    const scene = await openScene({ holdMs: 10, deliveries: { leave: async () => passiveReply } });
-    expectRelayed(await pushWechat(scene).answer, passiveReply);
+  test('hears of the turn’s end only after the typing has', async () => {
+    const told = createGate();
+    const scene = await holding({
+      send: async () => passiveReply,
+      events: { tell: () => told.passed.then(() => null) },
+    });
+    const { answer, sofar } = pushWechat(scene);
+    await scene.journal.when('write');
+    await scene.roundTrip();
+    expect(sofar()).toBe(null);
+    told.open();
+    expectRelayed(await answer, passiveReply);
   });
 
-  test.each([
-    ['the claim', { claim: away }],
-    ['the end', { leave: away }],
-  ])('is acknowledged when Redis fails at %s', async (_, deliveries) => {
-    const scene = await holding({ holdMs: 'claim' in deliveries ? 60_000 : 10, deliveries });
+  test('is acknowledged when Redis fails at the claim: whoever offered it sends it another way', async () => {
+    const scene = await holding({ holdMs: 100, deliveries: { take: heldAt(2), claim: away } });
     const push = pushWechat(scene);
     await offer(scene);
     expect(await push.answer).toMatchObject(success);
-    expect(scene.log.lines).toMatchObject([{ level: 'warn' }]);
-    // The claim may have been carried out all the same.
-    expect(scene.journal.of('giveBackLater')).toMatchObject([{ holder: 'web-1.1' }]);
-    expect(scene.journal.of('redeliverLater')).toEqual([]);
-  });
-
-  test('that was claimed without our knowing is delivered another way', async () => {
-    const scene = await holding({ deliveries: { claim: away }, later: { giveBack: async () => true } });
-    const push = pushWechat(scene);
-    await offer(scene);
-    expect(await push.answer).toMatchObject(success);
-    expect(await scene.journal.when('redeliverLater')).toMatchObject({ key: 'openid1-1234567890123456789' });
-  });
-
-  test('of a push that is decided is not asked about again because its adding failed', async () => {
-    for (const hold of [decided, async () => ({ is: 'answer', answer: passiveReply }) as const]) {
-      const scene = await openScene({ intake: { enqueue: away }, deliveries: { hold } });
-      expect((await pushWechat(scene).answer).status).toBe(200);
-      expect(scene.journal.of('asked')).toEqual([]);
-      expect(scene.journal.of('forfeit')).toEqual([]);
-    }
+    expect(scene.journal.of('asked')).toEqual([]);
   });
 });
 
-/** The answer is claimed as the platform is gone already. */
-async function claimedTooLate(options: SceneOptions): Promise<Scene> {
-  const left = { leave: async () => passiveReply };
-  const scene = await holding({ ...options, deliveries: { ...left, ...options.deliveries } });
-  const { hangUp } = pushWechat(scene);
-  await scene.journal.when('wait');
-  hangUp();
+/** The answer of another process is claimed, and the platform is gone before it is written. */
+async function claimedTooLate(giveBack: () => Promise<boolean>): Promise<Scene> {
+  const claimed = createGate<Answer>();
+  const scene = await holding({
+    deliveries: { take: heldAt(2), claim: () => claimed.passed, giveBack },
+    responded: (response) => void (response.end = () => response.destroy()),
+  });
+  pushWechat(scene);
+  await offer(scene);
+  claimed.open(passiveReply);
   await scene.journal.when('giveBack');
   return scene;
 }
 
 describe('when the platform hangs up', () => {
-  test('before the job is stored, nobody waits for an answer', async () => {
-    const stored = createGate();
-    const scene = await holding({ intake: { enqueue: () => stored.passed } });
+  test('before the bot has answered, the answer is sent', async () => {
+    const answer = createGate<Answer>();
+    const scene = await holding({ send: () => answer.passed });
     const { hangUp } = pushWechat(scene);
-    await scene.journal.when('enqueue');
+    await scene.journal.when('asked');
     hangUp();
     await scene.journal.when('hungUp');
-    stored.open();
-    expect(await scene.journal.when('leave')).toMatchObject({ holder: 'web-1.1' });
+    answer.open(passiveReply);
+    expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
+    expect(scene.journal.of('write')).toEqual([]);
   });
 
-  test('before an answer, nothing is given back: the worker sends it', async () => {
-    const scene = await holding();
-    const { hangUp } = pushWechat(scene);
-    await scene.journal.when('wait');
-    hangUp();
-    await scene.journal.when('leave');
-    await scene.roundTrip();
-    expect(scene.journal.of('giveBack')).toEqual([]);
-    expect(scene.journal.of('redeliver')).toEqual([]);
-  });
-
-  test('before a claimed answer is written, it is given back and delivered another way', async () => {
-    const scene = await claimedTooLate({ deliveries: { giveBack: async () => true } });
-    expect(await scene.journal.when('redeliver')).toMatchObject({
-      key: 'openid1-1234567890123456789',
-      push: { body: Buffer.from(xmlOf(wechatText)) },
+  test('as the answer is being written, it is sent: the platform did not get it', async () => {
+    const scene = await holding({
+      send: async () => passiveReply,
+      responded: (response) => void (response.end = () => response.destroy()),
     });
-    expect(scene.journal.of('giveBack')).toMatchObject([
-      { id: 'wechat/default/openid1-1234567890123456789', holder: 'web-1.1' },
-    ]);
-    expect(scene.journal.of('sent')).toEqual([]);
+    pushWechat(scene);
+    expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
+    expect(scene.journal.kinds().filter((is) => is === 'write' || is === 'send')).toEqual(['write', 'send']);
   });
 
-  test('and the answer has gone another way already, nothing more is done', async () => {
-    const scene = await claimedTooLate({ deliveries: { giveBack: async () => false } });
+  test('before a claimed answer is written, it is sent from here, and the bot not called', async () => {
+    const scene = await claimedTooLate(async () => true);
+    expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
+    expect(scene.journal.of('asked')).toEqual([]);
+  });
+
+  test.each([
+    ['the answer has gone another way already', async () => false],
+    ['Redis cannot say whether it has', away],
+  ])('and %s, nothing more is done', async (_, giveBack) => {
+    const scene = await claimedTooLate(giveBack);
     await scene.roundTrip();
-    expect(scene.journal.of('redeliver')).toEqual([]);
-    expect(scene.journal.of('sent')).toEqual([]);
-  });
-
-  const failing: [string, SceneOptions][] = [
-    ['the giving back', { deliveries: { giveBack: away } }],
-    ['the queue', { deliveries: { giveBack: async () => true }, intake: { redeliver: away } }],
-  ];
-
-  test.each(failing)('and Redis fails at %s, both are done when it is back', async (_, options) => {
-    const scene = await claimedTooLate({ ...options, later: { giveBack: async () => true } });
-    expect(await scene.journal.when('redeliverLater')).toMatchObject({ key: 'openid1-1234567890123456789' });
-    expect(scene.journal.of('giveBackLater')).toMatchObject([{ holder: 'web-1.1' }]);
     expect(scene.journal.of('sent')).toEqual([]);
   });
 });
 
-const heldAt = (deliveries: number) => async () => ({ is: 'held', deliveries }) as const;
-
 describe('an account that may not send', () => {
-  const mute = { isMute: async () => true, holdMs: 10 };
+  const mute = { isMute: () => true, holdMs: 10, send: never };
 
   test.each([1, 2])('is not acknowledged at delivery %i: WeChat is left to repeat', async (deliveries) => {
-    const scene = await holding({ ...mute, deliveries: { hold: heldAt(deliveries) } });
+    const scene = await holding({ ...mute, deliveries: { take: ownedAt(deliveries) } });
     const { hangUp, sofar } = pushWechat(scene);
     await scene.journal.when('isMute');
     await scene.roundTrip();
     expect(sofar()).toBe(null);
-    expect(scene.journal.of('leave')).toEqual([]);
     hangUp();
-    await scene.journal.when('leave');
+    await scene.journal.when('hungUp');
     expect(scene.log.lines).toEqual([]);
   });
 
   test('still gets its answer after the usual hold', async () => {
-    const scene = await holding({ ...mute, deliveries: { claim: async () => passiveReply } });
+    const answer = createGate<Answer>();
+    const scene = await holding({ ...mute, send: () => answer.passed });
     const push = pushWechat(scene);
     await scene.journal.when('isMute');
-    await offer(scene);
+    answer.open(passiveReply);
     expectRelayed(await push.answer, passiveReply);
   });
 
-  test('is acknowledged at the third delivery, and its loss said', async () => {
-    const scene = await holding({ ...mute, deliveries: { hold: heldAt(3) } });
-    expect(await pushWechat(scene).answer).toMatchObject(success);
-    expect(scene.log.lines).toMatchObject([
-      { level: 'error', fields: { push: 'wechat/default/openid1-1234567890123456789' } },
-    ]);
-    expect(scene.log.lines[0]?.message).toMatch(/lost to the user/);
+  test('gets it at the repeat, for which it waits', async () => {
+    const answer = createGate<Answer>();
+    const carryClock = handClock(undefined, realSleep);
+    const scene = await holding({ ...mute, isMuteNow: true, carryClock, send: () => answer.passed });
+    const first = pushWechat(scene);
+    await scene.journal.when('asked');
+    first.hangUp();
+    await scene.journal.when('hungUp');
+    answer.open(passiveReply);
+    await scene.journal.when('offer');
+    expectRelayed(await pushWechat(scene).answer, passiveReply);
+    expect(scene.journal.of('sent')).toEqual([]);
+    expect(scene.journal.of('asked')).toHaveLength(1);
   });
 
-  test.each([1, 3])('is acknowledged at delivery %i when Redis cannot say', async (deliveries) => {
-    const scene = await holding({ isMute: away, holdMs: 10, deliveries: { hold: heldAt(deliveries) } });
+  test.each([ownedAt(3), heldAt(3)])(
+    'is acknowledged at the third delivery, and its loss said',
+    async (take) => {
+      const scene = await holding({ ...mute, deliveries: { take } });
+      expect(await pushWechat(scene).answer).toMatchObject(success);
+      expect(scene.log.lines).toMatchObject([{ level: 'error', fields: { account: 'default' } }]);
+      expect(scene.log.lines[0]?.message).toMatch(/lost to the user/);
+    },
+  );
+
+  test('is known by what was learned before the end of the hold: the acknowledgement waits for nothing', async () => {
+    const scene = await holding({ send: never, holdMs: 200, deliveries: { take: ownedAt(1) } });
     expect(await pushWechat(scene).answer).toMatchObject(success);
+    expect(scene.journal.of('refreshMute')).toHaveLength(1);
   });
 });
 
 test('a push whose connection ends in the middle of its body is nothing', async () => {
-  const scene = await openScene({ deliveries: { hold: decided } });
+  const scene = await holding({ deliveries: { take: decided } });
   const { hostname, port } = new URL(scene.url);
   const socket = connect(Number(port), hostname);
   socket.end(`POST ${signedPath()} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<xml>`);
   await new Promise((resolve) => socket.resume().once('close', resolve));
   await scene.roundTrip();
-  expect([scene.journal.of('tell'), scene.journal.of('enqueue')]).toEqual([[], []]);
+  expect([scene.journal.of('tell'), scene.journal.of('take')]).toEqual([[], []]);
   expect(await pushWechat(scene).answer).toMatchObject(success);
 });

@@ -1,19 +1,26 @@
 /** The web application between real connections and object literals of its narrow ports. */
-import { createServer } from 'node:http';
+import { noPressure } from '../../src/typing/pressure.ts';
+import { createServer, type ServerResponse } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
 import type { Happening, Platform } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { createRoster, type Place, type Served, type ServedBot } from '../../src/core/roster.ts';
 import type { Event } from '../../src/core/state.ts';
-import type { Answer, OutboundRequest, RawPush, Send } from '../../src/core/wire.ts';
+import { type Answer, NoAnswer, type OutboundRequest, type RawPush, type Send } from '../../src/core/wire.ts';
 import { createApp, type Readiness, webhooks } from '../../src/http/app.ts';
 import { type Client, createClient } from '../../src/http/client.ts';
-import { createHolds, type HeldDeliveries, type Holds } from '../../src/http/holds.ts';
-import type { Later, WebDeps } from '../../src/http/task.ts';
+import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
+import type { WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
-import { createDirect, type Direct } from '../../src/replies/direct.ts';
+import { createOutbox } from '../../src/redis/outbox.ts';
+import type { Deliveries } from '../../src/replies/delivery.ts';
 import type { Intake } from '../../src/replies/intake.ts';
+import { createOwned } from '../../src/replies/owned.ts';
+import { createTurns } from '../../src/replies/turns.ts';
+import { restorePush } from '../../src/typing/jobs.ts';
+import type { ReplyQueue } from '../../src/replies/jobs.ts';
+import type { EventQueue } from '../../src/typing/events.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
@@ -21,22 +28,23 @@ import { nxcloudAccount, wechatAccount } from '../support/accounts.ts';
 import { handClock, noon, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { envelope, textMessage } from '../support/nxcloud.ts';
+import { atMost } from '../support/queue-fakes.ts';
 import { adapterDeps, answerOf, granted, scriptedSend, xmlOf } from '../support/wechat.ts';
 import { call, type Call, gzipLooking, linesOf, listen, type UnderWay, utf8 } from './wire.ts';
 
 export type Entry =
   | { is: 'tell'; account: string; happenings: readonly Happening[]; phase: string }
   | { is: 'tellEvent'; user: string; event: Event }
-  | { is: 'enqueue'; account: string; key: string; push: RawPush }
-  | { is: 'redeliver'; key: string; push: RawPush }
+  /** Redis is asked whose the push is. `push`: what insures it; null: nothing does. */
+  | { is: 'take'; id: string; holder: string | null; push: RawPush | null }
+  | { is: 'write' | 'send' | 'offer' | 'claim' | 'giveBack' | 'leave'; id: string }
+  | { is: 'settle'; id: string; state: string }
+  /** A reply job is added. */
+  | { is: 'enqueue'; key: string; push: RawPush }
   | { is: 'hold'; id: string; holder: string }
-  | { is: 'claim' | 'leave'; id: string; holder: string }
-  | { is: 'giveBack' | 'giveBackLater'; id: string; holder: string }
-  | { is: 'redeliverLater'; key: string }
-  | { is: 'forfeit' | 'resume'; id: string }
   /** The platform has its answer, or is gone without one. */
   | { is: 'written' | 'hungUp' }
-  | { is: 'isMute' }
+  | { is: 'isMute' | 'refreshMute' }
   | { is: 'wait'; limitMs: number }
   | { is: 'asked'; request: OutboundRequest }
   | { is: 'sent'; body: unknown };
@@ -110,16 +118,22 @@ export interface SceneOptions {
   journal?: Journal;
   accounts?: readonly Served[];
   intake?: Partial<Intake>;
-  deliveries?: Partial<WebDeps['deliveries'] & HeldDeliveries>;
-  later?: Partial<Later>;
-  holds?: (made: Holds) => Holds;
+  events?: Partial<EventQueue>;
+  deliveries?: Partial<Deliveries>;
   /** Calls the bot. */
   send?: Send;
   clock?: Clock;
   holdMs?: number;
   storedPushLimit?: number;
-  reachesRedis?: () => boolean;
-  isMute?: (platform: Platform) => boolean | Promise<boolean>;
+  /** Redis is away. */
+  isAway?: () => boolean;
+  isMute?: (platform: Platform) => boolean;
+  /** Waits of whoever carries the push take no time, unless this clock says so. */
+  carryClock?: Clock;
+  /** What whoever carries the push knows of that. @default false */
+  isMuteNow?: boolean;
+  /** Sees each response to a webhook before it is used. */
+  responded?: (response: ServerResponse) => void;
   readiness?: Partial<Readiness>;
   /** Not all accounts have been read yet. */
   mayCome?: () => boolean;
@@ -131,7 +145,6 @@ export interface Scene {
   journal: Journal;
   log: RecordedLog;
   holds: Holds;
-  direct: Direct;
   /** Makes a request; `path` with its query. */
   call(path: string, how?: Call): UnderWay;
   /** Resolves when everything that reached the server before has been looked at. */
@@ -146,21 +159,57 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     journal.record({ is: 'asked', request });
     return (options.send ?? nobodyAsks)(request);
   };
+  /** Bots of tests may never answer, and are given up with the test. */
+  const sendGivingUp: Send = (request) =>
+    new Promise((resolve, reject) => {
+      request.signal?.addEventListener('abort', () => reject(new NoAnswer('aborted', { begun: true })));
+      send(request).then(resolve, reject);
+    });
   const deliveries = deliveriesOf(journal, options.deliveries);
-  const made = createHolds('web-1', deliveries);
-  const holds = options.holds?.(made) ?? made;
-  const direct = createDirect({ send, clock: handClock(), log });
+  const holds = recordHolds(journal, createHolds({ name: 'web-1', deliveries }));
+  const events = eventsOf(journal, options.events);
+  const carryClock = options.carryClock ?? handClock();
+  const health = {
+    isAway: options.isAway ?? (() => false),
+    backFor: () => Infinity,
+    onBack: () => {},
+  };
+  const outbox = createOutbox({ health, clock: carryClock, log });
+  const owned = createOwned({ deliveries, outbox, clock: carryClock, log });
+  onTestFinished(() => {
+    void owned.stop(0);
+    outbox.close();
+  });
+  const turns = createTurns({
+    deliveries,
+    events,
+    outbox,
+    health,
+    learned: { isMute: () => options.isMuteNow ?? false, mute: async () => {} },
+    clock: carryClock,
+    log,
+    holds,
+    send: sendGivingUp,
+    notify: async () => 1,
+    makeWay: async () => null,
+    replies: repliesOf(journal),
+    owned,
+    name: 'web-1',
+    shares: atMost(1_000),
+    pressure: noPressure,
+    storedPushLimit: options.storedPushLimit ?? 64_000,
+    askOwner: async () => 1,
+  });
   const deps: WebDeps = {
     intake: intakeOf(journal, options.intake),
-    deliveries,
-    later: laterOf(journal, options.later),
+    turns,
     holds,
-    direct,
-    reachesRedis: options.reachesRedis ?? (() => true),
+    events,
     clock: options.clock ?? clock,
     log,
     holdMs: options.holdMs ?? 60_000,
-    storedPushLimit: options.storedPushLimit ?? 64_000,
+    pressure: noPressure,
+    refreshMute: () => journal.record({ is: 'refreshMute' }),
     isMute: (platform) => {
       journal.record({ is: 'isMute' });
       return options.isMute?.(platform) ?? false;
@@ -179,6 +228,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const server = createServer();
   server.on('request', ({ url }, response) => {
     if (!url?.startsWith('/webhooks')) return;
+    options.responded?.(response);
     response.once('finish', () => journal.record({ is: 'written' }));
     response.once('close', () => {
       if (!response.writableFinished) journal.record({ is: 'hungUp' });
@@ -191,7 +241,6 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     journal,
     log,
     holds,
-    direct,
     call: (path, how) => call(`${url}${path}`, how),
     roundTrip: async () => void (await call(`${url}/healthz`, { method: 'GET' }).answer),
   };
@@ -206,63 +255,87 @@ function intakeOf(journal: Journal, over: Partial<Intake> = {}): Intake {
       journal.record({ is: 'tell', account: platform.account, happenings, phase });
       await over.tell?.(platform, happenings, phase);
     },
-    tellEvent: async (platform, user, event) => {
-      journal.record({ is: 'tellEvent', user, event });
-      await over.tellEvent?.(platform, user, event);
-    },
-    enqueue: async (platform, received) => {
-      journal.record({ is: 'enqueue', account: platform.account, key: received.key, push: received.push });
-      await over.enqueue?.(platform, received);
-    },
-    redeliver: async (platform, received) => {
-      journal.record({ is: 'redeliver', key: received.key, push: received.push });
-      await over.redeliver?.(platform, received);
+  };
+}
+
+function eventsOf(journal: Journal, over: Partial<EventQueue> = {}): EventQueue {
+  return {
+    tell: async (conversation, event, how) => {
+      journal.record({ is: 'tellEvent', user: conversation.user, event });
+      return over.tell?.(conversation, event, how) ?? null;
     },
   };
 }
 
-function deliveriesOf(
-  journal: Journal,
-  over: Partial<WebDeps['deliveries'] & HeldDeliveries> = {},
-): WebDeps['deliveries'] & HeldDeliveries {
+function repliesOf(journal: Journal): ReplyQueue {
   return {
-    hold: async (id, holder, until) => {
-      journal.record({ is: 'hold', id, holder });
-      return over.hold?.(id, holder, until) ?? { is: 'held', deliveries: 1 };
+    add: async (_, { key, push }) => {
+      journal.record({ is: 'enqueue', key, push: restorePush(push) });
+    },
+  };
+}
+
+function recordHolds(journal: Journal, holds: Holds): Holds {
+  return {
+    ...holds,
+    open: (id) => {
+      const hold = holds.open(id);
+      journal.record({ is: 'hold', id, holder: hold.name });
+      const wait: Hold['wait'] = (how) => {
+        const answer = hold.wait(how);
+        journal.record({ is: 'wait', limitMs: how.limitMs });
+        return answer;
+      };
+      return { ...hold, wait };
+    },
+  };
+}
+
+/** A record that is always this process's, unless it is said otherwise. */
+function deliveriesOf(journal: Journal, over: Partial<Deliveries> = {}): Deliveries {
+  let taken = 0;
+  const note = (is: 'write' | 'send' | 'offer' | 'claim' | 'giveBack' | 'leave', id: string): void =>
+    journal.record({ is, id });
+  return {
+    take: async (who, holder, dead) => {
+      const push = who.insurance ? restorePush(who.insurance.push) : null;
+      journal.record({ is: 'take', id: who.id, holder: holder?.name ?? null, push });
+      taken += 1;
+      return over.take?.(who, holder, dead) ?? { is: 'owned', attempt: 1, deliveries: taken };
+    },
+    takeOver: () => Promise.reject(new Error('a web takes over no job')),
+    renew: async (who, until) => over.renew?.(who, until) ?? true,
+    overdue: async () => [],
+    leave: async (id, whose) => {
+      note('leave', id);
+      await over.leave?.(id, whose);
+    },
+    write: async (who, repeats) => {
+      note('write', who.id);
+      return over.write?.(who, repeats) ?? true;
+    },
+    send: async (who, at, now) => {
+      note('send', who.id);
+      return over.send?.(who, at, now) ?? { is: 'may' };
+    },
+    offer: async (who, answer, holder) => {
+      note('offer', who.id);
+      return over.offer?.(who, answer, holder) ?? true;
     },
     claim: async (id, holder) => {
-      journal.record({ is: 'claim', id, holder });
+      note('claim', id);
       return over.claim?.(id, holder) ?? null;
     },
-    leave: async (id, holder) => {
-      journal.record({ is: 'leave', id, holder });
-      return over.leave?.(id, holder) ?? null;
+    giveBack: async (who, holder, until) => {
+      note('giveBack', who.id);
+      return over.giveBack?.(who, holder, until) ?? false;
     },
-    giveBack: async (id, holder) => {
-      journal.record({ is: 'giveBack', id, holder });
-      return over.giveBack?.(id, holder) ?? false;
+    settle: async (id, end) => {
+      journal.record({ is: 'settle', id, state: end.state });
+      await over.settle?.(id, end);
     },
-  };
-}
-
-function laterOf(journal: Journal, over: Partial<Later> = {}): Later {
-  return {
-    giveBack: async (id, holder) => {
-      journal.record({ is: 'giveBackLater', id, holder });
-      return over.giveBack?.(id, holder) ?? false;
-    },
-    redeliver: async (platform, received) => {
-      journal.record({ is: 'redeliverLater', key: received.key });
-      await over.redeliver?.(platform, received);
-    },
-    forfeit: async (id) => {
-      journal.record({ is: 'forfeit', id });
-      await over.forfeit?.(id);
-    },
-    resume: async (id) => {
-      journal.record({ is: 'resume', id });
-      return over.resume?.(id) ?? true;
-    },
+    standing: async (id) => over.standing?.(id) ?? { state: null, owner: null },
+    reopen: async () => 0,
   };
 }
 

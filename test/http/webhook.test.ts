@@ -40,7 +40,7 @@ async function expectNothingTyped(scene: Scene): Promise<void> {
   expect((await request(scene.url).get('/healthz')).status).toBe(200);
 }
 
-const stored = { hold: async () => ({ is: 'decided' }) as const };
+const stored = { take: async () => ({ is: 'decided', state: 'sent' }) as const };
 const token = (name: string) => ({ name, tokens: [name.toUpperCase()] });
 const wechatPost = (scene: Scene, body: string, path = signedPath()) =>
   request(scene.url).post(path).set('Content-Type', 'text/xml').send(body);
@@ -133,7 +133,7 @@ describe('a URL', () => {
     const scene = await openScene({ accounts, deliveries: stored });
     await wechatPost(scene, xmlOf(wechatText), signedPath('', 'TWO')).expect(200);
     await wechatPost(scene, xmlOf(wechatText), signedPath('', 'DEFAULT')).expect(200);
-    expect(scene.journal.of('enqueue').map(({ account }) => account)).toEqual(['two', 'default']);
+    expect(scene.journal.of('take').map(({ id }) => id.split('/')[1])).toEqual(['two', 'default']);
   });
 
   test('without a name gives the reason of the account whose signature fits', async () => {
@@ -156,7 +156,7 @@ describe('a URL', () => {
     await push({ business_phone: '8615800001795', app_id: '1534' });
     await push({ business_phone: '8615800001796', app_id: 1534 });
     await push({ business_phone: '8615800001796', app_id: '1535' });
-    expect(scene.journal.of('enqueue').map(({ account }) => account)).toEqual(['both', 'app', 'default']);
+    expect(scene.journal.of('take').map(({ id }) => id.split('/')[1])).toEqual(['both', 'app', 'default']);
   });
 
   test('without a name means the account whose number fits', async () => {
@@ -166,7 +166,7 @@ describe('a URL', () => {
     );
     const scene = await openScene({ accounts });
     await nxcloudPost(scene, nxcloudText({ business_phone: phones[1] })).expect(200);
-    expect(scene.journal.of('enqueue').map(({ account }) => account)).toEqual([phones[1]]);
+    expect(scene.journal.of('take').map(({ id }) => id.split('/')[1])).toEqual([phones[1]]);
   });
 
   test('with a name means that account only', async () => {
@@ -184,13 +184,12 @@ describe('a push', () => {
     const body = `\ufeff${xmlOf(wechatText)}\r\n`;
     const headers = ['x-B', '1', 'Content-Type', 'text/xml', 'X-b', '2'];
     await scene.call(`${signedPath()}&a='&a=%e4`, { headers, body }).answer;
-    const [enqueued] = scene.journal.of('enqueue');
-    expect(enqueued).toMatchObject({
-      account: 'default',
-      key: 'openid1-1234567890123456789',
+    const [taken] = scene.journal.of('take');
+    expect(taken).toMatchObject({
+      id: 'wechat/default/openid1-1234567890123456789',
       push: { method: 'POST', rawQuery: `${signedPath().split('?')[1]}&a='&a=%e4`, body: Buffer.from(body) },
     });
-    const own = enqueued?.push.headers.filter(
+    const own = taken?.push?.headers.filter(
       ([name]) => !['Host', 'Content-Length', 'Connection'].includes(name),
     );
     expect(own).toEqual([
@@ -367,7 +366,7 @@ describe('a push', () => {
     const scene = await openScene();
     const headers = type === '' ? [] : ['Content-Type', type];
     expect((await scene.call('/webhooks/nxcloud', { headers, body: nxcloudText() }).answer).status).toBe(200);
-    expect(scene.journal.of('enqueue')).toHaveLength(1);
+    expect(scene.journal.of('take')).toHaveLength(1);
   });
 
   test('to an unknown number is acknowledged and dropped, and said once', async () => {
@@ -385,7 +384,7 @@ describe('a push', () => {
 });
 
 const observing = () => [wechat({ bot: null }), nxcloud({ bot: null })];
-const away = (): Promise<void> => Promise.reject(new Error('Redis is away'));
+const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 
 describe('an account without a bot', () => {
   test('is acknowledged, and its turns count as acknowledged', async () => {
@@ -403,11 +402,10 @@ describe('an account without a bot', () => {
     ]);
   });
 
-  test('is acknowledged without Redis, whether it refuses or hangs', async () => {
-    for (const tell of [away, () => new Promise<void>(() => {})]) {
-      const scene = await openScene({ accounts: observing(), intake: { tell } });
-      expect((await wechatPost(scene, xmlOf(wechatText))).text).toBe('success');
-    }
+  test('is acknowledged while Redis hangs', async () => {
+    const intake = { tell: () => new Promise<void>(() => {}) };
+    const scene = await openScene({ accounts: observing(), intake });
+    expect((await wechatPost(scene, xmlOf(wechatText))).text).toBe('success');
   });
 });
 
@@ -417,7 +415,7 @@ test('no line of the log holds a body, a token or a signature', async () => {
   const scene = await openScene({
     journal,
     accounts: [wechat({ journal, bot })],
-    intake: { tell: away, enqueue: away, tellEvent: away },
+    deliveries: { take: away, write: away, send: away, settle: away, standing: away },
     send: async () => failure,
   });
   await pushWechat(scene).answer;

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Notice } from '../../src/core/notice.ts';
 import { createJournal, type Journal } from '../../src/journal/journal.ts';
 import { createJournalReader, type JournalReader, workLimit } from '../../src/journal/reader.ts';
-import { readRecord, writeRecord } from '../../src/journal/record.ts';
+import { readRecord, recordVersion, writeRecord } from '../../src/journal/record.ts';
 import { handClock } from '../support/clock.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { recordLog } from '../support/log.ts';
@@ -267,13 +267,22 @@ describe('a search', () => {
   });
 });
 
+/** A Redis whose scripts end like that. */
+function scriptsThat(end: (...args: (string | number)[]) => Promise<unknown>) {
+  return {
+    evalsha: (_: string, __: number, ...args: (string | number)[]) => end(...args),
+    eval: (_: string, __: number, ...args: (string | number)[]) => end(...args),
+    pipeline: () => ({ exec: () => Promise.reject(new Error('away')) }),
+  };
+}
+
 describe('with Redis away', () => {
   const notice = all[0] as Notice;
 
   test('records are lost, counted, and told once a minute', async () => {
     const clock = handClock();
     const log = recordLog();
-    const redis = { pipeline: () => ({ exec: () => Promise.reject(new Error('away')) }) };
+    const redis = scriptsThat(() => Promise.reject(new Error('away')));
     const journal = createJournal({ redis, clock, log, length: 10, by: 'a' });
     for (let n = 0; n < 3; n += 1) {
       journal.observe(notice);
@@ -287,33 +296,27 @@ describe('with Redis away', () => {
     await journal.close();
   });
 
-  test('a command that fails by itself is counted too', async () => {
+  test('a batch that Redis refuses is counted whole', async () => {
     const log = recordLog();
-    const failed: [Error | null, unknown][] = [
-      [new Error('full'), null],
-      [null, '1-1'],
-      [null, 1],
-    ];
-    const redis = { pipeline: () => ({ exec: async () => failed }) };
+    const redis = scriptsThat(() => Promise.reject(new Error('OOM command not allowed')));
     const journal = createJournal({ redis, clock: handClock(), log, length: 10, by: 'a' });
     journal.observe(notice);
     journal.observe(notice);
     await journal.close();
-    expect(log.lines.map(({ fields }) => fields)).toEqual([{ lost: 1 }]);
+    expect(log.lines.map(({ fields }) => fields)).toEqual([{ lost: 2 }]);
   });
 
   test('what waits for one that hangs is bounded', async () => {
     const sizes: number[] = [];
     const answers: (() => void)[] = [];
-    const redis = {
-      pipeline: (commands: unknown[][]) => ({
-        exec: () =>
-          new Promise<null>((resolve) => {
-            sizes.push(commands.length - 1);
-            answers.push(() => resolve(null));
-          }),
-      }),
-    };
+    const redis = scriptsThat(
+      (...args) =>
+        new Promise((_, reject) => {
+          // Of each record its length, its version and its JSON; before them what the script gets besides.
+          sizes.push(args.filter((arg) => arg === recordVersion).length);
+          answers.push(() => reject(new Error('away')));
+        }),
+    );
     const log = recordLog();
     const journal = createJournal({ redis, clock: handClock(), log, length: 10, by: 'a' });
     for (let n = 0; n < 5_000; n += 1) journal.observe(notice);

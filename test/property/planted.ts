@@ -12,9 +12,7 @@ type Told = Parameters<Stepper>[2];
 /** Some events never arrive. */
 function without(drops: (event: Event) => boolean): Stepper {
   return (rules, state, told) =>
-    drops(told.event)
-      ? { state, call: null, arm: null, disarm: null, ...nothingMeasured }
-      : step(rules, state, told);
+    drops(told.event) ? { state, call: null, ...nothingMeasured } : step(rules, state, told);
 }
 
 /** Something is forgotten before each step. */

@@ -27,11 +27,14 @@ test('the names are those that other releases know: two of them share a Redis wh
     typeof key === 'string' ? key : key('a', 'b'),
   ]);
   expect(Object.fromEntries(named)).toEqual({
+    activeJobs: '{keeptyping}:a:active',
     state: '{keeptyping}:state:a',
     last: '{keeptyping}:last:a',
     open: '{keeptyping}:open',
+    wakes: '{keeptyping}:wakes',
     message: '{keeptyping}:message:a',
     delivery: '{keeptyping}:delivery:a',
+    insured: '{keeptyping}:insured',
     accounts: '{keeptyping}:accounts',
     accountRecords: '{keeptyping}:account-records',
     accountRevision: '{keeptyping}:account-records:revision',

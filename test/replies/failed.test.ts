@@ -6,7 +6,6 @@ import { createDeliveries, type Deliveries } from '../../src/replies/delivery.ts
 import { listFailed, readFailed, runAgain } from '../../src/replies/failed.ts';
 import { deliveryId } from '../../src/replies/run.ts';
 import { type ReplyJob, storePush } from '../../src/typing/jobs.ts';
-import { answerOf } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -53,9 +52,7 @@ async function isUnknown(id: string): Promise<boolean | undefined> {
 
 /** Of that answer nobody knows whether it reached the user. */
 async function settleAsUnknown(data: ReplyJob): Promise<void> {
-  await deliveries.offer(deliveryId(data), answerOf('hello'), 0);
-  await deliveries.take(deliveryId(data), 0);
-  await deliveries.settle(deliveryId(data), 'unknown');
+  await deliveries.settle(deliveryId(data), { state: 'unknown', repeats: 60_000 });
 }
 
 describe('whether the user has the answer', () => {

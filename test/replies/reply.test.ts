@@ -1,18 +1,20 @@
+import { Job, Queue, UnrecoverableError } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BotRetry } from '../../src/core/bot.ts';
 import type { Notice, Observe } from '../../src/core/notice.ts';
 import type { LateSend } from '../../src/core/platform.ts';
-import { initialState } from '../../src/core/state.ts';
+import { initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { keys } from '../../src/redis/keys.ts';
+import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
 import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
-import { reply } from '../../src/replies/reply.ts';
-import { deliveryId, type ReplyDeps, ReplyFailed, type ReplyRun } from '../../src/replies/run.ts';
-import { type ReplyJob, storePush } from '../../src/typing/jobs.ts';
+import { createOwned } from '../../src/replies/owned.ts';
+import { createReplyProcessor, type ReplyDeps } from '../../src/replies/reply.ts';
+import { deliveryId } from '../../src/replies/run.ts';
+import { type ReplyJob, storeAnswer, storePush } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createShares, type Shares } from '../../src/typing/shares.ts';
-import { createStore } from '../../src/typing/store.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
@@ -20,18 +22,30 @@ import { answerOf, atMost, type RecordedEvents, recordEvents, textOf } from '../
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
+let redis: Redis;
 let deliveries: Deliveries;
+let replies: Queue<ReplyJob>;
 
 beforeAll(async () => {
   server = await startRedis('embedded');
-  deliveries = createDeliveries(server.connect());
+  redis = server.connect();
+  deliveries = createDeliveries(redis);
+  replies = new Queue(queueNames.replies, { connection: redis, prefix });
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await replies.close();
+  await server.stop();
+});
 
 const message = answerOf('<xml>你好</xml>');
 const refused = new NoAnswer('ECONNREFUSED', { begun: false });
 const reset = new NoAnswer('ECONNRESET', { begun: true });
 const timeout = new NoAnswer('no answer within 120000 ms', { begun: true, timedOut: true });
+
+interface Run {
+  data?: ReplyJob;
+  job?: string;
+}
 
 interface Stage extends ReplyDeps {
   clock: HandClock;
@@ -41,11 +55,14 @@ interface Stage extends ReplyDeps {
   asked: OutboundRequest[];
   job: ReplyJob;
   id: string;
-  run: (changes?: Partial<ReplyRun>) => Promise<void>;
+  /** What the job says after its last run. */
+  noted: ReplyJob[];
+  /** A run of the job; rejects with what makes it come again, or fail. */
+  run: (changes?: Run) => Promise<void>;
 }
 
 interface Options extends Scripted {
-  bot?: Answer | NoAnswer;
+  bot?: Answer | NoAnswer | ((request: OutboundRequest) => Promise<Answer>);
   retry?: BotRetry;
   /** How many turns the push opens, each of another user. @default 1 */
   users?: number;
@@ -61,14 +78,20 @@ interface Options extends Scripted {
   observe?: Observe;
   /** The account's own limit. */
   concurrency?: number;
+  /** The account may not send. */
+  isMute?: boolean;
+  /** The state of the conversation after an event; null: not known. */
+  stateAfter?: Parameters<typeof recordEvents>[0];
+  /** For how long Redis has been back (ms). */
+  back?: number;
 }
 
+const holdName = 'web.1';
 let pushes = 0;
 
 async function stage(options: Options = {}): Promise<Stage> {
   const { bot = message, retry = 'safe', users = 1, holder, configured } = options;
   const clock = handClock();
-  const redis = server.connect();
   const platform = scriptedPlatform(options);
   const asked: OutboundRequest[] = [];
   const key = `key-${(pushes += 1)}`;
@@ -77,7 +100,7 @@ async function stage(options: Options = {}): Promise<Stage> {
     turn: `${key}-${n}`,
   }));
   const push = { method: 'POST', rawQuery: 'nonce=1', headers: [], body: Buffer.from('<xml>ask</xml>') };
-  const job = {
+  const job: ReplyJob = {
     channel: platform.channel,
     account: platform.account,
     key,
@@ -86,29 +109,38 @@ async function stage(options: Options = {}): Promise<Stage> {
     push: storePush(push),
   };
   const id = deliveryId(job);
-  const events = recordEvents();
-  const take = async (offered: string, at: number): Promise<boolean> => {
-    if (holder === 'late') await deliveries.claim(offered, 'web.1');
-    return deliveries.take(offered, at);
+  const events = recordEvents(options.stateAfter ?? (() => initialState));
+  const log = recordLog();
+  const send: Deliveries['send'] = async (who, at, now) => {
+    if (holder === 'late' && now === null) await deliveries.claim(who.id, holdName);
+    return deliveries.send(who, at, now);
   };
+  const outbox = { tell: async (_: string, work: () => Promise<unknown>) => void (await work()) };
+  const owned = createOwned({ deliveries, outbox, clock, log });
+  const learned = createLearned({ redis, clock, log, isAuto: () => false });
+  if (options.isMute) await learned.mute(platform);
   const deps: ReplyDeps = {
-    deliveries: { ...deliveries, take },
+    deliveries: { ...deliveries, send },
     events,
-    store: createStore(redis),
-    learned: createLearned({ redis, clock, log: recordLog(), isAuto: () => false }),
+    outbox,
+    owned,
+    name: 'p1',
+    health: { isAway: () => false, backFor: () => options.back ?? Infinity },
+    learned,
     clock,
-    log: recordLog(),
+    log,
+    holds: { waits: () => false, give: async () => false },
     shares: options.shares ?? atMost(1_000),
     observe: options.observe,
     send: async (request) => {
       asked.push(request);
       if (bot instanceof NoAnswer) throw bot;
-      return bot;
+      return typeof bot === 'function' ? bot(request) : bot;
     },
     makeWay: async () => options.block ?? null,
-    notify: async (name, offered) => {
+    notify: async (name) => {
       if (holder === 'gone') return 0;
-      if (holder === 'claims') await deliveries.claim(offered, name);
+      if (holder === 'claims') await deliveries.claim(id, name);
       return 1;
     },
     platformOf: () => (configured === 'no account' ? null : platform),
@@ -117,17 +149,40 @@ async function stage(options: Options = {}): Promise<Stage> {
         ? null
         : { url: 'http://bot/wx', timeoutMs: 120_000, retry, concurrency: options.concurrency ?? null },
   };
-  if (holder) await deliveries.hold(id, 'web.1', clock.now() + 4500);
-  const run = (changes: Partial<ReplyRun> = {}): Promise<void> =>
-    reply(deps, {
-      job: 'j1',
-      data: job,
-      attempt: 1,
-      last: false,
-      signal: new AbortController().signal,
-      ...changes,
-    });
-  return Object.assign(deps, { clock, events, platform, asked, job, id, run });
+  if (holder) await held(id, clock.now());
+  const process = createReplyProcessor(deps, async () => {});
+  const noted: ReplyJob[] = [];
+  const run = ({ data = noted.at(-1) ?? job, job: name = 'j1' }: Run = {}): Promise<void> =>
+    process(jobWith(name, data, noted));
+  return Object.assign(deps, { clock, events, platform, asked, job, id, noted, run });
+}
+
+/** A web holds a connection for the push, and has left it to a worker. */
+async function held(id: string, now: number): Promise<void> {
+  const who = { id, owner: '', now, leaseUntil: 0, insurance: null };
+  await deliveries.take(who, { name: holdName, until: now + 4_500 });
+}
+
+/** As BullMQ hands it over; one that is put back rejects with how long it waits. */
+function jobWith(id: string, data: ReplyJob, noted: ReplyJob[]): Job<ReplyJob> {
+  return Object.assign(new Job<ReplyJob>(replies, 'reply', data, {}, id), {
+    updateData: async (to: ReplyJob) => {
+      noted.push(to);
+    },
+    moveToDelayed: async (until: number) => {
+      throw new PutBack(until - Date.now());
+    },
+  });
+}
+
+class PutBack extends Error {
+  /** To within the time that the test itself takes. */
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('put back');
+    this.waitMs = waitMs;
+  }
 }
 
 /** `user-0 ended passive-reply`: what the typing queue was told. */
@@ -139,6 +194,10 @@ function told({ events }: Stage): string[] {
 }
 
 const stateOf = async ({ id }: Stage): Promise<DeliveryState | null> => (await deliveries.standing(id)).state;
+const answerOn = ({ id }: Stage): Promise<string | null> => redis.hget(keys.delivery(id), 'answer');
+
+const hanging = ({ signal }: OutboundRequest): Promise<Answer> =>
+  new Promise((_, reject) => signal?.addEventListener('abort', () => reject(reset)));
 
 /** The error that the run ends with. */
 async function failureOf(running: Promise<void>): Promise<Error> {
@@ -153,7 +212,7 @@ async function failureOf(running: Promise<void>): Promise<Error> {
 describe('the bot is asked', () => {
   test("with the platform's own request, a key for repeats and the number of the attempt", async () => {
     const it = await stage();
-    await it.run({ attempt: 3 });
+    await it.run({ data: { ...it.job, calls: 2 } });
     const [request] = it.asked;
     expect(request).toMatchObject({ method: 'POST', url: 'http://bot/wx?nonce=1', timeoutMs: 120_000 });
     expect(request?.body).toEqual(Buffer.from('<xml>ask</xml>'));
@@ -161,18 +220,20 @@ describe('the bot is asked', () => {
     expect(headerOf(request?.headers ?? [], 'X-Keeptyping-Attempt')).toBe('3');
   });
 
-  test('and when the process has to stop meanwhile, nothing is told: the job goes back', async () => {
-    const it = await stage({ bot: reset });
-    const stopping = AbortSignal.abort(new Error('the process stops'));
-    expect(await failureOf(it.run({ signal: stopping }))).toBe(stopping.reason);
+  test('and when the process has to stop meanwhile, nothing is told: the job goes back, for anybody', async () => {
+    const it = await stage({ bot: hanging });
+    const running = failureOf(it.run());
+    await expect.poll(() => it.asked.length).toBe(1);
+    await it.owned.stop(0);
+    expect(await running).toBeInstanceOf(PutBack);
     expect(told(it)).toEqual([]);
-    expect(await stateOf(it)).toBeNull();
+    expect(await deliveries.standing(it.id)).toEqual({ state: null, owner: null });
   });
 
   test.each(['no account', 'no bot'] as const)('unless there is %s any more', async (configured) => {
     const it = await stage({ configured });
     const failure = await failureOf(it.run());
-    expect(failure).toBeInstanceOf(ReplyFailed);
+    expect(failure).toBeInstanceOf(UnrecoverableError);
     expect(failure.message).toBe(
       'The account wechat/shop has no bot any more: configure it and run the job again.',
     );
@@ -188,7 +249,7 @@ describe('an answer with a message', () => {
       '0 ended passive-reply with a message',
       '1 ended passive-reply with a message',
     ]);
-    expect(await deliveries.standing(it.id)).toMatchObject({ state: 'inline', answer: message });
+    expect(await stateOf(it)).toBe('inline');
     expect(it.platform.sent).toEqual([]);
   });
 
@@ -214,13 +275,12 @@ describe('an answer with a message', () => {
     ['the repeat that comes', 'fetches', 'inline'],
     ['none', 'does not come', 'sent'],
   ] as const)('of an account that may not send waits for %s', async (_, repeat, state) => {
-    const it = await stage();
-    await it.learned.mute(it.platform);
+    const it = await stage({ isMute: true });
     let looks = 0;
     it.clock.sleep = async (ms) => {
       it.clock.slept.push(ms);
       looks += 1;
-      if (repeat === 'fetches' && looks === 20) await deliveries.hold(it.id, 'web.2', it.clock.now());
+      if (repeat === 'fetches' && looks === 20) await held(it.id, it.clock.now());
     };
     await it.run();
     expect(await stateOf(it)).toBe(state);
@@ -243,17 +303,10 @@ describe('an answer with a message', () => {
   });
 });
 
-/** The other open turn of the job's user, as the typing queue keeps it; `its own`: the one that the bot has acknowledged. */
-async function openTurn(it: Stage, whose: 'another' | 'its own', n = 0): Promise<void> {
-  const { user, turn } = it.job.turns[n] ?? { user: '', turn: '' };
-  const open = { openedAt: 1, sentAt: 0 } as const;
-  const opened =
-    whose === 'another'
-      ? newTurn({ ...open, id: 'other', phase: 'working' })
-      : newTurn({ ...open, id: turn, phase: 'acknowledged' });
-  const to = { ...initialState, turns: [opened] };
-  await it.store.save({ channel: 'wechat', account: 'shop', user }, { from: null, to, keepMs: 60_000 });
-}
+const waiting: State = {
+  ...initialState,
+  turns: [newTurn({ id: 'other', openedAt: 1, sentAt: 0, phase: 'working' })],
+};
 
 describe('while a late answer is sent', () => {
   test('nothing of ours begins; what says that it is out ends that', async () => {
@@ -274,34 +327,44 @@ describe('while a late answer is sent', () => {
   });
 });
 
+const secondWaits: Options['stateAfter'] = ({ user }) => (user.endsWith('-1') ? waiting : initialState);
+
 describe('what is out', () => {
-  test('counts as an interaction where another turn is open, and only there', async () => {
-    const it = await stage({ users: 2, holder: 'claims' });
-    await openTurn(it, 'another', 1);
+  test('to the holder is an interaction of every user as soon as one of them waits for something', async () => {
+    const it = await stage({ users: 2, holder: 'claims', stateAfter: secondWaits });
     await it.run();
-    expect(told(it).slice(2)).toEqual(['1 interaction']);
+    expect(told(it).slice(2)).toEqual(['0 interaction', '1 interaction']);
+  });
+
+  test('to the holder is none where nobody waits for anything any more', async () => {
+    const it = await stage({ users: 2, holder: 'claims' });
+    await it.run();
+    expect(told(it).slice(2)).toEqual([]);
   });
 
   const ways = [
-    ['to the holder', 'claims'],
-    ['to the holder at the last moment', 'late'],
-    ['past a deaf holder', 'deaf'],
-    ['without a holder', undefined],
+    ['to the holder', 'claims', false],
+    ['to the holder at the last moment', 'late', false],
+    ['past a deaf holder', 'deaf', true],
+    ['without a holder', undefined, true],
   ] as const;
-  const cases = ways.flatMap(([way, holder]) =>
-    (['another', 'its own'] as const).map((whose) => ({ way, holder, whose })),
-  );
 
-  test.each(cases)('$way: a message is an interaction of $whose turn', async ({ holder, whose }) => {
-    const it = await stage(holder ? { holder } : {});
-    await openTurn(it, whose);
+  test.each(ways)('%s: a message is an interaction where another turn is open', async (_, holder, sent) => {
+    const it = await stage({ stateAfter: () => waiting, ...(holder ? { holder } : {}) });
     await it.run();
     expect(told(it)).toEqual(['0 ended passive-reply with a message', '0 interaction']);
+    expect(it.events.told[1]?.event).toMatchObject({ sent });
   });
 
-  test.each(cases)('$way: a bare acknowledgement is none of $whose turn', async ({ holder, whose }) => {
-    const it = await stage({ answer: 'acknowledgement', ...(holder ? { holder } : {}) });
-    await openTurn(it, whose);
+  test.each(ways)('%s: it is one where nobody can say whether one is', async (_, holder) => {
+    const it = await stage({ stateAfter: () => null, ...(holder ? { holder } : {}) });
+    await it.run();
+    expect(told(it).slice(1)).toEqual(['0 interaction']);
+  });
+
+  test.each(ways)('%s: a bare acknowledgement is none', async (_, holder) => {
+    const how = { answer: 'acknowledgement', stateAfter: () => waiting } as const;
+    const it = await stage({ ...how, ...(holder ? { holder } : {}) });
     await it.run();
     expect(told(it)).toEqual(['0 acknowledged']);
     expect(await stateOf(it)).toBe(holder === 'claims' || holder === 'late' ? 'inline' : 'sent');
@@ -310,17 +373,14 @@ describe('what is out', () => {
   test.each([
     ['sent late', undefined, true],
     ['taken by the holder', 'claims', false],
-  ] as const)('though its push opened no turn, %s', async (_, holder, sent) => {
+  ] as const)('is one though its push opened no turn, %s', async (_, holder, sent) => {
     const it = await stage(holder ? { holder } : {});
-    await openTurn(it, 'another');
     await it.run({ data: { ...it.job, turns: [] } });
     expect(it.events.told).toMatchObject([{ user: it.job.user, event: { is: 'interaction', sent } }]);
   });
 
   test('of an account that may not send: a bare acknowledgement waits for no repeat, and is no interaction', async () => {
-    const it = await stage({ answer: 'acknowledgement' });
-    await it.learned.mute(it.platform);
-    await openTurn(it, 'another');
+    const it = await stage({ answer: 'acknowledgement', isMute: true, stateAfter: () => waiting });
     await it.run();
     expect(it.clock.slept).toEqual([]);
     expect(told(it)).toEqual(['0 acknowledged']);
@@ -343,86 +403,123 @@ describe('a bare acknowledgement', () => {
     expect(await stateOf(it)).toBe('sent');
   });
 
-  test('of a platform whose webhook answers hold no messages leaves nothing behind', async () => {
+  test('of a platform whose webhook answers hold no messages sends nothing', async () => {
     const it = await stage({ channel: 'nxcloud', answer: 'acknowledgement', sendLate: 'absent' });
     await it.run();
     expect(told(it)).toEqual(['0 acknowledged']);
-    expect(await stateOf(it)).toBeNull();
+    expect(it.platform.sent).toEqual([]);
+    expect(await stateOf(it)).toBe('sent');
   });
 });
 
 describe('a bot that fails', () => {
-  const verdicts: [how: string, retry: BotRetry, verdict: 'again' | 'for good', bot: Answer | NoAnswer][] = [
-    ['a refused connection', 'safe', 'again', refused],
-    ['502', 'safe', 'again', answerOf('', 502)],
-    ['503', 'safe', 'again', answerOf('', 503)],
-    ['500', 'safe', 'for good', answerOf('', 500)],
-    ['a reset', 'safe', 'for good', reset],
-    ['a reset', 'always', 'again', reset],
-    ['500', 'always', 'again', answerOf('', 500)],
-    ['a timeout', 'always', 'for good', timeout],
-    ['a refused connection', 'never', 'for good', refused],
+  const verdicts: [how: string, retry: BotRetry, calls: number, bot: Answer | NoAnswer][] = [
+    ['a refused connection', 'safe', 3, refused],
+    ['502', 'safe', 3, answerOf('', 502)],
+    ['503', 'safe', 3, answerOf('', 503)],
+    ['500', 'safe', 1, answerOf('', 500)],
+    ['504', 'safe', 1, answerOf('', 504)],
+    ['404', 'safe', 1, answerOf('', 404)],
+    ['a reset', 'safe', 1, reset],
+    ['a timeout', 'safe', 1, timeout],
+    ['a reset', 'always', 3, reset],
+    ['500', 'always', 3, answerOf('', 500)],
+    ['504', 'always', 3, answerOf('', 504)],
+    ['404', 'always', 1, answerOf('', 404)],
+    ['a timeout', 'always', 1, timeout],
+    ['a refused connection', 'never', 1, refused],
+    ['503', 'never', 1, answerOf('', 503)],
   ];
 
-  test.each(verdicts)('by %s, BOT_RETRY=%s: %s', async (_, retry, verdict, bot) => {
+  test.each(verdicts)('by %s, BOT_RETRY=%s: is called %i times', async (_, retry, calls, bot) => {
     const it = await stage({ bot, retry });
-    const failure = await failureOf(it.run());
-    expect(failure instanceof ReplyFailed).toBe(verdict === 'for good');
-    expect(told(it)).toEqual(verdict === 'for good' ? ['0 ended reply-failed'] : []);
-    expect(await stateOf(it)).toBe(verdict === 'for good' ? 'failed' : null);
+    expect(await failureOf(it.run())).toBeInstanceOf(UnrecoverableError);
+    const attempts = it.asked.map(({ headers }) => headerOf(headers, 'X-Keeptyping-Attempt'));
+    expect(attempts).toEqual(['1', '2', '3'].slice(0, calls));
+    expect(it.clock.slept).toEqual([1_000, 1_000].slice(0, calls - 1));
+    expect(told(it)).toEqual(['0 ended reply-failed']);
+    expect(await stateOf(it)).toBe('failed');
   });
 
-  test('at its last try fails for good, and each turn ends without a message', async () => {
-    const it = await stage({ bot: refused, users: 2 });
-    const failure = await failureOf(it.run({ last: true }));
-    expect(failure).toBeInstanceOf(ReplyFailed);
-    expect(failure.message).toBe('The bot did not answer: ECONNREFUSED');
+  test('and answers at the next call has answered', async () => {
+    const answers = [answerOf('', 503), message];
+    const it = await stage({ bot: async () => answers.shift() ?? answerOf('', 500) });
+    await it.run();
+    expect(told(it)[0]).toBe('0 ended passive-reply with a message');
+    expect(it.platform.sent).toHaveLength(1);
+  });
+
+  test('for good ends each turn without a message, and says why without the bot’s words', async () => {
+    const it = await stage({ bot: answerOf('secret', 503), users: 2 });
+    const failure = await failureOf(it.run());
+    expect(failure.message).toBe('The bot answered with status 503.');
     expect(told(it)).toEqual(['0 ended reply-failed', '1 ended reply-failed']);
     expect(it.platform.sent).toEqual([]);
   });
 
-  test('shows its own failure on the held connection', async () => {
-    const it = await stage({ bot: answerOf('Internal Server Error', 500), holder: 'claims' });
-    const failure = await failureOf(it.run());
-    expect(failure.message).toBe('The bot answered with status 500.');
-    expect(await deliveries.standing(it.id)).toMatchObject({
-      state: 'inline',
-      answer: answerOf('Internal Server Error', 500),
-    });
+  test('without a word says what kept it', async () => {
+    const it = await stage({ bot: refused });
+    expect((await failureOf(it.run())).message).toBe('The bot did not answer: ECONNREFUSED');
   });
 
-  test('without any answer is a 502 on the held connection', async () => {
-    const it = await stage({ bot: timeout, holder: 'claims' });
+  test.each([
+    ['its own failure', answerOf('Internal Server Error', 500), 500],
+    ['a 502 where it said nothing', timeout, 502],
+  ] as const)('shows %s on the held connection', async (_, bot, status) => {
+    const shown: (Answer | null)[] = [];
+    const it = await stage({ bot, holder: 'deaf' });
+    it.notify = async (name) => shown.push(await deliveries.claim(it.id, name));
     await failureOf(it.run());
-    expect((await deliveries.standing(it.id)).answer?.status).toBe(502);
+    expect(shown.map((answer) => answer?.status)).toEqual([status]);
   });
 
   test('leaves nothing that could be sent to the user by hand: the bot would be asked again', async () => {
     const it = await stage({ bot: answerOf('Internal Server Error', 500) });
     await failureOf(it.run());
-    expect(await deliveries.standing(it.id)).toMatchObject({ state: 'failed', answer: null });
+    expect(await answerOn(it)).toBeNull();
+    expect(it.noted).toMatchObject([{ failure: { unknown: false } }]);
+    expect(it.noted[0]).not.toHaveProperty('answer');
   });
 });
 
-/** A push whose run died in that state. */
+/** A push whose owner, a web or another worker, died in that state. */
 async function interrupted(state: DeliveryState, options: Options = {}): Promise<Stage> {
   const it = await stage(options);
-  if (state === 'direct') {
-    await deliveries.forfeit(it.id);
-    return it;
-  }
-  await deliveries.offer(it.id, message, it.clock.now());
-  if (state === 'inline') await deliveries.hold(it.id, 'web.2', it.clock.now());
-  if (state !== 'offered' && state !== 'inline') await deliveries.take(it.id, it.clock.now());
-  if (state === 'sent' || state === 'failed' || state === 'unknown') await deliveries.settle(it.id, state);
+  const who = { id: it.id, owner: 'p9.t1' };
+  const now = it.clock.now();
+  await deliveries.take({ ...who, now, leaseUntil: now, insurance: it.job }, null);
+  if (state === 'offered') await deliveries.offer(who, message);
+  if (state === 'inline') await deliveries.write(who, 60_000);
+  if (state === 'sending') await deliveries.send(who, now, null);
+  if (state === 'sent' || state === 'failed' || state === 'unknown')
+    await deliveries.settle(it.id, { state, why: 'the reason', repeats: 60_000 });
   expect(await stateOf(it)).toBe(state);
   return it;
 }
 
-describe('a job that is run again', () => {
+describe('a job whose push somebody had', () => {
+  test('who is silent: the bot is called again, and its answer delivered', async () => {
+    const it = await interrupted('direct');
+    await it.run();
+    expect(headerOf(it.asked[0]?.headers ?? [], 'X-Keeptyping-Attempt')).toBe('2');
+    expect(it.platform.sent).toHaveLength(1);
+    expect(await stateOf(it)).toBe('sent');
+  });
+
+  test('who may still be at it waits until the lease has run out', async () => {
+    const it = await stage();
+    const now = it.clock.now();
+    const who = { id: it.id, owner: 'p9.t1', now, leaseUntil: now + 7_000, insurance: it.job };
+    await deliveries.take(who, null);
+    const put = await failureOf(it.run());
+    expect(put).toBeInstanceOf(PutBack);
+    expect(put instanceof PutBack && put.waitMs).toBeCloseTo(7_000, -2);
+    expect(it.asked).toEqual([]);
+  });
+
   test('when its answer was offered: it is delivered, and the bot is not asked again', async () => {
     const it = await interrupted('offered');
-    await it.run({ attempt: 2 });
+    await it.run();
     expect(it.asked).toEqual([]);
     expect(told(it)).toEqual(['0 interaction']);
     expect(it.platform.sent.map(({ body }) => body)).toEqual([textOf(message.body)]);
@@ -431,56 +528,73 @@ describe('a job that is run again', () => {
 
   test('when what was offered cannot be read: the bot is asked again, and its answer sent once', async () => {
     const it = await interrupted('offered');
-    await server.connect().hset(keys.delivery(it.id), 'answer', '{"status":');
-    await it.run({ attempt: 2 });
+    await redis.hset(keys.delivery(it.id), 'answer', '{"status":');
+    await it.run();
     expect(it.asked).toHaveLength(1);
     expect(it.platform.sent.map(({ body }) => body)).toEqual([textOf(message.body)]);
-    expect(await stateOf(it)).toBe('sent');
-    await it.run({ attempt: 3 });
+    await it.run();
     expect(it.platform.sent).toHaveLength(1);
   });
 
   test('when another one may still be sending: it waits, and asks nobody', async () => {
     const it = await interrupted('sending');
-    it.clock.set(it.clock.now() + 5000);
-    expect(await failureOf(it.run({ attempt: 2 }))).toMatchObject({ name: 'Postponed', waitMs: 15_000 });
+    it.clock.pass(5_000);
+    const put = await failureOf(it.run());
+    expect(put instanceof PutBack && put.waitMs).toBeCloseTo(15_000, -2);
     expect(it.asked).toEqual([]);
     expect(await stateOf(it)).toBe('sending');
   });
 
   test('when it died while it sent: nobody knows, and it is not sent again', async () => {
     const it = await interrupted('sending');
-    it.clock.set(it.clock.now() + 20_000);
-    const failure = await failureOf(it.run({ attempt: 2 }));
-    expect(failure).toBeInstanceOf(ReplyFailed);
+    it.clock.pass(20_000);
+    const failure = await failureOf(it.run());
+    expect(failure).toBeInstanceOf(UnrecoverableError);
     expect(failure.message).toMatch(/^outcome unknown/);
-    expect(it.asked).toEqual([]);
-    expect(it.platform.sent).toEqual([]);
+    expect(it.noted).toMatchObject([{ failure: { unknown: true } }]);
+    expect([it.asked, it.platform.sent]).toEqual([[], []]);
     expect(await stateOf(it)).toBe('unknown');
   });
 
   test.each(['failed', 'unknown'] as const)(
-    'when it was %s: it fails again, until reopened',
+    'when it was %s: it fails with that reason and the answer, until reopened',
     async (state) => {
       const it = await interrupted(state);
-      expect(await failureOf(it.run({ attempt: 2 }))).toBeInstanceOf(ReplyFailed);
-      expect(it.asked).toEqual([]);
-      expect(it.platform.sent).toEqual([]);
-      expect(await stateOf(it)).toBe(state);
+      const data = { ...it.job, answer: storeAnswer(message) };
+      const failure = await failureOf(it.run({ data }));
+      expect(failure.message).toBe('the reason');
+      expect(it.noted).toMatchObject([
+        { answer: storeAnswer(message), failure: { unknown: state === 'unknown' } },
+      ]);
+      expect([it.asked, it.platform.sent]).toEqual([[], []]);
       await deliveries.reopen(it.id);
-      await it.run({ attempt: 3 });
+      await it.run();
       expect(it.asked).toEqual([]);
       expect(it.platform.sent).toHaveLength(1);
     },
   );
 
-  test.each(['inline', 'sent', 'direct'] as const)('when it was %s: nothing', async (state) => {
+  test.each(['inline', 'sent'] as const)('when it was %s: nothing', async (state) => {
     const it = await interrupted(state);
-    await it.run({ attempt: 2 });
-    expect(it.asked).toEqual([]);
-    expect(told(it)).toEqual([]);
-    expect(it.platform.sent).toEqual([]);
+    await it.run();
+    expect([it.asked, told(it), it.platform.sent]).toEqual([[], [], []]);
     expect(await stateOf(it)).toBe(state);
+  });
+
+  test('so long ago that its record may be gone: nobody knows, and the bot is not asked', async () => {
+    const it = await stage();
+    const data = { ...it.job, arrivedAt: it.clock.now() - 10 * 60_000 };
+    expect((await failureOf(it.run({ data }))).message).toMatch(/^outcome unknown/);
+    expect(it.asked).toEqual([]);
+    await it.run({ data: { ...data, calls: 1 } });
+    expect(it.asked).toHaveLength(1);
+  });
+
+  test('when Redis has just come back: it waits for what others have learned meanwhile', async () => {
+    const it = await stage({ back: 1_000 });
+    const put = await failureOf(it.run());
+    expect(put instanceof PutBack && put.waitMs).toBeCloseTo(2_000, -2);
+    expect(await stateOf(it)).toBeNull();
   });
 });
 
@@ -502,31 +616,35 @@ describe('what becomes of an answer that is sent late', () => {
   test.each(failures)('$is: fails for good, and is kept', async (sendLate, state, reason) => {
     const it = await stage({ sendLate, users: 2 });
     const failure = await failureOf(it.run());
-    expect(failure).toBeInstanceOf(ReplyFailed);
+    expect(failure).toBeInstanceOf(UnrecoverableError);
     expect(failure.message).toBe(reason);
-    expect(await deliveries.standing(it.id)).toMatchObject({ state, answer: message });
+    expect(await stateOf(it)).toBe(state);
+    // The job has it, for whoever runs it again; the record does not.
+    expect(await answerOn(it)).toBeNull();
+    expect(it.noted).toMatchObject([
+      { answer: storeAnswer(message), failure: { unknown: state === 'unknown' } },
+    ]);
     expect(told(it).slice(2)).toEqual(['0 undelivered', '1 undelivered']);
-    expect(it.learned.of(it.platform).muteUntil).toBe(0);
+    expect(it.learned.isMute(it.platform)).toBe(false);
   });
 
   test('refused because the account may not send: it is taken for mute for an hour', async () => {
     const sendLate = { is: 'refused', code: 48001, reason: 'api unauthorized', mayNotSend: true } as const;
     const it = await stage({ sendLate });
     await failureOf(it.run());
-    expect(it.learned.of(it.platform).muteUntil).toBe(it.clock.now() + 3_600_000);
+    it.clock.pass(3_600_000 - 1);
+    expect(it.learned.isMute(it.platform)).toBe(true);
+    it.clock.pass(1);
+    expect(it.learned.isMute(it.platform)).toBe(false);
   });
 
-  test('not sent: another try delivers it without the bot, the last one fails', async () => {
+  test('not sent: it is tried again, without the bot, and fails with the last try', async () => {
     const it = await stage({ sendLate: { is: 'not-sent', cause: 'ECONNREFUSED' } });
-    const first = await failureOf(it.run());
-    expect(first).not.toBeInstanceOf(ReplyFailed);
-    expect(await deliveries.standing(it.id)).toMatchObject({ state: 'offered', answer: message });
-    expect(told(it)).toEqual(['0 ended passive-reply with a message']);
-    const last = await failureOf(it.run({ attempt: 2, last: true }));
-    expect(last).toBeInstanceOf(ReplyFailed);
-    expect(last.message).toBe('The answer was not sent: ECONNREFUSED');
+    const failure = await failureOf(it.run());
+    expect(failure.message).toBe('The answer was not sent: ECONNREFUSED');
     expect(it.asked).toHaveLength(1);
-    expect(it.platform.sent).toHaveLength(2);
+    expect(it.platform.sent).toHaveLength(3);
+    expect(it.clock.slept).toEqual([1_000, 1_000]);
     expect(told(it)).toEqual(['0 ended passive-reply with a message', '0 undelivered']);
     expect(await stateOf(it)).toBe('failed');
   });
@@ -549,9 +667,9 @@ describe('an account whose jobs fill its places', () => {
     const shares = lone(clock);
     const it = await stage({ shares, concurrency: 1 });
     shares.enter(it.job);
-    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ name: 'Postponed', waitMs: 100 });
-    clock.set(clock.now() + 1_000);
-    expect(await failureOf(it.run({ job: 'b' }))).toMatchObject({ name: 'Postponed', waitMs: 2_000 });
+    expect(await failureOf(it.run({ job: 'a' }))).toMatchObject({ waitMs: expect.closeTo(100, -2) });
+    clock.pass(1_000);
+    expect(await failureOf(it.run({ job: 'b' }))).toMatchObject({ waitMs: expect.closeTo(2_000, -2) });
     expect(it.asked).toEqual([]);
   });
 
@@ -573,7 +691,7 @@ describe('an account whose jobs fill its places', () => {
   test('takes the next one when a place is free, whatever became of the one before', async () => {
     const shares = lone();
     const failing = await stage({ shares, concurrency: 1, bot: answerOf('', 500) });
-    await failureOf(failing.run({ last: true }));
+    await failureOf(failing.run());
     const it = await stage({ shares, concurrency: 1 });
     await it.run();
     expect(it.asked).toHaveLength(1);

@@ -16,7 +16,6 @@ export const ways = all<DeliveryWay>({
   failed: true,
   unknown: true,
   passed: true,
-  direct: true,
 });
 export const outcomes = all<Outcome['is']>({
   done: true,
@@ -47,6 +46,7 @@ export const evidences = all<Evidence>({
 export const reasons = all<Untyped>({
   answered_first: true,
   not_accepted: true,
+  shed: true,
   nobody_waits: true,
   event_kind: true,
   paused: true,

@@ -1,7 +1,7 @@
 /** What the queues are given by hand, and notes what it is asked for. */
 import type { Conversation } from '../../src/core/platform.ts';
 import type { Place } from '../../src/core/roster.ts';
-import type { Event } from '../../src/core/state.ts';
+import type { Event, State } from '../../src/core/state.ts';
 import type { Answer } from '../../src/core/wire.ts';
 import type { EventQueue } from '../../src/typing/events.ts';
 import type { Shares } from '../../src/typing/shares.ts';
@@ -9,31 +9,23 @@ import type { Shares } from '../../src/typing/shares.ts';
 export interface RecordedEvents extends EventQueue {
   /** `user: event`, in order. */
   told: { user: string; event: Event }[];
-  armed: { n: number; at: number }[];
-  disarmed: number[];
   /** The senders whose blocks ended. */
   released: string[];
 }
 
-export function recordEvents(): RecordedEvents {
+/** @param stateAfter What is told back to whoever tells. @default that it is a job */
+export function recordEvents(
+  stateAfter: (told: RecordedEvents['told'][number]) => State | null = () => null,
+): RecordedEvents {
   const told: RecordedEvents['told'] = [];
-  const armed: RecordedEvents['armed'] = [];
-  const disarmed: number[] = [];
   const released: string[] = [];
   return {
     told,
-    armed,
-    disarmed,
     released,
     tell: async ({ user }, event, how) => {
       told.push({ user, event });
       if (how?.release !== undefined) released.push(how.release);
-    },
-    arm: async (_, timer) => {
-      armed.push(timer);
-    },
-    disarm: async (_, n) => {
-      disarmed.push(n);
+      return stateAfter({ user, event });
     },
   };
 }

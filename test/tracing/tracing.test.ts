@@ -39,7 +39,7 @@ const parentOf = (headers: OutboundRequest['headers']): string[] =>
   (headerOf(headers, 'traceparent') ?? '').split('-');
 
 describe('a push', () => {
-  test('is one trace, from its arrival over both queues to the call of the bot, which learns it', async () => {
+  test('is one trace, from its arrival to the typing job and to the call of the bot, which learns it', async () => {
     const collector = await startCollector();
     const stage = await open({ tracing: trace(collector.url), bot: { thinkMs: 900 } });
     await stage.simulator.wechat.push({ user, text: 'hi' });
@@ -50,16 +50,7 @@ describe('a push', () => {
     await stage.close();
     const spans = (await allOf(collector)).filter((span) => span.traceId === traceId);
     expect([...names(spans)]).toEqual(
-      expect.arrayContaining([
-        'push',
-        'add typing.inbound',
-        'process typing',
-        'add replies.reply',
-        'process replies',
-        'POST bot',
-        'add typing.wake',
-        'add typing.ended',
-      ]),
+      expect.arrayContaining(['push', 'add typing.inbound', 'process typing', 'POST bot']),
     );
     expect(spans.find((span) => span.spanId === spanId)?.name).toBe('POST bot');
     const ids = new Set(spans.map((span) => span.spanId));
@@ -78,7 +69,7 @@ describe('a push', () => {
     await simulator.nxcloud.phone('8613800138000').next(received);
     const path = new URL(bot.url).pathname;
     await stage.close();
-    expect((await allOf(collector)).length).toBeGreaterThan(10);
+    expect((await allOf(collector)).length).toBeGreaterThan(5);
     const text = collector.texts.join('\n');
     for (const secret of [user, '8613800138000', 'secret', 'signature', 'openid', 'nonce', 'default/'])
       expect(text).not.toContain(secret);

@@ -7,12 +7,18 @@ import type { Event } from '../../src/core/state.ts';
 import type { View } from '../../src/core/view.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
 import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { createOutbox } from '../../src/redis/outbox.ts';
+import type { Health } from '../../src/redis/watchdog.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
+import { createOwned } from '../../src/replies/owned.ts';
 import { type Conversations, createConversations, type Which } from '../../src/typing/conversations.ts';
 import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
-import { createLearned } from '../../src/typing/learned.ts';
+import { createLearned, type LearnedAccounts } from '../../src/typing/learned.ts';
+import { createApply, type PerformDeps } from '../../src/typing/perform.ts';
+import { noPressure } from '../../src/typing/pressure.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
+import { createWakes, type Wakes } from '../../src/typing/wakes.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
@@ -27,6 +33,9 @@ let events: EventQueue;
 let store: Store;
 let clock: HandClock;
 let workers: Workers | null;
+let learned: LearnedAccounts;
+let wakes: Wakes;
+let judging: Omit<PerformDeps, 'name' | 'pressure' | 'shares'>;
 const platforms = new Map<string, ScriptedPlatform>();
 
 beforeAll(async () => {
@@ -38,7 +47,10 @@ beforeAll(async () => {
 beforeEach(() => {
   clock = handClock();
   workers = null;
-  events = createEventQueue({ queue: typing, alarm: { at: () => {}, close: () => {} }, clock });
+  learned = createLearned({ redis, clock, log: recordLog(), isAuto: () => false });
+  wakes = createWakes({ redis, clock, log: recordLog() });
+  judging = { store, wakes, learned, clock, log: recordLog(), platformOf, backFor: () => Infinity };
+  events = createEventQueue({ queue: typing, apply: createApply(judging) });
 });
 afterEach(async () => {
   await workers?.close(0);
@@ -69,13 +81,11 @@ function stage(script: Scripted = {}): Stage {
   const platform = Object.assign(scriptedPlatform(script), { account: `shop-${platforms.size}` });
   platforms.set(platform.account, platform);
   const conversation = { channel: platform.channel, account: platform.account, user };
-  const log = recordLog();
-  const learned = createLearned({ redis, clock, log, isAuto: () => false });
   const conversations = createConversations({ store, events, learned, clock });
   return {
     platform,
     conversations,
-    tell: (event) => events.tell(conversation, { ...event, at: clock.now() }),
+    tell: async (event) => void (await events.tell(conversation, { ...event, at: clock.now() })),
     read: () => conversations.read(platform, user),
     start: async (messageId) => {
       const started = await conversations.start(platform, user, messageId ?? null);
@@ -94,16 +104,23 @@ const platformOf = ({ account }: { account: string }) => platforms.get(account) 
 /** Begins to judge what waits, and what is told from then on. */
 function work(): void {
   const log = recordLog();
-  const learned = createLearned({ redis, clock, log, isAuto: () => false });
-  const shared = { store, events, learned, clock, log, platformOf };
   const deliveries = createDeliveries(redis);
+  const outbox = createOutbox({ health: alwaysThere, clock, log });
   workers ??= createWorkers({
     connection: redis,
-    perform: { ...shared, shares: atMost(8) },
+    wakes,
+    perform: { ...judging, name: 'worker', pressure: noPressure, shares: atMost(8) },
     reply: {
-      ...shared,
+      ...judging,
+      platformOf,
+      name: 'worker',
       shares: atMost(8),
+      events,
       deliveries,
+      outbox,
+      health: alwaysThere,
+      owned: createOwned({ deliveries, outbox, clock, log }),
+      holds: { waits: () => false, give: async () => false },
       send: () => Promise.reject(new Error('no bot')),
       notify: async () => 0,
       makeWay: async () => null,
@@ -114,6 +131,13 @@ function work(): void {
     log,
   });
 }
+
+const alwaysThere: Health = {
+  isAway: () => false,
+  backFor: () => Infinity,
+  refused: () => {},
+  onBack: () => {},
+};
 
 const message = (turn: string, phase: 'working' | 'acknowledged' = 'working'): Told => ({
   is: 'inbound',
@@ -428,7 +452,7 @@ describe('without Redis', () => {
     away.disconnect();
     const lost = createConversations({
       store: createStore(away),
-      events: createEventQueue({ queue, alarm: { at: () => {}, close: () => {} }, clock }),
+      events: createEventQueue({ queue, apply: createApply({ ...judging, store: createStore(away) }) }),
       learned: createLearned({ redis: away, clock, log: recordLog(), isAuto: () => false }),
       clock,
     });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createMeet } from '../../src/typing/perform.ts';
+import { scriptedPlatform } from '../support/platforms.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 
 const place = { channel: 'wechat', account: 'shop' };
@@ -7,7 +8,7 @@ const place = { channel: 'wechat', account: 'shop' };
 test('an account that is known is not looked for', async () => {
   let looks = 0;
   const meet = createMeet({
-    isKnown: () => true,
+    platformOf: () => scriptedPlatform(),
     lookAgain: async () => {
       looks += 1;
     },
@@ -19,7 +20,7 @@ test('an account that is known is not looked for', async () => {
 test('one that is not known is looked for before its job begins', async () => {
   const known = new Set<string>();
   const meet = createMeet({
-    isKnown: ({ account }) => known.has(account),
+    platformOf: ({ account }) => (known.has(account) ? scriptedPlatform() : null),
     lookAgain: async () => void known.add('shop'),
   });
   await meet(place);
@@ -27,6 +28,6 @@ test('one that is not known is looked for before its job begins', async () => {
 });
 
 test('while Redis does not say, its job waits and does not fail', async () => {
-  const meet = createMeet({ isKnown: () => false, lookAgain: () => Promise.reject(new Error('away')) });
+  const meet = createMeet({ platformOf: () => null, lookAgain: () => Promise.reject(new Error('away')) });
   await expect(meet(place)).rejects.toBeInstanceOf(Postponed);
 });

@@ -1,43 +1,59 @@
+import { DelayedError, Job, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Conversation, Outcome } from '../../src/core/platform.ts';
+import { type Conversation, conversationId, type Outcome } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
+import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
-import { createPerform, type PerformDeps } from '../../src/typing/perform.ts';
+import { createTyping, type PerformDeps } from '../../src/typing/perform.ts';
+import { noPressure } from '../../src/typing/pressure.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
-import {
-  atMost,
-  deferred,
-  newConversation,
-  type RecordedEvents,
-  recordEvents,
-} from '../support/queue-fakes.ts';
+import { atMost, deferred, newConversation } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
+let redis: Redis;
 let store: Store;
+let queue: Queue<TypingJob>;
 
 beforeAll(async () => {
   server = await startRedis('embedded');
-  store = createStore(server.connect());
+  redis = server.connect();
+  store = createStore(redis);
+  queue = new Queue(queueNames.typing, { connection: redis, prefix });
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await queue.close();
+  await server.stop();
+});
+
+/** A job that no queue has: it goes nowhere when it is put back. */
+class HandedJob extends Job<TypingJob> {
+  override async moveToDelayed(): Promise<void> {}
+}
 
 interface Stage extends PerformDeps {
   clock: HandClock;
-  events: RecordedEvents;
   log: RecordedLog;
   platform: ScriptedPlatform;
   conversation: Conversation;
+  /** When this process looks again, after each step (ms); null: it need not. */
+  planned: (number | null)[];
   /** Runs one job of that event, which happens now unless it says otherwise. */
   run: (
     event: Happening & { at?: number },
     how?: { id?: string; redelivered?: boolean; of?: Conversation },
   ) => Promise<void>;
+  /** The process looks at the conversation by itself, which it has planned, or found overdue. */
+  look: (how?: { of?: Conversation; isFound?: boolean; at?: number }) => Promise<void>;
   state: () => ReturnType<Store['load']>;
+  /** When the conversation has to be looked at again (ms), as Redis knows it. */
+  wakeAt: (of?: Conversation) => Promise<number | null>;
 }
 
 type Happening = Event extends infer E ? (E extends unknown ? Omit<E, 'at'> : never) : never;
@@ -45,28 +61,51 @@ type Happening = Event extends infer E ? (E extends unknown ? Omit<E, 'at'> : ne
 let accountsSeen = 0;
 let jobs = 0;
 
-function stage(script: Scripted & { unknown?: boolean; places?: number } = {}): Stage {
+interface StageScript extends Scripted {
+  unknown?: boolean;
+  places?: number;
+  backFor?: () => number;
+}
+
+function stage(script: StageScript = {}): Stage {
   const clock = handClock();
   // Its own account, for what is learned of accounts outlives a test.
   const platform = Object.assign(scriptedPlatform(script), { account: `shop-${(accountsSeen += 1)}` });
   const conversation = { ...newConversation(), account: platform.account };
   const log = recordLog();
-  const events = recordEvents();
-  const deps = {
+  const planned: Stage['planned'] = [];
+  const deps: PerformDeps & Pick<Stage, 'clock' | 'log'> = {
+    name: 'worker',
+    pressure: noPressure,
     store,
-    events,
+    wakes: { set: (_, at) => void planned.push(at) },
     learned: createLearned({ redis: server.connect(), clock, log, isAuto: () => true }),
     clock,
     log,
+    backFor: script.backFor ?? (() => Infinity),
     shares: atMost(script.places ?? 8),
     platformOf: () => (script.unknown ? null : platform),
   };
-  const perform = createPerform(deps);
-  const run: Stage['run'] = (
-    event,
-    { id = `job-${(jobs += 1)}`, redelivered = false, of = conversation } = {},
-  ) => perform({ id, data: { conversation: of, event: { at: clock.now(), ...event } }, redelivered });
-  return { ...deps, platform, conversation, run, state: () => store.load(conversation) };
+  const wakeAt: Stage['wakeAt'] = async (of = conversation) => {
+    const at = await redis.zscore(keys.wakes, conversationId(of));
+    return at === null ? null : Number(at);
+  };
+  const state = () => store.load(conversation);
+  return { ...deps, ...workOn(deps, conversation), platform, conversation, planned, state, wakeAt };
+}
+
+/** One process's work at conversations; several may work at the same. */
+function workOn(deps: PerformDeps, conversation: Conversation): Pick<Stage, 'run' | 'look'> {
+  const { process, look } = createTyping(deps, async () => {});
+  return {
+    run: (event, { id = `job-${(jobs += 1)}`, redelivered = false, of = conversation } = {}) => {
+      const data = { conversation: of, event: { at: deps.clock.now(), ...event } };
+      const job = new HandedJob(queue, event.is, data, {}, id);
+      job.stalledCounter = redelivered ? 1 : 0;
+      return process(job);
+    },
+    look: ({ of = conversation, isFound = false, at = deps.clock.now() } = {}) => look(of, { at, isFound }),
+  };
 }
 
 function inbound(turn = 'a'): Happening {
@@ -83,13 +122,14 @@ function inbound(turn = 'a'): Happening {
 const failure = (turn = 'a'): Happening => ({ is: 'ended', turn, by: 'reply-failed', message: false });
 
 describe('one event', () => {
-  test('makes the call that it asks for, and arms the wake-up that follows from its outcome', async () => {
+  test('makes the call that it asks for, and plans the look that follows from its outcome', async () => {
     const it = stage();
     await it.run(inbound());
     expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
     const { state } = await it.state();
     expect(state).toMatchObject({ call: null, indicator: { is: 'lit', until: it.clock.now() + 15_000 } });
-    expect(it.events.armed).toEqual([{ n: state.timer?.n, at: it.clock.now() + 15_060 }]);
+    expect(it.planned).toEqual([null, it.clock.now() + 15_060]);
+    expect(await it.wakeAt()).toBe(it.clock.now() + 15_060);
   });
 
   test('says what became of a text to whoever waits', async () => {
@@ -117,13 +157,14 @@ describe('one event', () => {
     await running;
   });
 
-  test('that ends the turn takes the indicator away, disarms the wake-up and says so', async () => {
+  test('that ends the turn takes the indicator away, needs no look any more and says so', async () => {
     const it = stage();
     await it.run(inbound());
     it.clock.set(it.clock.now() + 3000);
     await it.run(failure());
     expect(it.platform.calls).toEqual([`show ${it.conversation.user}`, `hide ${it.conversation.user}`]);
-    expect(it.events.disarmed).toEqual([it.events.armed[0]?.n]);
+    expect(it.planned.at(-1)).toBeNull();
+    expect(await it.wakeAt()).toBeNull();
     expect(it.log.lines.filter(({ message }) => message === 'turn ended')).toEqual([
       {
         level: 'info',
@@ -150,18 +191,17 @@ describe('one event', () => {
     });
   });
 
-  test('that is a wake-up is judged by the clock: late it calls, early it is armed again', async () => {
+  test('that is a look is judged by the clock: early it does nothing, late it calls', async () => {
     const it = stage();
     await it.run(inbound());
-    const [timer] = it.events.armed;
-    const wake = { is: 'wake', timer: timer?.n ?? 0, at: timer?.at ?? 0 } as const;
-    it.clock.set(wake.at - 1);
-    await it.run(wake);
+    const due = (await it.wakeAt()) ?? 0;
+    it.clock.set(due - 1);
+    const before = await it.state();
+    await it.look();
     expect(it.platform.calls).toHaveLength(1);
-    const again = it.events.armed[1];
-    expect(again?.at).toBe(wake.at);
-    it.clock.set(wake.at + 5000);
-    await it.run({ ...wake, timer: again?.n ?? 0 });
+    expect((await it.state()).raw).toBe(before.raw);
+    it.clock.set(due + 5000);
+    await it.look();
     expect(it.platform.calls).toHaveLength(2);
   });
 
@@ -174,7 +214,7 @@ describe('one event', () => {
 });
 
 describe('a stale wake-up', () => {
-  test('does nothing: no call, nothing saved, nothing armed', async () => {
+  test('does nothing: no call, nothing saved, nothing planned', async () => {
     const it = stage();
     await it.run(inbound());
     const before = await it.state();
@@ -182,7 +222,7 @@ describe('a stale wake-up', () => {
     await it.run({ is: 'wake', timer: 99 });
     expect(it.platform.calls).toHaveLength(1);
     expect((await it.state()).raw).toBe(before.raw);
-    expect(it.events.armed).toHaveLength(1);
+    expect(it.planned).toHaveLength(2);
   });
 });
 
@@ -245,14 +285,14 @@ describe('a job whose earlier try died', () => {
     expect(it.platform.calls).toEqual([`show ${it.conversation.user}`, `hide ${it.conversation.user}`]);
   });
 
-  test('arms a wake-up anew, for nobody knows whether the one on record ever was', async () => {
+  test('plans the look anew, for whoever had planned it is dead', async () => {
     const it = stage();
     await it.run(inbound(), { id: 'job-x' });
+    const due = it.planned.at(-1);
+    it.planned.splice(0);
     await it.run(inbound(), { id: 'job-x', redelivered: true });
-    const [first, second] = it.events.armed;
-    expect(it.events.armed).toHaveLength(2);
-    expect(second?.at).toBe(first?.at);
-    expect((await it.state()).state.timer?.n).toBe(second?.n);
+    expect(it.planned.at(-1)).toBe(due);
+    expect(await it.wakeAt()).toBe(due);
   });
 
   test("leaves another job's call alone", async () => {
@@ -272,6 +312,196 @@ describe('a job whose earlier try died', () => {
     await showing;
     expect(it.platform.calls).toHaveLength(2);
   });
+});
+
+const hangs = () => stage({ show: () => new Promise<Outcome>(() => {}) });
+
+describe('a worker that died without a job of its own', () => {
+  const callLimit = 8_000;
+
+  test('its call is given up when it should be over, and what is wanted then is decided anew', async () => {
+    const dead = hangs();
+    const { clock } = dead;
+    const from = clock.now();
+    void dead.run(inbound());
+    await expect.poll(async () => (await dead.state()).state.call).not.toBeNull();
+    expect(await dead.wakeAt()).toBe(from + callLimit);
+    const platform = scriptedPlatform();
+    const other = workOn({ ...dead, name: 'other', platformOf: () => platform }, dead.conversation);
+    clock.set(from + callLimit - 1);
+    await other.look({ isFound: true });
+    expect((await dead.state()).state.call).not.toBeNull();
+    clock.set(from + callLimit);
+    await other.look({ isFound: true });
+    const due = (await dead.wakeAt()) ?? 0;
+    expect((await dead.state()).state).toMatchObject({ call: null, givenUp: { kind: 'show' } });
+    expect(due).toBeGreaterThan(clock.now());
+    clock.set(due);
+    await other.look();
+    expect(platform.calls).toEqual([`show ${dead.conversation.user}`]);
+  });
+
+  test('also where something else is due only later', async () => {
+    const dead = stage({ hide: () => new Promise<Outcome>(() => {}) });
+    await dead.run(inbound());
+    void dead.run(failure());
+    await expect.poll(async () => (await dead.state()).state.call).not.toBeNull();
+    const due = (await dead.wakeAt()) ?? 0;
+    expect((await dead.state()).state.timer?.at).toBeGreaterThan(due);
+    const platform = scriptedPlatform();
+    const other = workOn({ ...dead, name: 'other', platformOf: () => platform }, dead.conversation);
+    dead.clock.set(due);
+    await other.look({ isFound: true });
+    dead.clock.set((await dead.wakeAt()) ?? due);
+    await other.look();
+    expect(platform.calls).toEqual([`hide ${dead.conversation.user}`]);
+  });
+});
+
+test('a process that is behind puts its looks off, for 3 s at most', async () => {
+  const it = stage();
+  await it.run(inbound());
+  const due = (await it.wakeAt()) ?? 0;
+  const behind = workOn({ ...it, pressure: { isBusy: () => true } }, it.conversation);
+  it.clock.set(due);
+  await expect(behind.look()).rejects.toBeInstanceOf(Postponed);
+  it.clock.set(due + 2_999);
+  await expect(behind.look({ at: due })).rejects.toBeInstanceOf(Postponed);
+  expect(it.platform.calls).toHaveLength(1);
+  it.clock.set(due + 3_000);
+  await behind.look({ at: due });
+  expect(it.platform.calls).toHaveLength(2);
+});
+
+test('of two processes that look at the same moment one makes the call', async () => {
+  const it = stage();
+  await it.run(inbound());
+  it.clock.set((await it.wakeAt()) ?? 0);
+  const both = ['one', 'other'].map((name) => workOn({ ...it, name }, it.conversation));
+  await Promise.all(both.map(({ look }) => look()));
+  expect(it.platform.calls).toHaveLength(2);
+});
+
+/** As whoever takes it up moves its time. */
+const moved = (it: Stage, of = it.conversation) =>
+  redis.zadd(keys.wakes, it.clock.now() + 3000, conversationId(of));
+
+describe('a conversation that was found overdue', () => {
+  test('and whose state is gone is taken out', async () => {
+    const it = stage();
+    await moved(it);
+    await it.look({ isFound: true });
+    expect(await it.wakeAt()).toBeNull();
+    expect((await it.state()).raw).toBeNull();
+  });
+
+  test('and is not due after all gets its time back', async () => {
+    const it = stage();
+    await it.run(inbound());
+    const due = await it.wakeAt();
+    await moved(it);
+    await it.look({ isFound: true });
+    expect(await it.wakeAt()).toBe(due);
+    expect(it.platform.calls).toHaveLength(1);
+  });
+
+  test('is looked at, and its next time stands with its state', async () => {
+    const it = stage();
+    await it.run(inbound());
+    it.clock.set(it.clock.now() + 17_000);
+    await moved(it);
+    await it.look({ isFound: true });
+    expect(it.platform.calls).toHaveLength(2);
+    expect(it.planned.at(-1)).toBeGreaterThan(it.clock.now() + 3000);
+    expect(await it.wakeAt()).toBe(it.planned.at(-1));
+  });
+
+  test('of an account that this process does not know is left to others until its state is gone', async () => {
+    const known = stage();
+    await known.run(inbound());
+    const it = stage({ unknown: true });
+    await moved(it, known.conversation);
+    await it.look({ of: known.conversation, isFound: true });
+    expect(await known.wakeAt()).toBe(it.clock.now() + 3000);
+    await redis.del(keys.state(conversationId(known.conversation)));
+    await it.look({ of: known.conversation, isFound: true });
+    expect(await known.wakeAt()).toBeNull();
+  });
+});
+
+describe('after Redis was away', () => {
+  test('no show is decided for 2 s for what lies there from before', async () => {
+    let back = 500;
+    const it = stage({ backFor: () => back });
+    const from = it.clock.now();
+    await it.run({ ...inbound(), at: from - 600 });
+    expect(it.platform.calls).toEqual([]);
+    expect(await it.wakeAt()).toBe(from + 1_500);
+    back = 2_000;
+    it.clock.set(from + 1_500);
+    await it.look();
+    expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
+  });
+
+  test('nor by a look: its time lay there from before', async () => {
+    let back = Infinity;
+    const it = stage({ backFor: () => back });
+    await it.run(inbound());
+    it.clock.set((await it.wakeAt()) ?? 0);
+    back = 0;
+    await it.look();
+    expect(it.platform.calls).toHaveLength(1);
+    expect(await it.wakeAt()).toBe(it.clock.now() + 2_000);
+  });
+
+  test('what happens since shows at once, and an end from before takes away what shows', async () => {
+    let back = Infinity;
+    const it = stage({ backFor: () => back });
+    await it.run(inbound());
+    it.clock.pass(3_000);
+    back = 500;
+    await it.run({ ...failure(), at: it.clock.now() - 1_000 });
+    expect(it.platform.calls).toEqual([`show ${it.conversation.user}`, `hide ${it.conversation.user}`]);
+    await it.run({ ...inbound('b'), at: it.clock.now() - 499 });
+    expect(it.platform.calls).toHaveLength(3);
+  });
+});
+
+test('a show that Redis has held up for too long is not made: a message that waited for it has left by now', async () => {
+  const it = stage();
+  let late = 300;
+  const slow: Store = {
+    ...store,
+    save: async (conversation, change) => {
+      if (change.to.call) it.clock.pass(late);
+      return store.save(conversation, change);
+    },
+  };
+  const { run, look } = workOn({ ...it, store: slow }, it.conversation);
+  late = 301;
+  await run(inbound());
+  expect(it.platform.calls).toEqual([]);
+  expect((await it.state()).state).toMatchObject({ call: null, indicator: { is: 'dark' } });
+  late = 300;
+  it.clock.set((await it.wakeAt()) ?? 0);
+  await look();
+  expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
+});
+
+test('a renewal leaves as much earlier as calls take at the least of late', async () => {
+  const it = stage({
+    show: () => {
+      it.clock.pass(40);
+      return { is: 'done' };
+    },
+  });
+  const shows = async (): Promise<number> => {
+    const of = { ...newConversation(), account: it.platform.account };
+    const from = it.clock.now();
+    await it.run(inbound(), { of });
+    return ((await it.wakeAt(of)) ?? 0) - from;
+  };
+  expect([await shows(), await shows(), await shows()]).toEqual([15_100, 15_100, 15_060]);
 });
 
 describe("the platform's word on the account", () => {
@@ -350,18 +580,12 @@ describe("an account's breaker", () => {
   test('of one account holds no other back', async () => {
     const ill = stage({ show: () => ({ is: 'failed', code: -1 }) });
     const well = scriptedPlatform();
-    const perform = createPerform({
-      ...ill,
-      platformOf: ({ account }) => (account === ill.platform.account ? ill.platform : well),
-    });
-    const run = (conversation: Conversation): Promise<void> =>
-      perform({
-        id: `job-${(jobs += 1)}`,
-        data: { conversation, event: { ...inbound(), at: ill.clock.now() } },
-        redelivered: false,
-      });
-    for (let n = 0; n < 6; n += 1) await run({ ...newConversation(), account: ill.platform.account });
-    await run(newConversation());
+    const platformOf: PerformDeps['platformOf'] = ({ account }) =>
+      account === ill.platform.account ? ill.platform : well;
+    const { run } = workOn({ ...ill, platformOf }, ill.conversation);
+    for (let n = 0; n < 6; n += 1)
+      await run(inbound(), { of: { ...newConversation(), account: ill.platform.account } });
+    await run(inbound(), { of: newConversation() });
     expect(ill.platform.calls).toHaveLength(5);
     expect(well.calls).toHaveLength(1);
   });
@@ -385,7 +609,7 @@ describe('an account with as many calls in flight as it may have', () => {
     const third = { ...newConversation(), account: it.platform.account };
     const running = [it.run(inbound()), it.run(inbound(), { of: other })];
     await arrived.promise;
-    await expect(it.run(inbound(), { of: third })).rejects.toBeInstanceOf(Postponed);
+    await expect(it.run(inbound(), { of: third })).rejects.toBeInstanceOf(DelayedError);
     expect((await store.load(third)).raw).toBeNull();
     await it.run(failure(), { of: third });
     expect(shows).toBe(2);
@@ -423,7 +647,7 @@ describe('an account with as many calls in flight as it may have', () => {
     held.resolve({ is: 'done' });
     await Promise.all([running, blocked]);
     it.clock.set(state.hideAt);
-    await it.run({ is: 'wake', timer: state.timer?.n ?? 0 }, { of: ending });
+    await it.look({ of: ending });
     expect(it.platform.calls.at(-1)).toMatch(/^hide/);
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { initialState, type State } from '../../src/core/state.ts';
 import { step } from '../../src/core/step.ts';
 import { newTurn } from '../../src/core/turns.ts';
-import { readState } from '../../src/typing/state-schema.ts';
+import { readState, writeState } from '../../src/typing/state-schema.ts';
 import { tables } from '../core/tables.ts';
 import { acts, histories, hows } from '../property/plans.ts';
 import { play } from '../property/play.ts';
@@ -23,7 +23,36 @@ describe.each(tables)('any state that the core makes, $name', (table) => {
     const plays = fc.property(any, (history) => void play({ ...table, step: noting }, history));
     fc.assert(plays, { numRuns: 200 });
     expect(states.size).toBeGreaterThan(1_000);
-    for (const state of states) expect(read(state)).toEqual(state);
+    for (const state of states) {
+      expect(read(state)).toEqual(state);
+      expect(readState(writeState(state))).toEqual(state);
+    }
+  });
+});
+
+/** As releases before this one read one: what it lacks is as at the beginning. */
+const readBefore = (text: string) => readState(JSON.stringify({ ...initialState, ...JSON.parse(text) }));
+
+describe('a state as it is written', () => {
+  test('holds nothing that is as at the beginning, but for its version', () => {
+    expect(JSON.parse(writeState(initialState))).toEqual({ v: initialState.v });
+    const state: State = { ...initialState, n: 9, turns: [turn] };
+    expect(JSON.parse(writeState(state))).toEqual({ v: initialState.v, n: 9, turns: [turn] });
+  });
+
+  test('says what has gone back to an empty value, where that is not how it begins', () => {
+    for (const state of [{ ...initialState, n: 1 }, initialState])
+      expect(readState(writeState({ ...state, messageId: null, turns: [] }))).toEqual(state);
+  });
+
+  test('is understood by the release before, which fills in what it lacks', () => {
+    const state: State = { ...initialState, n: 9, turns: [turn], messageId: 'm', pausedBy: 'control' };
+    for (const each of [initialState, state]) expect(readBefore(writeState(each))).toEqual(each);
+  });
+
+  test('keeps what another release has added, at every depth', () => {
+    const newer = { ...initialState, mood: 'fine', turns: [{ ...turn, weight: 2 }] };
+    expect(readState(writeState(newer))).toEqual(newer);
   });
 });
 

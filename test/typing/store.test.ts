@@ -29,6 +29,7 @@ describe('a conversation’s state', () => {
       raw: null,
       state: initialState,
       blockedUntil: 0,
+      sentAt: 0,
     });
   });
 
@@ -36,8 +37,10 @@ describe('a conversation’s state', () => {
     const conversation = newConversation();
     const to = stateWith({ n: 7, messageId: '24180351648420683' });
     const since = performance.now();
-    expect(await store.save(conversation, { from: null, to, keepMs: minute })).toBe(true);
-    expect((await store.load(conversation)).state).toEqual(to);
+    const saved = await store.save(conversation, { from: null, to, keepMs: minute, wakeAt: null });
+    const { raw, state } = await store.load(conversation);
+    expect(state).toEqual(to);
+    expect(saved).toBe(raw);
     const left = await redis.pttl(keys.state(conversationId(conversation)));
     expect(left).toBeGreaterThan(minute - 5000 - (performance.now() - since));
     expect(left).toBeLessThanOrEqual(minute);
@@ -45,34 +48,42 @@ describe('a conversation’s state', () => {
 
   test('keeps what is recorded of the user for a day at most, however long it is kept itself', async () => {
     const conversation = newConversation();
-    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: 366 * 24 * 60 * minute });
+    await store.save(conversation, {
+      from: null,
+      to: stateWith({ n: 1 }),
+      keepMs: 366 * 24 * 60 * minute,
+      wakeAt: null,
+    });
     expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeLessThanOrEqual(24 * 60 * minute);
   });
 
   test('of two writers that read the same, one saves', async () => {
     const conversation = newConversation();
-    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute });
+    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null });
     const other = createStore(server.connect());
     const [mine, theirs] = await Promise.all([store.load(conversation), other.load(conversation)]);
     const saved = await Promise.all([
-      store.save(conversation, { from: mine.raw, to: stateWith({ n: 2 }), keepMs: minute }),
-      other.save(conversation, { from: theirs.raw, to: stateWith({ n: 3 }), keepMs: minute }),
+      store.save(conversation, { from: mine.raw, to: stateWith({ n: 2 }), keepMs: minute, wakeAt: null }),
+      other.save(conversation, { from: theirs.raw, to: stateWith({ n: 3 }), keepMs: minute, wakeAt: null }),
     ]);
-    expect(saved.toSorted()).toEqual([false, true]);
+    expect(saved.filter((each) => each === null)).toHaveLength(1);
     expect((await store.load(conversation)).state.n).toBe(saved[0] ? 2 : 3);
   });
 
   test('that somebody else began meanwhile is not overwritten', async () => {
     const conversation = newConversation();
-    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute });
-    expect(await store.save(conversation, { from: null, to: initialState, keepMs: minute })).toBe(false);
+    await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null });
+    expect(
+      await store.save(conversation, { from: null, to: initialState, keepMs: minute, wakeAt: null }),
+    ).toBeNull();
   });
 
   test('that is saved again, for the answer to the first time was lost, counts as saved', async () => {
     const conversation = newConversation();
-    const change = { from: null, to: stateWith({ n: 1 }), keepMs: minute };
-    expect(await store.save(conversation, change)).toBe(true);
-    expect(await store.save(conversation, change)).toBe(true);
+    const change = { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null };
+    const saved = await store.save(conversation, change);
+    expect(saved).not.toBeNull();
+    expect(await store.save(conversation, change)).toBe(saved);
   });
 
   test('of a version that this release does not know is forgotten, and can be replaced', async () => {
@@ -80,7 +91,9 @@ describe('a conversation’s state', () => {
     await redis.set(keys.state(conversationId(conversation)), JSON.stringify({ v: 2, n: 9 }));
     const { raw, state } = await store.load(conversation);
     expect(state).toEqual(initialState);
-    expect(await store.save(conversation, { from: raw, to: initialState, keepMs: minute })).toBe(true);
+    expect(
+      await store.save(conversation, { from: raw, to: initialState, keepMs: minute, wakeAt: null }),
+    ).not.toBeNull();
   });
 
   test('that an earlier release of this version wrote gets what it lacks', async () => {
@@ -110,10 +123,51 @@ describe('a conversation’s state', () => {
       conversation.user,
     );
     expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: false });
-    expect(await told.save(conversation, { from: raw, to: stateWith({ n: 1 }), keepMs: minute })).toBe(true);
+    expect(
+      await told.save(conversation, { from: raw, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null }),
+    ).not.toBeNull();
     expect((await told.load(conversation)).state).toEqual(stateWith({ n: 1 }));
     expect(await redis.zscore(keys.open, id)).toBeNull();
     expect(log.lines).toHaveLength(1);
+  });
+});
+
+const wakeOf = (conversation: Conversation) => redis.zscore(keys.wakes, conversationId(conversation));
+
+const saved = async (wakeAt: number | null): Promise<Conversation> => {
+  const conversation = newConversation();
+  await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt });
+  return conversation;
+};
+
+describe('when a conversation has to be looked at again', () => {
+  test('stands beside its state, and goes with what it was for', async () => {
+    const conversation = await saved(5000);
+    expect(await wakeOf(conversation)).toBe('5000');
+    const { raw } = await store.load(conversation);
+    await store.save(conversation, { from: raw, to: stateWith({ n: 2 }), keepMs: minute, wakeAt: null });
+    expect(await wakeOf(conversation)).toBeNull();
+  });
+
+  test('is not moved by a save that lost against another', async () => {
+    const conversation = await saved(5000);
+    const lost = { from: null, to: stateWith({ n: 2 }), keepMs: minute, wakeAt: 9000 };
+    expect(await store.save(conversation, lost)).toBeNull();
+    expect(await wakeOf(conversation)).toBe('5000');
+  });
+
+  test('can be put right without a save', async () => {
+    const conversation = await saved(5000);
+    await store.wake(conversation, 6000);
+    expect(await wakeOf(conversation)).toBe('6000');
+    await store.wake(conversation, null);
+    expect(await wakeOf(conversation)).toBeNull();
+  });
+
+  test('is forgotten with the user', async () => {
+    const conversation = await saved(5000);
+    await store.forget(conversation);
+    expect(await wakeOf(conversation)).toBeNull();
   });
 });
 
@@ -174,7 +228,7 @@ describe('the record of the last interaction', () => {
   test('is ahead of the state where the event still waits in the queue', async () => {
     const conversation = newConversation();
     const to = stateWith({ lastInteractionAt: 1000, messageId: 'a' });
-    await store.save(conversation, { from: null, to, keepMs: minute });
+    await store.save(conversation, { from: null, to, keepMs: minute, wakeAt: null });
     await record(conversation, 'b', 2000);
     expect((await store.load(conversation)).state).toEqual({
       ...to,
@@ -187,7 +241,7 @@ describe('the record of the last interaction', () => {
   test('without an id leaves the one in the state', async () => {
     const conversation = newConversation();
     const to = stateWith({ lastInteractionAt: 1000, messageId: 'a' });
-    await store.save(conversation, { from: null, to, keepMs: minute });
+    await store.save(conversation, { from: null, to, keepMs: minute, wakeAt: null });
     await record(conversation, 'click', 2000, null);
     expect((await store.load(conversation)).state).toEqual({ ...to, lastInteractionAt: 2000 });
   });
@@ -196,7 +250,7 @@ describe('the record of the last interaction', () => {
     const conversation = newConversation();
     await record(conversation, 'a', 1000);
     const to = stateWith({ lastInteractionAt: 3000, messageId: 'b' });
-    await store.save(conversation, { from: null, to, keepMs: minute });
+    await store.save(conversation, { from: null, to, keepMs: minute, wakeAt: null });
     expect((await store.load(conversation)).state).toEqual(to);
   });
 });

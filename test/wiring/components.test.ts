@@ -31,7 +31,7 @@ function open(over: Partial<typeof vendor> = {}, seal: ReturnType<typeof testSea
       botTimeoutMs: 1_000,
       botRetry: 'safe',
     },
-    clients: { typing: client, messages: client, bot: client },
+    clients: { typing: client, messages: client, api: client, bot: client },
     clock,
     cache: fakeCache(clock),
     kept: fakeKept(),

@@ -91,10 +91,15 @@ test('what happens is counted by the process that it happens in', async () => {
   const shop = { channel: 'wechat', account: 'default' };
   const web = await (await scrapeWeb(stage)).text();
   expect(valueOf(web, 'keeptyping_pushes_total', { ...shop, result: 'taken' })).toBe(1);
+  // Whoever writes the answer knows that the turn has ended; a worker makes the calls.
+  const ends = { ...shop, evidence: 'passive-reply' };
+  await expect
+    .poll(async () => valueOf(await (await scrapeWeb(stage)).text(), 'keeptyping_turns_ended_total', ends))
+    .toBe(1);
   await expect
     .poll(async () => {
       const { text = '' } = (await stage.workers[0]?.parts.metrics.scrape()) ?? {};
-      return valueOf(text, 'keeptyping_turns_ended_total', { ...shop, evidence: 'passive-reply' });
+      return valueOf(text, 'keeptyping_calls_total', { ...shop, kind: 'show', outcome: 'done', code: '0' });
     })
     .toBe(1);
 });

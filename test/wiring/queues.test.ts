@@ -1,20 +1,28 @@
-/** Events, timers and reply jobs on their way through real queues and workers. */
+/** Events, wake-ups and reply jobs on their way through real queues and workers. */
+import { noPressure } from '../../src/typing/pressure.ts';
 import { once } from 'node:events';
-import { Queue, UnrecoverableError, Worker } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Happening, LateSend, Outcome, Platform } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
-import type { Event } from '../../src/core/state.ts';
+import { type Event, initialState } from '../../src/core/state.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { createOutbox } from '../../src/redis/outbox.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { listFailed, retryFailed } from '../../src/replies/failed.ts';
 import { createIntake, type Intake } from '../../src/replies/intake.ts';
+import { addReplyJob, insureOverdue } from '../../src/replies/jobs.ts';
+import { createOwned } from '../../src/replies/owned.ts';
+import { deliveryId } from '../../src/replies/run.ts';
+import { pushedOf } from '../../src/replies/turns.ts';
 import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
-import type { ReplyJob, TypingJob } from '../../src/typing/jobs.ts';
+import { type ReplyJob, storePush, type TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
+import { createApply } from '../../src/typing/perform.ts';
 import { createStore } from '../../src/typing/store.ts';
+import { createWakes } from '../../src/typing/wakes.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { machineClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
@@ -27,16 +35,13 @@ let redis: Redis;
 let typing: Queue<TypingJob>;
 let replies: Queue<ReplyJob>;
 let events: EventQueue;
-const due: number[] = [];
 const releases: (() => Promise<unknown>)[] = [];
 
 const clock = machineClock;
-const alarm = {
-  at: (time: number) => {
-    due.push(time);
-  },
-  close: () => {},
-};
+/** Redis has never been away. */
+const backFor = (): number => Infinity;
+/** No account is known where it is told. */
+const knowsNobody = async (): Promise<null> => null;
 
 beforeAll(async () => {
   server = await startRedis('embedded');
@@ -44,7 +49,7 @@ beforeAll(async () => {
   const shared = { connection: redis, prefix, streams: { events: { maxLen: server.eventsMaxLen } } };
   typing = new Queue(queueNames.typing, shared);
   replies = new Queue(queueNames.replies, shared);
-  events = createEventQueue({ queue: typing, alarm, clock });
+  events = createEventQueue({ queue: typing, apply: knowsNobody });
 });
 afterEach(async () => {
   for (const release of releases.splice(0).toReversed()) await release();
@@ -98,88 +103,43 @@ async function left(queue: Queue): Promise<number> {
 }
 
 describe('an event', () => {
-  test('of a repeated push is told once, even when the first was worked off long ago', async () => {
+  test('that asks for work is a job, for each delivery of a push', async () => {
     const conversation = newConversation();
-    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
-    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
+    expect(await events.tell(conversation, inbound('a'))).toBeNull();
+    expect(await events.tell(conversation, inbound('a', 'passed'))).toBeNull();
+    expect(await left(typing)).toBe(2);
+  });
+
+  test('that asks for none is taken at once, and is no job', async () => {
+    const taken: Event[] = [];
+    const quiet = createEventQueue({
+      queue: typing,
+      apply: async (_, event) => {
+        taken.push(event);
+        return { state: initialState, sooner: null };
+      },
+    });
+    expect(await quiet.tell(newConversation(), { is: 'left', at: 1 })).toBe(initialState);
+    expect(await left(typing)).toBe(0);
+    // A message asks for a show nearly always: it is not tried.
+    expect(await quiet.tell(newConversation(), inbound('b'))).toBeNull();
+    expect(taken.map(({ is }) => is)).toEqual(['left']);
     expect(await left(typing)).toBe(1);
-    await firstEvents(1);
-    await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
-    await events.tell(conversation, inbound('a'), { repeatsMs: 60_000 });
-    expect(await left(typing)).toBe(0);
   });
 
-  test('of the same message id on another account is another one', async () => {
+  test('that ends something comes before messages', async () => {
     const conversation = newConversation();
-    await events.tell(conversation, inbound('b'), { repeatsMs: 60_000 });
-    await events.tell({ ...conversation, account: 'other' }, inbound('b'), { repeatsMs: 60_000 });
-    expect(await left(typing)).toBe(2);
-  });
-
-  test('of each delivery in pass mode is told', async () => {
-    const conversation = newConversation();
-    await events.tell(conversation, inbound('c', 'passed'), { repeatsMs: 60_000 });
-    await events.tell(conversation, inbound('c', 'passed'), { repeatsMs: 60_000 });
-    expect(await left(typing)).toBe(2);
-  });
-
-  test('that ends something comes before messages, which come before wake-ups', async () => {
-    const conversation = newConversation();
-    await events.arm(conversation, { n: 1, at: clock.now() - 1 });
-    await events.tell(conversation, inbound('d'), { repeatsMs: 60_000 });
+    await events.tell(conversation, inbound('c'));
+    await events.tell(conversation, inbound('d'));
     await events.tell(conversation, { is: 'left', at: clock.now() });
-    expect((await firstEvents(3)).map(({ is }) => is)).toEqual(['left', 'inbound', 'wake']);
-  });
-});
-
-describe('a wake-up', () => {
-  test('fires once, when it is due, with its number', async () => {
-    const conversation = newConversation();
-    const at = clock.now() + 30;
-    await events.arm(conversation, { n: 7, at });
-    expect(due.at(-1)).toBe(at);
-    const [event] = await firstEvents(1);
-    expect(clock.now()).toBeGreaterThanOrEqual(at);
-    expect(event).toMatchObject({ is: 'wake', timer: 7 });
-    await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
+    expect((await firstEvents(3)).map(({ is }) => is)).toEqual(['left', 'inbound', 'inbound']);
   });
 
-  test('that is disarmed does not fire', async () => {
-    const conversation = newConversation();
-    await events.arm(conversation, { n: 1, at: clock.now() + 20 });
-    await events.arm(conversation, { n: 2, at: clock.now() + 40 });
-    await events.disarm(conversation, 1);
-    expect(await firstEvents(1)).toMatchObject([{ timer: 2 }]);
-    expect(await left(typing)).toBeLessThanOrEqual(1);
-  });
-
-  test('can be disarmed after it fired, and where none was armed', async () => {
-    const conversation = newConversation();
-    await events.arm(conversation, { n: 1, at: clock.now() });
-    await firstEvents(1);
-    await expect.poll(() => left(typing), { interval: 5 }).toBe(0);
-    await expect(events.disarm(conversation, 1)).resolves.toBeUndefined();
-    await expect(events.disarm(conversation, 99)).resolves.toBeUndefined();
-  });
-
-  test('that failed for good does not stand in the way of the next with its number', async () => {
-    const conversation = newConversation();
-    const failing = failingWorker(() => new UnrecoverableError('out of memory'));
-    await events.arm(conversation, { n: 1, at: clock.now() });
-    await once(failing, 'failed');
-    await failing.close();
-    expect(await left(typing)).toBe(0);
-    await events.arm(conversation, { n: 1, at: clock.now() });
-    expect(await firstEvents(1)).toMatchObject([{ timer: 1 }]);
-  });
-
-  test.each<Event>([{ is: 'wake', timer: 1, at: 1 }, { is: 'left', at: 1 }, inbound('e')])(
-    'or other event is not lost when Redis fails while it is judged: $is',
+  test.each<Event>([{ is: 'left', at: 1 }, inbound('e')])(
+    'is not lost when Redis fails while it is judged: $is',
     async (event) => {
-      const conversation = newConversation();
       const failing = failingWorker(() => new Error('out of memory'));
-      if (event.is === 'wake') await events.arm(conversation, { n: event.timer, at: event.at });
-      else await events.tell(conversation, event, { repeatsMs: 1000 });
+      await events.tell(newConversation(), event);
       await once(failing, 'failed');
       await failing.close();
       expect(await left(typing)).toBe(1);
@@ -211,6 +171,8 @@ function botThat(answers: (request: OutboundRequest) => Promise<Answer>): Bot {
   };
 }
 
+let processes = 0;
+
 /** One process's workers. */
 function work(
   platform: Platform,
@@ -222,48 +184,71 @@ function work(
   const store = createStore(connection);
   const learned = createLearned({ redis: connection, clock: time, log, isAuto: () => false });
   const platformOf = (): Platform => platform;
-  const timers = createEventQueue({ queue: typing, alarm, clock: time });
-  const shared = { store, events: timers, learned, clock: time, log, platformOf };
+  const wakes = createWakes({ redis: connection, clock: time, log });
+  const perform = {
+    store,
+    wakes,
+    learned,
+    clock: time,
+    log,
+    platformOf,
+    backFor,
+    shares: atMost(places),
+    name: 'p',
+    pressure: noPressure,
+  };
+  const deliveries = createDeliveries(connection);
+  const health = { isAway: () => false, backFor, onBack: () => {} };
+  const outbox = createOutbox({ health, clock: time, log });
+  const apply = createApply(perform);
   const workers = createWorkers({
     connection,
-    perform: { ...shared, shares: atMost(places) },
+    perform,
     reply: {
-      ...shared,
+      events: createEventQueue({ queue: typing, apply }),
+      outbox,
+      health,
+      owned: createOwned({ deliveries, outbox, clock: time, log }),
+      name: `p${(processes += 1)}`,
+      holds: { waits: () => false, give: async () => false },
+      learned,
+      clock: time,
+      log,
+      platformOf,
       shares: atMost(most),
-      deliveries: createDeliveries(connection),
+      deliveries,
       send: bot.send,
       notify: async () => 0,
       makeWay: async () => null,
       botOf: () => ({ url: 'http://bot/', timeoutMs: 1000, retry: 'safe', concurrency: null }),
     },
+    wakes,
     typingConcurrency: 10,
     replyConcurrency: 10,
     log,
   });
+  releases.push(async () => outbox.close());
   releases.push(() => workers.close(100));
   return workers;
 }
 
-function neverAdded(): never {
-  throw new Error('the push is not in the queue');
-}
-
 let pushes = 0;
 
-/** A push of one message, as the web hands it over. */
-function push(happenings?: Happening[]) {
+const channel = 'wechat';
+const account = 'shop';
+
+/** A push of one message, as the web insures it. */
+function push(): ReplyJob {
   const key = `push-${(pushes += 1)}`;
   const user = `openid-of-${key}`;
-  const message = { is: 'inbound', user, key, messageId: key, type: 'text', sentAt: 0 } as const;
-  return {
-    key,
-    happenings: happenings ?? [{ ...message, opensTurn: true, interaction: true }],
-    push: { method: 'POST', rawQuery: 'nonce=1', headers: [], body: Buffer.from([0, 255, 10]) },
-  };
+  const bytes = { method: 'POST', rawQuery: 'nonce=1', headers: [], body: Buffer.from([0, 255, 10]) };
+  return { channel, account, key, user, turns: [{ user, turn: key }], push: storePush(bytes) };
 }
 
+const enqueue = (data: ReplyJob): Promise<string> => addReplyJob(replies, data);
+
 function intakeWith(told: EventQueue = events): Intake {
-  return createIntake({ replies, events: told, store: createStore(redis), clock });
+  return createIntake({ events: told, store: createStore(redis), clock });
 }
 
 describe('the typing worker', () => {
@@ -276,7 +261,7 @@ describe('the typing worker', () => {
         botThat(() => Promise.reject(new Error('no bot'))),
       );
       const conversation = { ...newConversation(), user };
-      await events.tell(conversation, inbound(`turn-${user}`), { repeatsMs: 60_000 });
+      await events.tell(conversation, inbound(`turn-${user}`));
       await expect.poll(() => platform.calls.length, { interval: 5 }).toBeGreaterThan(1);
       await events.tell(conversation, { is: 'left', at: clock.now() });
       await expect.poll(() => platform.calls.at(-1), { interval: 5 }).toBe(`hide ${user}`);
@@ -293,25 +278,25 @@ describe('a reply job', () => {
     const platform = scriptedPlatform();
     const bot = answering();
     const received = push();
-    await intakeWith().enqueue(platform, received);
-    await intakeWith().enqueue(platform, received);
+    expect(await enqueue(received)).toBe(await enqueue(received));
     expect(await left(replies)).toBe(1);
     work(platform, bot);
     const { body } = await bot.asked;
     expect(body).toEqual(Buffer.from([0, 255, 10]));
     await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
     expect(platform.sent).toEqual([{ user: `openid-of-${received.key}`, body: '<xml>hello</xml>' }]);
-    await intakeWith().enqueue(platform, received);
-    expect(await left(replies)).toBe(0);
+    // Added once more, by somebody who did not hear that it is done: the record knows.
+    await enqueue(received);
+    await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
+    expect(platform.sent).toHaveLength(1);
     const stored = await redis.keys(`${prefix}:${queueNames.replies}:*`);
-    expect(stored.filter((key) => /:\d+$/.test(key))).toEqual([]);
+    expect(stored.filter((key) => /:[0-9a-f]{32}$/.test(key))).toEqual([]);
+    expect(await redis.hkeys(keys.delivery(deliveryId(received)))).not.toContain('push');
   });
 
-  test('is added again where its answer has to be sent another way', async () => {
+  test('names no user in its id, which stands in the event stream', async () => {
     const received = push();
-    await intakeWith().enqueue(scriptedPlatform(), received);
-    await intakeWith().redeliver(scriptedPlatform(), received);
-    expect(await left(replies)).toBe(2);
+    expect(await enqueue(received)).toMatch(/^[0-9a-f]{32}$/);
   });
 
   test.each(clocks)(
@@ -325,7 +310,7 @@ describe('a reply job', () => {
           }),
       );
       const stopping = work(platform, hanging, { clock: time });
-      await intakeWith().enqueue(platform, push());
+      await enqueue(push());
       await hanging.asked;
       await stopping.close(1);
       expect(platform.sent).toEqual([]);
@@ -348,9 +333,9 @@ describe('a reply job', () => {
       send: (request) => (slow.attempts.length === 0 ? slow : quick).send(request),
     };
     work(platform, bot, { replies: 1 });
-    await intakeWith().enqueue(platform, push());
+    await enqueue(push());
     await slow.asked;
-    await intakeWith().enqueue(platform, push());
+    await enqueue(push());
     await expect.poll(async () => (await replies.getDelayedCount()) > 0, { interval: 5 }).toBe(true);
     gate.resolve(answerOf('success'));
     await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
@@ -362,7 +347,7 @@ describe('a reply job', () => {
     const answer = deferred<Answer>();
     const bot = botThat(() => answer.promise);
     const workers = work(platform, bot);
-    await intakeWith().enqueue(platform, push());
+    await enqueue(push());
     await bot.asked;
     const closed = workers.close(10_000);
     answer.resolve(answerOf('<xml>hello</xml>'));
@@ -377,7 +362,7 @@ describe('a reply job', () => {
     const bot = botThat(async () => answerOf('secret words', 500));
     const received = push();
     work(platform, bot, { log });
-    await intakeWith().enqueue(platform, received);
+    await enqueue(received);
     await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
     const [job] = await replies.getFailed();
     expect(job?.failedReason).toBe('The bot answered with status 500.');
@@ -387,22 +372,46 @@ describe('a reply job', () => {
     expect(JSON.stringify(log.lines)).not.toContain('secret words');
   });
 
-  test('is tried again where the bot cannot have begun, and fails with its last try', async () => {
+  test('ends its turn when the bot cannot be reached, called again and again', async () => {
     const platform = scriptedPlatform();
     const bot = botThat(async () => answerOf('', 503));
     const received = push();
-    await intakeWith().enqueue(platform, received);
-    const [enqueued] = await replies.getJobs();
-    expect(enqueued?.opts).toMatchObject({ attempts: 3, backoff: { type: 'fixed', delay: 1000 } });
-    // The same job, with no time between its tries.
-    await replies.obliterate({ force: true });
-    await replies.add('reply', enqueued?.data ?? neverAdded(), { attempts: 3 });
+    const [turn] = received.turns;
     const log = recordLog();
     work(platform, bot, { log });
+    await events.tell({ channel, account, user: turn?.user ?? '' }, inbound(turn?.turn ?? ''));
+    await expect.poll(() => platform.calls.length, { interval: 5 }).toBeGreaterThan(0);
+    await enqueue(received);
     await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
     expect(bot.attempts).toEqual(['1', '2', '3']);
     const ends = () => log.lines.filter(({ message }) => message === 'turn ended');
     await expect.poll(ends, { interval: 5 }).toMatchObject([{ fields: { by: 'reply-failed' } }]);
+  });
+});
+
+describe('a push whose web is silent', () => {
+  test('becomes a job when its lease has run out, once, and the bot is called again', async () => {
+    const platform = scriptedPlatform();
+    const bot = answering();
+    const deliveries = createDeliveries(redis);
+    const received = push();
+    const id = deliveryId(received);
+    const now = clock.now();
+    const insurance = received;
+    await deliveries.take({ id, owner: 'gone.t1', now, leaseUntil: now + 15_000, insurance }, null);
+    const log = recordLog();
+    const lookAt = (at: number) => insureOverdue({ deliveries, replies, clock: { now: () => at }, log });
+    await lookAt(now + 14_999);
+    expect(await left(replies)).toBe(0);
+    await Promise.all([lookAt(now + 15_000), lookAt(now + 15_000)]);
+    expect(await left(replies)).toBe(1);
+    expect(log.lines).toMatchObject([{ level: 'warn', fields: { push: id } }]);
+    work(platform, bot);
+    await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
+    expect(bot.attempts).toEqual(['2']);
+    expect(platform.sent).toHaveLength(1);
+    await lookAt(now + 60_000);
+    expect(await left(replies)).toBe(0);
   });
 });
 
@@ -421,7 +430,7 @@ describe('a job that failed for good', () => {
     const received = push();
     work(platform, bot);
     expect(await listFailed(replies)).toBe('No reply job has failed.\n');
-    await intakeWith().enqueue(platform, received);
+    await enqueue(received);
     await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
     const line = await listFailed(replies);
     expect(line).toMatch(/outcome unknown: ECONNRESET\n$/);
@@ -451,9 +460,11 @@ describe('a job that has to wait', () => {
       const received = push();
       const deliveries = createDeliveries(redis);
       const id = `wechat/shop/${received.key}`;
-      await deliveries.offer(id, answerOf('<xml>hello</xml>'), time.now());
-      await deliveries.take(id, time.now() - 18_500);
-      await intakeWith().enqueue(platform, received);
+      const who = { id, owner: 'gone.t1' };
+      const now = time.now();
+      await deliveries.take({ ...who, now, leaseUntil: now, insurance: received }, null);
+      await deliveries.send(who, now - 18_500, null);
+      await enqueue(received);
       work(platform, answering(), { clock: time });
       await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
       const [job] = await replies.getFailed();
@@ -479,9 +490,9 @@ describe('a job that has to wait', () => {
       const log = recordLog();
       work(platform, answering(), { log, places: 1, clock: time });
       const [one, other] = [newConversation(), newConversation()];
-      await events.tell(one, { ...inbound(one.user), at: time.now() }, { repeatsMs: 60_000 });
+      await events.tell(one, { ...inbound(one.user), at: time.now() });
       await arrived.promise;
-      await events.tell(other, { ...inbound(other.user), at: time.now() }, { repeatsMs: 60_000 });
+      await events.tell(other, { ...inbound(other.user), at: time.now() });
       await expect.poll(() => typing.getDelayedCount(), { interval: 5 }).toBeGreaterThan(0);
       first.resolve({ is: 'done' });
       await expect
@@ -555,7 +566,6 @@ describe('what a push says', () => {
       return new Promise<never>(() => {});
     };
     const slow = {
-      replies,
       events: { ...recordEvents(), tell: never('told') },
       store: { ...createStore(redis), record: never('recorded') },
       clock,
@@ -574,15 +584,19 @@ describe('what a push says', () => {
     expect((await of('read')).at).toBeNull();
   });
 
-  test('the job names the turns that its answer ends', async () => {
-    const received = push([
+  test('the insurance names the turns that its answer ends', () => {
+    const said: Happening[] = [
       { is: 'evidence', user: 'one', evidence: 'status', sentAt: 1, messageId: null },
       { ...happening, user: 'two', key: 'two-key', opensTurn: true, interaction: true },
       { ...happening, user: 'three', opensTurn: false, interaction: true },
-    ]);
-    await intakeWith().enqueue(platform, received);
-    const [job] = await replies.getJobs();
-    expect(job?.data.turns).toEqual([{ user: 'two', turn: 'two-key' }]);
+    ];
+    expect(pushedOf(platform, { key: 'k', happenings: said })).toEqual({
+      channel: 'wechat',
+      account: 'shop',
+      key: 'k',
+      user: 'one',
+      turns: [{ user: 'two', turn: 'two-key' }],
+    });
   });
 });
 
@@ -628,7 +642,7 @@ describe('a job whose data this release cannot read', () => {
       .poll(() => failedOf(replies), { interval: 5 })
       .toEqual(["This release cannot read the job's data (push)."]);
     expect(bot.attempts).toEqual([]);
-    await intakeWith().enqueue(platform, push());
+    await enqueue(push());
     await expect.poll(() => platform.sent.length, { interval: 5 }).toBe(1);
   });
 });
@@ -645,7 +659,7 @@ test('a job says of its failure whether the user may have the answer', async () 
   work(platform, answering());
   for (const unknown of [true, false]) {
     const received = push();
-    await intakeWith().enqueue(platform, received);
+    await enqueue(received);
     const failed = async () => (await replies.getFailed()).find(({ data }) => data.key === received.key);
     await expect.poll(failed, { interval: 5 }).toMatchObject({ data: { failure: { unknown } } });
   }

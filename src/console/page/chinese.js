@@ -230,6 +230,7 @@ export const chinese = {
   'reason.budget': '这个会话在这一分钟内的调用次数已用完。',
   'reason.calling': '正在调用，或马上就要调用。',
   'reason.answered_first': '回答比“正在输入”还快。',
+  'reason.shed': '来的消息比 keeptyping 能处理的多，没有显示。',
   'reason.not_accepted': '调用过“正在输入”，但平台一次也没有接受。',
   'reason.redis_down': '当时 Redis 连接不上。',
 

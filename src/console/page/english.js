@@ -234,6 +234,7 @@ export const english = {
   'reason.budget': 'The conversation had all its typing calls for this minute.',
   'reason.calling': 'A typing call is under way, or due in a moment.',
   'reason.answered_first': 'The answer was faster than typing.',
+  'reason.shed': 'keeptyping was too far behind: more came than it could do.',
   'reason.not_accepted': 'Typing was called for, and the platform accepted no call.',
   'reason.redis_down': 'Redis was out of reach.',
 

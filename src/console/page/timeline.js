@@ -70,8 +70,7 @@ function createLine() {
 
 function toneOf(notice) {
   if (notice?.is === 'call') return isAccepted(notice) ? 'good' : 'bad';
-  if (notice?.is === 'delivery')
-    return ['inline', 'sent', 'passed', 'direct'].includes(notice.way) ? 'good' : 'bad';
+  if (notice?.is === 'delivery') return ['inline', 'sent', 'passed'].includes(notice.way) ? 'good' : 'bad';
   if (notice?.is === 'bot') return notice.result === 'answered' ? 'good' : 'bad';
   return 'off';
 }

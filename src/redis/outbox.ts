@@ -1,0 +1,113 @@
+/**
+ * What a process has learned and Redis has to know. While Redis is away, or takes nothing, it waits here, and is told
+ * in the order in which it was learned as soon as Redis takes it: before anybody acts on what lies there from before.
+ */
+import type { Clock, Log } from '../core/ports.ts';
+import type { Health } from './watchdog.ts';
+
+export interface Outbox {
+  /**
+   * Does the work now, or later. What has the same name is done in the order of asking. The work may be done twice: a
+   * command that failed may have been carried out. Resolves when it is done or waits for Redis; never rejects.
+   */
+  tell(name: string, work: () => Promise<unknown>): Promise<void>;
+  /** Resolves when nothing waits any more. */
+  idle(): Promise<void>;
+  /** How many things wait. */
+  size(): number;
+  close(): void;
+}
+
+interface OutboxOptions {
+  health: Pick<Health, 'isAway' | 'onBack'>;
+  clock: Pick<Clock, 'now'>;
+  log: Log;
+}
+
+/** Redis being away for long must not fill the memory: some 20 MB. */
+const most = 10_000;
+/** What is older concerns nobody: no turn is open for so long (ms). */
+const oldest = 20 * 60_000;
+/** After a refusal of a Redis that is there, such as one that is full (ms). */
+const pause = 500;
+
+interface Waiting {
+  work: () => Promise<unknown>;
+  at: number;
+}
+
+export function createOutbox({ health, clock, log }: OutboxOptions): Outbox {
+  const lines = new Map<string, Waiting[]>();
+  const idlers = new Set<() => void>();
+  let count = 0;
+  let isFull = false;
+  let isClosed = false;
+  let timer: NodeJS.Timeout | undefined;
+  const keep = (name: string, waiting: Waiting): void => {
+    if (count >= most) {
+      if (!isFull) log.error({ most }, 'Too much waits for Redis: what is learned now is not told.');
+      isFull = true;
+      return;
+    }
+    count += 1;
+    const line = lines.get(name);
+    if (line) line.push(waiting);
+    else lines.set(name, [waiting]);
+  };
+  const again = (ms: number): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      if (!isClosed && !health.isAway()) for (const name of lines.keys()) void drain(name);
+      if (lines.size > 0 && !isClosed) again(pause);
+    }, ms);
+  };
+  const draining = new Set<string>();
+  const drain = async (name: string): Promise<void> => {
+    if (draining.has(name)) return;
+    draining.add(name);
+    try {
+      for (let line = lines.get(name); line?.[0]; line = lines.get(name)) {
+        const [{ work, at }] = line;
+        if (clock.now() - at < oldest) await work();
+        line.shift();
+        count -= 1;
+        if (line.length === 0) lines.delete(name);
+      }
+    } catch {
+      again(pause);
+    } finally {
+      draining.delete(name);
+    }
+    if (lines.size > 0) return;
+    isFull = false;
+    idlers.forEach((resolve) => resolve());
+    idlers.clear();
+  };
+  health.onBack(() => {
+    clearTimeout(timer);
+    timer = undefined;
+    again(0);
+  });
+  return {
+    tell: async (name, work) => {
+      if (!lines.has(name)) {
+        try {
+          await work();
+          return;
+        } catch (error) {
+          log.debug({ cause: error instanceof Error ? error.message : String(error) }, 'Told Redis later.');
+        }
+      }
+      keep(name, { work, at: clock.now() });
+      again(health.isAway() ? pause : 0);
+    },
+    idle: () =>
+      lines.size === 0 ? Promise.resolve() : new Promise<void>((resolve) => void idlers.add(resolve)),
+    size: () => count,
+    close: () => {
+      isClosed = true;
+      clearTimeout(timer);
+      if (count > 0) log.error({ count }, 'Redis stayed away: what was learned meanwhile is lost.');
+    },
+  };
+}

@@ -1,0 +1,160 @@
+import type { Redis } from 'ioredis';
+import type { Log } from '../core/ports.ts';
+import { errorWord } from './errors.ts';
+import { keys } from './keys.ts';
+
+/**
+ * Whether Redis is there. It is *away* while the connection is down, or refuses writes as a replica does, and once it
+ * has answered nothing for a second; a single late command is not that, and decides nothing.
+ */
+export interface Health {
+  isAway: () => boolean;
+  /** For how long Redis has been there again (ms); Infinity: it has not been away. */
+  backFor: () => number;
+  /** Redis has refused a write, as one that is full does: it is only there again when it takes them. */
+  refused: () => void;
+  /** Calls back each time that Redis takes writes again after it was away. */
+  onBack: (listener: () => void) => void;
+}
+
+/** Nothing was heard for so long, though something was asked: the other end is gone (ms). */
+const silenceLimit = 1_000;
+const look = 250;
+/** While nothing but the proof is missing it is asked for so often (ms). */
+const proveEvery = 1_000;
+
+export interface Watchdog extends Health {
+  /** A connection whose loss is an outage. */
+  watch(redis: Redis): void;
+  /** One that is dropped with those. */
+  follow(redis: Redis): void;
+  /** The connection on which it is proved that Redis takes writes. */
+  proveOn(redis: Redis): void;
+  refusedWrite(error: Error): 2 | false;
+  /** How many times in a row a write was refused. */
+  refusals(): number;
+  close(): void;
+}
+
+/**
+ * The watchdog over all connections of the process. One line when the first is lost, one when all are back and a write
+ * was taken; ioredis reports every single retry.
+ */
+export function createWatchdog(log: Log): Watchdog {
+  const watched = new Map<Redis, () => boolean>();
+  const followers = new Set<Redis>();
+  const away = new Set<Redis>();
+  const listeners: (() => void)[] = [];
+  let proof: Redis | null = null;
+  let isProved = true;
+  let refusals = 0;
+  let said = false;
+  let backAt = -Infinity;
+  let provedAt = -Infinity;
+  let closed = false;
+  const lost = (redis: Redis | null, cause: string): void => {
+    if (closed) return;
+    if (!said) log.warn({ cause }, `Redis is out of reach; trying again.${remedy(cause)}`);
+    said = true;
+    if (redis) away.add(redis);
+    if (redis === null || redis === proof) isProved = false;
+  };
+  const back = (): void => {
+    if (closed || away.size > 0 || !isProved || !said) return;
+    said = false;
+    refusals = 0;
+    backAt = performance.now();
+    log.info({}, 'Redis is back.');
+    listeners.forEach((listener) => listener());
+  };
+  const prove = async (redis: Redis): Promise<void> => {
+    provedAt = performance.now();
+    await redis.set(keys.probe, '1', 'PX', 10_000).catch((error: unknown) => {
+      // A Redis that is full answers, and takes the ends of turns: only what it cannot keep is refused.
+      if (errorWord(error) !== 'OOM') throw error;
+    });
+    isProved = true;
+    back();
+  };
+  // A proof can be refused for a while, and what was refused a write need not be a connection that comes back.
+  const proveAgain = (): void => {
+    const isDue = said && away.size === 0 && performance.now() - provedAt >= proveEvery;
+    if (isDue && proof?.status === 'ready') void prove(proof).catch(() => {});
+  };
+  const timer = setInterval(() => {
+    proveAgain();
+    for (const [redis, isSilent] of watched) {
+      if (!isSilent()) continue;
+      lost(redis, 'no answer for a second');
+      for (const each of [...watched.keys(), ...followers]) each.stream?.destroy();
+      return;
+    }
+  }, look);
+  timer.unref();
+  return {
+    isAway: () => said || proof?.status !== 'ready',
+    backFor: () => (said ? 0 : performance.now() - backAt),
+    refused: () => {
+      backAt = performance.now();
+    },
+    onBack: (listener) => void listeners.push(listener),
+    watch: (redis) => {
+      watched.set(redis, createSilence(redis));
+      redis.on('error', (error: Error & { code?: string }) => lost(redis, error.code ?? error.message));
+      redis.on('close', () => lost(redis, 'connection closed'));
+      redis.on('ready', () => {
+        away.delete(redis);
+        if (proof?.status === 'ready') void prove(proof).catch(() => {});
+      });
+    },
+    follow: (redis) => {
+      followers.add(redis);
+      redis.once('end', () => followers.delete(redis));
+    },
+    proveOn: (redis) => {
+      proof = redis;
+    },
+    refusedWrite: (error) => {
+      if (errorWord(error) !== 'READONLY') return false;
+      refusals += 1;
+      lost(null, 'READONLY');
+      return 2;
+    },
+    refusals: () => refusals,
+    close: () => {
+      closed = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+/** Whether a connection has said nothing for too long, though something was asked; to be looked at every {@link look}. */
+function createSilence(redis: Redis): () => boolean {
+  let heardAt = 0;
+  let askedAt: number | null = null;
+  let lookedAt = performance.now();
+  const heard = (): void => {
+    heardAt = performance.now();
+  };
+  // Emitted before the handshake, which can meet a silent host, too.
+  redis.on('connect', () => {
+    heard();
+    redis.stream.on('data', heard);
+  });
+  return () => {
+    const now = performance.now();
+    // This process itself stood still: what has come meanwhile is read only after this.
+    if (now - lookedAt > 2 * look) heardAt = now;
+    lookedAt = now;
+    const asks = redis.commandQueue.length > 0 && ['connect', 'ready'].includes(redis.status);
+    askedAt = asks ? (askedAt ?? now) : null;
+    return askedAt !== null && now - Math.max(askedAt, heardAt) >= silenceLimit;
+  };
+}
+
+function remedy(cause: string): string {
+  const selfSigned = ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(cause);
+  return selfSigned
+    ? ' Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.'
+    : '';
+}

@@ -1,0 +1,277 @@
+/**
+ * Carries one push through, in the process that owns its delivery: calls the bot, says how the turns ended, delivers what
+ * the bot answered. It is the same with Redis and without, in the web that took the push and in a worker that took it
+ * over.
+ */
+import {
+  badGateway,
+  botAttempts,
+  botPause,
+  holdsMessage,
+  type Meaning,
+  meaningOf,
+  notTaken,
+} from '../core/bot.ts';
+import type { LateSend, Platform } from '../core/platform.ts';
+import type { Answer } from '../core/wire.ts';
+import { callBot } from './call-bot.ts';
+import {
+  type Carried,
+  type CarryDeps,
+  type End,
+  outcomeUnknown,
+  tellDelivery,
+  tellReached,
+  tellTurns,
+} from './run.ts';
+
+/** Another process that holds the connection gets 500 ms to claim the answer; most claim it within the first look. */
+const looks = [10, 20, 50, 120, 300];
+/** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 6 s. */
+const looksForRepeat = Array.from({ length: 24 }, () => 250);
+
+/** @throws the signal's reason when it was given up: nothing was delivered. */
+export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
+  const { platform, data } = carried;
+  const asked: Asked = carried.answer ? { answer: carried.answer } : await askBot(deps, carried);
+  if (asked.why !== undefined) {
+    const after = tellTurns(deps, data, { meaning: 'failed', platform });
+    // A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping.
+    const { answer, why } = asked;
+    if (platform.sendLate) await give(deps, carried, { answer, isAwaited: false, after });
+    await after;
+    return { is: 'failed', why, answer, unknown: false, wasAnswered: false };
+  }
+  const { answer } = asked;
+  const meaning = await meaningIn(platform, answer);
+  // Told before the answer leaves: no show may be decided for a phone that already has its message.
+  const waits = carried.answer ? Promise.resolve(true) : tellTurns(deps, data, { meaning, platform });
+  if (platform.sendLate) return deliver(deps, carried, { answer, meaning, waits });
+  // The webhook's answer is no message there, and nobody waits for it.
+  await waits;
+  return { is: 'sent', answer };
+}
+
+/** What the bot's answer means for the push's turns. */
+export async function meaningIn(platform: Platform, answer: Answer): Promise<Meaning> {
+  return meaningOf(await platform.readAnswer(answer), answer.headers);
+}
+
+/** `why`: the bot has failed, and `answer` is what it said with that. */
+type Asked = { answer: Answer; why?: string };
+
+/** Calls the bot, again where it cannot have begun. */
+async function askBot(deps: CarryDeps, carried: Carried): Promise<Asked> {
+  const { platform, bot, data, push, signal } = carried;
+  const { channel, account } = platform;
+  const { user, key, arrivedAt } = data;
+  const call = { place: { channel, account }, user, key, push, signal };
+  const timed = arrivedAt === undefined ? {} : { arrivedAt };
+  for (let tries = 1; ; tries += 1) {
+    const attempt = carried.attempt + tries - 1;
+    const called = await callBot(deps, bot, { ...call, ...timed, attempt, last: tries === botAttempts });
+    if (called.is === 'answered') return { answer: called.answer };
+    if (called.is === 'given-up') throw signal.reason;
+    if (called.is === 'again') {
+      await deps.clock.sleep(botPause, signal);
+      continue;
+    }
+    const why = called.answer
+      ? `The bot answered with status ${called.answer.status}.`
+      : `The bot did not answer: ${called.reason}`;
+    return { answer: called.answer ?? badGateway, why };
+  }
+}
+
+interface ToDeliver {
+  answer: Answer;
+  meaning: Meaning;
+  /** The typing has been told. Resolves with whether the user still waits for something. */
+  waits: Promise<boolean>;
+}
+
+/** On the platform's own connection if one still waits, else through the platform's API. */
+async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): Promise<End> {
+  const { data, platform } = carried;
+  const { answer, meaning, waits } = answered;
+  const message = holdsMessage(meaning);
+  const inline = async (isNoted: boolean): Promise<End> => {
+    // A bare acknowledgement is no message: it takes no indicator away and opens no window.
+    if (message) tellDelivery(deps, data, { way: 'inline', code: 0 });
+    if (message && (await waits)) await tellReached(deps, data, { sent: false });
+    return { is: 'inline', answer, isNoted };
+  };
+  const isAwaited = message && deps.learned.isMute(platform);
+  const given = await give(deps, carried, { answer, isAwaited, after: waits });
+  if (given === 'noted' || given === 'assumed') return inline(given === 'noted');
+  const sends = given === 'nobody' ? await maySend(deps, carried) : given;
+  if (sends === 'written') return inline(true);
+  if (sends === 'lost') return { is: 'lost' };
+  return message ? sendLate(deps, carried, answered) : { is: 'sent', answer };
+}
+
+type Given =
+  /** It was written, as the record says, or as it could not be told. */
+  | 'noted'
+  | 'assumed'
+  /** Nobody waits for it; `taken`: and it has been taken for sending. */
+  | 'nobody'
+  | 'taken'
+  /** Another process has the delivery. */
+  | 'lost';
+
+interface Gift {
+  answer: Answer;
+  /** Another connection may come for it: where nothing can be sent, the platform is left to repeat. */
+  isAwaited: boolean;
+  /** Nothing is written before. */
+  after: Promise<unknown>;
+}
+
+/** Gives the answer to a connection that waits for it, here or in another process. */
+async function give(deps: CarryDeps, carried: Carried, { answer, isAwaited, after }: Gift): Promise<Given> {
+  const here = await giveHere(deps, carried, { answer, after });
+  if (here !== 'nobody') return here;
+  await after;
+  const repeated = isAwaited ? await giveToRepeat(deps, carried, answer) : 'nobody';
+  if (repeated !== 'nobody') return repeated;
+  const { id, owner } = carried;
+  try {
+    const now = deps.clock.now();
+    const said = await deps.deliveries.send({ id, owner }, now, now);
+    if (said.is === 'written') return 'noted';
+    if (said.is === 'held') return await giveElsewhere(deps, carried, { answer, holder: said.holder });
+    return said.is === 'lost' ? lost(deps, id) : 'taken';
+  } catch {
+    // Asked again before it is sent.
+    return 'nobody';
+  }
+}
+
+async function giveHere(
+  deps: CarryDeps,
+  { id, owner, platform }: Carried,
+  { answer, after }: Omit<Gift, 'isAwaited'>,
+): Promise<Given> {
+  const { deliveries, holds } = deps;
+  if (!holds.waits(id)) return 'nobody';
+  const whose = await ask(deps, { id, owner }, () => deliveries.write({ id, owner }, platform.rules.repeats));
+  if (whose === 'lost') return whose;
+  await after;
+  return (await holds.give(id, answer)) ? whose : 'nobody';
+}
+
+async function giveElsewhere(
+  { deliveries, notify, clock }: CarryDeps,
+  { id, owner }: Carried,
+  { answer, holder }: { answer: Answer; holder: string },
+): Promise<'noted' | 'nobody'> {
+  if (!(await deliveries.offer({ id, owner }, answer)) || (await notify(holder)) === 0) return 'nobody';
+  for (const pause of looks) {
+    await clock.sleep(pause);
+    if ((await deliveries.standing(id)).state === 'inline') return 'noted';
+  }
+  return 'nobody';
+}
+
+async function giveToRepeat(deps: CarryDeps, carried: Carried, answer: Answer): Promise<Given> {
+  const { deliveries, clock, holds } = deps;
+  const { id, owner } = carried;
+  try {
+    await deliveries.offer({ id, owner }, answer);
+    for (const pause of looksForRepeat) {
+      await clock.sleep(pause, carried.signal);
+      if (holds.waits(id)) return await giveHere(deps, carried, { answer, after: Promise.resolve() });
+      if ((await deliveries.standing(id)).state === 'inline') return 'noted';
+    }
+  } catch {
+    // Redis is away, or this process stops: it is sent as far as that goes.
+  }
+  return 'nobody';
+}
+
+/** Whether the answer may be sent by this process; the record says so whenever Redis answers at all. */
+async function maySend(deps: CarryDeps, { id, owner }: Carried): Promise<'may' | 'written' | 'lost'> {
+  let isWritten = false;
+  const said = await ask(deps, { id, owner }, async () => {
+    const { is } = await deps.deliveries.send({ id, owner }, deps.clock.now(), null);
+    // At the last moment, by the process to which it was offered.
+    isWritten = is === 'written';
+    return is !== 'lost';
+  });
+  if (isWritten) return 'written';
+  return said === 'lost' ? said : 'may';
+}
+
+/** Asks the record. Who cannot reach it remains what it was: the owner. One that is full can still be read. */
+async function ask(
+  deps: CarryDeps,
+  { id, owner }: Pick<Carried, 'id' | 'owner'>,
+  question: () => Promise<boolean>,
+): Promise<'noted' | 'assumed' | 'lost'> {
+  try {
+    return (await question()) ? 'noted' : lost(deps, id);
+  } catch {
+    if (deps.health.isAway()) return 'assumed';
+    const standing = await deps.deliveries.standing(id).catch(() => null);
+    return (standing?.owner ?? owner) === owner ? 'assumed' : lost(deps, id);
+  }
+}
+
+function lost({ log }: CarryDeps, id: string): 'lost' {
+  log.info({ push: id }, 'Another process has this delivery: the answer here is not used.');
+  return 'lost';
+}
+
+/** Sends the answer through the platform's API. */
+async function sendLate(deps: CarryDeps, carried: Carried, { answer, meaning }: ToDeliver): Promise<End> {
+  const { platform, data, job } = carried;
+  const release = await deps.makeWay(data).catch(() => null);
+  const sent = await sendAgain(deps, carried, answer);
+  if (sent.is === 'sent') {
+    tellDelivery(deps, data, { way: 'sent', code: 0 });
+    await tellReached(deps, data, { sent: true, release });
+    return { is: 'sent', answer };
+  }
+  await unblock(deps, carried, release);
+  const way = sent.is === 'not-sent' ? 'failed' : sent.is;
+  tellDelivery(deps, data, { way, code: sent.is === 'refused' ? sent.code : 0, job });
+  if (sent.is === 'refused' && sent.mayNotSend) await deps.learned.mute(platform).catch(() => {});
+  const lost = notTaken(meaning);
+  if (lost) await tellTurns(deps, data, { meaning: lost, platform });
+  return { is: 'failed', why: reasonOf(sent), unknown: sent.is === 'unknown', answer, wasAnswered: true };
+}
+
+/** Again only what certainly did not go out. */
+async function sendAgain(
+  deps: CarryDeps,
+  { data: { user }, platform, signal }: Carried,
+  answer: Answer,
+): Promise<LateSend> {
+  if (user === null || !platform.sendLate) return { is: 'impossible', reason: 'The push names no user.' };
+  for (let tries = 1; ; tries += 1) {
+    const sent = await platform.sendLate(user, answer);
+    if (sent.is !== 'not-sent' || tries === botAttempts || signal.aborted) return sent;
+    await deps.clock.sleep(botPause, signal).catch(() => {});
+  }
+}
+
+async function unblock(deps: CarryDeps, { data }: Carried, release: string | null): Promise<void> {
+  const { channel, account, user } = data;
+  if (user === null || release === null) return;
+  const event = { is: 'unblocked', doubt: false, at: deps.clock.now() } as const;
+  await deps.events.tell({ channel, account, user }, event, { release });
+}
+
+function reasonOf(sent: Exclude<LateSend, { is: 'sent' }>): string {
+  switch (sent.is) {
+    case 'refused':
+      return `The platform refused the answer with ${sent.code}: ${sent.reason}`;
+    case 'impossible':
+      return `The answer cannot be sent late: ${sent.reason}`;
+    case 'unknown':
+      return `${outcomeUnknown}: ${sent.cause}`;
+    case 'not-sent':
+      return `The answer was not sent: ${sent.cause}`;
+  }
+}

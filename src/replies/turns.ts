@@ -1,0 +1,278 @@
+/**
+ * The pushes that a web has taken. It has the bytes, the socket and the time: it calls the bot itself, with Redis or
+ * without, always the same way. What it puts into Redis is the insurance: who has the push, until when, and the push
+ * itself, of which a worker makes a job when nothing was heard of this process for a while.
+ */
+import type { Happening, Platform } from '../core/platform.ts';
+import type { ServedBot } from '../core/roster.ts';
+import type { Answer, RawPush } from '../core/wire.ts';
+import { type ReplyJob, storeAnswer, storePush } from '../typing/jobs.ts';
+import type { Pressure } from '../typing/pressure.ts';
+import type { Shares } from '../typing/shares.ts';
+import { carry } from './carry.ts';
+import type { Take } from './delivery.ts';
+import { addReplyJob, type ReplyQueue } from './jobs.ts';
+import { lease, type Owned } from './owned.ts';
+import { type CarryDeps, deliveryId, type End, jobIdOf, type Pushed } from './run.ts';
+
+export interface TakenPush {
+  platform: Platform;
+  bot: Omit<ServedBot, 'mode'>;
+  key: string;
+  happenings: readonly Happening[];
+  push: RawPush;
+  /** When it arrived (ms). */
+  arrivedAt: number;
+  /** The process is far behind: its turns have no typing, and other pushes are taken before the bot is called. */
+  isHurried?: boolean;
+}
+
+/** What becomes of a push at this web. */
+export type Taken =
+  /**
+   * Its answer is on its way to the newest connection that waits for it. `isInsured`: it survives this process: the
+   * platform may hear 2xx. `over`: resolves with false when the bot has failed.
+   */
+  | { is: 'waits'; deliveries: number; isInsured: boolean; over: Promise<boolean> }
+  /** Write this now. */
+  | { is: 'answer'; answer: Answer }
+  /** Nothing to wait for. */
+  | { is: 'decided' };
+
+export interface Turns {
+  /** @param hold The connection that can still take the answer, and until when (ms); null: it waits for none. */
+  take(push: TakenPush, hold: { name: string; until: number } | null): Promise<Taken>;
+  /** The answer was for a connection of this process, which could not write it: it is sent another way, if it still may. */
+  bringLate(push: TakenPush, offered: { holder: string; answer: Answer }): Promise<void>;
+  /** A repeat of the push has come to another process, whose connection has that name. */
+  repeat(id: string, holder: string): Promise<void>;
+}
+
+export interface TurnsDeps extends CarryDeps {
+  replies: ReplyQueue;
+  owned: Owned;
+  /** This process's name, which no other has. */
+  name: string;
+  shares: Shares;
+  pressure: Pick<Pressure, 'calm'>;
+  /** Bigger pushes are not stored (bytes). */
+  storedPushLimit: number;
+  /** Asks another process for the bytes that it has written; resolves with how many heard it. */
+  askOwner: (owner: string, asked: { id: string; holder: string }) => Promise<number>;
+}
+
+/** A push in this process's memory: while it is carried, and for as long as a repeat of it may come. */
+interface Known extends Extract<Taken, { is: 'waits' }> {
+  owner: string;
+  end: End | null;
+}
+
+interface HowToBegin {
+  attempt: number;
+  deliveries: number;
+  isInsured: boolean;
+  /** What the bot has answered already. */
+  answer?: Answer;
+}
+
+interface Turn {
+  id: string;
+  owner: string;
+  taken: TakenPush;
+  insurance: ReplyJob;
+}
+
+/** Repeats of a push come within 15 s (ms). */
+const remembered = 60_000;
+/** The pushes that are remembered beside those that are under way. */
+const mostRemembered = 10_000;
+
+export function createTurns(deps: TurnsDeps): Turns {
+  const known = new Map<string, Known>();
+  let count = 0;
+  const newOwner = (): string => `${deps.name}.t${(count += 1)}`;
+  const begin = (turn: Turn, how: HowToBegin): Known => {
+    const { id, owner } = turn;
+    const { attempt, answer = null, deliveries, isInsured } = how;
+    const over = run(deps, turn, { attempt, answer, ended });
+    const one: Known = { is: 'waits', owner, end: null, deliveries, isInsured, over };
+    known.set(id, one);
+    function ended(end: End | null): void {
+      one.end = end;
+      const forget = (): void => void (known.get(id) === one && known.delete(id));
+      if (end === null || end.is === 'lost' || known.size > mostRemembered) forget();
+      else setTimeout(forget, remembered).unref();
+    }
+    return one;
+  };
+  return {
+    take: async (taken, hold) => {
+      const turn = { ...turnOf(taken), owner: newOwner() };
+      const here = known.get(turn.id);
+      if (here) return again(here);
+      const isFull = deps.shares.isCrowded(taken.platform, taken.bot.concurrency);
+      // Without Redis there is nobody else.
+      const left =
+        isFull && isSmall(deps, taken) ? await leaveToWorker(deps, turn, hold).catch(() => null) : null;
+      if (left) return left;
+      const said = await own(deps, turn, hold).catch(() => null);
+      // A repeat that came meanwhile, while Redis said nothing, was quicker.
+      const quicker = known.get(turn.id);
+      if (quicker) return again(quicker);
+      const isStored = isSmall(deps, taken);
+      if (said === null) {
+        const one = begin(turn, { attempt: 1, deliveries: 1, isInsured: false });
+        if (isStored) void insureLater(deps, turn, one);
+        return one;
+      }
+      if (said.is === 'owned') return begin(turn, { ...said, isInsured: isStored });
+      return said.is === 'inline' && hold ? askAnother(said.owner) : resultOf(said);
+      async function askAnother(owner: string): Promise<Taken> {
+        const heard = await deps.askOwner(owner, { id: turn.id, holder: hold?.name ?? '' }).catch(() => 1);
+        if (heard > 0) return resultOf({ is: 'held', deliveries: 1 });
+        const next = await own(deps, turn, hold, owner).catch(() => null);
+        return next?.is === 'owned' ? begin(turn, { ...next, isInsured: isStored }) : resultOf(next);
+      }
+    },
+    bringLate: async (taken, { holder, answer }) => {
+      const turn = { ...turnOf(taken), owner: newOwner() };
+      const { id, owner } = turn;
+      const leaseUntil = deps.clock.now() + lease;
+      const isOurs = await deps.deliveries.giveBack({ id, owner }, holder, leaseUntil).catch(() => false);
+      if (isOurs) await begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer }).over;
+    },
+    repeat: async (id, holder) => {
+      const one = known.get(id);
+      if (!one?.end || !('answer' in one.end) || !one.end.answer) return;
+      const { owner, end } = one;
+      if (end.answer && (await deps.deliveries.offer({ id, owner }, end.answer, holder)))
+        await deps.notify(holder);
+    },
+  };
+}
+
+function again(one: Known): Taken {
+  one.deliveries += 1;
+  const { end } = one;
+  if (end === null) return one;
+  // What was sent another way, or not at all, is not written here, too.
+  return end.is === 'inline' || (end.is === 'failed' && !end.wasAnswered)
+    ? { is: 'answer', answer: end.answer }
+    : { is: 'decided' };
+}
+
+function resultOf(said: Take | null): Taken {
+  if (said?.is === 'held')
+    return { is: 'waits', deliveries: said.deliveries, isInsured: true, over: Promise.resolve(true) };
+  return said?.is === 'answer' ? said : { is: 'decided' };
+}
+
+function isSmall({ storedPushLimit }: TurnsDeps, { push }: TakenPush): boolean {
+  return push.body.length <= storedPushLimit;
+}
+
+function own(
+  deps: TurnsDeps,
+  { id, owner, taken, insurance }: Turn,
+  hold: { name: string; until: number } | null,
+  dead?: string,
+): Promise<Take> {
+  const now = deps.clock.now();
+  const stored = isSmall(deps, taken) ? insurance : null;
+  return deps.deliveries.take({ id, owner, now, leaseUntil: now + lease, insurance: stored }, hold, dead);
+}
+
+/** Redis has not said that it has it: it is told as soon as it listens, unless all is over by then. */
+function insureLater(deps: TurnsDeps, turn: Turn, one: Known): Promise<void> {
+  return deps.outbox.tell(turn.id, async () => {
+    if (one.end) return;
+    await own(deps, turn, null);
+    one.isInsured = true;
+  });
+}
+
+async function leaveToWorker(
+  deps: TurnsDeps,
+  { id, insurance }: Turn,
+  hold: { name: string; until: number } | null,
+): Promise<Taken> {
+  const now = deps.clock.now();
+  const said = await deps.deliveries.take({ id, owner: '', now, leaseUntil: 0, insurance: null }, hold);
+  if (said.is === 'held') await addReplyJob(deps.replies, insurance);
+  return resultOf(said);
+}
+
+/** Carries it through, and says in the record how that ended. Resolves with false when the bot failed. */
+async function run(
+  deps: TurnsDeps,
+  turn: Turn,
+  { attempt, answer, ended }: { attempt: number; answer: Answer | null; ended: (end: End | null) => void },
+): Promise<boolean> {
+  const { id, owner, taken, insurance } = turn;
+  const ownership = deps.owned.begin({ id, owner, leaseUntil: deps.clock.now() + lease });
+  const leave = deps.shares.enter(taken.platform);
+  const { signal } = ownership;
+  if (taken.isHurried) await deps.pressure.calm();
+  const carried = { ...taken, ...turn, data: insurance, job: jobIdOf(id), attempt, answer, signal };
+  try {
+    const end = await carry(deps, carried);
+    ended(end);
+    await settle(deps, turn, end);
+    return end.is !== 'failed' || end.wasAnswered;
+  } catch (error) {
+    ended(null);
+    if (!signal.aborted) deps.log.error({ push: id, error }, 'A push could not be carried through here.');
+    await giveBack(deps, turn);
+    return false;
+  } finally {
+    leave();
+    ownership.end();
+  }
+}
+
+async function settle(deps: TurnsDeps, { id, taken, insurance }: Turn, end: End): Promise<void> {
+  if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
+  const { repeats } = taken.platform.rules;
+  if (end.is !== 'failed') {
+    const { is: state } = end;
+    return deps.outbox.tell(id, () => deps.deliveries.settle(id, { state, repeats }));
+  }
+  const { why, unknown, answer, wasAnswered } = end;
+  const state = unknown ? 'unknown' : 'failed';
+  const isStored = isSmall(deps, taken);
+  if (!isStored) deps.log.error({ push: id, why }, 'A push that is too big to be kept has no answer.');
+  await deps.outbox.tell(id, async () => {
+    await deps.deliveries.settle(id, { state, why, repeats });
+    // A worker makes a failed job of it, for whoever looks after them.
+    const kept = wasAnswered && answer ? { answer: storeAnswer(answer) } : {};
+    if (isStored) await addReplyJob(deps.replies, { ...insurance, ...kept });
+  });
+}
+
+/** This process stops: another one calls the bot again. */
+async function giveBack(deps: TurnsDeps, { id, owner, taken, insurance }: Turn): Promise<void> {
+  if (!isSmall(deps, taken))
+    return deps.log.error({ push: id }, 'A push that is too big to be kept was given up with its process.');
+  await deps.outbox.tell(id, async () => {
+    await addReplyJob(deps.replies, insurance);
+    await deps.deliveries.leave(id, { owner, now: deps.clock.now() });
+  });
+}
+
+function turnOf(taken: TakenPush): Omit<Turn, 'owner'> {
+  const { platform, key, happenings, push, arrivedAt, isHurried } = taken;
+  const all = pushedOf(platform, { key, happenings });
+  const pushed = isHurried ? { ...all, turns: [] } : all;
+  return { id: deliveryId(pushed), taken, insurance: { ...pushed, arrivedAt, push: storePush(push) } };
+}
+
+/** What a push says of its turns. */
+export function pushedOf(
+  { channel, account }: Pick<Platform, 'channel' | 'account'>,
+  { key, happenings }: { key: string; happenings: readonly Happening[] },
+): Pushed {
+  const turns = happenings.flatMap((each) =>
+    each.is === 'inbound' && each.opensTurn ? [{ user: each.user, turn: each.key }] : [],
+  );
+  return { channel, account, key, user: happenings[0]?.user ?? null, turns };
+}

@@ -1,0 +1,685 @@
+/** Pushes that webs have taken, on a Redis that is there, is away, or is full; and what other webs know of them. */
+import { noPressure } from '../../src/typing/pressure.ts';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
+import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
+import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { createOutbox, type Outbox } from '../../src/redis/outbox.ts';
+import { createDeliveries, type Deliveries, processOf } from '../../src/replies/delivery.ts';
+import { createOwned, type Owned } from '../../src/replies/owned.ts';
+import { deliveryId } from '../../src/replies/run.ts';
+import { createTurns, type Taken, type TakenPush, type Turns } from '../../src/replies/turns.ts';
+import type { ReplyJob } from '../../src/typing/jobs.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
+import { type RecordedLog, recordLog } from '../support/log.ts';
+import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import {
+  answerOf,
+  atMost,
+  deferred,
+  type RecordedEvents,
+  recordEvents,
+  textOf,
+} from '../support/queue-fakes.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
+
+const message = answerOf('<xml>你好</xml>');
+
+/** The Redis of all webs of a test: it can be away, or full. */
+interface Fault {
+  is: 'none' | 'away' | 'full';
+}
+
+const listeners = new WeakMap<Fault, (() => void)[]>();
+
+/** Redis takes writes again. */
+function mend(fault: Fault): void {
+  fault.is = 'none';
+  for (const listener of listeners.get(fault) ?? []) listener();
+}
+
+/** What webs ask of it. One that is full can still be read. */
+function failing(redis: Redis, fault: Fault): Deliveries {
+  const full = "OOM command not allowed when used memory > 'maxmemory'.";
+  const through = <Result>(ask: () => Promise<Result>): Promise<Result> =>
+    fault.is === 'none' ? ask() : Promise.reject(new Error(fault.is === 'full' ? full : 'Redis is away'));
+  const deliveries = createDeliveries({
+    evalsha: (...asked) => through(() => redis.evalsha(...asked)),
+    eval: (...asked) => through(() => redis.eval(...asked)),
+    zcount: (...asked) => redis.zcount(...asked),
+  });
+  const reads = createDeliveries(redis);
+  return {
+    ...deliveries,
+    standing: (id) => (fault.is === 'full' ? reads.standing(id) : deliveries.standing(id)),
+  };
+}
+
+interface Web {
+  turns: Turns;
+  holds: Holds;
+  owned: Owned;
+  outbox: Outbox;
+  events: RecordedEvents;
+  log: RecordedLog;
+}
+
+interface World {
+  fault: Fault;
+  clock: HandClock;
+  platform: ScriptedPlatform;
+  asked: OutboundRequest[];
+  /** Its name is `p1`, `p2`… */
+  web: (over?: { places?: number }) => Web;
+  /** It is gone without a word. */
+  kill: (name: string) => void;
+}
+
+type BotScript = (request: OutboundRequest) => Promise<Answer>;
+
+/** What came of a delivery of a push to a web. */
+interface Came {
+  became: Taken;
+  hold: Hold;
+  /** What its connection got; null: nothing by its end. */
+  got: Promise<Answer | null>;
+  /** The platform hangs up. */
+  hangUp: () => void;
+}
+
+const id = ({ platform, key }: TakenPush): string => deliveryId({ ...platform, key });
+
+/** The platform delivers the push there, and waits for the answer. `writes`: whether it is still there then. */
+async function come(web: Web, push: TakenPush, { writes = true } = {}): Promise<Came> {
+  const hold = web.holds.open(id(push));
+  const gone = deferred();
+  const onHangUp = (leave: () => void): void => void gone.promise.then(leave);
+  const waiting = hold.wait({ limitMs: 60_000, onHangUp }).then(async (gift) => {
+    gift?.written(writes);
+    if (gift && !writes && gift.isOffered)
+      await web.turns.bringLate(push, { holder: hold.name, answer: gift.answer });
+    return gift && writes ? gift.answer : null;
+  });
+  const became = await web.turns.take(push, { name: hold.name, until: push.arrivedAt + 6_000 });
+  if (became.is !== 'waits') hold.close();
+  const got = became.is === 'answer' ? Promise.resolve(became.answer) : waiting;
+  return { became, hold, got, hangUp: () => gone.resolve() };
+}
+
+const over = ({ became }: Came): Promise<boolean> =>
+  became.is === 'waits' ? became.over : Promise.resolve(true);
+
+const attempts = ({ asked }: World): (string | null)[] =>
+  asked.map(({ headers }) => headerOf(headers, 'X-Keeptyping-Attempt'));
+
+describe.each(await redisKinds())('on the %s Redis', (kind) => {
+  let server: TestRedis;
+  let redis: Redis;
+  let replies: Queue<ReplyJob>;
+  let deliveries: Deliveries;
+  const releases: (() => void)[] = [];
+
+  beforeAll(async () => {
+    server = await startRedis(kind);
+    redis = server.connect();
+    replies = new Queue(queueNames.replies, { connection: redis, prefix });
+    deliveries = createDeliveries(redis);
+  });
+  afterEach(async () => {
+    for (const release of releases.splice(0)) release();
+    await replies.obliterate({ force: true });
+    await redis.del(keys.insured);
+  });
+  afterAll(async () => {
+    await replies.close();
+    await server.stop();
+  });
+
+  let worlds = 0;
+
+  function openWorld(bot: BotScript = async () => message, script: Scripted = {}): World {
+    worlds += 1;
+    const fault: Fault = { is: 'none' };
+    listeners.set(fault, []);
+    const clock = handClock();
+    const platform = scriptedPlatform(script);
+    const asked: OutboundRequest[] = [];
+    const webs = new Map<string, Web>();
+    const of = (name: string): Web | undefined => webs.get(processOf(name));
+    const send = (request: OutboundRequest): Promise<Answer> => {
+      asked.push(request);
+      const given = new Promise<never>((_, reject) => {
+        request.signal?.addEventListener('abort', () => reject(new NoAnswer('aborted', { begun: true })));
+      });
+      return Promise.race([bot(request), given]);
+    };
+    const web = ({ places = 1_000 }: { places?: number } = {}): Web => {
+      const name = `${worlds}-p${webs.size + 1}`;
+      const log = recordLog();
+      const health = {
+        isAway: () => fault.is === 'away',
+        backFor: () => Infinity,
+        onBack: (listener: () => void) => void listeners.get(fault)?.push(listener),
+      };
+      const outbox = createOutbox({ health, clock, log });
+      const faulty = failing(redis, fault);
+      const owned = createOwned({ deliveries: faulty, outbox, clock, log });
+      const holds = createHolds({ name, deliveries: faulty });
+      const events = recordEvents();
+      const turns = createTurns({
+        deliveries: faulty,
+        events,
+        outbox,
+        health,
+        learned: { isMute: () => false, mute: async () => {} },
+        clock,
+        log,
+        holds,
+        send,
+        notify: async (holder) => {
+          of(holder)?.holds.offered(holder);
+          return of(holder) ? 1 : 0;
+        },
+        makeWay: async () => null,
+        replies,
+        owned,
+        name,
+        shares: atMost(places),
+        pressure: noPressure,
+        storedPushLimit: 1_000,
+        askOwner: async (owner, { id: push, holder }) => {
+          if (fault.is === 'away') throw new Error('Redis is away');
+          void of(owner)?.turns.repeat(push, holder);
+          return of(owner) ? 1 : 0;
+        },
+      });
+      const one = { turns, holds, owned, outbox, events, log };
+      webs.set(name, one);
+      releases.push(() => {
+        void owned.stop(0);
+        outbox.close();
+      });
+      return one;
+    };
+    return { fault, clock, platform, asked, web, kill: (name) => void webs.delete(`${worlds}-${name}`) };
+  }
+
+  let pushes = 0;
+
+  function pushTo({ platform, clock }: World, bytes = '<xml>ask</xml>'): TakenPush {
+    const key = `push-${(pushes += 1)}`;
+    const user = `user-of-${key}`;
+    const said = { is: 'inbound', user, key, messageId: key, type: 'text', sentAt: 0 } as const;
+    return {
+      platform,
+      bot: { url: 'http://bot/', timeoutMs: 1_000, retry: 'safe', concurrency: null },
+      key,
+      happenings: [{ ...said, opensTurn: true, interaction: true }],
+      push: { method: 'POST', rawQuery: '', headers: [], body: Buffer.from(bytes) },
+      arrivedAt: clock.now(),
+    };
+  }
+
+  const stateOf = async (push: TakenPush) => (await deliveries.standing(id(push))).state;
+
+  const isInsured = async (push: TakenPush): Promise<boolean> =>
+    (await redis.zscore(keys.insured, id(push))) !== null;
+
+  describe('a push', () => {
+    test('is insured before the bot has answered; its answer goes back on the connection', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const came = await come(world.web(), push);
+      expect(came.became).toMatchObject({ is: 'waits', deliveries: 1, isInsured: true });
+      expect(await isInsured(push)).toBe(true);
+      bot.resolve(message);
+      expect(await came.got).toEqual(message);
+      expect(await over(came)).toBe(true);
+      expect(await stateOf(push)).toBe('inline');
+      expect(await isInsured(push)).toBe(false);
+      expect(world.platform.sent).toEqual([]);
+    });
+
+    test('whose connection is gone has its answer sent', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const came = await come(world.web(), push);
+      came.hangUp();
+      expect(await came.got).toBeNull();
+      bot.resolve(message);
+      await over(came);
+      expect(world.platform.sent.map(({ body }) => body)).toEqual([textOf(message.body)]);
+      expect(await stateOf(push)).toBe('sent');
+    });
+
+    test('whose answer cannot be written as the platform hangs up has it sent, once', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      await over(await come(world.web(), push, { writes: false }));
+      expect(world.platform.sent).toHaveLength(1);
+      expect(await stateOf(push)).toBe('sent');
+    });
+
+    test('that is too big to be kept is owned all the same, and not insured', async () => {
+      const world = openWorld();
+      const push = pushTo(world, 'x'.repeat(1_001));
+      const came = await come(world.web(), push);
+      expect(came.became).toMatchObject({ is: 'waits', isInsured: false });
+      expect(await came.got).toEqual(message);
+      expect(await isInsured(push)).toBe(false);
+      expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('whose bot fails leaves a job for whoever looks after them, and its connection the failure', async () => {
+      const failure = answerOf('Internal Server Error', 500);
+      const world = openWorld(async () => failure);
+      const push = pushTo(world);
+      const came = await come(world.web(), push);
+      expect(await came.got).toEqual(failure);
+      expect(await over(came)).toBe(false);
+      await expect.poll(() => stateOf(push)).toBe('failed');
+      await expect.poll(() => replies.getJobs()).toHaveLength(1);
+      const [job] = await replies.getJobs();
+      expect(job?.data).toMatchObject({ key: push.key });
+      // The bot's own failure is nothing that could be sent to the user.
+      expect(job?.data).not.toHaveProperty('answer');
+      expect(await redis.hget(keys.delivery(id(push)), 'answer')).toBeNull();
+    });
+
+    test('whose answer the platform refuses leaves a job with it: nobody asks the bot again', async () => {
+      const sendLate = { is: 'refused', code: 45047, reason: 'too many', mayNotSend: false } as const;
+      const world = openWorld(async () => message, { sendLate });
+      const push = pushTo(world);
+      const came = await come(world.web(), push, { writes: false });
+      expect(await over(came)).toBe(true);
+      const [job] = await replies.getJobs();
+      expect(job?.data.answer).toMatchObject({ body: Buffer.from(message.body).toString('base64') });
+      expect(await redis.hget(keys.delivery(id(push)), 'answer')).toBeNull();
+      expect(await stateOf(push)).toBe('failed');
+    });
+  });
+
+  describe('a repeat in the same process', () => {
+    test('while the bot works waits for the same answer, which goes to the newest connection', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      const first = await come(web, push);
+      first.hangUp();
+      const second = await come(web, push);
+      expect(second.became).toMatchObject({ is: 'waits', deliveries: 2 });
+      bot.resolve(message);
+      expect([await first.got, await second.got]).toEqual([null, message]);
+      expect(world.asked).toHaveLength(1);
+      expect(world.platform.sent).toEqual([]);
+    });
+
+    test('that comes while Redis has not yet said whose the push is calls the bot once', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web();
+      const both = await Promise.all([come(web, push), come(web, push)]);
+      expect(await both[1].got).toEqual(message);
+      expect(world.asked).toHaveLength(1);
+    });
+
+    test.each([
+      ['answered', message, true],
+      ['answered with a failure', answerOf('no', 500), false],
+    ])('after it was %s gets the same bytes', async (_, answer, ends) => {
+      const world = openWorld(async () => answer);
+      const push = pushTo(world);
+      const web = world.web();
+      expect(await over(await come(web, push))).toBe(ends);
+      expect((await come(web, push)).became).toEqual({ is: 'answer', answer });
+      expect(world.asked).toHaveLength(1);
+    });
+
+    test('after the answer was sent has nothing to wait for', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web();
+      await over(await come(web, push, { writes: false }));
+      expect((await come(web, push)).became).toEqual({ is: 'decided' });
+      expect([world.asked.length, world.platform.sent.length]).toEqual([1, 1]);
+    });
+  });
+
+  describe('a repeat in another process', () => {
+    test('while the bot works gets the answer there, and it is not sent', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      const first = await come(one, push);
+      first.hangUp();
+      const second = await come(two, push);
+      expect(second.became).toMatchObject({ is: 'waits', deliveries: 2, isInsured: true });
+      bot.resolve(message);
+      expect(await second.got).toEqual(message);
+      await over(first);
+      expect(world.asked).toHaveLength(1);
+      expect(world.platform.sent).toEqual([]);
+      expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('which does not take it in time loses it: it is sent, and the repeat has nothing', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      const first = await come(one, push);
+      first.hangUp();
+      const second = await come(two, push);
+      world.kill('p2');
+      bot.resolve(message);
+      await over(first);
+      expect(world.platform.sent).toHaveLength(1);
+      two.holds.offered(second.hold.name);
+      second.hangUp();
+      expect(await second.got).toBeNull();
+    });
+
+    test('whose connection cannot write the offered answer sends it itself, once', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      const first = await come(one, push);
+      first.hangUp();
+      const second = await come(two, push, { writes: false });
+      bot.resolve(message);
+      await Promise.all([over(first), second.got]);
+      expect(world.platform.sent).toHaveLength(1);
+      expect(world.asked).toHaveLength(1);
+      expect(await stateOf(push)).toBe('sent');
+    });
+
+    test('after it was answered gets the same bytes from its owner, who lives', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      await over(await come(one, push));
+      const repeat = await come(two, push);
+      expect(repeat.became).toMatchObject({ is: 'waits' });
+      expect(await repeat.got).toEqual(message);
+      expect(world.asked).toHaveLength(1);
+      expect(world.platform.sent).toEqual([]);
+    });
+
+    test('after it was answered by one that is dead calls the bot again: nobody else has the bytes', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      await over(await come(one, push));
+      world.kill('p1');
+      const repeat = await come(two, push);
+      expect(await repeat.got).toEqual(message);
+      expect(attempts(world)).toEqual(['1', '2']);
+    });
+
+    test('after it was sent has nothing to wait for', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      await over(await come(one, push, { writes: false }));
+      expect((await come(two, push)).became).toEqual({ is: 'decided' });
+      expect(world.asked).toHaveLength(1);
+    });
+
+    test('when the lease of a silent owner has run out is that process’s push, and nobody else delivers', async () => {
+      const bots = [deferred<Answer>(), deferred<Answer>()];
+      const world = openWorld(() => bots[world.asked.length - 1]?.promise ?? Promise.reject(new Error('no')));
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      const first = await come(one, push);
+      world.clock.pass(15_000);
+      const second = await come(two, push);
+      expect(attempts(world)).toEqual(['1', '2']);
+      bots[0]?.resolve(answerOf('too late'));
+      await over(first);
+      expect(await Promise.race([first.got, Promise.resolve('nothing yet')])).toBe('nothing yet');
+      bots[1]?.resolve(message);
+      expect(await second.got).toEqual(message);
+      expect(world.platform.sent).toEqual([]);
+    });
+  });
+
+  describe('while Redis is away', () => {
+    test('the bot is called, and its answer goes back; that is told when Redis is back', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web();
+      world.fault.is = 'away';
+      const came = await come(web, push);
+      expect(came.became).toMatchObject({ is: 'waits', isInsured: false });
+      expect(await came.got).toEqual(message);
+      await over(came);
+      expect(await stateOf(push)).toBeNull();
+      mend(world.fault);
+      await web.outbox.idle();
+      expect(await stateOf(push)).toBe('inline');
+      expect(await isInsured(push)).toBe(false);
+      expect(world.asked).toHaveLength(1);
+    });
+
+    test('repeats that come at the same moment call the bot once', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web();
+      world.fault.is = 'away';
+      const both = await Promise.all([come(web, push), come(web, push)]);
+      expect(await both[1].got).toEqual(message);
+      expect(world.asked).toHaveLength(1);
+    });
+
+    test('a push is insured as soon as Redis is back, if the bot still works on it', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      world.fault.is = 'away';
+      const came = await come(web, push);
+      mend(world.fault);
+      await expect.poll(() => came.became).toMatchObject({ isInsured: true });
+      expect(await isInsured(push)).toBe(true);
+      bot.resolve(message);
+      expect(await came.got).toEqual(message);
+      await over(came);
+      expect(await stateOf(push)).toBe('inline');
+      expect(await isInsured(push)).toBe(false);
+    });
+
+    test('an answer that has no connection is sent, and a repeat of it has nothing to wait for', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web();
+      world.fault.is = 'away';
+      await over(await come(web, push, { writes: false }));
+      expect(world.platform.sent).toHaveLength(1);
+      expect((await come(web, push)).became).toEqual({ is: 'decided' });
+      mend(world.fault);
+      await web.outbox.idle();
+      expect(await stateOf(push)).toBe('sent');
+      expect((await come(world.web(), push)).became).toEqual({ is: 'decided' });
+    });
+
+    test('it is away when the bot answers: the owner is the owner still', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      const came = await come(web, push);
+      world.fault.is = 'away';
+      bot.resolve(message);
+      expect(await came.got).toEqual(message);
+      await over(came);
+      mend(world.fault);
+      await web.outbox.idle();
+      expect(await stateOf(push)).toBe('inline');
+      expect(await isInsured(push)).toBe(false);
+      expect(world.asked).toHaveLength(1);
+    });
+
+    test('a bot that fails leaves its job when Redis is back', async () => {
+      const world = openWorld(async () => answerOf('', 500));
+      const push = pushTo(world);
+      const web = world.web();
+      world.fault.is = 'away';
+      const came = await come(web, push);
+      expect((await came.got)?.status).toBe(500);
+      expect(await over(came)).toBe(false);
+      mend(world.fault);
+      await web.outbox.idle();
+      expect(await replies.getJobs()).toHaveLength(1);
+      expect(await stateOf(push)).toBe('failed');
+    });
+  });
+
+  describe('a Redis that is full when the bot has answered', () => {
+    test('does not keep the answer from the user, and the bot is called once', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      const came = await come(web, push);
+      world.fault.is = 'full';
+      bot.resolve(message);
+      expect(await came.got).toEqual(message);
+      await over(came);
+      expect(world.asked).toHaveLength(1);
+      world.fault.is = 'none';
+      await web.outbox.idle();
+      expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('can still be read: what is another’s by now is not delivered here', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      const came = await come(web, push);
+      await deliveries.takeOver({
+        id: id(push),
+        owner: 'job:1:p9.w1',
+        same: 'job:1:',
+        now: world.clock.now() + 15_000,
+        leaseUntil: world.clock.now() + 30_000,
+      });
+      world.fault.is = 'full';
+      bot.resolve(message);
+      await over(came);
+      expect(await Promise.race([came.got, Promise.resolve('nothing')])).toBe('nothing');
+      expect(world.platform.sent).toEqual([]);
+    });
+
+    test.skipIf(kind === 'embedded')('is one whose memory is at its limit, in truth', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      const came = await come(web, push);
+      await redis.config('SET', 'maxmemory', '1');
+      bot.resolve(message);
+      expect(await came.got).toEqual(message);
+      await over(came);
+      expect(world.asked).toHaveLength(1);
+      await redis.config('SET', 'maxmemory', '0');
+      await web.outbox.idle();
+      expect(await stateOf(push)).toBe('inline');
+    });
+  });
+
+  describe('a process that stops', () => {
+    test('gives back what it carries: a worker calls the bot again', async () => {
+      const world = openWorld(() => new Promise(() => {}));
+      const push = pushTo(world);
+      const web = world.web();
+      const came = await come(web, push);
+      await web.owned.stop(0);
+      expect(await over(came)).toBe(false);
+      const [job] = await replies.getJobs();
+      expect(job?.data).toMatchObject({ key: push.key, turns: [{ turn: push.key }] });
+      expect(await isInsured(push)).toBe(false);
+      const worker = { owner: 'job:1:p9.w1', same: 'job:1:', now: world.clock.now(), leaseUntil: 0 };
+      expect(await deliveries.takeOver({ id: id(push), ...worker })).toMatchObject({
+        is: 'owned',
+        attempt: 2,
+      });
+      expect(web.events.told).toEqual([]);
+    });
+
+    test('lets what can end within its time end', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const web = world.web();
+      const came = await come(web, push);
+      const stopped = web.owned.stop(60_000);
+      bot.resolve(message);
+      await stopped;
+      expect(await came.got).toEqual(message);
+      expect(await replies.getJobs()).toEqual([]);
+    });
+
+    test('says of a push that was too big to be kept that it is lost', async () => {
+      const world = openWorld(() => new Promise(() => {}));
+      const push = pushTo(world, 'x'.repeat(1_001));
+      const web = world.web();
+      await come(web, push);
+      await web.owned.stop(0);
+      expect(web.log.lines).toMatchObject([{ level: 'error', fields: { push: id(push) } }]);
+      expect(await replies.getJobs()).toEqual([]);
+    });
+  });
+
+  describe('a process whose places are taken', () => {
+    test('leaves a push to a worker, and its connection still waits for the answer', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web({ places: 0 });
+      const came = await come(web, push);
+      expect(came.became).toMatchObject({ is: 'waits', deliveries: 1, isInsured: true });
+      expect(world.asked).toEqual([]);
+      expect((await replies.getJobs()).map(({ data }) => data.key)).toEqual([push.key]);
+      const worker = { id: id(push), owner: 'job:1:p9.w1' };
+      const now = world.clock.now();
+      await deliveries.takeOver({ ...worker, same: 'job:1:', now, leaseUntil: now + 15_000 });
+      const held = await deliveries.send(worker, now, now);
+      expect(held).toEqual({ is: 'held', holder: came.hold.name });
+      await deliveries.offer(worker, message);
+      web.holds.offered(came.hold.name);
+      expect(await came.got).toEqual(message);
+    });
+
+    test('leaves a repeat of it too, and adds its job once', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      await come(world.web({ places: 0 }), push);
+      expect((await come(world.web({ places: 0 }), push)).became).toMatchObject({ deliveries: 2 });
+      expect((await come(world.web(), push)).became).toMatchObject({ deliveries: 3 });
+      expect(await replies.getJobs()).toHaveLength(1);
+      expect(world.asked).toEqual([]);
+    });
+
+    test('carries it itself while Redis is away: there is nobody else', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web({ places: 0 });
+      world.fault.is = 'away';
+      expect(await (await come(web, push)).got).toEqual(message);
+    });
+
+    test('carries what is too big for a worker itself', async () => {
+      const world = openWorld();
+      const push = pushTo(world, 'x'.repeat(1_001));
+      expect(await (await come(world.web({ places: 0 }), push)).got).toEqual(message);
+      expect(await replies.getJobs()).toEqual([]);
+    });
+  });
+});

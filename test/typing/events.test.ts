@@ -1,0 +1,248 @@
+/** How a conversation hears of what happens: taken into its state by whoever learns it; work is a worker's. */
+import { type Job, Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { type Conversation, conversationId } from '../../src/core/platform.ts';
+import type { Event } from '../../src/core/state.ts';
+import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { createBlocks } from '../../src/typing/blocks.ts';
+import { createEventQueue, createKeptEvents, type EventQueue } from '../../src/typing/events.ts';
+import type { TypingJob } from '../../src/typing/jobs.ts';
+import { createLearned } from '../../src/typing/learned.ts';
+import { createApply, createTyping, type PerformDeps } from '../../src/typing/perform.ts';
+import { noPressure } from '../../src/typing/pressure.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
+import { type HandClock, handClock } from '../support/clock.ts';
+import { recordLog } from '../support/log.ts';
+import { scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
+import { atMost, newConversation } from '../support/queue-fakes.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+let server: TestRedis;
+let redis: Redis;
+let store: Store;
+let queue: Queue<TypingJob>;
+
+beforeAll(async () => {
+  server = await startRedis('embedded');
+  redis = server.connect();
+  store = createStore(redis);
+  queue = new Queue(queueNames.typing, { connection: redis, prefix });
+});
+beforeEach(() => queue.obliterate({ force: true }));
+afterAll(async () => {
+  await queue.close();
+  await server.stop();
+});
+
+type Happening = Event extends infer E ? (E extends unknown ? Omit<E, 'at'> : never) : never;
+
+interface Stage {
+  clock: HandClock;
+  platform: ScriptedPlatform;
+  conversation: Conversation;
+  events: EventQueue;
+  tell(event: Happening, how?: { release?: string }): ReturnType<EventQueue['tell']>;
+  /** The jobs that wait, next first. */
+  jobs(): Promise<Job<TypingJob>[]>;
+  /** The worker does all that waits. */
+  work(): Promise<void>;
+  state(): ReturnType<Store['load']>;
+  wakeAt(): Promise<string | null>;
+  /** When the worker looks by itself (ms). */
+  planned: (number | null)[];
+}
+
+function stage(script: { unknown?: boolean } = {}): Stage {
+  const clock = handClock();
+  const platform = scriptedPlatform();
+  const conversation = newConversation();
+  const log = recordLog();
+  const planned: Stage['planned'] = [];
+  const learned = createLearned({ redis, clock, log, isAuto: () => false });
+  const shared = { store, learned, clock, log, backFor: () => Infinity };
+  const worker: PerformDeps = {
+    ...shared,
+    name: 'worker',
+    pressure: noPressure,
+    shares: atMost(8),
+    platformOf: () => platform,
+    wakes: { set: (_, at) => void planned.push(at) },
+  };
+  // A web looks at nothing by itself.
+  const web = { ...shared, platformOf: () => (script.unknown ? null : platform), wakes: { set: () => {} } };
+  const events = createEventQueue({ queue, apply: createApply(web) });
+  const { process } = createTyping(worker, async () => {});
+  const jobs: Stage['jobs'] = () => queue.getJobs(['waiting'], 0, -1, true);
+  return {
+    clock,
+    platform,
+    conversation,
+    events,
+    planned,
+    jobs,
+    tell: (event, how) => events.tell(conversation, { ...event, at: clock.now() }, how),
+    work: async () => {
+      const waiting = await queue.getJobs(['waiting'], 0, -1, true);
+      await queue.obliterate({ force: true });
+      for (const job of waiting) await process(job);
+    },
+    state: () => store.load(conversation),
+    wakeAt: () => redis.zscore(keys.wakes, conversationId(conversation)),
+  };
+}
+
+const inbound = (turn: string): Happening => ({
+  is: 'inbound',
+  turn,
+  sentAt: 0,
+  messageId: turn,
+  opensTurn: true,
+  interaction: true,
+  phase: 'working',
+});
+const ends = (turn: string, message = false): Happening => ({
+  is: 'ended',
+  turn,
+  by: message ? 'passive-reply' : 'reply-failed',
+  message,
+});
+
+async function shown(it: Stage, ...turns: string[]): Promise<void> {
+  for (const turn of turns) await it.tell(inbound(turn));
+  await it.work();
+  expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
+  it.clock.pass(3_000);
+}
+
+describe('what somebody has learned', () => {
+  test('is taken into the state at once: an end that asks for no call is no job', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    // The answer takes the indicator away by itself.
+    const state = await it.tell(ends('a', true));
+    expect(state).toMatchObject({ turns: [], ended: [{ id: 'a', by: 'passive-reply' }] });
+    expect((await it.state()).state).toEqual(state);
+    expect(await it.jobs()).toEqual([]);
+    expect(await it.wakeAt()).toBeNull();
+  });
+
+  test('nor is one of several turns, while another one goes on', async () => {
+    const it = stage();
+    await shown(it, 'a', 'b');
+    const due = await it.wakeAt();
+    expect(await it.tell(ends('a'))).toMatchObject({ turns: [{ id: 'b' }] });
+    expect(await it.jobs()).toEqual([]);
+    expect(await it.wakeAt()).toBe(due);
+  });
+
+  test('stands in the state though it asks for a call: the call is due at once, and a job', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    const state = await it.tell(ends('a'));
+    expect(state).toMatchObject({ turns: [], call: null, timer: { at: it.clock.now() } });
+    expect(await it.wakeAt()).toBe(String(it.clock.now()));
+    expect(it.platform.calls).toHaveLength(1);
+    expect((await it.jobs()).map(({ data }) => data.event)).toEqual([
+      { is: 'wake', timer: state?.timer?.n, at: it.clock.now() },
+    ]);
+    await it.work();
+    expect(it.platform.calls.at(-1)).toBe(`hide ${it.conversation.user}`);
+    expect(await it.wakeAt()).toBeNull();
+  });
+
+  test('that makes a show due earlier than planned is a job: no worker would look before', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    const planned = Number(await it.wakeAt());
+    const state = await it.tell({ is: 'message', by: 'gateway', sentAt: 0, id: '1' });
+    const due = state?.timer?.at ?? 0;
+    expect(due).toBeLessThan(planned);
+    expect(await it.jobs()).toHaveLength(1);
+    await it.work();
+    expect(it.planned.at(-1)).toBe(due);
+    expect(await it.wakeAt()).toBe(String(due));
+  });
+
+  test('goes before messages that wait for their shows', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    await it.tell(inbound('b'));
+    await it.tell({ is: 'over', by: 'control', turns: 'all' });
+    expect((await it.jobs()).map(({ name }) => name)).toEqual(['wake', 'inbound']);
+  });
+
+  test('whose job was lost on its way to Redis is told again with one', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    const add = vi.spyOn(queue, 'add').mockRejectedValueOnce(new Error('Redis is away'));
+    await expect(it.tell(ends('a'))).rejects.toThrow('away');
+    add.mockRestore();
+    await it.tell(ends('a'));
+    await it.work();
+    expect(it.platform.calls.at(-1)).toBe(`hide ${it.conversation.user}`);
+  });
+
+  test('ends the block of whoever sent the message, with a job and without', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    const blocks = createBlocks(redis);
+    for (const event of [ends('nobody', true), ends('a')]) {
+      await blocks.begin(it.conversation, { holder: 'sender', now: it.clock.now() });
+      expect((await it.state()).blockedUntil).toBeGreaterThan(it.clock.now());
+      await it.tell(event, { release: 'sender' });
+      expect((await it.state()).blockedUntil).toBe(0);
+    }
+  });
+
+  test('of an account that is not known here is a job as it is, for whoever knows it', async () => {
+    const it = stage({ unknown: true });
+    expect(await it.tell(ends('a'))).toBeNull();
+    expect((await it.state()).raw).toBeNull();
+    expect((await it.jobs()).map(({ data }) => data.event)).toEqual([{ ...ends('a'), at: it.clock.now() }]);
+    await it.work();
+    expect((await it.state()).state.ended).toMatchObject([{ id: 'a' }]);
+  });
+});
+
+test('a message is a job: it asks for a show', async () => {
+  const it = stage();
+  expect(await it.tell(inbound('a'))).toBeNull();
+  expect((await it.state()).raw).toBeNull();
+  expect((await it.jobs()).map(({ name, data }) => [name, data.conversation])).toEqual([
+    ['inbound', it.conversation],
+  ]);
+});
+
+test('of several messages the first waits no longer than the last', async () => {
+  const it = stage();
+  for (const turn of ['a', 'b', 'c']) await it.tell(inbound(turn));
+  const turns = (await it.jobs()).map(({ data: { event } }) => 'turn' in event && event.turn);
+  expect(turns).toEqual(['a', 'b', 'c']);
+});
+
+describe('events that are kept while Redis is away', () => {
+  const conversation = newConversation();
+  const event: Event = { is: 'left', at: 1 };
+
+  test('are told by the outbox, by the name of their conversation', async () => {
+    const names: string[] = [];
+    const it = stage();
+    const kept = createKeptEvents(it.events, {
+      tell: async (name, work) => {
+        names.push(name);
+        await work();
+      },
+    });
+    expect(await kept.tell(conversation, event)).toMatchObject({ turns: [] });
+    expect(names).toEqual([conversationId(conversation)]);
+  });
+
+  test('resolve without a state while they wait', async () => {
+    const kept = createKeptEvents(
+      { tell: () => Promise.reject(new Error('away')) },
+      { tell: async () => {} },
+    );
+    expect(await kept.tell(conversation, event)).toBeNull();
+  });
+});

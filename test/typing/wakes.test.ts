@@ -1,0 +1,197 @@
+/** When a conversation is looked at again, and by whom: workers of their own beside each other, on a real Redis. */
+import type { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Conversation, conversationId } from '../../src/core/platform.ts';
+import type { Clock } from '../../src/core/ports.ts';
+import { keys } from '../../src/redis/keys.ts';
+import { Postponed } from '../../src/typing/shares.ts';
+import { createWakes, type Look, type Wakes } from '../../src/typing/wakes.ts';
+import { recordLog } from '../support/log.ts';
+import { deferred, newConversation } from '../support/queue-fakes.ts';
+import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
+
+interface Worker extends Wakes {
+  looks: { user: string; isFound: boolean }[];
+}
+
+const now = (): number => Math.round(performance.timeOrigin + performance.now());
+
+for (const kind of await redisKinds()) {
+  describe(`a conversation that has to be looked at again, on the ${kind} Redis`, () => {
+    let server: TestRedis;
+    let redis: Redis;
+    const opened: Wakes[] = [];
+
+    beforeAll(async () => {
+      server = await startRedis(kind);
+      redis = server.connect();
+    });
+    beforeEach(async () => void (await redis.del(keys.wakes)));
+    afterEach(async () => void (await Promise.all(opened.splice(0).map((each) => each.stop()))));
+    afterAll(() => server.stop());
+
+    /** By default it does what a look does that finds nothing due any more. */
+    function work(
+      look: Look = async (conversation) => void (await redis.zrem(keys.wakes, conversationId(conversation))),
+      clock: Pick<Clock, 'now'> = { now },
+    ): Worker {
+      const looks: Worker['looks'] = [];
+      const wakes = createWakes({ redis, clock, log: recordLog() });
+      opened.push(wakes);
+      wakes.start(async (conversation, due) => {
+        looks.push({ user: conversation.user, isFound: due.isFound });
+        await look(conversation, due);
+      });
+      return { ...wakes, looks };
+    }
+
+    /** As a worker does that saves a state. */
+    async function plan(conversation: Conversation, at: number, by?: Wakes): Promise<void> {
+      await redis.zadd(keys.wakes, at, conversationId(conversation));
+      by?.set(conversation, at);
+    }
+    const at = (conversation: Conversation): Promise<string | null> =>
+      redis.zscore(keys.wakes, conversationId(conversation));
+
+    test('is looked at in time by the worker that planned it, and by no other', async () => {
+      const [mine, other] = [work(), work()];
+      const conversation = newConversation();
+      const due = now() + 100;
+      await plan(conversation, due, mine);
+      await expect.poll(() => mine.looks, { interval: 2 }).toHaveLength(1);
+      expect(now()).toBeGreaterThanOrEqual(due);
+      expect(await other.takeOverdue()).toBe(0);
+      expect(mine.looks).toEqual([{ user: conversation.user, isFound: false }]);
+      expect(other.looks).toEqual([]);
+    });
+
+    test('a later plan takes the place of an earlier one, and none that of both', async () => {
+      const worker = work();
+      const [moved, dropped, last] = [newConversation(), newConversation(), newConversation()];
+      await plan(moved, now() + 50, worker);
+      await plan(moved, now() + 60_000, worker);
+      await plan(dropped, now() + 50, worker);
+      worker.set(dropped, null);
+      await plan(last, now() + 100, worker);
+      await expect.poll(() => worker.looks).toEqual([{ user: last.user, isFound: false }]);
+    });
+
+    test('is not looked at where somebody has moved it, or taken it away, meanwhile', async () => {
+      const worker = work();
+      const [moved, ended, last] = [newConversation(), newConversation(), newConversation()];
+      for (const each of [moved, ended]) await plan(each, now() + 50, worker);
+      await redis.zadd(keys.wakes, now() + 60_000, conversationId(moved));
+      await redis.zrem(keys.wakes, conversationId(ended));
+      await plan(last, now() + 100, worker);
+      await expect.poll(() => worker.looks).toEqual([{ user: last.user, isFound: false }]);
+    });
+
+    test('is looked at when it is due by the clock of all, though the timer was early', async () => {
+      let behind = 0;
+      const worker = work(undefined, { now: () => now() - behind });
+      const conversation = newConversation();
+      const due = now() + 50;
+      await plan(conversation, due, worker);
+      // The clock was measured anew.
+      behind = 200;
+      await expect.poll(() => worker.looks, { interval: 2 }).toHaveLength(1);
+      expect(now() - behind).toBeGreaterThanOrEqual(due);
+    });
+
+    test('of a worker that is gone is taken up by another one a second after it was due, by one alone', async () => {
+      const dead = work();
+      const conversation = newConversation();
+      const due = now() + 50;
+      await plan(conversation, due, dead);
+      await dead.stop();
+      const others = [work(), work()];
+      const looks = () => others.flatMap((other) => other.looks);
+      await expect
+        .poll(async () => {
+          await Promise.all(others.map((other) => other.takeOverdue()));
+          return looks();
+        })
+        .toEqual([{ user: conversation.user, isFound: true }]);
+      expect(now()).toBeGreaterThanOrEqual(due + 1_000);
+      expect(dead.looks).toEqual([]);
+    });
+
+    test('is another’s again when the one that took it up has died of it', async () => {
+      const first = work(() => new Promise(() => {}));
+      // Nobody waits for what hangs.
+      opened.pop();
+      const conversation = newConversation();
+      const due = now() - 1_000;
+      await plan(conversation, due);
+      expect(await first.takeOverdue()).toBe(1);
+      const left = Number(await at(conversation)) - now();
+      expect(left).toBeGreaterThan(0);
+      expect(left).toBeLessThanOrEqual(3_000);
+      expect(await work().takeOverdue()).toBe(0);
+      const later = work(undefined, { now: () => now() + 4_001 });
+      expect(await later.takeOverdue()).toBe(1);
+      expect(later.looks).toEqual([{ user: conversation.user, isFound: true }]);
+    });
+
+    test('of a worker that is only busy is not stolen from itself: it comes once, and comes though its time has moved', async () => {
+      let late = 0;
+      const worker = work(undefined, { now: () => now() + late });
+      const conversation = newConversation();
+      await plan(conversation, now() + 300, worker);
+      // As when the timers of a process that stood still are later than its look at what is overdue.
+      late = 2_000;
+      expect(await worker.takeOverdue()).toBe(1);
+      expect(worker.looks).toEqual([]);
+      await expect.poll(() => worker.looks).toEqual([{ user: conversation.user, isFound: true }]);
+      expect(await at(conversation)).toBeNull();
+    });
+
+    test('that another worker planned for earlier, and left, does not wait for the later plan here', async () => {
+      const worker = work();
+      const conversation = newConversation();
+      worker.set(conversation, now() + 60_000);
+      await plan(conversation, now() - 1_000);
+      expect(await worker.takeOverdue()).toBe(1);
+      expect(worker.looks).toEqual([{ user: conversation.user, isFound: true }]);
+    });
+
+    test('all that a worker has left are taken up at once', async () => {
+      const many = Array.from({ length: 250 }, (_, n) => [now() - 5_000, `wechat/shop/left-${n}`]).flat();
+      await redis.zadd(keys.wakes, ...many);
+      const worker = work();
+      expect(await worker.takeOverdue()).toBe(250);
+      expect(new Set(worker.looks.map(({ user }) => user)).size).toBe(250);
+    });
+
+    test('for which there was no place is looked at when there may be one', async () => {
+      const refusals: Error[] = [new Postponed(20), new Error('Redis is away')];
+      const worker = work(async (conversation) => {
+        const refusal = refusals.shift();
+        if (refusal) throw refusal;
+        await redis.zrem(keys.wakes, conversationId(conversation));
+      });
+      await plan(newConversation(), now() + 10, worker);
+      await expect.poll(() => worker.looks).toHaveLength(3);
+    });
+
+    test('of a worker that stops is looked at to the end, and no other any more', async () => {
+      const looking = deferred();
+      const ending = deferred();
+      const worker = work(async () => {
+        looking.resolve();
+        await ending.promise;
+      });
+      await plan(newConversation(), now(), worker);
+      await looking.promise;
+      await plan(newConversation(), now() + 20, worker);
+      let stopped = false;
+      const stopping = worker.stop().then(() => (stopped = true));
+      await redis.ping();
+      expect(stopped).toBe(false);
+      ending.resolve();
+      await stopping;
+      expect(await worker.takeOverdue()).toBe(0);
+      expect(worker.looks).toHaveLength(1);
+    });
+  });
+}
