@@ -56,11 +56,14 @@ export function measure(rules: Rules, change: Counting): Measures {
   };
 }
 
-function endedBy(rules: Rules, { before, after, at, blockedUntil }: Counting): Measured[] {
-  const known = new Set(before.ended.map(({ id }) => id));
-  const ended = after.ended.filter(({ id }) => !known.has(id));
+function endedBy(rules: Rules, { before, after, event, at, blockedUntil }: Counting): Measured[] {
+  const known = new Map(before.ended.map(({ id, seen }) => [id, seen]));
+  const ended = after.ended.filter(({ id, seen }) => (known.get(id) ?? null) !== seen);
   return ended.map((end) => {
     const turn = before.turns.find(({ id }) => id === end.id);
+    // Its end was known before its message: now it is a turn like another.
+    if (known.has(end.id))
+      return { ...end, openedAt: event.at, litMs: 0, firstMs: null, untyped: 'answered_first' };
     if (!turn) return { ...end, litMs: 0, firstMs: null, untyped: 'answered_first' };
     const wait = Math.max(0, end.at - turn.openedAt);
     const litMs = Math.min(turn.litMs, wait);
@@ -89,8 +92,7 @@ function untypedBecause(
 function skippedBy({ before, after, event }: Counting): Measures['skipped'] {
   if (event.is !== 'inbound' || isOpen(before, event.turn) || isOpen(after, event.turn)) return null;
   const { turn } = event;
-  const isNewlySeen = endOf(before, turn)?.seen === false && endOf(after, turn)?.seen === true;
-  if (isNewlySeen) return { turn, reason: 'answered_first' };
+  if (endOf(after, turn)) return null;
   const { skipped } = after;
   return skipped && skipped !== before.skipped ? { turn, reason: skipped.why } : null;
 }

@@ -222,6 +222,9 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
     if (saved === null) continue;
     deps.wakes.set(conversation, taken.call ? null : at);
     await carryOut(deps, task, taken);
+    // Whoever makes no calls hears of what the platform refuses from others.
+    if (!mayCall && taken.ended.some(({ untyped }) => untyped !== null))
+      await learned.refresh().catch(() => {});
     tellNotices(deps, task, { taken, at: now });
     if (isForgotten(taken.state)) await store.forget(conversation);
     const left = { state: taken.state, raw: saved, blockedUntil: 0, sentAt: 0 };
@@ -279,7 +282,7 @@ async function carryOut(
   { platform, conversation }: ToJudge,
   { ended }: Step,
 ): Promise<void> {
-  for (const { id, by, openedAt, at } of ended) {
+  for (const { id, by, openedAt, at } of ended.filter(({ seen }) => seen)) {
     deps.log.info(
       { conversation: conversationId(conversation), turn: id, by, ms: at - openedAt },
       'turn ended',
@@ -333,6 +336,7 @@ function outboundIn({ conversation, event, at }: Judged): Notice[] {
 function endedNotice({ conversation, isOff }: Judged, turn: Measured): Notice {
   const { id, by, at, openedAt, litMs, firstMs, untyped } = turn;
   const waitMs = Math.max(0, at - openedAt);
-  const reason: Untyped | null = isOff && untyped === 'mode_off' ? 'no_permission' : untyped;
+  const isForbidden = isOff && (untyped === 'mode_off' || untyped === 'platform_limit');
+  const reason: Untyped | null = isForbidden ? 'no_permission' : untyped;
   return { is: 'ended', at, ...conversation, turn: id, by, waitMs, litMs, firstMs, untyped: reason };
 }

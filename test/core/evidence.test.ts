@@ -204,7 +204,7 @@ describe('a word that the turn is over', () => {
   test('that names a turn whose message has not been judged yet: it opens nothing', () => {
     const { calls, ends, state } = wechatLine(at(0, finishes('a', 'queue')), at(0.1, writes('a')));
     expect(calls).toBe('');
-    expect(ends).toBe('0 a: queue');
+    expect(ends).toBe('0 a: queue, 0.1 a: queue');
     expect(state.lastInteractionAt).toBe(start + 100);
   });
 });

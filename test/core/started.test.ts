@@ -87,7 +87,7 @@ describe('typing that is asked for by hand', () => {
   test('that its own stop has overtaken opens nothing', () => {
     const { calls, ends } = line(at(0, starts('a'), 0.5), at(0.2, finishes('a')));
     expect(calls).toBe('');
-    expect(ends).toBe('0.2 a: control');
+    expect(ends).toBe('0.2 a: control, 0.5 a: control');
   });
 
   test('that the stop of everything has overtaken opens nothing that lasts', () => {

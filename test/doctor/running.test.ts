@@ -142,7 +142,7 @@ describe('what was seen while it ran', () => {
   });
 
   test('an account that was switched off, and why', async () => {
-    const { simulator, redis } = await open();
+    const { simulator, redis } = await open({ bot: { thinkMs: 200 } });
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 }, 1);
     await simulator.wechat.push({ user: 'oUser', text: 'hello' });
     const connection = redis.connect();

@@ -84,7 +84,8 @@ describe('a web process', () => {
 });
 
 test('what happens is counted by the process that it happens in', async () => {
-  const stage = await open();
+  // The answer may not be faster than the typing.
+  const stage = await open({ bot: { thinkMs: 200 } });
   const user = 'oUserOfMetrics';
   await stage.simulator.wechat.push({ user, text: 'hi' });
   await stage.simulator.wechat.phone(user).next(markIs('received'));
