@@ -1,6 +1,7 @@
 /** How long the indicator ran for whoever waited, as far as the platform's answers tell: counted as time passes. */
 import { whyDark, windowEnd } from './decide.ts';
-import type { Untyped } from './notice.ts';
+import type { Notice, Untyped } from './notice.ts';
+import type { Conversation } from './platform.ts';
 import type { Rules } from './rules.ts';
 import type { EndedTurn, Event, State, Turn } from './state.ts';
 import { endOf, isOpen } from './turns.ts';
@@ -111,4 +112,46 @@ function ghostOf({ hides }: Rules, { before, after, from, at }: Counting): numbe
 function running({ indicator }: State, { from, to }: { from: number; to: number }): number {
   if (indicator.is !== 'lit' && indicator.is !== 'maybe') return 0;
   return Math.max(0, Math.min(to, indicator.until) - Math.max(from, indicator.since));
+}
+
+/** What the judging of an event says to whoever observes. */
+
+interface Judged {
+  conversation: Conversation;
+  event: Event;
+  measures: Measures;
+  /** The platform has refused the account: that is why its typing is off. */
+  isOff: boolean;
+  at: number;
+}
+
+export function noticesOf(judged: Judged): Notice[] {
+  const { conversation, measures, at } = judged;
+  const { ended, skipped, ghostMs } = measures;
+  return [
+    ...outboundIn(judged),
+    ...ended.filter(({ seen }) => seen).map((turn) => endedNotice(judged, turn)),
+    ...(skipped ? [{ is: 'skipped', at, ...conversation, ...skipped } as const] : []),
+    ...(ghostMs > 0 ? [{ is: 'ghost', at, ...conversation, ms: ghostMs } as const] : []),
+  ];
+}
+
+function outboundIn({ conversation, event, at }: Judged): Notice[] {
+  switch (event.is) {
+    case 'message':
+      return [{ is: 'outbound', at, ...conversation, by: event.by, messageId: event.id }];
+    case 'paused':
+    case 'resumed':
+      return [{ is: 'handoff', at, ...conversation, on: event.is === 'paused', by: event.by }];
+    default:
+      return [];
+  }
+}
+
+function endedNotice({ conversation, isOff }: Judged, turn: Measured): Notice {
+  const { id, by, at, openedAt, litMs, firstMs, untyped } = turn;
+  const waitMs = Math.max(0, at - openedAt);
+  const isForbidden = isOff && (untyped === 'mode_off' || untyped === 'platform_limit');
+  const reason: Untyped | null = isForbidden ? 'no_permission' : untyped;
+  return { is: 'ended', at, ...conversation, turn: id, by, waitMs, litMs, firstMs, untyped: reason };
 }

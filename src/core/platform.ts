@@ -170,6 +170,12 @@ export function conversationId({ channel, account, user }: Conversation): string
   return `${channel}/${account}/${user}`;
 }
 
+/** …and back: a user's name may hold anything, an account's no slash. null: it is none. */
+export function conversationNamed(id: string): Conversation | null {
+  const [channel = '', account = '', ...user] = id.split('/');
+  return isChannel(channel) ? { channel, account, user: user.join('/') } : null;
+}
+
 /** An account as it is examined against the live platform: what only the adapter knows. */
 
 /** A request as the platform makes it on a webhook URL, signed. */

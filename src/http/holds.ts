@@ -5,8 +5,8 @@ import type { LocalHolds } from '../replies/run.ts';
 
 interface Waiting {
   limitMs: number;
-  /** Calls back when the platform has hung up. */
-  onHangUp: (gone: () => void) => void;
+  /** Calls back when the connection can take no answer any more. */
+  onClose: (closed: () => void) => void;
   /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */
   longer?: () => Promise<number>;
 }
@@ -101,7 +101,7 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
 }
 
 function inTime(
-  { limitMs, onHangUp, longer }: Waiting,
+  { limitMs, onClose, longer }: Waiting,
   given: (take: (gift: Gift | null) => void) => void,
 ): Promise<Gift | null> {
   return new Promise((resolve) => {
@@ -115,6 +115,6 @@ function inTime(
     };
     let timer = setTimeout(() => void limit(), limitMs);
     given(over);
-    onHangUp(gone);
+    onClose(gone);
   });
 }

@@ -1,11 +1,11 @@
 import { badGateway, holdsMessage, notTaken } from '../core/bot.ts';
-import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
 import type { Happening } from '../core/platform.ts';
+import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
 import { meaningIn } from '../replies/carry.ts';
 import { deliveryId, tellDelivery, tellReached, tellTurns } from '../replies/run.ts';
 import { pushedOf, type Taken } from '../replies/turns.ts';
 import type { Gift, Hold } from './holds.ts';
-import { hangUpOf, write } from './respond.ts';
+import { hangUpOf, onClose, write } from './respond.ts';
 import type { Task, WebDeps } from './task.ts';
 
 /** The platform closes the connection itself by then; the longest that an answer can be waited for (ms). */
@@ -31,16 +31,12 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   }
   const id = deliveryId({ ...platform, key });
   const hold = deps.holds.open(id);
-  const onHangUp = (gone: () => void): void => {
-    if (response.destroyed) return gone();
-    response.once('close', gone);
-  };
   const limitMs = holdLeft(deps, task);
   const look = setTimeout(() => deps.refreshMute(), limitMs - Math.min(muteLook, limitMs / 4));
   // Acknowledged inside the platform's time, whatever Redis does.
   const waiting = hold.wait({
     limitMs,
-    onHangUp,
+    onClose: (closed) => onClose(response, closed),
     longer: () => longer(deps, task, taking),
   });
   const taking = deps.turns.take(taken, { name: hold.name, until: arrivedAt + platformPatience });

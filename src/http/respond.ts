@@ -33,12 +33,17 @@ export function write(response: Response, answer: Answer): Promise<boolean> {
   return written;
 }
 
+/** Calls back when the connection can take no answer any more: it has one, or the platform has hung up. */
+export function onClose(response: Response, closed: () => void): void {
+  if (response.destroyed) return closed();
+  response.once('close', closed);
+}
+
 /** Aborted when the platform hangs up before it was answered. */
 export function hangUpOf(response: Response): AbortSignal {
   const hangUp = new AbortController();
-  response.once('close', () => {
+  onClose(response, () => {
     if (!response.writableFinished) hangUp.abort(new Error('the platform hung up'));
   });
-  if (response.destroyed) hangUp.abort(new Error('the platform hung up'));
   return hangUp.signal;
 }

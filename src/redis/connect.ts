@@ -80,11 +80,7 @@ export function createConnections(options: {
   return {
     fast,
     jobs,
-    subscriber: () => {
-      const redis = open(forJobs);
-      watchdog.follow(redis);
-      return redis;
-    },
+    subscriber: () => open(forJobs),
     health: watchdog,
     ready: async () => {
       await Promise.all([fast, jobs].map(whenReady));

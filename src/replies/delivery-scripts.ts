@@ -153,10 +153,3 @@ export const deliveryScripts = {
     if state and state ~= 'sending' and state ~= 'sent' then redis.call('DEL', KEYS[1]) end
     return calls`),
 };
-
-/** Finds what is due, each for one worker at a time. */
-export const takeUp = createScript(`
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-for _, each in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], each) end
-return due
-`);

@@ -19,10 +19,10 @@
 import type { Log } from '../core/ports.ts';
 import { type Answer, jsonOf } from '../core/wire.ts';
 import { keys } from '../redis/keys.ts';
-import type { ScriptCommands } from '../redis/script.ts';
+import { type DueCommands, takeDue } from '../redis/due.ts';
 import { createOnce } from '../redis/stored.ts';
-import { deliveryScripts, takeUp } from './delivery-scripts.ts';
 import { readAnswer, readReplyJob, type ReplyJob, storeAnswer } from '../typing/jobs.ts';
+import { deliveryScripts } from './delivery-scripts.ts';
 
 /** `direct`: a web has it. */
 export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed' | 'unknown' | 'direct';
@@ -110,16 +110,12 @@ export interface DeliveryEnd {
   repeats: number;
 }
 
-interface DeliveryCommands extends ScriptCommands {
-  zcount(key: string, least: string, most: number): Promise<number>;
-}
-
 /**
  * An answer that cannot be read here is none: a worker that finds it asks the bot again, for nothing of it has gone out.
  * A new way to write one gets a new field: another release then finds none.
  * @param log @default nobody is told of such an answer
  */
-export function createDeliveries(redis: DeliveryCommands, { log }: { log?: Log } = {}): Deliveries {
+export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}): Deliveries {
   const run = async (
     name: keyof typeof deliveryScripts,
     id: string,
@@ -168,10 +164,7 @@ export function createDeliveries(redis: DeliveryCommands, { log }: { log?: Log }
     },
     renew: async ({ id, owner }, leaseUntil) => (await run('renew', id, owner, leaseUntil, id))[0] === '1',
     overdue: async (now) => {
-      // Mostly there is none: only what is due is taken up.
-      if ((await redis.zcount(keys.insured, '-inf', now)) === 0) return [];
-      const found = await takeUp(redis, keys.insured, now, now + takenUp, takenAtOnce);
-      const ids = Array.isArray(found) ? found.map(String) : [];
+      const ids = await takeDue(redis, keys.insured, { by: now, until: now + takenUp });
       const pushes = await Promise.all(ids.map(async (id) => (await run('overdue', id, now, id))[0]));
       return pushes.flatMap((push, index) => {
         if (push === null) return [];
@@ -252,4 +245,3 @@ function textOrNull(value: unknown): string | null {
 
 /** Insurances that are due are taken up by one worker at a time; the others leave them alone for so long (ms). */
 const takenUp = 5_000;
-const takenAtOnce = 100;

@@ -1,6 +1,5 @@
 /** A reply job: a push whose web had no place for it, has stopped, or is silent; or whose delivery failed for good. */
-import type { Job } from 'bullmq';
-import { UnrecoverableError } from 'bullmq';
+import { type Job, UnrecoverableError } from 'bullmq';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Health } from '../redis/watchdog.ts';
@@ -8,9 +7,9 @@ import { readAnswer, readReplyJob, type ReplyJob, restorePush, storeAnswer } fro
 import type { Meet } from '../typing/perform.ts';
 import { Postponed, putBack, type Shares } from '../typing/shares.ts';
 import { carry } from './carry.ts';
-import { lease, type Owned } from './owned.ts';
-import { type CarryDeps, deliveryId, outcomeUnknown, ReplyFailed, tellDelivery } from './run.ts';
 import { undecidedKept } from './delivery-scripts.ts';
+import { lease, type Owned } from './owned.ts';
+import { type CarryDeps, deliveryId, noteEnd, outcomeUnknown, ReplyFailed, tellDelivery } from './run.ts';
 
 export interface ReplyDeps extends CarryDeps {
   owned: Owned;
@@ -135,20 +134,14 @@ interface TakenOver {
 async function carryOn(deps: ReplyDeps, run: ReplyRun, { leaseUntil, ...taken }: TakenOver): Promise<void> {
   const { data, job, owner } = run;
   const id = deliveryId(data);
-  const { repeats } = taken.platform.rules;
   const ownership = deps.owned.begin({ id, owner, leaseUntil });
   const { signal } = ownership;
   const push = restorePush(data.push);
   try {
     const end = await carry(deps, { ...taken, id, owner, job, data, push, signal });
-    if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
-    if (end.is !== 'failed') {
-      const { is: state } = end;
-      return await deps.outbox.tell(id, () => deps.deliveries.settle(id, { state, repeats }));
-    }
+    await noteEnd(deps, { id, platform: taken.platform }, end);
+    if (end.is !== 'failed') return;
     const { why, unknown, answer, wasAnswered } = end;
-    const state = unknown ? 'unknown' : 'failed';
-    await deps.outbox.tell(id, () => deps.deliveries.settle(id, { state, why, repeats }));
     throw new ReplyFailed(why, { unknown, answer: wasAnswered ? answer : null });
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;

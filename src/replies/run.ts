@@ -74,6 +74,25 @@ export type End =
   /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent, or the bot's own failure. */
   | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: boolean };
 
+/** Says in the record how it ended, as soon as Redis takes that; `then`: what follows. */
+export async function noteEnd(
+  { deliveries, outbox }: Pick<CarryDeps, 'deliveries' | 'outbox'>,
+  { id, platform }: Pick<Carried, 'id' | 'platform'>,
+  end: End,
+  then: () => Promise<unknown> = async () => {},
+): Promise<void> {
+  if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
+  const { repeats } = platform.rules;
+  const noted =
+    end.is === 'failed'
+      ? ({ state: end.unknown ? 'unknown' : 'failed', why: end.why, repeats } as const)
+      : { state: end.is, repeats };
+  await outbox.tell(id, async () => {
+    await deliveries.settle(id, noted);
+    await then();
+  });
+}
+
 /** The job is over for good; its reason is for the operator. */
 export class ReplyFailed extends Error {
   override readonly name = 'ReplyFailed';

@@ -13,7 +13,7 @@ import { carry } from './carry.ts';
 import type { Take } from './delivery.ts';
 import { addReplyJob, type ReplyQueue } from './jobs.ts';
 import { lease, type Owned } from './owned.ts';
-import { type CarryDeps, deliveryId, type End, jobIdOf, type Pushed } from './run.ts';
+import { type CarryDeps, deliveryId, type End, jobIdOf, noteEnd, type Pushed } from './run.ts';
 
 export interface TakenPush {
   platform: Platform;
@@ -143,10 +143,9 @@ export function createTurns(deps: TurnsDeps): Turns {
     },
     repeat: async (id, holder) => {
       const one = known.get(id);
-      if (!one?.end || !('answer' in one.end) || !one.end.answer) return;
+      if (!one?.end || one.end.is === 'lost') return;
       const { owner, end } = one;
-      if (end.answer && (await deps.deliveries.offer({ id, owner }, end.answer, holder)))
-        await deps.notify(holder);
+      if (await deps.deliveries.offer({ id, owner }, end.answer, holder)) await deps.notify(holder);
     },
   };
 }
@@ -230,22 +229,15 @@ async function run(
   }
 }
 
+/** A worker makes a failed job of what failed, for whoever looks after those. */
 async function settle(deps: TurnsDeps, { id, taken, insurance }: Turn, end: End): Promise<void> {
-  if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
-  const { repeats } = taken.platform.rules;
-  if (end.is !== 'failed') {
-    const { is: state } = end;
-    return deps.outbox.tell(id, () => deps.deliveries.settle(id, { state, repeats }));
-  }
-  const { why, unknown, answer, wasAnswered } = end;
-  const state = unknown ? 'unknown' : 'failed';
+  const isFailed = end.is === 'failed';
   const isStored = isSmall(deps, taken);
-  if (!isStored) deps.log.error({ push: id, why }, 'A push that is too big to be kept has no answer.');
-  await deps.outbox.tell(id, async () => {
-    await deps.deliveries.settle(id, { state, why, repeats });
-    // A worker makes a failed job of it, for whoever looks after them.
-    const kept = wasAnswered && answer ? { answer: storeAnswer(answer) } : {};
-    if (isStored) await addReplyJob(deps.replies, { ...insurance, ...kept });
+  if (isFailed && !isStored)
+    deps.log.error({ push: id, why: end.why }, 'A push that is too big to be kept has no answer.');
+  const kept = isFailed && end.wasAnswered ? { answer: storeAnswer(end.answer) } : {};
+  await noteEnd(deps, { id, platform: taken.platform }, end, async () => {
+    if (isFailed && isStored) await addReplyJob(deps.replies, { ...insurance, ...kept });
   });
 }
 

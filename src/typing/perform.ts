@@ -1,6 +1,6 @@
 import type { Job } from 'bullmq';
-import type { Measured, Measures } from '../core/measure.ts';
-import type { Notice, Observe, Untyped } from '../core/notice.ts';
+import { noticesOf } from '../core/measure.ts';
+import type { Observe } from '../core/notice.ts';
 import { type Conversation, conversationId, type Outcome, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
@@ -297,46 +297,4 @@ function tellNotices(deps: JudgeDeps, task: ToJudge, { taken, at }: { taken: Ste
   const { platform, conversation, event } = task;
   const isOff = switchedOffNow(platform, learned.of(platform), at) !== null;
   for (const notice of noticesOf({ conversation, event, measures: taken, isOff, at })) observe(notice);
-}
-
-/** What the judging of an event says to whoever observes. */
-
-interface Judged {
-  conversation: Conversation;
-  event: Event;
-  measures: Measures;
-  /** The platform has refused the account: that is why its typing is off. */
-  isOff: boolean;
-  at: number;
-}
-
-function noticesOf(judged: Judged): Notice[] {
-  const { conversation, measures, at } = judged;
-  const { ended, skipped, ghostMs } = measures;
-  return [
-    ...outboundIn(judged),
-    ...ended.filter(({ seen }) => seen).map((turn) => endedNotice(judged, turn)),
-    ...(skipped ? [{ is: 'skipped', at, ...conversation, ...skipped } as const] : []),
-    ...(ghostMs > 0 ? [{ is: 'ghost', at, ...conversation, ms: ghostMs } as const] : []),
-  ];
-}
-
-function outboundIn({ conversation, event, at }: Judged): Notice[] {
-  switch (event.is) {
-    case 'message':
-      return [{ is: 'outbound', at, ...conversation, by: event.by, messageId: event.id }];
-    case 'paused':
-    case 'resumed':
-      return [{ is: 'handoff', at, ...conversation, on: event.is === 'paused', by: event.by }];
-    default:
-      return [];
-  }
-}
-
-function endedNotice({ conversation, isOff }: Judged, turn: Measured): Notice {
-  const { id, by, at, openedAt, litMs, firstMs, untyped } = turn;
-  const waitMs = Math.max(0, at - openedAt);
-  const isForbidden = isOff && (untyped === 'mode_off' || untyped === 'platform_limit');
-  const reason: Untyped | null = isForbidden ? 'no_permission' : untyped;
-  return { is: 'ended', at, ...conversation, turn: id, by, waitMs, litMs, firstMs, untyped: reason };
 }

@@ -46,12 +46,3 @@ export function createPressure(now: () => number = () => performance.now()): Pre
     close: () => clearInterval(timer),
   };
 }
-
-/** For whoever is never late. */
-export const noPressure: Pressure = {
-  lateMs: () => 0,
-  isBusy: () => false,
-  isHurried: () => false,
-  calm: async () => {},
-  close: () => {},
-};

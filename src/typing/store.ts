@@ -1,4 +1,4 @@
-import { type Conversation, conversationId, isChannel } from '../core/platform.ts';
+import { type Conversation, conversationId, conversationNamed } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { initialState, type State } from '../core/state.ts';
@@ -245,12 +245,6 @@ function rowOf(id: string, raw: string): (OpenConversation & { raw: string }) | 
   const state = readState(raw);
   const conversation = conversationNamed(id);
   return 'fault' in state || conversation === null ? null : { raw, state, conversation };
-}
-
-/** A user's name may hold anything, an account's no slash. */
-export function conversationNamed(id: string): Conversation | null {
-  const [channel = '', account = '', ...user] = id.split('/');
-  return isChannel(channel) ? { channel, account, user: user.join('/') } : null;
 }
 
 /** Nothing that keeptyping does looks further back: a WhatsApp message opens a day, WeChat's half a minute. */

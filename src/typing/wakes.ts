@@ -2,12 +2,11 @@
  * When a conversation has to be looked at again. The time stands in Redis, written by the script that saves the state.
  * The worker that saved it wakes the conversation itself; when that one is gone, another finds it overdue.
  */
-import { type Conversation, conversationId } from '../core/platform.ts';
+import { type Conversation, conversationId, conversationNamed } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { keys } from '../redis/keys.ts';
-import { createScript, type ScriptCommands } from '../redis/script.ts';
+import { type DueCommands, takeDue, takenAtOnce } from '../redis/due.ts';
 import { Postponed } from './shares.ts';
-import { conversationNamed } from './store.ts';
 
 export interface Wakes {
   /** This process looks again at `at` (ms); null: it need not. */
@@ -22,8 +21,7 @@ export interface Wakes {
 
 export type Look = (conversation: Conversation, due: Due) => Promise<void>;
 
-interface WakesCommands extends ScriptCommands {
-  zcount(key: string, least: string, most: number): Promise<number>;
+interface WakesCommands extends DueCommands {
   zscore(key: string, member: string): Promise<string | number | null>;
 }
 
@@ -37,8 +35,6 @@ interface WakesOptions {
 const overdue = 1_000;
 /** …and who has taken one up has so long before it is another's (ms). */
 const taken = 3_000;
-/** By one script. */
-const takenAtOnce = 100;
 /** After a fault of Redis (ms). */
 const retry = 500;
 /** The longest that a timer of Node's can wait (ms). */
@@ -55,12 +51,6 @@ interface Due {
 interface Planned extends Due {
   timer: NodeJS.Timeout;
 }
-
-const takeUp = createScript(`
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-for _, each in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[2], each) end
-return due
-`);
 
 export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
   const planned = new Map<string, Planned>();
@@ -108,11 +98,9 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
     else if (conversation) wake(conversation, { at: now, isFound: true });
   };
   const takeOverdue = async (): Promise<number> => {
+    if (!look) return 0;
     const now = Math.floor(clock.now());
-    // Mostly there is none: only what is due is taken up.
-    if (!look || (await redis.zcount(keys.wakes, '-inf', now - overdue)) === 0) return 0;
-    const found = await takeUp(redis, keys.wakes, now - overdue, now + taken, takenAtOnce);
-    const names = Array.isArray(found) ? found.map(String) : [];
+    const names = await takeDue(redis, keys.wakes, { by: now - overdue, until: now + taken });
     names.forEach((name) => takeOne(name, now));
     return names.length < takenAtOnce ? names.length : names.length + (await takeOverdue());
   };

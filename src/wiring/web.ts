@@ -15,7 +15,6 @@ import { createIntake, createMessageIndex } from '../replies/intake.ts';
 import { createOwned, type Owned } from '../replies/owned.ts';
 import { createTurns, type Turns } from '../replies/turns.ts';
 import { storedPushLimit } from '../typing/jobs.ts';
-import { createShares } from '../typing/shares.ts';
 import { createCarrying } from './carrying.ts';
 import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
@@ -193,23 +192,14 @@ interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {
 }
 
 function createWebhookDeps(parts: Parts, { queues, owned, isSkipped }: WebhookParts): WebhookDeps {
-  const { connections, clock, log, observe, learned, config, roster, served, components, name } = parts;
+  const { connections, clock, log, observe, learned, config, roster, served, name } = parts;
   const { replies, kept: events, store, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const holds = createHolds({ name, deliveries });
-  const carrying = createCarrying(parts, holds);
-  const shares = createShares({
-    places: config.replyConcurrency,
-    reserve: 0,
-    accounts: () => roster.all().length + components.made(),
-    clock,
-  });
   const turns = createTurns({
-    ...carrying,
+    ...createCarrying(parts, holds),
     replies,
     owned,
-    name,
-    shares,
     pressure: parts.pressure,
     storedPushLimit,
     askOwner: (owner, { id, holder }) =>

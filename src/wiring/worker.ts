@@ -17,7 +17,7 @@ import type { EventQueue } from '../typing/events.ts';
 import { createMeet, type PerformDeps } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/store.ts';
-import { createCarrying } from './carrying.ts';
+import { countAccounts, createCarrying } from './carrying.ts';
 import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
 import { createWorkers, type Workers } from './workers.ts';
@@ -40,15 +40,13 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const { platformOf } = parts;
   const { lasting, records } = parts.served;
   const botOf = (platform: Platform): Omit<ServedBot, 'mode'> | null => lasting.of(platform)?.bot ?? null;
-  const served = (): number => parts.roster.all().length + parts.components.made();
   const performing = createShares({
     places: typingConcurrency,
     // Ends and messages of the bot are judged whatever the calls do.
     reserve: Math.ceil(typingConcurrency / 2),
-    accounts: served,
+    accounts: () => countAccounts(parts),
     clock,
   });
-  const replying = createShares({ places: replyConcurrency, reserve: 0, accounts: served, clock });
   const { backFor } = connections.health;
   const { wakes, outbox } = parts;
   const known = { store, wakes, learned, clock, log, observe, platformOf, backFor };
@@ -57,9 +55,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const reply: ReplyDeps = {
     ...createCarrying(parts, noHolds),
     health: connections.health,
-    name: parts.name,
     owned,
-    shares: replying,
     platformOf,
     botOf,
   };

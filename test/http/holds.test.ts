@@ -7,8 +7,8 @@ import { createGate, utf8 } from './wire.ts';
 const answer: Answer = { status: 200, headers: [], body: utf8('hi') };
 const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const stays = (): void => {};
-const long = { limitMs: 60_000, onHangUp: stays };
-const short = { limitMs: 5, onHangUp: stays };
+const long = { limitMs: 60_000, onClose: stays };
+const short = { limitMs: 5, onClose: stays };
 
 /** Holds of a process that claims that answer, and what was claimed. */
 function holdsWith(claim: () => Promise<Answer | null> = async () => answer) {
@@ -152,10 +152,10 @@ describe('waiting', () => {
   test('ends when the platform hangs up, or has done so', async () => {
     const { holds } = holdsWith();
     const gate = createGate();
-    const later = holds.open('push').wait({ ...long, onHangUp: (gone) => void gate.passed.then(gone) });
+    const later = holds.open('push').wait({ ...long, onClose: (gone) => void gate.passed.then(gone) });
     gate.open();
     expect(await later).toBe(null);
-    expect(await holds.open('push').wait({ ...long, onHangUp: (gone) => gone() })).toBe(null);
+    expect(await holds.open('push').wait({ ...long, onClose: (gone) => gone() })).toBe(null);
     expect(holds.waits('push')).toBe(false);
   });
 });

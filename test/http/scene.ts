@@ -1,5 +1,4 @@
 /** The web application between real connections and object literals of its narrow ports. */
-import { noPressure } from '../../src/typing/pressure.ts';
 import { createServer, type ServerResponse } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
 import type { Happening, Platform } from '../../src/core/platform.ts';
@@ -28,7 +27,7 @@ import { nxcloudAccount, wechatAccount } from '../support/accounts.ts';
 import { handClock, noon, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { envelope, textMessage } from '../support/nxcloud.ts';
-import { atMost } from '../support/queue-fakes.ts';
+import { atMost, noPressure } from '../support/queue-fakes.ts';
 import { adapterDeps, answerOf, granted, scriptedSend, xmlOf } from '../support/wechat.ts';
 import { call, type Call, gzipLooking, linesOf, listen, type UnderWay, utf8 } from './wire.ts';
 

@@ -1,5 +1,4 @@
 /** Pushes that webs have taken, on a Redis that is there, is away, or is full; and what other webs know of them. */
-import { noPressure } from '../../src/typing/pressure.ts';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -22,6 +21,7 @@ import {
   type RecordedEvents,
   recordEvents,
   textOf,
+  noPressure,
 } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -95,8 +95,8 @@ const id = ({ platform, key }: TakenPush): string => deliveryId({ ...platform, k
 async function come(web: Web, push: TakenPush, { writes = true } = {}): Promise<Came> {
   const hold = web.holds.open(id(push));
   const gone = deferred();
-  const onHangUp = (leave: () => void): void => void gone.promise.then(leave);
-  const waiting = hold.wait({ limitMs: 60_000, onHangUp }).then(async (gift) => {
+  const onClose = (leave: () => void): void => void gone.promise.then(leave);
+  const waiting = hold.wait({ limitMs: 60_000, onClose }).then(async (gift) => {
     gift?.written(writes);
     if (gift && !writes && gift.isOffered)
       await web.turns.bringLate(push, { holder: hold.name, answer: gift.answer });
@@ -206,6 +206,12 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     return { fault, clock, platform, asked, web, kill: (name) => void webs.delete(`${worlds}-${name}`) };
   }
 
+  /** A world with one web, and a push to it. */
+  function openWithPush(...how: Parameters<typeof openWorld>): { world: World; push: TakenPush; web: Web } {
+    const world = openWorld(...how);
+    return { world, push: pushTo(world), web: world.web() };
+  }
+
   let pushes = 0;
 
   function pushTo({ platform, clock }: World, bytes = '<xml>ask</xml>'): TakenPush {
@@ -306,9 +312,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   describe('a repeat in the same process', () => {
     test('while the bot works waits for the same answer, which goes to the newest connection', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => bot.promise);
       const first = await come(web, push);
       first.hangUp();
       const second = await come(web, push);
@@ -320,9 +324,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('that comes while Redis has not yet said whose the push is calls the bot once', async () => {
-      const world = openWorld();
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush();
       const both = await Promise.all([come(web, push), come(web, push)]);
       expect(await both[1].got).toEqual(message);
       expect(world.asked).toHaveLength(1);
@@ -332,18 +334,14 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       ['answered', message, true],
       ['answered with a failure', answerOf('no', 500), false],
     ])('after it was %s gets the same bytes', async (_, answer, ends) => {
-      const world = openWorld(async () => answer);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(async () => answer);
       expect(await over(await come(web, push))).toBe(ends);
       expect((await come(web, push)).became).toEqual({ is: 'answer', answer });
       expect(world.asked).toHaveLength(1);
     });
 
     test('after the answer was sent has nothing to wait for', async () => {
-      const world = openWorld();
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush();
       await over(await come(web, push, { writes: false }));
       expect((await come(web, push)).became).toEqual({ is: 'decided' });
       expect([world.asked.length, world.platform.sent.length]).toEqual([1, 1]);
@@ -452,9 +450,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
   describe('while Redis is away', () => {
     test('the bot is called, and its answer goes back; that is told when Redis is back', async () => {
-      const world = openWorld();
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush();
       world.fault.is = 'away';
       const came = await come(web, push);
       expect(came.became).toMatchObject({ is: 'waits', isInsured: false });
@@ -469,9 +465,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('repeats that come at the same moment call the bot once', async () => {
-      const world = openWorld();
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush();
       world.fault.is = 'away';
       const both = await Promise.all([come(web, push), come(web, push)]);
       expect(await both[1].got).toEqual(message);
@@ -480,9 +474,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test('a push is insured as soon as Redis is back, if the bot still works on it', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => bot.promise);
       world.fault.is = 'away';
       const came = await come(web, push);
       mend(world.fault);
@@ -496,9 +488,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('an answer that has no connection is sent, and a repeat of it has nothing to wait for', async () => {
-      const world = openWorld();
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush();
       world.fault.is = 'away';
       await over(await come(web, push, { writes: false }));
       expect(world.platform.sent).toHaveLength(1);
@@ -511,9 +501,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test('it is away when the bot answers: the owner is the owner still', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => bot.promise);
       const came = await come(web, push);
       world.fault.is = 'away';
       bot.resolve(message);
@@ -527,9 +515,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('a bot that fails leaves its job when Redis is back', async () => {
-      const world = openWorld(async () => answerOf('', 500));
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(async () => answerOf('', 500));
       world.fault.is = 'away';
       const came = await come(web, push);
       expect((await came.got)?.status).toBe(500);
@@ -544,9 +530,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   describe('a Redis that is full when the bot has answered', () => {
     test('does not keep the answer from the user, and the bot is called once', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => bot.promise);
       const came = await come(web, push);
       world.fault.is = 'full';
       bot.resolve(message);
@@ -560,9 +544,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test('can still be read: what is another’s by now is not delivered here', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => bot.promise);
       const came = await come(web, push);
       await deliveries.takeOver({
         id: id(push),
@@ -580,9 +562,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test.skipIf(kind === 'embedded')('is one whose memory is at its limit, in truth', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => bot.promise);
       const came = await come(web, push);
       await redis.config('SET', 'maxmemory', '1');
       bot.resolve(message);
@@ -597,9 +577,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
   describe('a process that stops', () => {
     test('gives back what it carries: a worker calls the bot again', async () => {
-      const world = openWorld(() => new Promise(() => {}));
-      const push = pushTo(world);
-      const web = world.web();
+      const { world, push, web } = openWithPush(() => new Promise(() => {}));
       const came = await come(web, push);
       await web.owned.stop(0);
       expect(await over(came)).toBe(false);
@@ -616,9 +594,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test('lets what can end within its time end', async () => {
       const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const web = world.web();
+      const { push, web } = openWithPush(() => bot.promise);
       const came = await come(web, push);
       const stopped = web.owned.stop(60_000);
       bot.resolve(message);

@@ -4,6 +4,7 @@ import type { Place } from '../../src/core/roster.ts';
 import type { Event, State } from '../../src/core/state.ts';
 import type { Answer } from '../../src/core/wire.ts';
 import type { EventQueue } from '../../src/typing/events.ts';
+import type { Pressure } from '../../src/typing/pressure.ts';
 import type { Shares } from '../../src/typing/shares.ts';
 
 export interface RecordedEvents extends EventQueue {
@@ -69,4 +70,26 @@ export function atMost(places: number): Shares {
       return () => change(place, -1);
     },
   };
+}
+
+/** For whoever is never late. */
+export const noPressure: Pressure = {
+  lateMs: () => 0,
+  isBusy: () => false,
+  isHurried: () => false,
+  calm: async () => {},
+  close: () => {},
+};
+
+/** A message of the user, as the web tells it. */
+export function inboundEvent(turn: string, phase: 'working' | 'acknowledged' = 'working') {
+  return {
+    is: 'inbound',
+    turn,
+    sentAt: 0,
+    messageId: turn,
+    opensTurn: true,
+    interaction: true,
+    phase,
+  } as const;
 }

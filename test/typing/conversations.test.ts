@@ -16,14 +16,13 @@ import { createEventQueue, type EventQueue } from '../../src/typing/events.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned, type LearnedAccounts } from '../../src/typing/learned.ts';
 import { createApply, type PerformDeps } from '../../src/typing/perform.ts';
-import { noPressure } from '../../src/typing/pressure.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { createWakes, type Wakes } from '../../src/typing/wakes.ts';
 import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
-import { atMost } from '../support/queue-fakes.ts';
+import { atMost, noPressure, inboundEvent } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -139,16 +138,6 @@ const alwaysThere: Health = {
   onBack: () => {},
 };
 
-const message = (turn: string, phase: 'working' | 'acknowledged' = 'working'): Told => ({
-  is: 'inbound',
-  turn,
-  sentAt: 0,
-  messageId: turn,
-  opensTurn: true,
-  interaction: true,
-  phase,
-});
-
 describe('a start by hand', () => {
   test('of a message that no push has brought opens its turn, and typing shows', async () => {
     const it = stage();
@@ -166,9 +155,9 @@ describe('a start by hand', () => {
 
   test('without a message joins the newest open turn', async () => {
     const it = stage();
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
-    await it.tell(message('b'));
+    await it.tell(inboundEvent('b'));
     await it.judged();
     expect(await it.start()).toBe('b');
     await it.judged();
@@ -211,7 +200,7 @@ describe('a start by hand', () => {
     const answer = await it.conversations.start(it.platform, user, null);
     expect(answer).toMatchObject({ is: 'refused', error: expect.stringContaining('messageId') });
     expect(await typing.count()).toBe(0);
-    await it.tell(message('wamid.1'));
+    await it.tell(inboundEvent('wamid.1'));
     await it.judged();
     expect(await it.start()).toBe('wamid.1');
   });
@@ -220,9 +209,9 @@ describe('a start by hand', () => {
 describe('a stop by hand', () => {
   test('ends every turn, and says that it did', async () => {
     const it = stage();
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
-    await it.tell(message('b', 'acknowledged'));
+    await it.tell(inboundEvent('b', 'acknowledged'));
     await it.judged();
     await it.stop();
     await it.judged();
@@ -299,7 +288,7 @@ describe('a stop by hand', () => {
 describe('a pause', () => {
   test('ends what is open and starts nothing until its time is over', async () => {
     const it = stage();
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     const until = clock.now() + 60_000;
     expect(await it.conversations.pause(it.platform, user, 60)).toEqual({ until });
@@ -343,7 +332,7 @@ describe('to forget a user', () => {
     const it = stage();
     const { channel, account } = it.platform;
     await store.record({ channel, account, user }, { key: 'a', messageId: 'a', at: clock.now() });
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     expect(await rest(account)).toHaveLength(2);
     await it.conversations.forget(it.platform, user);
@@ -362,7 +351,7 @@ describe('to forget a user', () => {
 
   test('keeps what is needed to take back what shows', async () => {
     const it = stage();
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     await workers?.close(0);
     await it.conversations.forget(it.platform, user);
@@ -379,7 +368,7 @@ const refer: ScriptedPlatform['refer'] = (_, messageId, known) => ({
 describe('a look', () => {
   test('goes by the clock: what is lit until then is dark, and a turn past its deadline is over', async () => {
     const it = stage({ rules: { deadline: 60_000 } });
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     clock.set(clock.now() + 20_000);
     expect(await it.read()).toMatchObject({ turns: [{ id: 'a' }], indicator: { is: 'dark' } });
@@ -389,7 +378,7 @@ describe('a look', () => {
 
   test('counts the messages that may still go out', async () => {
     const it = stage({ rules: { sendsPerMessage: 5 } });
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     for (const id of ['1', '2']) await it.tell({ is: 'message', by: 'gateway', sentAt: 0, id });
     await it.judged();
@@ -406,7 +395,7 @@ describe('a look', () => {
 
   test('says why the platform refuses the account, and what mends it', async () => {
     const it = stage({ show: () => refused });
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     expect((await it.read()).dark).toEqual({
       reason: 'no_permission',
@@ -421,7 +410,7 @@ describe('a look', () => {
     const log = recordLog();
     const learned = createLearned({ redis, clock, log, isAuto: () => false });
     await learned.switchOff(it.platform, refused);
-    await it.tell(message('a'));
+    await it.tell(inboundEvent('a'));
     await it.judged();
     expect((await it.read()).dark).toMatchObject({ reason: 'mode_off', remedy: null });
   });
@@ -429,7 +418,7 @@ describe('a look', () => {
   test('shows the message id as the platform has it', async () => {
     const it = stage();
     Object.assign(it.platform, { refer });
-    await it.tell({ ...message('wamid.1'), messageId: 'wamid.1@861' } as Told);
+    await it.tell({ ...inboundEvent('wamid.1'), messageId: 'wamid.1@861' });
     await it.judged();
     expect((await it.read()).lastMessageId).toBe('wamid.1');
   });

@@ -10,12 +10,11 @@ import { createEventQueue, createKeptEvents, type EventQueue } from '../../src/t
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createApply, createTyping, type PerformDeps } from '../../src/typing/perform.ts';
-import { noPressure } from '../../src/typing/pressure.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
-import { atMost, newConversation } from '../support/queue-fakes.ts';
+import { atMost, newConversation, noPressure, inboundEvent } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -92,15 +91,6 @@ function stage(script: { unknown?: boolean } = {}): Stage {
   };
 }
 
-const inbound = (turn: string): Happening => ({
-  is: 'inbound',
-  turn,
-  sentAt: 0,
-  messageId: turn,
-  opensTurn: true,
-  interaction: true,
-  phase: 'working',
-});
 const ends = (turn: string, message = false): Happening => ({
   is: 'ended',
   turn,
@@ -109,7 +99,7 @@ const ends = (turn: string, message = false): Happening => ({
 });
 
 async function shown(it: Stage, ...turns: string[]): Promise<void> {
-  for (const turn of turns) await it.tell(inbound(turn));
+  for (const turn of turns) await it.tell(inboundEvent(turn));
   await it.work();
   expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
   it.clock.pass(3_000);
@@ -167,7 +157,7 @@ describe('what somebody has learned', () => {
   test('goes before messages that wait for their shows', async () => {
     const it = stage();
     await shown(it, 'a');
-    await it.tell(inbound('b'));
+    await it.tell(inboundEvent('b'));
     await it.tell({ is: 'over', by: 'control', turns: 'all' });
     expect((await it.jobs()).map(({ name }) => name)).toEqual(['wake', 'inbound']);
   });
@@ -207,7 +197,7 @@ describe('what somebody has learned', () => {
 
 test('a message is a job: it asks for a show', async () => {
   const it = stage();
-  expect(await it.tell(inbound('a'))).toBeNull();
+  expect(await it.tell(inboundEvent('a'))).toBeNull();
   expect((await it.state()).raw).toBeNull();
   expect((await it.jobs()).map(({ name, data }) => [name, data.conversation])).toEqual([
     ['inbound', it.conversation],
@@ -216,7 +206,7 @@ test('a message is a job: it asks for a show', async () => {
 
 test('of several messages the first waits no longer than the last', async () => {
   const it = stage();
-  for (const turn of ['a', 'b', 'c']) await it.tell(inbound(turn));
+  for (const turn of ['a', 'b', 'c']) await it.tell(inboundEvent(turn));
   const turns = (await it.jobs()).map(({ data: { event } }) => 'turn' in event && event.turn);
   expect(turns).toEqual(['a', 'b', 'c']);
 });

@@ -7,13 +7,12 @@ import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createTyping, type PerformDeps } from '../../src/typing/perform.ts';
-import { noPressure } from '../../src/typing/pressure.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
-import { atMost, deferred, newConversation } from '../support/queue-fakes.ts';
+import { atMost, deferred, newConversation, noPressure } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;

@@ -1,5 +1,4 @@
 /** Events, wake-ups and reply jobs on their way through real queues and workers. */
-import { noPressure } from '../../src/typing/pressure.ts';
 import { once } from 'node:events';
 import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -27,7 +26,14 @@ import { createWorkers, type Workers } from '../../src/wiring/workers.ts';
 import { machineClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
-import { answerOf, atMost, deferred, newConversation, recordEvents } from '../support/queue-fakes.ts';
+import {
+  answerOf,
+  atMost,
+  deferred,
+  newConversation,
+  recordEvents,
+  noPressure,
+} from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
