@@ -39,9 +39,11 @@ async function commandsOf(redis: BenchRedis['redis']): Promise<number> {
   );
 }
 
-interface Kept {
+export interface Kept {
   keys: number;
   bytes: number;
+  /** Each key counted for the part of seven minutes that it is kept. */
+  lasting: { keys: number; bytes: number };
   /** Bytes by what the keys are called, without what tells one turn from another. */
   byKind: Record<string, number>;
 }
@@ -49,19 +51,28 @@ interface Kept {
 /** Every key, and what it takes. */
 export async function kept({ redis }: BenchRedis): Promise<Kept> {
   const byKind: Record<string, number> = {};
+  const lasting = { keys: 0, bytes: 0 };
   let [keys, bytes] = [0, 0];
   for await (const batch of redis.scanStream({ count: 500 }) as AsyncIterable<string[]>) {
     const sizes = await Promise.all(batch.map((key) => redis.memory('USAGE', key, 'SAMPLES', 0)));
+    const kept = await Promise.all(batch.map((key) => redis.pttl(key)));
     batch.forEach((key, index) => {
       const kind = kindOf(key);
       const size = sizes[index] ?? 0;
       byKind[kind] = (byKind[kind] ?? 0) + size;
       bytes += size;
       keys += 1;
+      if (kind.endsWith(':journal')) return; // Bounded, however many turns there are.
+      const left = kept[index] ?? -1;
+      const share = left < 0 ? 1 : Math.min(1, left / observedMs);
+      lasting.keys += share;
+      lasting.bytes += share * size;
     });
   }
-  return { keys, bytes, byKind };
+  return { keys, bytes, lasting, byKind };
 }
+
+const observedMs = 7 * 60_000;
 
 function kindOf(key: string): string {
   return key

@@ -6,7 +6,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 export type LogFormat = 'pretty' | 'json' | 'auto';
 
 /** Nothing writes these on purpose; should one slip into a line's fields, its value does not get out. */
-const SECRETS = [
+const secrets = new Set([
   'accessKey',
   'accessSecret',
   'accessSecretPrevious',
@@ -35,7 +35,7 @@ const SECRETS = [
   'token',
   'tokenPrevious',
   'tokens',
-];
+]);
 
 /**
  * The log of a process.
@@ -48,12 +48,12 @@ export function createLog(
 ): Log {
   const settings: LoggerOptions = {
     level: options.level,
-    redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[hidden]' },
+    // pino's own redaction copies every line: it took a third of what a line costs.
+    formatters: { log: (fields) => hideSecrets(fields, secretsDepth) },
     serializers: { err: describeError, error: describeError, cause: describeError },
   };
   const readable = options.format === 'auto' ? process.stdout.isTTY : options.format === 'pretty';
-  // Lines that come together are written together, and all of them before an exit.
-  const output = destination ?? pino.destination({ dest: 1, sync: false });
+  const output = destination ?? writeTogether(pino.destination({ dest: 1, sync: false, minLength: 4_096 }));
   const logger = pino(settings, readable ? makeReadable(output, destination === undefined) : output);
   return {
     debug: (fields, message) => logger.debug(fields, message),
@@ -61,6 +61,44 @@ export function createLog(
     warn: (fields, message) => logger.warn(fields, message),
     error: (fields, message) => logger.error(fields, message),
   };
+}
+
+/** Each write takes a thread: what comes within this time (ms) goes out at once, and all of it before an exit. */
+const together = 20;
+
+function writeTogether(output: ReturnType<typeof pino.destination>): DestinationStream {
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    timer = undefined;
+    output.flush();
+  };
+  output.once('close', () => clearTimeout(timer));
+  return {
+    write: (line) => {
+      output.write(line);
+      timer ??= setTimeout(flush, together).unref();
+    },
+  };
+}
+
+const secretsDepth = 2;
+
+/** The same object where there is nothing to hide; errors have their own serializer. */
+function hideSecrets(fields: Record<string, unknown>, depth: number): Record<string, unknown> {
+  let shown: Record<string, unknown> | null = null;
+  for (const [name, value] of Object.entries(fields)) {
+    const safe = secrets.has(name)
+      ? '[hidden]'
+      : depth > 0 && isOpen(value)
+        ? hideSecrets(value, depth - 1)
+        : value;
+    if (safe !== value) shown = { ...(shown ?? fields), [name]: safe };
+  }
+  return shown ?? fields;
+}
+
+function isOpen(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !(value instanceof Error);
 }
 
 /** Line by line. */

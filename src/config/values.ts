@@ -112,6 +112,7 @@ export const rules = z.strictObject({
   sendsPerMessage: rule('messages that may be sent per message of the user (a count); 0: no limit'),
   handoff: rule('a human who has taken the conversation keeps it for this long, unless it is given back'),
   echoPause: rule("after a human's answer from the phone app: nothing is typed for this long"),
+  remembered: rule('nobody waits: what is known of the conversation is kept for this long'),
   repeats: rule('how long repeats of a push are recognised'),
 } satisfies Record<NumberRule, z.ZodType>);
 

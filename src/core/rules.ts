@@ -51,6 +51,8 @@ export interface Rules {
   handoff: number;
   /** …and one who has answered from the phone, for this long. */
   echoPause: number;
+  /** A conversation in which nobody waits is remembered for this long: repeats and stragglers find its turns ended. */
+  remembered: number;
   /** The platform may repeat a push for this long. */
   repeats: number;
   /** Platform has a call that takes the indicator away. */

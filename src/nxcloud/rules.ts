@@ -49,6 +49,8 @@ export const nxcloudRules: Rules = {
   // Ours: nothing says when a human has done with a conversation.
   handoff: 30 * 60_000,
   echoPause: 10 * 60_000,
+  // Ours: a status may follow its message late.
+  remembered: 15 * 60_000,
   // NXCloud's sibling webhooks repeat for an hour after an HTTP error.
   repeats: 2 * 60 * 60_000,
   hides: false,

@@ -58,7 +58,7 @@ function note(
     ? [
         store.record(conversationOf(platform, happening.user), {
           ...happening,
-          window: platform.rules.window,
+          kept: Math.max(platform.rules.window, platform.rules.remembered),
         }),
       ]
     : [];

@@ -124,7 +124,7 @@ function note({ log }: CallDeps, { call, conversation }: Calling, outcome: Outco
   const fields = { conversation: conversationId(conversation), call: call.kind, ...outcome };
   if (outcome.is === 'failed' && outcome.bug)
     log.error(fields, 'the platform says that our request was malformed');
-  else log.info(fields, 'typing call');
+  else log[outcome.is === 'done' ? 'debug' : 'info'](fields, 'typing call');
 }
 
 /** What stands between this process's typing calls and each account: its breaker, and the way to the platform. */

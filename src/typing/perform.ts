@@ -217,7 +217,7 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
     }
     const unblocked = taken.call !== null && taken.call.kind !== 'hide';
     const at = wakeAt(rules, taken.state);
-    const change = { from: raw, to: taken.state, keepMs: keptFor(rules, taken.state, now), wakeAt: at };
+    const change = { from: raw, to: taken.state, ...keptFor(rules, taken.state, now), wakeAt: at };
     const saved = await store.save(conversation, { ...change, sending: { now, unblocked, release } });
     if (saved === null) continue;
     deps.wakes.set(conversation, taken.call ? null : at);

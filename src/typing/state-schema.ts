@@ -133,10 +133,12 @@ const schema = schemaOf<State>()(
 
 /** What is as at the beginning is left out: whoever reads it puts it back. */
 export function writeState(state: State): string {
-  const parts = Object.entries(state).filter(
-    ([name, value]) => name === 'v' || JSON.stringify(value) !== initialTexts.get(name),
-  );
-  return JSON.stringify(Object.fromEntries(parts));
+  const parts: string[] = [];
+  for (const [name, value] of Object.entries(state)) {
+    const text = JSON.stringify(value);
+    if (name === 'v' || text !== initialTexts.get(name)) parts.push(`"${name}":${text}`);
+  }
+  return `{${parts.join(',')}}`;
 }
 
 const initialTexts = new Map(

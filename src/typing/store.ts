@@ -36,6 +36,8 @@ interface Change {
   from: string | null;
   to: State;
   keepMs: number;
+  /** What is recorded of the user beside it goes with it: no window outlives it. @default false */
+  isAll?: boolean;
   /** When the conversation has to be looked at again (ms); null: not by itself. */
   wakeAt: number | null;
   /** @default no matter who sends what */
@@ -56,10 +58,10 @@ export interface Store {
   /** Says when the conversation has to be looked at again (ms), where somebody has moved that; null: not by itself. */
   wake(conversation: Conversation, at: number | null): Promise<void>;
   forget(conversation: Conversation): Promise<void>;
-  /** Notes an interaction, for as long as its window is open (ms; @default a day). A repeat of a message (by its key) and one older than the last move nothing. */
+  /** Notes an interaction, and keeps that for so long (ms; @default a day, the most). A repeat of a message (by its key) and one older than the last move nothing. */
   record(
     conversation: Conversation,
-    message: { key: string; messageId: string | null; at: number; window?: number },
+    message: { key: string; messageId: string | null; at: number; kept?: number },
   ): Promise<void>;
   last(conversation: Conversation): Promise<Last>;
 }
@@ -94,13 +96,23 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
     },
     save: async (conversation, change) => {
       const id = conversationId(conversation);
-      const { from, to, keepMs, wakeAt, sending } = change;
+      const { from, to, keepMs, isAll = false, wakeAt, sending } = change;
       const { now = 0, unblocked = false, release = null } = sending ?? {};
       const sent = [Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
       const { judgedAt, matters, shows } = scriptFields(to);
       const fields = [judgedAt, matters ? 1 : 0, shows ? 1 : 0];
       const text = writeState(to);
-      const args = [from ?? '', text, keepMs, ...sent, id, openSince(to), ...fields, wakeAt ?? ''];
+      const args = [
+        from ?? '',
+        text,
+        keepMs,
+        ...sent,
+        id,
+        openSince(to),
+        ...fields,
+        wakeAt ?? '',
+        isAll ? 1 : 0,
+      ];
       const named = [keys.state(id), keys.last(id), keys.open, keys.wakes];
       return (await saveIfUnchanged(redis, named, ...args)) === 1 ? text : null;
     },
@@ -114,9 +126,8 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
       const gone = [keys.open, keys.wakes].map((index) => redis.zrem(index, id));
       await Promise.all([redis.del(keys.state(id), keys.last(id)), ...gone]);
     },
-    record: async (conversation, { key, messageId, at, window = lastKept }) => {
-      const kept = Math.ceil(Math.min(lastKept, Math.max(quietKept, window)));
-      const args = [key, messageId ?? '', at, kept] as const;
+    record: async (conversation, { key, messageId, at, kept = lastKept }) => {
+      const args = [key, messageId ?? '', at, Math.ceil(Math.min(lastKept, kept))] as const;
       await recordLast(redis, keys.last(conversationId(conversation)), ...args);
     },
   };
@@ -146,21 +157,23 @@ function withLast(state: State, { at, messageId }: Last): State {
   return { ...state, ...newer, lastInteractionAt: at };
 }
 
-/** A quiet conversation's state is kept a while, so that repeats and stragglers find their turn ended. */
-const quietKept = 15 * 60_000;
-
 /**
  * Of somebody who has written nothing lately there is only what was sent, which may be one message to each of many
  * thousands. It is kept for as long as a push, or the platform's word of the message, may come after it.
  */
 const strangerKept = 2 * 60_000;
 
-/** How long a state is kept (ms). */
-export function keptFor(rules: Rules, state: State, now: number): number {
+/** How long a state is kept (ms). `isAll`: and what is recorded of the user beside it. */
+export function keptFor(
+  { remembered, deadline, window }: Rules,
+  state: State,
+  now: number,
+): Required<Pick<Change, 'keepMs' | 'isAll'>> {
   const { turns, call, pausedUntil } = state;
   const busy = turns.length > 0 || call !== null;
-  if (!busy && pausedUntil <= now && isStranger(state)) return strangerKept;
-  return Math.ceil(quietKept + Math.max(busy ? rules.deadline : 0, pausedUntil - now));
+  const kept = !busy && isStranger(state) ? Math.min(remembered, strangerKept) : remembered;
+  const keepMs = Math.ceil(kept + Math.max(busy ? deadline : 0, pausedUntil - now, 0));
+  return { keepMs, isAll: !busy && window <= keepMs };
 }
 
 function isStranger({ ended, messageId, timer, indicator, skipped }: State): boolean {
@@ -268,9 +281,9 @@ end
 if not saved then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
   note(KEYS[2], ARGV[2], ARGV[9], ARGV[10], ARGV[11])
-  -- As long as the state, but no longer than what is recorded of the user: a pause that outlives it is read without.
+  -- As long as the state, but no longer than what is recorded of a user: a pause that outlives it is read without.
   local keep = math.min(tonumber(ARGV[3]), ${lastKept})
-  if redis.call('PTTL', KEYS[2]) < keep then redis.call('PEXPIRE', KEYS[2], keep) end
+  if ARGV[13] == '1' or redis.call('PTTL', KEYS[2]) < keep then redis.call('PEXPIRE', KEYS[2], keep) end
 end
 if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[7])
 else redis.call('ZREM', KEYS[3], ARGV[7]) end

@@ -36,6 +36,8 @@ export const wechatRules: Rules = {
   handoff: 30 * 60_000,
   // WeChat tells of no message that a human sends.
   echoPause: 0,
+  // Ours: repeats come within 15 s (as above), and what a bot tells later ends no turn that is over.
+  remembered: 2 * 60_000,
   // A message is repeated within seconds (https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html).
   repeats: 10 * 60_000,
   hides: true,

@@ -57,6 +57,23 @@ describe('a conversation’s state', () => {
     expect(await redis.pttl(keys.last(conversationId(conversation)))).toBeLessThanOrEqual(24 * 60 * minute);
   });
 
+  test('takes what is recorded of the user with it, where no window outlives it', async () => {
+    const conversation = newConversation();
+    const last = keys.last(conversationId(conversation));
+    await store.record(conversation, { key: 'a', messageId: null, at: 1, kept: 15 * minute });
+    const open = { from: null, to: stateWith({ n: 1 }), keepMs: 12 * minute, wakeAt: null };
+    const raw = await store.save(conversation, open);
+    expect(await redis.pttl(last)).toBeGreaterThan(12 * minute);
+    await store.save(conversation, {
+      from: raw,
+      to: stateWith({ n: 2 }),
+      keepMs: minute,
+      isAll: true,
+      wakeAt: null,
+    });
+    expect(await redis.pttl(last)).toBeLessThanOrEqual(minute);
+  });
+
   test('of two writers that read the same, one saves', async () => {
     const conversation = newConversation();
     await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null });
