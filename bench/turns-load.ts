@@ -8,6 +8,8 @@ export interface Pushed {
   user: string;
   /** When its first delivery began. */
   at: number;
+  /** When its answer came inline; null: it did not. */
+  inlineAt: number | null;
   /** How long each delivery was held (ms); one that WeChat gave up counts as its 5 s and more. */
   held: number[];
   /** Answers that came inline: `success` is none. */
@@ -23,7 +25,9 @@ const ackLimit = 5_000;
 const deliveries = 3;
 
 export interface Load {
-  push(): Promise<Pushed>;
+  /** @param of Who writes. @default somebody new */
+  push(of?: string): Promise<Pushed>;
+  newUser(): string;
   /** So many pushes in all, so many of them under way at a time. */
   pushAll(count: number, atOnce: number): Promise<Pushed[]>;
   /** As many as there is time for. */
@@ -34,22 +38,24 @@ export interface Load {
 }
 
 let users = 0;
+let messages = 0;
 
 export function createLoad({ url }: TurnsSite): Load {
   // Shorter than what Node's servers keep an idle connection.
   const agent = new Agent({ keepAlive: true, timeout: 2_000 });
   const run = `${process.pid}${Date.now() % 1_000_000}`;
-  const push = async (): Promise<Pushed> => {
-    users += 1;
-    const user = `oBench${run}_${users}`;
-    const message = messageOf(user, `${run}${String(users).padStart(8, '0')}`);
-    const pushed: Pushed = { user, at: now(), held: [], inline: [], faults: [] };
+  const newUser = (): string => `oBench${run}_${(users += 1)}`;
+  const push = async (user = newUser()): Promise<Pushed> => {
+    const message = messageOf(user, `${run}${String((messages += 1)).padStart(8, '0')}`);
+    const pushed: Pushed = { user, at: now(), inlineAt: null, held: [], inline: [], faults: [] };
     while (pushed.held.length < deliveries) {
       const began = now();
       const answer = await deliver(`${url}?${queryOf(user)}`, message, agent);
       pushed.held.push(now() - began);
       if (answer.status === 200) {
-        if (answer.body !== 'success' && answer.body !== '') pushed.inline.push(answer.body);
+        if (answer.body === 'success' || answer.body === '') return pushed;
+        pushed.inline.push(answer.body);
+        pushed.inlineAt = now();
         return pushed;
       }
       pushed.faults.push(answer.body);
@@ -72,6 +78,7 @@ export function createLoad({ url }: TurnsSite): Load {
   };
   return {
     push,
+    newUser,
     pushAll: (count, atOnce) => pushWhile((begun) => begun < count, atOnce),
     pushFor: (ms, atOnce) => {
       const until = now() + ms;

@@ -6,7 +6,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { Noted, Order, World } from './turns-site.ts';
 
-let botDelayMs = 200;
+let botTime = (): number => 200;
+let apiTime: (() => number) | null = null;
 let noted: Noted = empty();
 
 function empty(): Noted {
@@ -15,6 +16,46 @@ function empty(): Noted {
 
 const json = { 'Content-Type': 'application/json', 'Content-Length': 27 };
 const done = '{"errcode":0,"errmsg":"ok"}';
+const tooEarly = '{"errcode":45081,"errmsg":"already in the typing state"}';
+
+/** WeChat's: an indicator stays so long, or until a message or a cancel (ms); nobody may show one that runs. */
+const lifetime = 15_000;
+const litUntil = new Map<string, number>();
+
+/** Half of the way is there, half is back. */
+function underWay(act: (at: number, took: number) => string, at: number, response: ServerResponse): void {
+  if (apiTime === null) {
+    response.writeHead(200, json).end(act(at, 0));
+    return;
+  }
+  const took = apiTime();
+  setTimeout(() => {
+    const answer = act(now(), took);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': answer.length };
+    setTimeout(() => response.writeHead(200, headers).end(answer), took / 2);
+  }, took / 2);
+}
+
+const now = (): number => performance.timeOrigin + performance.now();
+
+/** The same numbers in each run (0 to 1): https://en.wikipedia.org/wiki/Lehmer_random_number_generator */
+let seed = 20_260_101;
+function random(): number {
+  seed = (seed * 48_271) % 2_147_483_647;
+  return seed / 2_147_483_647;
+}
+
+/** https://en.wikipedia.org/wiki/Box%E2%80%93Muller_transform */
+function logNormal(median: number): number {
+  return median * Math.exp(spread * Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random()));
+}
+
+/** One answer in five takes twice the median or longer, none longer than a minute (ms). */
+const spread = 0.8;
+const longest = 60_000;
+/** An answer so soon goes to the user by the platform's own connection (HOLD_MS, less the way); a later one is sent. */
+const inlineUntil = 4_480;
+
 const grant = '{"access_token":"the-token-of-the-bench","expires_in":7200}';
 
 type Route = (body: string, at: number, response: ServerResponse) => void;
@@ -23,27 +64,37 @@ const routes: Readonly<Record<string, Route>> = {
   '/cgi-bin/stable_token': (_, __, response) =>
     response.writeHead(200, { 'Content-Type': 'application/json' }).end(grant),
   '/cgi-bin/message/custom/typing': (body, at, response) => {
-    const { touser, command } = JSON.parse(body) as { touser: string; command: string };
-    noted.typing.push({ at, user: touser, command });
-    response.writeHead(200, json).end(done);
+    const { touser: user, command } = JSON.parse(body) as { touser: string; command: string };
+    const act = (when: number, took: number): string => {
+      const isEarly = apiTime !== null && command === 'Typing' && (litUntil.get(user) ?? 0) > when;
+      if (!isEarly && apiTime !== null) litUntil.set(user, command === 'Typing' ? when + lifetime : 0);
+      noted.typing.push({ at: when, user, command, took, code: isEarly ? 45081 : 0 });
+      return isEarly ? tooEarly : done;
+    };
+    underWay(act, at, response);
   },
   '/cgi-bin/message/custom/send': (body, at, response) => {
     const { touser, text } = JSON.parse(body) as { touser: string; text?: { content: string } };
-    noted.sent.push({ at, user: touser, text: text?.content ?? '' });
-    response.writeHead(200, json).end(done);
+    const act = (when: number, took: number): string => {
+      litUntil.delete(touser);
+      noted.sent.push({ at: when, user: touser, text: text?.content ?? '', took });
+      return done;
+    };
+    underWay(act, at, response);
   },
   '/bot': (body, at, response) => {
     const user = /<FromUserName><!\[CDATA\[(.*?)\]\]>/.exec(body)?.[1] ?? '';
     noted.asked.push({ at, user });
     setTimeout(() => {
+      if (now() - at < inlineUntil) litUntil.delete(user);
       const answer = `<xml><ToUserName><![CDATA[${user}]]></ToUserName><FromUserName><![CDATA[gh_bench]]></FromUserName><CreateTime>${Math.floor(Date.now() / 1000)}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[for ${user}]]></Content></xml>`;
       response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length }).end(answer);
-    }, botDelayMs);
+    }, botTime());
   },
 };
 
 function take(request: IncomingMessage, response: ServerResponse): void {
-  const at = performance.timeOrigin + performance.now();
+  const at = now();
   const { url = '' } = request;
   const mark = url.indexOf('?');
   const route = routes[mark < 0 ? url : url.slice(0, mark)];
@@ -63,7 +114,10 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
 });
 
 process.on('message', (order: Order) => {
-  if (order.botDelayMs !== undefined) botDelayMs = order.botDelayMs;
+  const { botDelayMs, botMedianMs, apiMs } = order;
+  if (botDelayMs !== undefined) botTime = () => botDelayMs;
+  if (botMedianMs !== undefined) botTime = () => Math.min(longest, logNormal(botMedianMs));
+  if (apiMs) apiTime = () => apiMs[0] + random() * (apiMs[1] - apiMs[0]);
   if (order.forget) noted = empty();
   tell({ noted });
 });

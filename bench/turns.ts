@@ -5,6 +5,7 @@
 import { cpus, loadavg } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
+import { coverBeside } from './turns-cover.ts';
 import { latencies, ms, percent, table, wait, type Row } from './measure.ts';
 import { startUntouchedRedis, type BenchRedis } from './redis.ts';
 import { counted, type Counted, type Kept, kept } from './turns-commands.ts';
@@ -258,6 +259,9 @@ async function latency(bench: BenchRedis): Promise<TurnsRow[]> {
   });
 }
 
+/** The journal holds 20,000 notices at most, however many turns there were. */
+const ofJournal = (all: Kept): number => all.byKind['{keeptyping}:journal'] ?? 0;
+
 /** WeChat's: an indicator stays so long, or until a message or a cancel (ms). */
 const lifetime = 15_000;
 
@@ -320,6 +324,48 @@ async function crowd(bench: BenchRedis): Promise<TurnsRow[]> {
           answerMax: answers.max,
           ...ends,
         },
+      },
+    ];
+  });
+}
+
+const covered = { users: 150, perSecond: 4, medianMs: 8_000, apiMs: [50, 250] } as const;
+
+/** Answers as long as those of models, some users who write again meanwhile, and an API that is far away. */
+async function cover(bench: BenchRedis): Promise<TurnsRow[]> {
+  const { users, perSecond, medianMs, apiMs } = covered;
+  return drive('product', bench, async ({ site, load }) => {
+    await site.order({ botMedianMs: medianMs, apiMs });
+    // Of how long the way is, keeptyping knows nothing yet.
+    await load.pushAll(10, 10);
+    await wait(30_000);
+    await site.order({ forget: true });
+    const from = now();
+    const writing = Array.from({ length: users }, async (_, index) => {
+      await wait(from + (index * 1_000) / perSecond - now());
+      const user = load.newUser();
+      const first = load.push(user);
+      if (index % 3 > 0) return [await first];
+      await wait(1_000 + (index % 10) * 1_000);
+      return Promise.all([first, load.push(user)]);
+    });
+    const pushed = (await Promise.all(writing)).flat();
+    const inline = pushed.filter(({ inlineAt }) => inlineAt !== null).length;
+    const noted = await until(site, ({ sent }) => sent.length + inline >= pushed.length, 90_000);
+    const {
+      cover: own,
+      best,
+      ratio,
+      refused,
+      unanswered,
+    } = coverBeside(pushed, noted, { shortest: apiMs[0] });
+    return [
+      {
+        what: `cover of ${pushed.length} messages of ${users} users, answers log-normal with a median of ${medianMs / 1_000} s, API ${apiMs.join(' to ')} ms away: keeptyping; the best; ratio`,
+        measured: `${percent(own)}; ${percent(best)}; ${percent(ratio)}; ${refused} of ${noted.typing.length} calls refused, ${unanswered} users without all their answers`,
+        floor: '≥ 99.5 % of the best, none refused',
+        met: ratio >= 0.995 && refused === 0 && unanswered === 0,
+        figures: { cover: own, best, ratio, refused },
       },
     ];
   });
@@ -410,8 +456,6 @@ async function leftovers(bench: BenchRedis): Promise<TurnsRow[]> {
       keys: (after.lasting.keys - before.lasting.keys) / turns,
       bytes: (after.lasting.bytes - before.lasting.bytes) / turns,
     };
-    // The journal holds 20,000 notices at most, however many turns there were.
-    const ofJournal = (all: Kept): number => all.byKind['{keeptyping}:journal'] ?? 0;
     const bytes = (after.bytes - ofJournal(after) - before.bytes + ofJournal(before)) / turns;
     const most = Object.entries(minus(after.byKind, before.byKind)).toSorted(([, a], [, b]) => b - a);
     const list = most.slice(0, 6).map(([kind, taken]) => `${kind} ${Math.round(taken / turns)}`);
@@ -435,7 +479,7 @@ async function leftovers(bench: BenchRedis): Promise<TurnsRow[]> {
   });
 }
 
-export const turnsBenches = { cpu, counts, idle, latency, crowd, burst, leftovers } as const;
+export const turnsBenches = { cpu, counts, idle, latency, cover, crowd, burst, leftovers } as const;
 
 /** Run by itself: the rows that are named, each on a redis-server of its own. */
 async function main(): Promise<void> {
