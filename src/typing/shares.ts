@@ -25,8 +25,8 @@ export interface SharesOptions {
   clock: Pick<Clock, 'now'>;
 }
 
-/** Whatever the number of accounts, each gets so many. */
-const least = 8;
+/** Whatever the number of accounts, each gets so many, if there are so many. */
+const leastOfEach = 8;
 /** Each coming costs Redis some commands, so many come less often; a wait that was judged too long must not last (ms). */
 const pause = { least: 100, most: 5_000, each: 5, longest: 60_000 } as const;
 
@@ -44,6 +44,7 @@ interface Share {
 /** While half of the places are free an account takes what it needs; then no more than its share. */
 export function createShares({ places, reserve, accounts, clock }: SharesOptions): Shares {
   const shares = new Map<string, Share>();
+  const least = Math.min(leastOfEach, places);
   const limit = Math.max(least, places - reserve);
   let all = 0;
   const of = (place: Place): Share => {

@@ -35,10 +35,14 @@ describe('an account gets', () => {
     expect(open({ reserve: 150, accounts: () => 1 }).take(one, 300)).toBe(50);
   });
 
-  test('eight, however many accounts there are and however few places', () => {
-    const { take } = open({ places: 4, accounts: () => 500 });
+  test('eight, however many accounts there are', () => {
+    const { take } = open({ places: 10, accounts: () => 500 });
     expect(take(one, 300)).toBe(8);
     expect(take(two, 300)).toBe(8);
+  });
+
+  test('no more than there are', () => {
+    expect(open({ places: 2, reserve: 1, accounts: () => 500 }).take(one, 300)).toBe(2);
   });
 
   test('no more than its own limit', () => {
