@@ -9,7 +9,15 @@ import { Postponed, putBack, type Shares } from '../typing/shares.ts';
 import { carry } from './carry.ts';
 import { undecidedKept } from './delivery-scripts.ts';
 import { lease, type Owned } from './owned.ts';
-import { type CarryDeps, deliveryId, noteEnd, outcomeUnknown, ReplyFailed, tellDelivery } from './run.ts';
+import {
+  type CarryDeps,
+  deliveryId,
+  noteEnd,
+  outcomeUnknown,
+  repeatsOf,
+  ReplyFailed,
+  tellDelivery,
+} from './run.ts';
 
 export interface ReplyDeps extends CarryDeps {
   owned: Owned;
@@ -86,7 +94,7 @@ async function takeOver(
 ): Promise<void> {
   const { data, job, owner } = run;
   const id = deliveryId(data);
-  const { repeats } = platform.rules;
+  const repeats = repeatsOf(platform, data);
   const now = deps.clock.now();
   tellLag(deps, data, now);
   const leaseUntil = now + lease;
@@ -139,7 +147,7 @@ async function carryOn(deps: ReplyDeps, run: ReplyRun, { leaseUntil, ...taken }:
   const push = restorePush(data.push);
   try {
     const end = await carry(deps, { ...taken, id, owner, job, data, push, signal });
-    await noteEnd(deps, { id, platform: taken.platform }, end);
+    await noteEnd(deps, { id, platform: taken.platform, data }, end);
     if (end.is !== 'failed') return;
     const { why, unknown, answer, wasAnswered } = end;
     throw new ReplyFailed(why, { unknown, answer: wasAnswered ? answer : null });

@@ -74,15 +74,26 @@ export type End =
   /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent, or the bot's own failure. */
   | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: boolean };
 
+/** To one message there are three statuses and more, and a repeat of one does no harm (ms). */
+const repeatsOfNoTurn = 10 * 60_000;
+
+/** For how long a push whose delivery is decided is known (ms). */
+export function repeatsOf(
+  { rules: { repeats } }: Pick<Platform, 'rules'>,
+  { turns }: Pick<Pushed, 'turns'>,
+): number {
+  return turns.length > 0 ? repeats : Math.min(repeats, repeatsOfNoTurn);
+}
+
 /** Says in the record how it ended, as soon as Redis takes that; `then`: what follows. */
 export async function noteEnd(
   { deliveries, outbox }: Pick<CarryDeps, 'deliveries' | 'outbox'>,
-  { id, platform }: Pick<Carried, 'id' | 'platform'>,
+  { id, platform, data }: Pick<Carried, 'id' | 'platform' | 'data'>,
   end: End,
   then: () => Promise<unknown> = async () => {},
 ): Promise<void> {
   if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
-  const { repeats } = platform.rules;
+  const repeats = repeatsOf(platform, data);
   const noted =
     end.is === 'failed'
       ? ({ state: end.unknown ? 'unknown' : 'failed', why: end.why, repeats } as const)

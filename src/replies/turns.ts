@@ -236,7 +236,7 @@ async function settle(deps: TurnsDeps, { id, taken, insurance }: Turn, end: End)
   if (isFailed && !isStored)
     deps.log.error({ push: id, why: end.why }, 'A push that is too big to be kept has no answer.');
   const kept = isFailed && end.wasAnswered ? { answer: storeAnswer(end.answer) } : {};
-  await noteEnd(deps, { id, platform: taken.platform }, end, async () => {
+  await noteEnd(deps, { id, platform: taken.platform, data: insurance }, end, async () => {
     if (isFailed && isStored) await addReplyJob(deps.replies, { ...insurance, ...kept });
   });
 }

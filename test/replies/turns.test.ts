@@ -249,6 +249,22 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(world.platform.sent).toEqual([]);
     });
 
+    test('is known for as long as repeats may come, one that opens no turn for ten minutes', async () => {
+      const script: Scripted = {
+        channel: 'nxcloud',
+        sendLate: 'absent',
+        rules: { repeats: 2 * 60 * 60_000 },
+      };
+      const { push, web } = openWithPush(async () => message, script);
+      const status = { ...push, key: `${push.key}-status`, happenings: [] };
+      const kept = async (one: TakenPush): Promise<number> => {
+        await over(await come(web, one));
+        return redis.pttl(keys.delivery(id(one)));
+      };
+      expect(await kept(push)).toBeGreaterThan(60 * 60_000);
+      expect(await kept(status)).toBeLessThanOrEqual(10 * 60_000);
+    });
+
     test('whose connection is gone has its answer sent', async () => {
       const bot = deferred<Answer>();
       const world = openWorld(() => bot.promise);
