@@ -8,9 +8,10 @@ import type { Health } from './watchdog.ts';
 export interface Outbox {
   /**
    * Does the work now, or later. What has the same name is done in the order of asking. The work may be done twice: a
-   * command that failed may have been carried out. Resolves when it is done or waits for Redis; never rejects.
+   * command that failed may have been carried out; `isLate`: it has waited here, and more may wait behind it. Resolves
+   * when it is done or waits for Redis; never rejects.
    */
-  tell(name: string, work: () => Promise<unknown>): Promise<void>;
+  tell(name: string, work: (isLate: boolean) => Promise<unknown>): Promise<void>;
   /** Resolves when nothing waits any more. */
   idle(): Promise<void>;
   /** How many things wait. */
@@ -32,7 +33,7 @@ const oldest = 20 * 60_000;
 const pause = 500;
 
 interface Waiting {
-  work: () => Promise<unknown>;
+  work: (isLate: boolean) => Promise<unknown>;
   at: number;
 }
 
@@ -68,7 +69,7 @@ export function createOutbox({ health, clock, log }: OutboxOptions): Outbox {
     try {
       for (let line = lines.get(name); line?.[0]; line = lines.get(name)) {
         const [{ work, at }] = line;
-        if (clock.now() - at < oldest) await work();
+        if (clock.now() - at < oldest) await work(true);
         line.shift();
         count -= 1;
         if (line.length === 0) lines.delete(name);
@@ -92,7 +93,7 @@ export function createOutbox({ health, clock, log }: OutboxOptions): Outbox {
     tell: async (name, work) => {
       if (!lines.has(name)) {
         try {
-          await work();
+          await work(false);
           return;
         } catch (error) {
           log.debug({ cause: error instanceof Error ? error.message : String(error) }, 'Told Redis later.');

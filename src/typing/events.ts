@@ -7,6 +7,8 @@ import { leaveNoTrace, type TypingJob } from './jobs.ts';
 export interface TellOptions {
   /** The block of this sender ends with the event. */
   release?: string;
+  /** It has waited for Redis, and so may have what ends it: nobody is asked for a show before that can have been told. */
+  isLate?: boolean;
 }
 
 /** How a conversation hears of what happens. */
@@ -36,13 +38,15 @@ export type Apply = (
 /** A job is for work, not for news: whoever learns something takes it into the state, and a worker makes the calls. */
 export function createEventQueue({ queue, apply }: EventQueueOptions): EventQueue {
   return {
-    tell: async (conversation, event, { release } = {}) => {
-      const applied = asks.includes(event.is) ? null : await apply(conversation, event, release ?? null);
+    tell: async (conversation, event, { release, isLate = false } = {}) => {
+      const isWork = asks.includes(event.is) && !isLate;
+      const applied = isWork ? null : await apply(conversation, event, release ?? null);
       if (applied?.sooner === null) return applied.state;
       const { at } = event;
       const asked: Event = applied ? { is: 'wake', timer: applied.sooner, at } : event;
       const data = { conversation, event: asked, ...(release === undefined ? {} : { release }) };
-      await queue.add(asked.is, data, { ...persistent, lifo: !asks.includes(event.is) });
+      const order = isLate ? { delay: afterLate } : { lifo: !isWork };
+      await queue.add(asked.is, data, { ...persistent, ...order });
       return applied?.state ?? null;
     },
   };
@@ -50,6 +54,9 @@ export function createEventQueue({ queue, apply }: EventQueueOptions): EventQueu
 
 /** These ask for a show nearly always. What ends one goes to the head of the line. */
 const asks: readonly Event['is'][] = ['inbound', 'started', 'wake'];
+
+/** What waits behind such an event in its process has been told by then (ms). */
+const afterLate = 500;
 
 /** An event is never given up for a fault of Redis's: judging it again does no harm. */
 const persistent = { ...leaveNoTrace, attempts: 10, backoff: { type: 'fixed', delay: 500 } } as const;
@@ -59,8 +66,8 @@ export function createKeptEvents(events: EventQueue, outbox: Pick<Outbox, 'tell'
   return {
     tell: async (conversation, event, how) => {
       let state: State | null = null;
-      await outbox.tell(conversationId(conversation), async () => {
-        state = await events.tell(conversation, event, how);
+      await outbox.tell(conversationId(conversation), async (isLate) => {
+        state = await events.tell(conversation, event, isLate ? { ...how, isLate } : how);
       });
       return state;
     },

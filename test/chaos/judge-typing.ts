@@ -90,8 +90,10 @@ function judgeShow(phone: PhoneSeen, show: Mark): Verdict {
   const words = `${about}, ${why.words}`;
   if (channel === 'nxcloud') return one('explained', { ...finding, words });
   const off = phone.lit.find(({ from, to }) => from <= show.at && show.at < to)?.to ?? show.at;
+  // Whoever writes again meanwhile waits, and sees it rightly.
+  const rightful = Math.min(...turns.map(({ from }) => from).filter((from) => from > show.at));
   const gone = `${words}, gone ${seconds(record, off)}`;
-  if (off <= Math.max(show.at, why.known) + undoing + record.stoodStill)
+  if (Math.min(off, rightful) <= Math.max(show.at, why.known) + undoing + record.stoodStill)
     return one('explained', { ...finding, words: gone });
   return one('broken', { ...finding, words: `${gone}: not taken back in time` });
 }

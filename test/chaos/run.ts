@@ -131,7 +131,9 @@ async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
   while (Date.now() < giveUpAt && Date.now() - busyAt < quietFor) {
     await wait(250);
     jobs = (await Promise.all(queues.map(jobsOf))).flat();
-    if (jobs.length > 0 || isBusy(fleet)) busyAt = Date.now();
+    // What a dead web was working on is a worker's when its lease has run out.
+    const insured = await redis.zcard('{keeptyping}:insured');
+    if (jobs.length + insured > 0 || isBusy(fleet)) busyAt = Date.now();
   }
   const keys = await keysForEver(redis);
   const failed = (await Promise.all(queues.map((queue) => queue.getJobs(['failed'])))).flat();

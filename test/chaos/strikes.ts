@@ -21,13 +21,33 @@ export async function carryOut(
   strikes: readonly PlannedStrike[],
   { startedAt, struck }: { startedAt: number; struck: Struck[] },
 ): Promise<void> {
+  let last = 0;
   for (const { at, strike } of strikes) {
-    const last = struck.at(-1)?.to ?? 0;
     await wait(Math.max(0, startedAt + at - Date.now(), last + 1_000 - Date.now()));
     const entry: Struck = { strike, from: Date.now(), to: Infinity };
     struck.push(entry);
     await carryOutOne(fleet, strike);
-    entry.to = Date.now();
+    last = Date.now();
+    entry.to = last + feltOn(strike);
+  }
+}
+
+/** For so long after its end a fault can be felt (ms). */
+function feltOn(strike: Strike): number {
+  switch (strike.kind) {
+    case 'redis-slow':
+      // Answers are under way still.
+      return strike.byMs;
+    case 'redis-kill':
+    case 'redis-hole':
+    case 'redis-cut':
+      // The longest pause before a further connection.
+      return 1_000;
+    case 'redis-full':
+      // The pause before it is told again.
+      return 500;
+    default:
+      return 0;
   }
 }
 

@@ -13,7 +13,7 @@ afterEach(() => {
 function stage(renew: () => Promise<boolean> = async () => true) {
   const clock = handClock();
   const renewed: { id: string; owner: string; until: number }[] = [];
-  const waiting: (() => Promise<unknown>)[] = [];
+  const waiting: ((isLate: boolean) => Promise<unknown>)[] = [];
   const redis = { isAway: false };
   const owned = createOwned({
     deliveries: {
@@ -25,7 +25,7 @@ function stage(renew: () => Promise<boolean> = async () => true) {
     outbox: {
       tell: async (_, work) => {
         if (redis.isAway) waiting.push(work);
-        else await work();
+        else await work(false);
       },
     },
     clock,
@@ -69,7 +69,7 @@ describe('a lease', () => {
     begin('p1.t2');
     await pass(lease - 7_000);
     over.end();
-    for (const work of waiting) await work();
+    for (const work of waiting) await work(true);
     expect(renewed).toEqual([{ id: 'push', owner: 'p1.t2', until: lease }]);
   });
 

@@ -115,7 +115,9 @@ async function stage(options: Options = {}): Promise<Stage> {
     if (holder === 'late' && now === null) await deliveries.claim(who.id, holdName);
     return deliveries.send(who, at, now);
   };
-  const outbox = { tell: async (_: string, work: () => Promise<unknown>) => void (await work()) };
+  const outbox = {
+    tell: async (_: string, work: (isLate: boolean) => Promise<unknown>) => void (await work(false)),
+  };
   const owned = createOwned({ deliveries, outbox, clock, log });
   const learned = createLearned({ redis, clock, log, isAuto: () => false });
   if (options.isMute) await learned.mute(platform);

@@ -221,11 +221,37 @@ describe('events that are kept while Redis is away', () => {
     const kept = createKeptEvents(it.events, {
       tell: async (name, work) => {
         names.push(name);
-        await work();
+        await work(false);
       },
     });
     expect(await kept.tell(conversation, event)).toMatchObject({ turns: [] });
     expect(names).toEqual([conversationId(conversation)]);
+  });
+
+  test('ask for no show before what waits behind them is told: a message that was answered meanwhile', async () => {
+    const it = stage();
+    const waiting: ((isLate: boolean) => Promise<unknown>)[] = [];
+    const kept = createKeptEvents(it.events, { tell: async (_, work) => void waiting.push(work) });
+    await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
+    await kept.tell(it.conversation, { ...ends('a', true), at: it.clock.now() } as Event);
+    for (const work of waiting) {
+      await work(true);
+      expect(await it.jobs()).toEqual([]);
+    }
+    const [job] = await queue.getJobs(['delayed']);
+    expect(job?.data.event).toMatchObject({ is: 'wake' });
+    expect((await it.state()).state).toMatchObject({ turns: [], ended: [{ id: 'a' }] });
+  });
+
+  test('ask for one a little later, where nobody has answered yet', async () => {
+    const it = stage();
+    const kept = createKeptEvents(it.events, { tell: async (_, work) => void (await work(true)) });
+    await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
+    const [job] = await queue.getJobs(['delayed']);
+    expect(job?.opts.delay).toBe(500);
+    await job?.promote();
+    await it.work();
+    expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
   });
 
   test('resolve without a state while they wait', async () => {
