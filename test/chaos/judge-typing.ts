@@ -169,12 +169,15 @@ function judgeRefusal(record: Record, call: PlatformCall): Verdict {
   if (fault !== null) return one('explained', { ...finding, words: `${about}: the fault itself` });
   const struck = record.struck.find(
     ({ strike, from, to }) =>
-      strike.kind !== 'bot' && from <= at && to + slack >= at - record.lifetimes[channel],
+      (strike.kind !== 'bot' || strike.how === 'garbage') &&
+      from <= at &&
+      to + slack >= at - record.lifetimes[channel],
   );
   if (code === alreadyTyping && struck !== undefined) {
     return one('explained', {
       ...finding,
-      words: `${about}: nobody knew of the show before, ${struck.strike.kind}`,
+      // An answer that is none takes no indicator away.
+      words: `${about}: nobody knew what the phone showed, ${struck.strike.kind}`,
     });
   }
   return one('broken', { ...finding, words: about });
