@@ -21,9 +21,11 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const { platform } = served;
   const { key, happenings } = received;
   const isHurried = deps.pressure.isHurried();
+  const crowd = deps.pressure.crowd();
   void deps.intake.tell(platform, isHurried ? shed(deps, task) : happenings, 'working');
   const taken = { platform, bot, key, happenings, push, arrivedAt, isHurried };
   if (!platform.sendLate) {
+    await crowd;
     const became = await deps.turns.take(taken, null);
     const isTaken = became.is !== 'waits' || became.isInsured || (await inTime(deps, task, became.over));
     await write(response, isTaken ? platform.acknowledgement : badGateway);
@@ -39,7 +41,8 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
     onClose: (closed) => onClose(response, closed),
     longer: () => longer(deps, task, taking),
   });
-  const taking = deps.turns.take(taken, { name: hold.name, until: arrivedAt + platformPatience });
+  const held = { name: hold.name, until: arrivedAt + platformPatience };
+  const taking = crowd ? crowd.then(() => deps.turns.take(taken, held)) : deps.turns.take(taken, held);
   const isShort = isHurried && !deps.isMute(platform);
   const gift = await Promise.race([
     waiting,

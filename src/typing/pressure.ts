@@ -11,6 +11,11 @@ export interface Pressure {
   isHurried(): boolean;
   /** Resolves when the worst is over, after 3 s at most. */
   calm(): Promise<void>;
+  /**
+   * A push has come. In a crowd of them it resolves when those that came with it have been told to the typing, too, after
+   * 150 ms at most: nobody's typing waits for the bot of another. null: there is no crowd.
+   */
+  crowd(): Promise<void> | null;
   close(): void;
 }
 
@@ -20,6 +25,11 @@ const looks = 5;
 const busy = 500;
 const hurried = 1_500;
 const longestWait = 3_000;
+/** So many pushes within so long (ms) are a crowd, until none has come for a while. */
+const crowdOf = 16;
+const crowdWithin = 50;
+const crowdGone = 15;
+const longestCrowd = 150;
 
 /** @param now ms, from wherever; fractions are welcome. */
 export function createPressure(now: () => number = () => performance.now()): Pressure {
@@ -34,6 +44,14 @@ export function createPressure(now: () => number = () => performance.now()): Pre
   const current = (): number => Math.max(0, now() - lookedAt - look);
   const lateMs = (): number => Math.max(current(), recent.at(-1) ?? 0);
   const worst = (): number => Math.max(current(), ...recent);
+  let came = { count: 0, since: 0, last: 0 };
+  let thinning: Promise<void> | null = null;
+  const thin = async (): Promise<void> => {
+    const until = now() + longestCrowd;
+    do await new Promise((resolve) => setTimeout(resolve, crowdGone));
+    while (now() - came.last < crowdGone && now() < until);
+    thinning = null;
+  };
   return {
     lateMs,
     isBusy: () => worst() > busy,
@@ -42,6 +60,13 @@ export function createPressure(now: () => number = () => performance.now()): Pre
       const until = now() + longestWait;
       do await new Promise((resolve) => setTimeout(resolve, look));
       while (worst() > busy && now() < until);
+    },
+    crowd: () => {
+      const at = now();
+      const { count, since } = at - came.since > crowdWithin ? { count: 0, since: at } : came;
+      came = { count: count + 1, since, last: at };
+      if (came.count > crowdOf) thinning ??= thin();
+      return thinning;
     },
     close: () => clearInterval(timer),
   };

@@ -78,6 +78,7 @@ export const noPressure: Pressure = {
   isBusy: () => false,
   isHurried: () => false,
   calm: async () => {},
+  crowd: () => null,
   close: () => {},
 };
 
