@@ -233,7 +233,7 @@ describe('events that are kept while Redis is away', () => {
     const waiting: ((isLate: boolean) => Promise<unknown>)[] = [];
     const kept = createKeptEvents(it.events, { tell: async (_, work) => void waiting.push(work) });
     await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
-    await kept.tell(it.conversation, { ...ends('a', true), at: it.clock.now() } as Event);
+    await kept.tell(it.conversation, { ...ends('a', true), at: it.clock.now() });
     for (const work of waiting) {
       await work(true);
       expect(await it.jobs()).toEqual([]);
