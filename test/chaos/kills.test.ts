@@ -94,7 +94,11 @@ describe('kill -9', { timeout: 60_000 }, () => {
 
 describe('SIGTERM', { timeout: 60_000 }, () => {
   test('lets a worker hear the end of a renewal that is under way, and exit with 0', async () => {
-    const { simulator } = await open({ env, wechat: { rules }, bot: { thinkMs: 4_000 } });
+    const { simulator } = await open({
+      env: { ...env, LOG_LEVEL: 'debug' },
+      wechat: { rules },
+      bot: { thinkMs: 4_000 },
+    });
     const { worker } = await openBoth(site);
     const pushed = simulator.wechat.push({ user, text: 'hi' });
     const phone = simulator.wechat.phone(user);
