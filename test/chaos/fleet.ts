@@ -159,6 +159,8 @@ function environmentOf(): { [name: string]: string } {
     HOST: '127.0.0.1',
     BOT_TIMEOUT_MS: String(limits.bot),
     REPLY_DEADLINE_MS: String(reply),
+    // A line for each typing call: whose it was, whoever looks for a fault wants to know.
+    LOG_LEVEL: 'debug',
     WECHAT_RULES: JSON.stringify({ lifetime: lifetimes.wechat, cap, deadline, showsPerMinute: 60 }),
     NXCLOUD_RULES: JSON.stringify({ lifetime: lifetimes.nxcloud, cap, deadline, showsPerMinute: 60 }),
   };
