@@ -39,13 +39,14 @@ export type Apply = (
 export function createEventQueue({ queue, apply }: EventQueueOptions): EventQueue {
   return {
     tell: async (conversation, event, { release, isLate = false } = {}) => {
-      const isWork = asks.includes(event.is) && !isLate;
-      const applied = isWork ? null : await apply(conversation, event, release ?? null);
+      const asksForShow = asks.includes(event.is);
+      const applied = asksForShow && !isLate ? null : await apply(conversation, event, release ?? null);
       if (applied?.sooner === null) return applied.state;
       const { at } = event;
       const asked: Event = applied ? { is: 'wake', timer: applied.sooner, at } : event;
       const data = { conversation, event: asked, ...(release === undefined ? {} : { release }) };
-      const order = isLate ? { delay: afterLate } : { lifo: !isWork };
+      // What ends a show waits for nothing, however late it is told.
+      const order = asksForShow && isLate ? { delay: afterLate } : { lifo: !asksForShow };
       await queue.add(asked.is, data, { ...persistent, ...order });
       return applied?.state ?? null;
     },

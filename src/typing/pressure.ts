@@ -44,23 +44,25 @@ export function createPressure(now: () => number = () => performance.now()): Pre
   const current = (): number => Math.max(0, now() - lookedAt - look);
   const lateMs = (): number => Math.max(current(), recent.at(-1) ?? 0);
   const worst = (): number => Math.max(current(), ...recent);
+  const waitWhile = async (
+    isSo: () => boolean,
+    { every, most }: { every: number; most: number },
+  ): Promise<void> => {
+    const until = now() + most;
+    do await new Promise((resolve) => setTimeout(resolve, every));
+    while (isSo() && now() < until);
+  };
   let came = { count: 0, since: 0, last: 0 };
   let thinning: Promise<void> | null = null;
   const thin = async (): Promise<void> => {
-    const until = now() + longestCrowd;
-    do await new Promise((resolve) => setTimeout(resolve, crowdGone));
-    while (now() - came.last < crowdGone && now() < until);
+    await waitWhile(() => now() - came.last < crowdGone, { every: crowdGone, most: longestCrowd });
     thinning = null;
   };
   return {
     lateMs,
     isBusy: () => worst() > busy,
     isHurried: () => worst() > hurried,
-    calm: async () => {
-      const until = now() + longestWait;
-      do await new Promise((resolve) => setTimeout(resolve, look));
-      while (worst() > busy && now() < until);
-    },
+    calm: () => waitWhile(() => worst() > busy, { every: look, most: longestWait }),
     crowd: () => {
       const at = now();
       const { count, since } = at - came.since > crowdWithin ? { count: 0, since: at } : came;

@@ -254,6 +254,16 @@ describe('events that are kept while Redis is away', () => {
     expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
   });
 
+  test('ask at once for what takes an indicator away', async () => {
+    const it = stage();
+    await shown(it, 'a');
+    const kept = createKeptEvents(it.events, { tell: async (_, work) => void (await work(true)) });
+    await kept.tell(it.conversation, { ...ends('a'), at: it.clock.now() });
+    expect(await queue.getJobs(['delayed'])).toEqual([]);
+    await it.work();
+    expect(it.platform.calls.at(-1)).toBe(`hide ${it.conversation.user}`);
+  });
+
   test('resolve without a state while they wait', async () => {
     const kept = createKeptEvents(
       { tell: () => Promise.reject(new Error('away')) },
