@@ -4,7 +4,7 @@ import type { Observe } from '../core/notice.ts';
 import { type Conversation, conversationId, type Outcome, type Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
-import type { Event, State } from '../core/state.ts';
+import { type Event, initialState, type State } from '../core/state.ts';
 import { step, type Step, wakeAt } from '../core/step.ts';
 import { remember } from '../core/turns.ts';
 import { patience } from './blocks.ts';
@@ -199,8 +199,10 @@ type Saved = Pick<Step, 'call'> & {
 async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Promise<Saved> {
   const { store, learned, clock } = deps;
   const { platform, conversation, event, by, release } = task;
-  for (let stands = how.stands; ; stands = undefined) {
-    const loaded = stands ?? (await store.load(conversation, release));
+  // Mostly a user who writes has not done so for a while: what the save finds instead is as good as what is read.
+  const isGuess = how.stands === undefined && event.is === 'inbound';
+  let loaded = how.stands ?? (isGuess ? nothing : await store.load(conversation, release));
+  for (let tries = 0; ; tries += 1) {
     const { raw } = loaded;
     const state = withSent(loaded, event);
     const { mayCall = true, soonerBy = 0 } = how;
@@ -217,9 +219,13 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
     }
     const unblocked = taken.call !== null && taken.call.kind !== 'hide';
     const at = wakeAt(rules, taken.state);
-    const change = { from: raw, to: taken.state, ...keptFor(rules, taken.state, now), wakeAt: at };
+    const guess = { from: raw, isGuess: isGuess && tries === 0 };
+    const change = { ...guess, to: taken.state, ...keptFor(rules, taken.state, now), wakeAt: at };
     const saved = await store.save(conversation, { ...change, sending: { now, unblocked, release } });
-    if (saved === null) continue;
+    if (typeof saved !== 'string') {
+      loaded = saved;
+      continue;
+    }
     deps.wakes.set(conversation, taken.call ? null : at);
     await carryOut(deps, task, taken);
     // Whoever makes no calls hears of what the platform refuses from others.
@@ -231,6 +237,9 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
     return { call: taken.call, stands: left, sooner: soonerThan(state, taken.state, now) };
   }
 }
+
+/** What is known of somebody of whom nothing is. */
+const nothing: Loaded = { state: initialState, raw: null, blockedUntil: 0, sentAt: 0 };
 
 /** What this message waits for may be out already: its web could not say in time that it had come. */
 function withSent({ state, sentAt }: Loaded, event: Event): State {

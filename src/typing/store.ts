@@ -34,6 +34,8 @@ export interface Loaded {
 
 interface Change {
   from: string | null;
+  /** It was not even read: whoever has written before, and whatever was sent, is in the way. @default false */
+  isGuess?: boolean;
   to: State;
   keepMs: number;
   /** What is recorded of the user beside it goes with it: no window outlives it. @default false */
@@ -53,8 +55,11 @@ interface Change {
 /** The states of all conversations, and what the web recorded of their last interaction. */
 export interface Store {
   load(conversation: Conversation, release?: string | null): Promise<Loaded>;
-  /** Saves unless somebody else did meanwhile. Resolves with what stands there then, or null: somebody else did. */
-  save(conversation: Conversation, change: Change): Promise<string | null>;
+  /**
+   * Saves unless somebody else did meanwhile. Resolves with what stands there then: as it was written, or, if somebody
+   * else was quicker, as they left it.
+   */
+  save(conversation: Conversation, change: Change): Promise<string | Loaded>;
   /** Says when the conversation has to be looked at again (ms), where somebody has moved that; null: not by itself. */
   wake(conversation: Conversation, at: number | null): Promise<void>;
   forget(conversation: Conversation): Promise<void>;
@@ -73,30 +78,33 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
     if (isNew(conversation))
       log?.warn({ conversation, fault }, 'The state of a conversation cannot be read: it begins anew.');
   };
-  const recorded = async (
+  const loadedOf = (
     conversation: Conversation,
-  ): Promise<Last & { blocks: string | null; sentAt: number }> => {
-    const key = keys.last(conversationId(conversation));
-    const [at, messageId, blocks, sentAt] = await redis.hmget(key, 'at', 'messageId', blocksField, sentField);
-    const last = { at: at ? Number(at) : null, messageId: messageId ?? null };
-    return { ...last, blocks: blocks ?? null, sentAt: Number(sentAt ?? 0) };
+    { raw, recorded, release }: { raw: string | null; recorded: Recorded; release: string | null },
+  ): Loaded => {
+    const state = parseState(raw, (fault) => tell(conversationId(conversation), fault));
+    const [, , blocks, sentAt] = recorded;
+    return {
+      raw,
+      state: withLast(state, lastOf(recorded)),
+      blockedUntil: blockedUntil(blocks ?? null, release),
+      sentAt: Number(sentAt ?? 0),
+    };
   };
+  const recordedOf = (conversation: Conversation): Promise<Recorded> =>
+    redis.hmget(keys.last(conversationId(conversation)), ...recordedFields);
   return {
-    last: async (conversation) => {
-      const { at, messageId } = await recorded(conversation);
-      return { at, messageId };
-    },
+    last: async (conversation) => lastOf(await recordedOf(conversation)),
     load: async (conversation, release = null) => {
-      const [raw, { blocks, sentAt, ...last }] = await Promise.all([
+      const [raw, recorded] = await Promise.all([
         redis.get(keys.state(conversationId(conversation))),
-        recorded(conversation),
+        recordedOf(conversation),
       ]);
-      const state = parseState(raw, (fault) => tell(conversationId(conversation), fault));
-      return { raw, state: withLast(state, last), blockedUntil: blockedUntil(blocks, release), sentAt };
+      return loadedOf(conversation, { raw, recorded, release });
     },
     save: async (conversation, change) => {
       const id = conversationId(conversation);
-      const { from, to, keepMs, isAll = false, wakeAt, sending } = change;
+      const { from, isGuess = false, to, keepMs, isAll = false, wakeAt, sending } = change;
       const { now = 0, unblocked = false, release = null } = sending ?? {};
       const sent = [Math.ceil(now), unblocked ? 1 : 0, release ?? ''];
       const { judgedAt, matters, shows } = scriptFields(to);
@@ -112,9 +120,13 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
         ...fields,
         wakeAt ?? '',
         isAll ? 1 : 0,
+        isGuess ? 1 : 0,
       ];
       const named = [keys.state(id), keys.last(id), keys.open, keys.wakes];
-      return (await saveIfUnchanged(redis, named, ...args)) === 1 ? text : null;
+      const instead = await saveIfUnchanged(redis, named, ...args);
+      if (!Array.isArray(instead)) return text;
+      const [raw = null, ...recorded] = instead as (string | null)[];
+      return loadedOf(conversation, { raw, recorded, release });
     },
     wake: async (conversation, at) => {
       const id = conversationId(conversation);
@@ -131,6 +143,14 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
       await recordLast(redis, keys.last(conversationId(conversation)), ...args);
     },
   };
+}
+
+/** Of the `last` hash, in this order. */
+const recordedFields = ['at', 'messageId', blocksField, sentField] as const;
+type Recorded = (string | null)[];
+
+function lastOf([at, messageId]: Recorded): Last {
+  return { at: at ? Number(at) : null, messageId: messageId ?? null };
 }
 
 /** When the oldest of the open turns was opened; empty: nobody waits. */
@@ -263,16 +283,19 @@ function rowOf(id: string, raw: string): (OpenConversation & { raw: string }) | 
 /** Nothing that keeptyping does looks further back: a WhatsApp message opens a day, WeChat's half a minute. */
 const lastKept = 24 * 60 * 60_000;
 
-/** Saves a state, and with it whether somebody waits in that conversation. */
+/** Saves a state, and with it whether somebody waits in that conversation; answers with what stands there instead. */
 const saveIfUnchanged = createScript(`${othersBlocks}${noteFields}
 local now = redis.call('GET', KEYS[1])
 -- Sent again after its answer was lost: numbers in a state make it unique.
 local saved = now == ARGV[2]
-if not saved and (now or '') ~= ARGV[1] then return 0 end
-if ARGV[5] == '1' or ARGV[6] ~= '' then
-  local blocks = redis.call('HGET', KEYS[2], '${blocksField}')
+local refused = not saved and (now or '') ~= ARGV[1]
+if refused or ARGV[5] == '1' or ARGV[6] ~= '' or ARGV[14] == '1' then
+  local recorded = redis.call('HMGET', KEYS[2], ${recordedFields.map((field) => `'${field}'`).join(', ')})
+  local at, blocks = recorded[1], recorded[3]
   local standing = others(blocks, ARGV[4], ARGV[6])
-  if ARGV[5] == '1' and not saved and #standing > 0 then return 0 end
+  if ARGV[5] == '1' and not saved and #standing > 0 then refused = true end
+  if ARGV[14] == '1' and not saved and (recorded[4] or tonumber(at or '0') > tonumber(ARGV[9])) then refused = true end
+  if refused then return {now, unpack(recorded)} end
   if ARGV[6] ~= '' and blocks then
     if #standing == 0 then redis.call('HDEL', KEYS[2], '${blocksField}')
     else redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')) end

@@ -62,7 +62,8 @@ describe('a conversation’s state', () => {
     const last = keys.last(conversationId(conversation));
     await store.record(conversation, { key: 'a', messageId: null, at: 1, kept: 15 * minute });
     const open = { from: null, to: stateWith({ n: 1 }), keepMs: 12 * minute, wakeAt: null };
-    const raw = await store.save(conversation, open);
+    await store.save(conversation, open);
+    const { raw } = await store.load(conversation);
     expect(await redis.pttl(last)).toBeGreaterThan(12 * minute);
     await store.save(conversation, {
       from: raw,
@@ -83,23 +84,55 @@ describe('a conversation’s state', () => {
       store.save(conversation, { from: mine.raw, to: stateWith({ n: 2 }), keepMs: minute, wakeAt: null }),
       other.save(conversation, { from: theirs.raw, to: stateWith({ n: 3 }), keepMs: minute, wakeAt: null }),
     ]);
-    expect(saved.filter((each) => each === null)).toHaveLength(1);
-    expect((await store.load(conversation)).state.n).toBe(saved[0] ? 2 : 3);
+    const now = await store.load(conversation);
+    expect(saved.filter((each) => typeof each === 'string')).toEqual([now.raw]);
+    expect(now.state.n).toBe(typeof saved[0] === 'string' ? 2 : 3);
+    // What the loser needs to try again.
+    expect(saved).toContainEqual(now);
   });
 
   test('that somebody else began meanwhile is not overwritten', async () => {
     const conversation = newConversation();
     await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null });
-    expect(
-      await store.save(conversation, { from: null, to: initialState, keepMs: minute, wakeAt: null }),
-    ).toBeNull();
+    const refused = await store.save(conversation, {
+      from: null,
+      to: initialState,
+      keepMs: minute,
+      wakeAt: null,
+    });
+    expect(refused).toEqual(await store.load(conversation));
+  });
+
+  test('that is only guessed is not saved over anything that was recorded since', async () => {
+    const now = 1_700_000_000_000;
+    const guess = {
+      from: null,
+      isGuess: true,
+      to: stateWith({ n: 1, lastInteractionAt: now }),
+      keepMs: minute,
+      wakeAt: null,
+    };
+    const [message, sent, newer] = [newConversation(), newConversation(), newConversation()];
+    await store.record(message, { key: 'a', messageId: 'a', at: now });
+    expect(await store.save(message, guess)).toBeTypeOf('string');
+    await store.record(newer, { key: 'b', messageId: 'b', at: now + 1 });
+    const holder = 'somebody';
+    await createBlocks(redis).begin(sent, { holder, now: now - 5 });
+    await createBlocks(redis).end(sent, { holder, now });
+    for (const conversation of [newer, sent])
+      expect(await store.save(conversation, guess)).toEqual(await store.load(conversation));
+    expect(await store.load(newer)).toMatchObject({
+      raw: null,
+      state: { messageId: 'b', lastInteractionAt: now + 1 },
+    });
+    expect(await store.load(sent)).toMatchObject({ raw: null, sentAt: now - 5 });
   });
 
   test('that is saved again, for the answer to the first time was lost, counts as saved', async () => {
     const conversation = newConversation();
     const change = { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null };
     const saved = await store.save(conversation, change);
-    expect(saved).not.toBeNull();
+    expect(saved).toBeTypeOf('string');
     expect(await store.save(conversation, change)).toBe(saved);
   });
 
@@ -110,7 +143,7 @@ describe('a conversation’s state', () => {
     expect(state).toEqual(initialState);
     expect(
       await store.save(conversation, { from: raw, to: initialState, keepMs: minute, wakeAt: null }),
-    ).not.toBeNull();
+    ).toBeTypeOf('string');
   });
 
   test('that an earlier release of this version wrote gets what it lacks', async () => {
@@ -142,7 +175,7 @@ describe('a conversation’s state', () => {
     expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: false });
     expect(
       await told.save(conversation, { from: raw, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null }),
-    ).not.toBeNull();
+    ).toBeTypeOf('string');
     expect((await told.load(conversation)).state).toEqual(stateWith({ n: 1 }));
     expect(await redis.zscore(keys.open, id)).toBeNull();
     expect(log.lines).toHaveLength(1);
@@ -169,7 +202,7 @@ describe('when a conversation has to be looked at again', () => {
   test('is not moved by a save that lost against another', async () => {
     const conversation = await saved(5000);
     const lost = { from: null, to: stateWith({ n: 2 }), keepMs: minute, wakeAt: 9000 };
-    expect(await store.save(conversation, lost)).toBeNull();
+    expect(await store.save(conversation, lost)).toHaveProperty('raw');
     expect(await wakeOf(conversation)).toBe('5000');
   });
 
