@@ -13,7 +13,8 @@ export const prefix = '{keeptyping}';
 export const queueNames = { typing: 'typing', replies: 'replies' } as const;
 
 export const keys = {
-  /** A queue's jobs that are under way, by their ids: BullMQ's list. Its members go with their jobs. */
+  /** A queue's jobs that are to be taken up, and those that are under way, by their ids: BullMQ's lists. Their members go with the jobs. */
+  waitingJobs: (queue: string) => `${prefix}:${queue}:wait`,
   activeJobs: (queue: string) => `${prefix}:${queue}:active`,
   /**
    * One conversation's state: a string, JSON (typing/state-schema.ts). Kept 2 or 15 min after the last change,

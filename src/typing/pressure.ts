@@ -12,8 +12,8 @@ export interface Pressure {
   /** Resolves when the worst is over, after 3 s at most. */
   calm(): Promise<void>;
   /**
-   * A push has come. In a crowd of them it resolves when those that came with it have been told to the typing, too, after
-   * 150 ms at most: nobody's typing waits for the bot of another. null: there is no crowd.
+   * A push has come. In a crowd of them it resolves when the typing of those that came with it has been taken up, after
+   * 400 ms at most: nobody's typing waits for the bot of another. null: there is no crowd.
    */
   crowd(): Promise<void> | null;
   close(): void;
@@ -29,10 +29,17 @@ const longestWait = 3_000;
 const crowdOf = 16;
 const crowdWithin = 50;
 const crowdGone = 15;
-const longestCrowd = 150;
+const longestCrowd = 400;
 
-/** @param now ms, from wherever; fractions are welcome. */
-export function createPressure(now: () => number = () => performance.now()): Pressure {
+interface PressureOptions {
+  /** ms, from wherever; fractions are welcome. @default this process's own */
+  now?: () => number;
+  /** How many events nobody has taken up yet. @default it is not known */
+  waiting?: () => Promise<number>;
+}
+
+export function createPressure(options: PressureOptions = {}): Pressure {
+  const { now = () => performance.now(), waiting = async () => 0 } = options;
   let lookedAt = now();
   let recent: number[] = [];
   const timer = setInterval(() => {
@@ -54,8 +61,19 @@ export function createPressure(now: () => number = () => performance.now()): Pre
   };
   let came = { count: 0, since: 0, last: 0 };
   let thinning: Promise<void> | null = null;
+  let asked: Promise<number> | null = null;
+  let left = 0;
+  /** Redis may say nothing for a while: what it said last counts. */
+  const isThick = (): boolean => {
+    asked ??= waiting()
+      .then((count) => (left = count))
+      .catch(() => (left = 0))
+      .finally(() => (asked = null));
+    return now() - came.last < crowdGone || left > crowdOf;
+  };
   const thin = async (): Promise<void> => {
-    await waitWhile(() => now() - came.last < crowdGone, { every: crowdGone, most: longestCrowd });
+    left = Infinity;
+    await waitWhile(isThick, { every: crowdGone, most: longestCrowd });
     thinning = null;
   };
   return {

@@ -11,6 +11,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
 import { type Connections, createConnections } from '../redis/connect.ts';
+import { keys, queueNames } from '../redis/keys.ts';
 import { createOutbox, type Outbox } from '../redis/outbox.ts';
 import { createSharedCache } from '../redis/shared.ts';
 import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
@@ -125,7 +126,9 @@ export function createParts(options: PartsOptions): Parts {
   });
   const wakes = createWakes({ redis: connections.fast, clock, log });
   const name = randomUUID().slice(-12);
-  const pressure = createPressure();
+  const pressure = createPressure({
+    waiting: () => connections.fast.llen(keys.waitingJobs(queueNames.typing)),
+  });
   releases.add('pressure', () => pressure.close());
   const own = { name, config, log, connections, clock, clients, outbox, wakes, pressure };
   const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;

@@ -2,10 +2,12 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createPressure, type Pressure } from '../../src/typing/pressure.ts';
 
 let pressure: Pressure;
+let waiting: () => Promise<number>;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  pressure = createPressure(() => Date.now());
+  waiting = async () => 0;
+  pressure = createPressure({ now: () => Date.now(), waiting: () => waiting() });
 });
 afterEach(() => {
   pressure.close();
@@ -41,10 +43,35 @@ test('those of a crowd wait until no more come', async () => {
 test('but no longer than a bot can be kept waiting', async () => {
   const began = Date.now();
   let over = 0;
-  for (let count = 0; count < 400; count += 1) {
+  for (let count = 0; count < 600; count += 1) {
     void pressure.crowd()?.then(() => (over ||= Date.now() - began));
     await vi.advanceTimersByTimeAsync(1);
   }
-  expect(over).toBeGreaterThan(100);
-  expect(over).toBeLessThan(200);
+  expect(over).toBeGreaterThan(300);
+  expect(over).toBeLessThan(450);
+});
+
+test('and until their typing has been taken up', async () => {
+  const took = async (left: () => Promise<number>): Promise<number> => {
+    waiting = left;
+    const began = Date.now();
+    const [crowd] = Array.from({ length: 40 }, () => pressure.crowd()).slice(-1);
+    let over = 0;
+    void crowd?.then(() => (over = Date.now() - began));
+    await vi.advanceTimersByTimeAsync(1_000);
+    return over;
+  };
+  let left = 200;
+  expect(await took(async () => (left -= 20))).toBeGreaterThan(120);
+  expect(left).toBeLessThanOrEqual(20);
+  // By whatever is there: an hour's backlog, no Redis, or one that says nothing.
+  for (const unhelpful of [
+    () => Promise.resolve(5_000),
+    () => Promise.reject(new Error('Redis is away')),
+    () => new Promise<number>(() => {}),
+  ]) {
+    const ms = await took(unhelpful);
+    expect(ms).toBeGreaterThan(0);
+    expect(ms).toBeLessThan(450);
+  }
 });
