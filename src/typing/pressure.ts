@@ -13,7 +13,7 @@ export interface Pressure {
   calm(): Promise<void>;
   /**
    * A push has come. In a crowd of them it resolves when the typing of those that came with it has been taken up, after
-   * 400 ms at most: nobody's typing waits for the bot of another. null: there is no crowd.
+   * 400 ms at most: nobody's typing waits for the bot of another. null: there is none, or it goes on for long.
    */
   crowd(): Promise<void> | null;
   close(): void;
@@ -30,6 +30,8 @@ const crowdOf = 16;
 const crowdWithin = 50;
 const crowdGone = 15;
 const longestCrowd = 400;
+/** What is a crowd all the time is no crowd: only one in so long (ms) is waited for. */
+const betweenCrowds = 5_000;
 
 interface PressureOptions {
   /** ms, from wherever; fractions are welcome. @default this process's own */
@@ -61,6 +63,7 @@ export function createPressure(options: PressureOptions = {}): Pressure {
   };
   let came = { count: 0, since: 0, last: 0 };
   let thinning: Promise<void> | null = null;
+  let thinnedAt = -Infinity;
   let asked: Promise<number> | null = null;
   let left = 0;
   /** Redis may say nothing for a while: what it said last counts. */
@@ -75,6 +78,7 @@ export function createPressure(options: PressureOptions = {}): Pressure {
     left = Infinity;
     await waitWhile(isThick, { every: crowdGone, most: longestCrowd });
     thinning = null;
+    thinnedAt = now();
   };
   return {
     lateMs,
@@ -85,7 +89,7 @@ export function createPressure(options: PressureOptions = {}): Pressure {
       const at = now();
       const { count, since } = at - came.since > crowdWithin ? { count: 0, since: at } : came;
       came = { count: count + 1, since, last: at };
-      if (came.count > crowdOf) thinning ??= thin();
+      if (came.count > crowdOf && at - thinnedAt > betweenCrowds) thinning ??= thin();
       return thinning;
     },
     close: () => clearInterval(timer),

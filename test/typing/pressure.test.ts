@@ -51,6 +51,16 @@ test('but no longer than a bot can be kept waiting', async () => {
   expect(over).toBeLessThan(450);
 });
 
+test('and those that come all the time wait for it only now and then', async () => {
+  let waited = 0;
+  for (let count = 0; count < 20_000; count += 1) {
+    if (pressure.crowd()) waited += 1;
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  expect(waited).toBeGreaterThan(800);
+  expect(waited).toBeLessThan(2_000);
+});
+
 test('and until their typing has been taken up', async () => {
   const took = async (left: () => Promise<number>): Promise<number> => {
     waiting = left;
@@ -58,7 +68,7 @@ test('and until their typing has been taken up', async () => {
     const [crowd] = Array.from({ length: 40 }, () => pressure.crowd()).slice(-1);
     let over = 0;
     void crowd?.then(() => (over = Date.now() - began));
-    await vi.advanceTimersByTimeAsync(1_000);
+    await vi.advanceTimersByTimeAsync(6_000);
     return over;
   };
   let left = 200;
