@@ -3,6 +3,7 @@ import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Event, State } from '../core/state.ts';
 import type { Outbox } from '../redis/outbox.ts';
 import { leaveNoTrace, type TypingJob } from './jobs.ts';
+import type { Left } from './wakes.ts';
 
 export interface TellOptions {
   /** The block of this sender ends with the event. */
@@ -61,6 +62,24 @@ const afterLate = 500;
 
 /** An event is never given up for a fault of Redis's: judging it again does no harm. */
 const persistent = { ...leaveNoTrace, attempts: 10, backoff: { type: 'fixed', delay: 500 } } as const;
+
+/** Redis takes so many jobs in one go. */
+const bulk = 500;
+/** A renewal is due by then (ms); what comes later is found overdue in time. */
+const soon = 60_000;
+
+/** What a worker that leaves was to look at becomes jobs: any other takes them, of the release before too. */
+export async function addTimers(queue: Queue<TypingJob>, left: readonly Left[], now: number): Promise<void> {
+  const jobs = left
+    .filter(({ timer }) => timer.at < now + soon)
+    .map(({ conversation, timer: { at, n } }) => ({
+      name: 'wake',
+      data: { conversation, event: { is: 'wake' as const, timer: n, at } },
+      opts: { ...persistent, delay: Math.max(0, Math.ceil(at - now)) },
+    }));
+  for (let first = 0; first < jobs.length; first += bulk)
+    await queue.addBulk(jobs.slice(first, first + bulk));
+}
 
 /** The same for whoever cannot wait for Redis: what it does not take waits in the outbox. */
 export function createKeptEvents(events: EventQueue, outbox: Pick<Outbox, 'tell'>): EventQueue {

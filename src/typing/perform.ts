@@ -226,7 +226,8 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
       loaded = saved;
       continue;
     }
-    deps.wakes.set(conversation, taken.call ? null : at);
+    const { call, timer } = taken.state;
+    deps.wakes.set(conversation, at === null || taken.call ? null : { at, n: call ? 0 : (timer?.n ?? 0) });
     await carryOut(deps, task, taken);
     // Whoever makes no calls hears of what the platform refuses from others.
     if (!mayCall && taken.ended.some(({ untyped }) => untyped !== null))

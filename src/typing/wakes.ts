@@ -1,6 +1,7 @@
 /**
  * When a conversation has to be looked at again. The time stands in Redis, written by the script that saves the state.
- * The worker that saved it wakes the conversation itself; when that one is gone, another finds it overdue.
+ * The worker that saved it wakes the conversation itself; one that leaves hands that over, and of one that has died
+ * another finds it overdue.
  */
 import { type Conversation, conversationId, conversationNamed } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
@@ -9,15 +10,31 @@ import { type DueCommands, takeDue, takenAtOnce } from '../redis/due.ts';
 import { Postponed } from './shares.ts';
 
 export interface Wakes {
-  /** This process looks again at `at` (ms); null: it need not. */
-  set(conversation: Conversation, at: number | null): void;
+  /** This process looks again when it is time; null: it need not. */
+  set(conversation: Conversation, timer: Timer | null): void;
   /** From now on this process wakes them. */
   start(look: Look): void;
   /** Takes up what others should have looked at by now, and did not. Resolves with how many. */
   takeOverdue(): Promise<number>;
-  /** Wakes none any more. Resolves when the looks that are under way have ended. */
+  /** Wakes none any more: what it was to look at is another's, and so is what it is still told. */
+  leave(handOver: HandOver): void;
+  /** Wakes none any more. Resolves when the looks that are under way have ended, and what was left is handed over. */
   stop(): Promise<void>;
 }
+
+export interface Timer {
+  /** When it is due (ms). */
+  at: number;
+  /** The state's number of it; 0: it has none, for it waits for the end of a call. */
+  n: number;
+}
+
+export interface Left {
+  conversation: Conversation;
+  timer: Timer;
+}
+
+type HandOver = (left: readonly Left[]) => Promise<void>;
 
 export type Look = (conversation: Conversation, due: Due) => Promise<void>;
 
@@ -40,30 +57,32 @@ const retry = 500;
 /** The longest that a timer of Node's can wait (ms). */
 const longest = 2 ** 31 - 1;
 
-interface Due {
-  /** When it was due (ms). */
-  at: number;
+interface Due extends Timer {
   /** It was found overdue, and its time in Redis moved for that. */
   isFound: boolean;
 }
 
 /** It may come later than it is due, where there was no place for it. */
 interface Planned extends Due {
-  timer: NodeJS.Timeout;
+  conversation: Conversation;
+  n: number;
+  timeout: NodeJS.Timeout;
 }
 
 export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
   const planned = new Map<string, Planned>();
   const underWay = new Set<Promise<void>>();
   let look: Look | null = null;
+  let handOver: HandOver | null = null;
   const clear = (id: string): void => {
-    clearTimeout(planned.get(id)?.timer);
+    clearTimeout(planned.get(id)?.timeout);
     planned.delete(id);
   };
-  const wake = (conversation: Conversation, due: Due): void => {
-    const looking = lookNow(conversation, due).finally(() => underWay.delete(looking));
-    underWay.add(looking);
+  const follow = (work: Promise<void>): void => {
+    const one = work.finally(() => underWay.delete(one));
+    underWay.add(one);
   };
+  const wake = (conversation: Conversation, due: Due): void => follow(lookNow(conversation, due));
   const lookNow = async (conversation: Conversation, due: Due): Promise<void> => {
     const id = conversationId(conversation);
     planned.delete(id);
@@ -83,11 +102,11 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
   const again = (conversation: Conversation, due: Due, ms: number): void => {
     if (look && !planned.has(conversationId(conversation))) plan(conversation, due, ms);
   };
-  const plan = (conversation: Conversation, { at, isFound }: Due, ms: number): void => {
+  const plan = (conversation: Conversation, due: Due, ms: number): void => {
     const id = conversationId(conversation);
     clear(id);
-    const timer = setTimeout(() => wake(conversation, mine), Math.min(longest, Math.max(0, ms)));
-    const mine: Planned = { at, isFound, timer };
+    const timeout = setTimeout(() => wake(conversation, mine), Math.min(longest, Math.max(0, ms)));
+    const mine: Planned = { ...due, conversation, timeout };
     planned.set(id, mine);
   };
   const takeOne = (name: string, now: number): void => {
@@ -95,7 +114,7 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
     const mine = planned.get(name);
     // What is due here as well is late because this process is busy, or has no place for it: it comes by itself.
     if (mine && mine.at <= now) mine.isFound = true;
-    else if (conversation) wake(conversation, { at: now, isFound: true });
+    else if (conversation) wake(conversation, { at: now, n: 0, isFound: true });
   };
   const takeOverdue = async (): Promise<number> => {
     if (!look) return 0;
@@ -104,20 +123,38 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
     names.forEach((name) => takeOne(name, now));
     return names.length < takenAtOnce ? names.length : names.length + (await takeOverdue());
   };
+  /** Whoever is not told finds them overdue. */
+  const leaveTo = (others: HandOver, left: readonly Left[]): void => {
+    if (left.length === 0) return;
+    follow(others(left).catch((error: unknown) => log.debug({ error }, 'Timers were not handed over.')));
+  };
+  const stop = (): Planned[] => {
+    const left = [...planned.values()];
+    look = null;
+    for (const { timeout } of left) clearTimeout(timeout);
+    planned.clear();
+    return left;
+  };
   return {
-    set: (conversation, at) => {
-      if (at === null) clear(conversationId(conversation));
-      else if (look) plan(conversation, { at, isFound: false }, at - clock.now());
+    set: (conversation, timer) => {
+      if (timer === null) clear(conversationId(conversation));
+      else if (look) plan(conversation, { ...timer, isFound: false }, timer.at - clock.now());
+      else if (handOver) leaveTo(handOver, [{ conversation, timer }]);
     },
     start: (looking) => {
       look = looking;
+      handOver = null;
     },
     takeOverdue,
+    leave: (others) => {
+      handOver = others;
+      const left = stop().map(({ conversation, at, n }) => ({ conversation, timer: { at, n } }));
+      leaveTo(others, left);
+    },
     stop: async () => {
-      look = null;
-      for (const { timer } of planned.values()) clearTimeout(timer);
-      planned.clear();
+      stop();
       await Promise.all(underWay);
+      handOver = null;
     },
   };
 }

@@ -66,7 +66,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const telemetry = parts.tracing?.telemetry ?? null;
   const shared = { connection: connections.jobs, typingConcurrency, replyConcurrency, telemetry, log };
   const askEvery = isEmbedded(parts.redis) ? 5 : idleAsking;
-  const workers = createWorkers({ ...shared, perform, reply, meet, wakes, askEvery });
+  const workers = createWorkers({ ...shared, perform, reply, meet, wakes, queue: typing, askEvery });
   releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
   const overdue = createOverdue(parts, workers);
   const ticker = createTicker(beat, overdue, (error) =>

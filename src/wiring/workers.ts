@@ -5,7 +5,7 @@ import type { Log } from '../core/ports.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { prefix, queueNames } from '../redis/keys.ts';
 import { createReplyProcessor, type ReplyDeps } from '../replies/reply.ts';
-
+import { addTimers } from '../typing/events.ts';
 import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
 import { createTyping, type Meet, type PerformDeps } from '../typing/perform.ts';
 import type { Wakes } from '../typing/wakes.ts';
@@ -15,7 +15,9 @@ interface WorkersOptions {
   connection: NonNullable<WorkerOptions['connection']>;
   perform: PerformDeps;
   reply: ReplyDeps;
-  wakes: Pick<Wakes, 'start' | 'stop'>;
+  wakes: Pick<Wakes, 'start' | 'leave' | 'stop'>;
+  /** Where others find what this process was to look at. @default nowhere: they find it overdue */
+  queue?: Queue<TypingJob>;
   /** An idle queue is asked for its next job so often (s); whoever adds one wakes it. @default 5 */
   askEvery?: number;
   typingConcurrency: number;
@@ -62,9 +64,16 @@ export function createWorkers(options: WorkersOptions): Workers {
   options.wakes.start(look);
   watch(typing, log);
   watch(replies, log);
+  const { wakes, queue } = options;
+  const { clock } = options.perform;
+  const closeTyping = async (force: boolean): Promise<void> => {
+    if (queue && !force) wakes.leave((left) => addTimers(queue, left, clock.now()));
+    await typing.close(force);
+    const looks = wakes.stop();
+    if (!force) await looks;
+  };
   const close = async (force: boolean): Promise<void> => {
-    const looks = options.wakes.stop();
-    await Promise.all([replies.close(force), typing.close(force), force ? null : looks]);
+    await Promise.all([replies.close(force), closeTyping(force)]);
   };
   return {
     drain: () => close(false),

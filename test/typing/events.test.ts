@@ -6,7 +6,7 @@ import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
-import { createEventQueue, createKeptEvents, type EventQueue } from '../../src/typing/events.ts';
+import { addTimers, createEventQueue, createKeptEvents, type EventQueue } from '../../src/typing/events.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createApply, createTyping, type PerformDeps } from '../../src/typing/perform.ts';
@@ -66,7 +66,7 @@ function stage(script: { unknown?: boolean } = {}): Stage {
     pressure: noPressure,
     shares: atMost(8),
     platformOf: () => platform,
-    wakes: { set: (_, at) => void planned.push(at) },
+    wakes: { set: (_, timer) => void planned.push(timer?.at ?? null) },
   };
   // A web looks at nothing by itself.
   const web = { ...shared, platformOf: () => (script.unknown ? null : platform), wakes: { set: () => {} } };
@@ -271,4 +271,20 @@ describe('events that are kept while Redis is away', () => {
     );
     expect(await kept.tell(conversation, event)).toBeNull();
   });
+});
+
+test('what a worker that leaves was to look at becomes jobs of the state’s own timers, where that is soon', async () => {
+  const it = stage();
+  await shown(it, 'a');
+  const timer = (await it.state()).state.timer;
+  const left = { conversation: it.conversation, timer: timer ?? { at: 0, n: 0 } };
+  const far = { conversation: newConversation(), timer: { at: it.clock.now() + 90_000, n: 1 } };
+  await addTimers(queue, [left, far], it.clock.now());
+  const [job, ...more] = await queue.getJobs(['delayed']);
+  expect(more).toEqual([]);
+  expect(job?.opts.delay).toBe(Math.ceil(left.timer.at - it.clock.now()));
+  it.clock.set(left.timer.at);
+  await job?.promote();
+  await it.work();
+  expect(it.platform.calls).toEqual([`show ${it.conversation.user}`, `show ${it.conversation.user}`]);
 });

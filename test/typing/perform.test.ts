@@ -77,7 +77,7 @@ function stage(script: StageScript = {}): Stage {
     name: 'worker',
     pressure: noPressure,
     store,
-    wakes: { set: (_, at) => void planned.push(at) },
+    wakes: { set: (_, timer) => void planned.push(timer?.at ?? null) },
     learned: createLearned({ redis: server.connect(), clock, log, isAuto: () => true }),
     clock,
     log,
@@ -103,7 +103,8 @@ function workOn(deps: PerformDeps, conversation: Conversation): Pick<Stage, 'run
       job.stalledCounter = redelivered ? 1 : 0;
       return process(job);
     },
-    look: ({ of = conversation, isFound = false, at = deps.clock.now() } = {}) => look(of, { at, isFound }),
+    look: ({ of = conversation, isFound = false, at = deps.clock.now() } = {}) =>
+      look(of, { at, n: 1, isFound }),
   };
 }
 

@@ -5,7 +5,7 @@ import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { Postponed } from '../../src/typing/shares.ts';
-import { createWakes, type Look, type Wakes } from '../../src/typing/wakes.ts';
+import { createWakes, type Left, type Look, type Wakes } from '../../src/typing/wakes.ts';
 import { recordLog } from '../support/log.ts';
 import { deferred, newConversation } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
@@ -48,7 +48,7 @@ for (const kind of await redisKinds()) {
     /** As a worker does that saves a state. */
     async function plan(conversation: Conversation, at: number, by?: Wakes): Promise<void> {
       await redis.zadd(keys.wakes, at, conversationId(conversation));
-      by?.set(conversation, at);
+      by?.set(conversation, { at, n: 1 });
     }
     const at = (conversation: Conversation): Promise<string | null> =>
       redis.zscore(keys.wakes, conversationId(conversation));
@@ -149,7 +149,7 @@ for (const kind of await redisKinds()) {
     test('that another worker planned for earlier, and left, does not wait for the later plan here', async () => {
       const worker = work();
       const conversation = newConversation();
-      worker.set(conversation, now() + 60_000);
+      worker.set(conversation, { at: now() + 60_000, n: 1 });
       await plan(conversation, now() - 1_000);
       expect(await worker.takeOverdue()).toBe(1);
       expect(worker.looks).toEqual([{ user: conversation.user, isFound: true }]);
@@ -172,6 +172,35 @@ for (const kind of await redisKinds()) {
       });
       await plan(newConversation(), now() + 10, worker);
       await expect.poll(() => worker.looks).toHaveLength(3);
+    });
+
+    test('of a worker that leaves is handed over, and so is what its last jobs plan', async () => {
+      const worker = work();
+      const [first, last] = [newConversation(), newConversation()];
+      const [firstTimer, lastTimer] = [
+        { at: now() + 20, n: 7 },
+        { at: now() + 30, n: 8 },
+      ];
+      const left: Left[] = [];
+      worker.set(first, firstTimer);
+      worker.leave(async (more) => void left.push(...more));
+      worker.set(last, lastTimer);
+      await worker.stop();
+      worker.set(newConversation(), { at: now(), n: 9 });
+      expect(left).toEqual([
+        { conversation: first, timer: firstTimer },
+        { conversation: last, timer: lastTimer },
+      ]);
+      expect(worker.looks).toEqual([]);
+      expect(await worker.takeOverdue()).toBe(0);
+    });
+
+    test('of a worker that cannot hand it over is still found by others', async () => {
+      const [worker, other] = [work(), work()];
+      await plan(newConversation(), now() - 2_000, worker);
+      worker.leave(() => Promise.reject(new Error('Redis is away')));
+      await worker.stop();
+      expect(await other.takeOverdue()).toBe(1);
     });
 
     test('of a worker that stops is looked at to the end, and no other any more', async () => {
