@@ -70,14 +70,22 @@ export type BotRetry = 'safe' | 'always' | 'never';
 
 export type BotVerdict = 'answered' | 'again' | 'failed';
 
-/** What a bot's answer, or the lack of one, means for its reply job. A timeout is never tried again. */
-export function judgeBot(result: Answer | NoAnswer, retry: BotRetry): BotVerdict {
+/**
+ * A router that has nobody to give a request to says so at once; one that answers 502 or 503 later has given it to a bot,
+ * which may be at it still (ms). https://devcenter.heroku.com/articles/request-timeout
+ */
+const refusedAtOnce = 2_000;
+
+/**
+ * What a bot's answer, or the lack of one, means for its reply job. A timeout is never tried again.
+ * @param tookMs how long the call took
+ */
+export function judgeBot(result: Answer | NoAnswer, retry: BotRetry, tookMs: number): BotVerdict {
   if (!(result instanceof NoAnswer) && result.status >= 200 && result.status < 300) return 'answered';
   if (retry === 'never') return 'failed';
   if (result instanceof NoAnswer) return again(!result.begun || (retry === 'always' && !result.timedOut));
-  return again(
-    [502, 503].includes(result.status) || (retry === 'always' && [500, 504].includes(result.status)),
-  );
+  const isRefused = [502, 503].includes(result.status) && tookMs <= refusedAtOnce;
+  return again(isRefused || (retry === 'always' && [500, 502, 503, 504].includes(result.status)));
 }
 
 function again(yes: boolean): BotVerdict {

@@ -8,9 +8,9 @@ import {
 } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
-import { brotliDecompressSync, gunzipSync, inflateRawSync, inflateSync } from 'node:zlib';
 import { endToEnd } from '../core/bot.ts';
 import { type Answer, errorCodeOf, type HeaderLines, pairs } from '../core/wire.ts';
+import { decode } from '../replies/coding.ts';
 
 export interface Exchange {
   request: IncomingMessage;
@@ -184,44 +184,11 @@ function createCopy(answer: IncomingMessage, told: TellAnswer) {
       else chunks.length = 0;
     },
     end(): void {
-      const body =
-        size > readLimit ? null : decode(Buffer.concat(chunks), answer.headers['content-encoding']);
+      const encoding = answer.headers['content-encoding'] ?? 'identity';
+      const body = size > readLimit ? null : decode(Buffer.concat(chunks), encoding, decodedLimit);
       told(body && { status: answer.statusCode ?? 0, headers: pairs(answer.rawHeaders), body });
     },
   };
-}
-
-/** https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1; "deflate" is often sent without its zlib wrapper. */
-const decoders = new Map<string, (body: Buffer) => Buffer>([
-  ['identity', (body) => body],
-  ['gzip', (body) => gunzipSync(body, decodeOptions)],
-  ['x-gzip', (body) => gunzipSync(body, decodeOptions)],
-  ['br', (body) => brotliDecompressSync(body, decodeOptions)],
-  ['deflate', inflate],
-]);
-const decodeOptions = { maxOutputLength: decodedLimit };
-
-function inflate(body: Buffer): Buffer {
-  // The wrapper's first byte: https://www.rfc-editor.org/rfc/rfc1950#section-2.2
-  return ((body[0] ?? 0) & 0x0f) === 8
-    ? inflateSync(body, decodeOptions)
-    : inflateRawSync(body, decodeOptions);
-}
-
-/** null when the body is not what its header says, too long, or encoded in a way that Node does not know. */
-function decode(body: Buffer, encoding = 'identity'): Buffer | null {
-  const codings = encoding
-    .toLowerCase()
-    .split(',')
-    .map((coding) => coding.trim());
-  try {
-    return codings.reduceRight<Buffer | null>(
-      (bytes, coding) => (bytes && decoders.get(coding)?.(bytes)) ?? null,
-      body,
-    );
-  } catch {
-    return null;
-  }
 }
 
 /** One account's API: the only address that its calls go to. */

@@ -55,9 +55,9 @@ export async function callBot(
   const send = bot.send ?? deps.send;
   const result = await send(signal ? { ...request, signal } : request).catch(asNoAnswer);
   if (signal?.aborted && result instanceof NoAnswer) return { is: 'given-up' };
-  const judged = judgeBot(result, retry);
-  const verdict = judged === 'again' && last ? 'failed' : judged;
   const at = deps.clock.now();
+  const judged = judgeBot(result, retry, at - from);
+  const verdict = judged === 'again' && last ? 'failed' : judged;
   const answer = result instanceof NoAnswer ? null : result;
   const overheadMs = arrivedAt !== undefined && attempt === 1 ? Math.max(0, from - arrivedAt) : null;
   deps.observe?.({

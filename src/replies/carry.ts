@@ -15,6 +15,7 @@ import {
 import type { LateSend, Platform } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import { callBot } from './call-bot.ts';
+import { readable } from './coding.ts';
 import {
   type Carried,
   type CarryDeps,
@@ -52,9 +53,9 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
   return { is: 'sent', answer };
 }
 
-/** What the bot's answer means for the push's turns. */
+/** What the bot's answer means for the push's turns. One that cannot be read goes out as it is: it is a message. */
 export async function meaningIn(platform: Platform, answer: Answer): Promise<Meaning> {
-  return meaningOf(await platform.readAnswer(answer), answer.headers);
+  return meaningOf(await platform.readAnswer(readable(answer) ?? answer), answer.headers);
 }
 
 /** `why`: the bot has failed, and `answer` is what it said with that. */
@@ -249,8 +250,14 @@ async function sendAgain(
   answer: Answer,
 ): Promise<LateSend> {
   if (user === null || !platform.sendLate) return { is: 'impossible', reason: 'The push names no user.' };
+  const plain = readable(answer);
+  if (plain === null)
+    return {
+      is: 'impossible',
+      reason: 'its Content-Encoding is none that can be read: let the bot send it plain',
+    };
   for (let tries = 1; ; tries += 1) {
-    const sent = await platform.sendLate(user, answer);
+    const sent = await platform.sendLate(user, plain);
     if (sent.is !== 'not-sent' || tries === botAttempts || signal.aborted) return sent;
     await deps.clock.sleep(botPause, signal).catch(() => {});
   }

@@ -16,7 +16,7 @@ export type Passive =
 /** Reads the answer's bytes; never throws. */
 export function readPassive(body: Uint8Array, encodingAesKeys: readonly string[]): Passive {
   const text = decodeText(body);
-  const fields = readFields(text);
+  const fields = readFields(text, { trim: true });
   // Some bots write the names in lower case.
   const sealed = fields && (textOf(fields, 'Encrypt') ?? textOf(fields, 'encrypt'));
   if (sealed === null) return readPlain(text, fields);
@@ -24,7 +24,7 @@ export function readPassive(body: Uint8Array, encodingAesKeys: readonly string[]
   if (!opened)
     return { is: 'opaque', reason: 'the answer is encrypted with a key other than WECHAT_ENCODING_AES_KEY' };
   const inner = decodeText(opened.message);
-  return readPlain(inner, readFields(inner));
+  return readPlain(inner, readFields(inner, { trim: true }));
 }
 
 /** What the answer means to the turn. Whatever is not plainly "nothing to say" is relayed, so it is a message. */

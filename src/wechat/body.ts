@@ -16,11 +16,24 @@ export function jsonIn(body: Uint8Array): unknown {
   return jsonOf(decodeText(body));
 }
 
-/** The fields of an XML or JSON body, or null when it is neither. */
-export function readFields(text: string): Fields | null {
+/**
+ * The fields of an XML or JSON body, or null when it is neither.
+ * @param how.trim Blanks around the values of XML are not part of them: bots write it by hand.
+ */
+export function readFields(text: string, { trim = false } = {}): Fields | null {
   const trimmed = text.trim();
   if (trimmed.startsWith('{')) return readJson(trimmed);
-  return trimmed.startsWith('<') && isTameXml(trimmed) ? readXml(trimmed) : null;
+  if (!trimmed.startsWith('<') || !isTameXml(trimmed)) return null;
+  return readXml(trim ? withoutBlanks(trimmed) : trimmed);
+}
+
+/** Drops the blanks beside tags and CDATA; those inside CDATA are the text's own. */
+function withoutBlanks(xml: string): string {
+  return xml.replace(/<!\[CDATA\[[^]*?\]\]>|<[^>]*>\s*|\s+/g, (token, at: number) => {
+    if (token.startsWith('<![CDATA[')) return token;
+    if (token.startsWith('<')) return token.trimEnd();
+    return xml[at + token.length] === '<' ? '' : token;
+  });
 }
 
 /** A field as text, where it is text or a number; own properties only, so no name reaches a prototype. */

@@ -78,19 +78,15 @@ export function readMessage(
 }
 
 /**
- * The same for every repeat of a push: by MsgId, else by sender, time and event, as WeChat says on
+ * The same for every repeat of a push: by MsgId; else by its sender and all its bytes, decrypted. WeChat says "sender and
+ * time", but two events of one second may differ in any field, and a second one that passes for a repeat is lost:
+ * https://github.com/binarywang/WxJava/issues/2705
  * https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
  * At most 200 characters, none of them ":".
  */
 function messageKey(user: string, fields: Fields, text: string): string {
   const messageId = textOf(fields, 'MsgId');
-  const time = textOf(fields, 'CreateTime');
-  const event = textOf(fields, 'Event');
-  if (messageId) return turnOf(user, messageId);
-  // Without a MsgId two messages of one second differ in nothing but their content.
-  if (!time || event === null) return plainOrDigest([user, digest(text)]);
-  const detail = textOf(fields, 'EventKey') || textOf(fields, 'MsgID') || '';
-  return plainOrDigest([user, time, event, detail]);
+  return messageId ? turnOf(user, messageId) : plainOrDigest([user, digest(text)]);
 }
 
 /** The turn that a user's message opens, by its MsgId. */

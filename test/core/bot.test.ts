@@ -115,9 +115,16 @@ describe('judgeBot', () => {
   ];
 
   test.each(verdicts)('%s', (_, result, safe, always) => {
-    const verdict = (retry: BotRetry) => judgeBot(result, retry);
+    const verdict = (retry: BotRetry) => judgeBot(result, retry, 2_000);
     expect({ safe: verdict('safe'), always: verdict('always') }).toEqual({ safe, always });
     expect(verdict('never')).toBe(safe === 'answered' ? 'answered' : 'failed');
+  });
+
+  // https://devcenter.heroku.com/articles/request-timeout: a router gives up after 30 s, and the bot works on.
+  // https://github.com/benoitc/gunicorn/issues/3098: a worker that is killed at its time-out.
+  test.each([502, 503])('a %i that comes after a while is no refusal: the bot may have begun', (code) => {
+    expect(judgeBot(status(code), 'safe', 2_001)).toBe('failed');
+    expect(judgeBot(status(code), 'always', 30_000)).toBe('again');
   });
 });
 

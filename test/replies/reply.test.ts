@@ -1,5 +1,6 @@
 import { Job, Queue, UnrecoverableError } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BotRetry } from '../../src/core/bot.ts';
 import type { Notice, Observe } from '../../src/core/notice.ts';
@@ -318,6 +319,20 @@ describe('while a late answer is sent', () => {
     expect(it.events.released).toEqual(['the-block']);
   });
 
+  test('a compressed one is sent as it reads, one that nobody can read not at all', async () => {
+    const encoded = (body: Uint8Array, encoding: string): Answer => ({
+      ...message,
+      headers: [...message.headers, ['Content-Encoding', encoding]],
+      body,
+    });
+    const it = await stage({ bot: encoded(gzipSync(message.body), 'gzip') });
+    await it.run();
+    expect(it.platform.sent.map(({ body }) => Buffer.from(body))).toEqual([Buffer.from(message.body)]);
+    const unreadable = await stage({ bot: encoded(message.body, 'compress') });
+    expect((await failureOf(unreadable.run())).message).toContain('Content-Encoding');
+    expect(unreadable.platform.sent).toEqual([]);
+  });
+
   test.each([
     { is: 'refused', code: 45047, reason: 'too many', mayNotSend: false },
     { is: 'impossible', reason: 'a kind without a counterpart' },
@@ -441,6 +456,17 @@ describe('a bot that fails', () => {
     expect(it.clock.slept).toEqual([1_000, 1_000].slice(0, calls - 1));
     expect(told(it)).toEqual(['0 ended reply-failed']);
     expect(await stateOf(it)).toBe('failed');
+  });
+
+  test('with a 502 after a while is not called again: it may be at it still', async () => {
+    const it = await stage({
+      bot: async () => {
+        it.clock.pass(30_000);
+        return answerOf('', 502);
+      },
+    });
+    await failureOf(it.run());
+    expect(it.asked).toHaveLength(1);
   });
 
   test('and answers at the next call has answered', async () => {

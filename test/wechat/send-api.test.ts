@@ -44,6 +44,21 @@ describe('a late answer', () => {
     ]);
   });
 
+  test.each([
+    ['around its values', ' <![CDATA[text]]>\n  ', '\n    <![CDATA[答案 > 1 < 2]]> ', '答案 > 1 < 2'],
+    ['around values without CDATA', '\n text\t', '\n 答案 &gt; 1\n', '答案 > 1'],
+    ['inside CDATA, which are its own', 'text', '<![CDATA[  if <a> :\n    1\n]]>', '  if <a> :\n    1\n'],
+    [
+      'of which there are very many',
+      `${' '.repeat(1e6)}text`,
+      `a${' '.repeat(1e6)}b`,
+      `a${' '.repeat(1e6)}b`,
+    ],
+  ])('with blanks %s is read', async (_, type, text, content) => {
+    const xml = `<xml>\n  <MsgType>${type}</MsgType>\n  <Content>${text}</Content>\n</xml>`;
+    expect(await converted(xml)).toEqual({ touser: 'OPENID', msgtype: 'text', text: { content } });
+  });
+
   test.each(['image', 'voice'])('%s keeps its media id', async (kind) => {
     const tag = kind === 'image' ? 'Image' : 'Voice';
     const message = { touser: 'OPENID', msgtype: kind, [kind]: { media_id: 'M' } };
