@@ -63,8 +63,8 @@ export const processFields = {
     zh: '机器人最多可以想多久，以毫秒计；须小于 `REPLY_DEADLINE_MS`',
   }),
   botRetry: setting(oneOf('safe', 'always', 'never').default('safe'), {
-    en: '`safe`: call the bot again only where it cannot have begun (refused, DNS, 502, 503); `always`: also resets, 500, 504; `never`. 3 tries in all; never after a timeout',
-    zh: '`safe`：只在机器人不可能已开始处理时重试（拒绝连接、DNS、502、503）；`always`：连接重置、500、504 也重试；`never` 不重试。共 3 次；超时从不重试',
+    en: '`safe`: call the bot again only where it cannot have begun (refused, DNS, a 502 or 503 within 2 s); `always`: also resets, 500, 502, 503, 504; `never`. 3 tries in all; never after a timeout',
+    zh: '`safe`：只在机器人不可能已开始处理时重试（拒绝连接、DNS、2 秒内的 502 或 503）；`always`：连接重置、500、502、503、504 也重试；`never` 不重试。共 3 次；超时从不重试',
   }),
   replyDeadlineMs: setting(digits(100, HOUR).default(600_000), {
     en: 'a message counts as unanswered after this, in ms',
