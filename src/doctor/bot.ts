@@ -2,7 +2,7 @@
 import { withQuery } from '../core/bot.ts';
 import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } from '../core/platform.ts';
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
-import { readable } from '../replies/coding.ts';
+import { decoded } from '../replies/coding.ts';
 import { tookOf } from './check.ts';
 
 interface Bot {
@@ -66,7 +66,7 @@ function answerFinding({ result, tookMs }: Called, examiner: Examiner): Finding 
     const says = `HTTP ${result.status} to a message`;
     return fail(what, { says, remedy: `Look into its log. ${sameSecret}` });
   }
-  return ok(what, `${kinds[examiner.readAnswer(readable(result) ?? result).is]} after ${tookOf(tookMs)}`);
+  return ok(what, `${kinds[examiner.readAnswer(decoded(result) ?? result).is]} after ${tookOf(tookMs)}`);
 }
 
 const kinds = {

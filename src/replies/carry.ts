@@ -13,9 +13,9 @@ import {
   notTaken,
 } from '../core/bot.ts';
 import type { LateSend, Platform } from '../core/platform.ts';
-import type { Answer } from '../core/wire.ts';
+import { type Answer, headerOf } from '../core/wire.ts';
 import { callBot } from './call-bot.ts';
-import { readable } from './coding.ts';
+import { decoded } from './coding.ts';
 import {
   type Carried,
   type CarryDeps,
@@ -55,7 +55,12 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
 
 /** What the bot's answer means for the push's turns. One that cannot be read goes out as it is: it is a message. */
 export async function meaningIn(platform: Platform, answer: Answer): Promise<Meaning> {
-  return meaningOf(await platform.readAnswer(readable(answer) ?? answer), answer.headers);
+  return meaningOf(await platform.readAnswer(plainOf(answer) ?? answer), answer.headers);
+}
+
+/** The answer as it reads; null: it is encoded in a way that nobody can read. */
+function plainOf(answer: Answer): Answer | null {
+  return headerOf(answer.headers, 'Content-Encoding') === null ? answer : decoded(answer);
 }
 
 /** `why`: the bot has failed, and `answer` is what it said with that. */
@@ -250,7 +255,7 @@ async function sendAgain(
   answer: Answer,
 ): Promise<LateSend> {
   if (user === null || !platform.sendLate) return { is: 'impossible', reason: 'The push names no user.' };
-  const plain = readable(answer);
+  const plain = plainOf(answer);
   if (plain === null)
     return {
       is: 'impossible',

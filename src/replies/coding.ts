@@ -49,7 +49,7 @@ export function decode(body: Uint8Array, encoding: string, most: number): Uint8A
 const longest = 1024 * 1024;
 
 /** The answer as it can be read; null: it cannot. */
-export function readable(answer: Answer): Answer | null {
+export function decoded(answer: Answer): Answer | null {
   const encoding = headerOf(answer.headers, 'Content-Encoding');
   if (encoding === null || encoding.trim() === '') return answer;
   const body = decode(answer.body, encoding, longest);

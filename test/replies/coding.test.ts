@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { BotAnswer, LateSend, Platform } from '../../src/core/platform.ts';
 import type { Answer } from '../../src/core/wire.ts';
 import { meaningIn } from '../../src/replies/carry.ts';
-import { decode, readable } from '../../src/replies/coding.ts';
+import { decode, decoded } from '../../src/replies/coding.ts';
 import { botAnswerOf, readPassive } from '../../src/wechat/answer.ts';
 
 const words = '<xml><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[答案]]></Content></xml>';
@@ -26,13 +26,13 @@ describe('a compressed answer', () => {
     ['identity', Buffer.from(words)],
     ['', Buffer.from(words)],
   ])('(%s) is read', (encoding, body) => {
-    const read = readable(answerOf(body, encoding));
+    const read = decoded(answerOf(body, encoding));
     expect(Buffer.from(read?.body ?? []).toString()).toBe(words);
   });
 
   test('is the same object where nothing is encoded', () => {
     const answer = answerOf(Buffer.from(words));
-    expect(readable(answer)).toBe(answer);
+    expect(decoded(answer)).toBe(answer);
   });
 
   test.each<[string, Uint8Array]>([
@@ -41,7 +41,7 @@ describe('a compressed answer', () => {
     ['gzip', gzipSync(Buffer.alloc(2_000_000))],
     ['br', Buffer.alloc(0)],
   ])('that is not what it says (%s), or too long, is none', (encoding, body) => {
-    expect(readable(answerOf(body, encoding))).toBeNull();
+    expect(decoded(answerOf(body, encoding))).toBeNull();
   });
 
   test('is bounded before it costs', () => {
