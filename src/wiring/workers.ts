@@ -49,7 +49,8 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { connection, telemetry = null, log, meet = async () => {} } = options;
   const { owned } = options.reply;
   const { process, look } = createTyping(options.perform, meet);
-  const idle = { drainDelay: options.askEvery ?? 5, skipStalledCheck: true };
+  // The version is asked for by INFO, which many hosts' users may not: the worker would wait for its answer for ever.
+  const idle = { drainDelay: options.askEvery ?? 5, skipStalledCheck: true, skipVersionCheck: true };
   const shared = { connection, prefix, runRetryDelay, ...idle, ...(telemetry ? { telemetry } : {}) };
   const typing = new Worker<TypingJob>(queueNames.typing, process, {
     ...shared,
@@ -130,6 +131,7 @@ export function openQueues(connection: Redis, deps: QueuesDeps): OpenedQueues {
     connection,
     prefix,
     streams: { events: { maxLen: redis.eventsMaxLen } },
+    skipVersionCheck: true,
     ...(telemetry ? { telemetry } : {}),
     ...(connection === connections.fast ? FAIL_FAST_QUEUE : {}),
   };

@@ -43,6 +43,23 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     await rm(folder, { recursive: true, force: true });
   });
 
+  // https://github.com/taskforcesh/bullmq/issues/3372: hosts give `+@all -@dangerous`, and with that no INFO.
+  test('whose user may not ask INFO: everything goes its way', async () => {
+    const admin = new Redis(server.url);
+    await admin.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all', '-@dangerous');
+    admin.disconnect();
+    const url = new URL(server.url);
+    Object.assign(url, { username: 'app', password: 'secret' });
+    site = await openSite({ redisUrl: url.href, bot: { thinkMs: 6_000 } });
+    await openBoth(site);
+    const { wechat } = site.simulator;
+    const pushed = await wechat.push({ user: 'oUser_1', text: 'hi' });
+    expect(pushed.deliveries.map(({ status }) => status)).toEqual([200]);
+    const phone = wechat.phone('oUser_1');
+    expect(await phone.next(received)).toMatchObject({ via: 'api' });
+    expect(phone.marks.map(({ what }) => what)).toContain('typing-on');
+  });
+
   test('frozen while a push comes: the answer reaches the user once', async () => {
     site = await openSite({ redisUrl: server.url, bot: { thinkMs: 100 } });
     await site.web();
