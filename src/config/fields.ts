@@ -171,6 +171,10 @@ export const nxcloudFields = z.strictObject({
     en: '`auto`: check a signature that is there; `require`: refuse pushes without; `off`',
     zh: '`auto`：带签名才验；`require`：拒绝不带签名的；`off`',
   }),
+  templates: setting(oneOf('ignore', 'answer').default('ignore'), {
+    en: 'whether the `sent` status of a marketing or utility template is the `answer` to whoever waits, as with a bot that answers by template; one that passes the gateway always is',
+    zh: '营销或通知类模板的 `sent` 状态是否算作对等待者的回答（`answer`，用于以模板回答的机器人）；经网关发送的总是算作回答',
+  }),
   ...forBoth,
   apiBase: setting(apiBase('https://api2.nxcloud.com'), {
     en: "base of NXCloud's API",

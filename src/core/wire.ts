@@ -84,6 +84,18 @@ export function jsonOf(text: string): unknown {
   }
 }
 
+/**
+ * JSON whose numbers may be ids of 64 bits: JSON.parse rounds those, so integers of 15 digits and more become strings
+ * first. Strings are matched, and kept, so that digits inside them stay; their closing quote is optional to keep this
+ * linear. null: it is no JSON.
+ */
+export function exactJsonOf(text: string): unknown {
+  const exact = text.replace(/"(?:[^"\\]+|\\[^])*"?|-?\d[\d.eE+-]*/g, (token) =>
+    /^-?\d{15,}$/.test(token) ? `"${token}"` : token,
+  );
+  return jsonOf(exact);
+}
+
 /** Computes a value once for each object, for as long as that lives. */
 export function oncePer<Key extends object, Value>(compute: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, { value: Value }>();

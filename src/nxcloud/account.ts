@@ -15,6 +15,8 @@ export interface NxcloudAccount {
   appId: string | null;
   /** `auto`: checked when the headers carry one; `require`: a push without one is refused; `off`. */
   verifyCallbacks: 'auto' | 'require' | 'off';
+  /** What the `sent` of a marketing or utility template is: `answer` ends the turns before it. */
+  templates: 'ignore' | 'answer';
   apiBase: string;
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which message types start typing, over the defaults: `{"reaction": true}`. */

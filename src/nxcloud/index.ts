@@ -65,6 +65,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
   const reading: Reading = {
     carryPhone: account.businessPhone === null,
     opensTurn: createStarts(account.starts),
+    templateEnds: account.templates === 'answer',
   };
   const api = { account, ...dependencies };
   return {

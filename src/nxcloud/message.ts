@@ -5,12 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
-import type { Fields } from '../core/wire.ts';
+import { exactJsonOf, type Fields } from '../core/wire.ts';
 
 export interface Reading {
   /** The account names no business phone: each message id carries that of its push. */
   carryPhone: boolean;
   opensTurn: (type: string) => boolean;
+  /** The `sent` of a marketing or utility template is an answer. */
+  templateEnds: boolean;
 }
 
 /** What a push says, in its order. What is not understood is left out: the bot gets the push all the same. */
@@ -19,7 +21,7 @@ export function happeningsOf(body: Fields, reading: Reading): Happening[] {
   const phone = reading.carryPhone ? businessPhoneOf(body) : null;
   return [
     ...listOf(body.messages).map((message) => inboundOf(message, contacts, { ...reading, phone })),
-    ...listOf(body.statuses).map((status) => sentOf(status, contacts)),
+    ...listOf(body.statuses).map((status) => sentOf(status, contacts, reading.templateEnds)),
     ...echoesOf(body).map(echoOf),
   ].filter((happening) => happening !== null);
 }
@@ -31,7 +33,8 @@ function inboundOf(
 ): Happening | null {
   const id = idOf(message.id);
   const user = personOf([message.from, message.from_user_id, message.user_id], contacts);
-  if (id === null || user === null) return null;
+  // Meta documents no typing in groups: https://developers.facebook.com/docs/whatsapp/cloud-api/groups
+  if (id === null || user === null || !isAbsent(message.group_id)) return null;
   const type = typeOf(message.type);
   return {
     is: 'inbound',
@@ -47,8 +50,9 @@ function inboundOf(
 }
 
 /** Only `sent`: `delivered` and `read` may arrive late, for an older message, after a new inbound one. */
-function sentOf(status: Fields, contacts: Fields[]): Happening | null {
-  if (status.status !== 'sent') return null;
+function sentOf(status: Fields, contacts: Fields[], templateEnds: boolean): Happening | null {
+  if (status.status !== 'sent' || status.recipient_type === 'group') return null;
+  if (isCampaign(status) && !templateEnds) return null;
   const user = personOf([status.recipient_id, status.recipient_user_id, status.user_id], contacts);
   return user === null
     ? null
@@ -61,12 +65,27 @@ function sentOf(status: Fields, contacts: Fields[]): Happening | null {
       };
 }
 
-/** A human answered from the phone. Meta: webhooks/reference/smb_message_echoes. */
+/** Templates of these kinds are sent by campaigns and shops, whoever waits for an answer meanwhile. */
+const campaigns: readonly unknown[] = ['marketing', 'utility'];
+
+/** https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/messages/status: an older and a newer place. */
+function isCampaign({ pricing, conversation }: Fields): boolean {
+  const said = [fieldsOf(pricing).category, fieldsOf(fieldsOf(conversation).origin).type];
+  return said.some((word) => typeof word === 'string' && campaigns.includes(word.toLowerCase()));
+}
+
+/** A human answered from the phone. Meta: webhooks/reference/smb_message_echoes. NXCloud's place for them is not known. */
 function echoesOf(body: Fields): Fields[] {
+  if (Array.isArray(body.message_echoes)) return listOf(body.message_echoes);
   return body.field === 'smb_message_echoes' ? listOf(fieldsOf(body.value).message_echoes) : [];
 }
 
+/** These speak of an older message: they answer nothing. */
+const noAnswers: readonly unknown[] = ['edit', 'revoke', 'reaction'];
+
 function echoOf(echo: Fields): Happening | null {
+  if (noAnswers.includes(echo.type) || !isAbsent(echo.group_id) || echo.recipient_type === 'group')
+    return null;
   const user = personOf([echo.to, echo.to_user_id, echo.user_id], []);
   return user === null
     ? null
@@ -79,12 +98,16 @@ function echoOf(echo: Fields): Happening | null {
  * https://github.com/nxtele/nxcloud-doc-en/wiki/SAAS-WhatsApp-API-webhook
  */
 function personOf([phone, ...others]: readonly unknown[], contacts: Fields[]): string | null {
-  // A phone that is there but no string: the sender's mistake, and no ground for guessing.
-  if (phone !== undefined && typeof phone !== 'string' && phone !== null) return null;
+  // A phone that is there but is none: the sender's mistake, and no ground for guessing.
+  if (!isAbsent(phone) && userOf(phone) === null) return null;
   const named = [phone, ...others].map(userOf).find((user) => user !== null);
   if (named !== undefined) return named;
   const [contact, ...more] = contacts;
   return contact && more.length === 0 ? (userOf(contact.wa_id) ?? userOf(contact.user_id)) : null;
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || value === '';
 }
 
 /** The platform's word, as far as it can be one: types become labels. */
@@ -139,12 +162,8 @@ const longestId = 1024;
 
 /** null when the bytes are not JSON, or JSON of another kind than an object. */
 export function parseFields(bytes: Uint8Array): Fields | null {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    return isFields(value) ? value : null;
-  } catch {
-    return null;
-  }
+  const value = exactJsonOf(new TextDecoder().decode(bytes));
+  return isFields(value) ? value : null;
 }
 
 function isFields(value: unknown): value is Fields {
@@ -160,9 +179,10 @@ export function listOf(value: unknown): Fields[] {
   return Array.isArray(value) ? value.filter(isFields) : [];
 }
 
-/** A string that can be an id. Numbers are not: beyond 2^53 JSON.parse has already rounded them. */
+/** What can be an id: a string, or a whole number, which some write. */
 export function idOf(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' && value.length <= longestId ? value : null;
+  const id = Number.isSafeInteger(value) ? String(value) : value;
+  return typeof id === 'string' && id !== '' && id.length <= longestId ? id : null;
 }
 
 /** A user's id: a phone number without "+", as in `messages[].from`, or a BSUID. */

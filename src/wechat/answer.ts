@@ -36,13 +36,29 @@ export function botAnswerOf(passive: Passive): BotAnswer {
 
 function readPlain(text: string, fields: Fields | null): Passive {
   const word = text.trim().toLowerCase();
-  if (word === '' || word === 'success') return { is: 'acknowledgement' };
+  if (word === '' || word === 'success' || word === 'ok') return { is: 'acknowledgement' };
   if (fields === null) return { is: 'opaque', reason: 'the answer is neither XML nor a JSON object' };
   if (textOf(fields, 'MsgType')) return { is: 'message', fields };
-  // An empty JSON object is what frameworks answer for "nothing".
-  if (text.trim().startsWith('{') && Object.keys(fields).length === 0) return { is: 'acknowledgement' };
+  if (text.trim().startsWith('{') && isReceipt(fields)) return { is: 'acknowledgement' };
   return { is: 'opaque', reason: 'the answer has no MsgType' };
 }
+
+/** What frameworks answer to a webhook for "taken": `{}`, `{"errcode":0}`, `{"code":200,"msg":"success"}`, `{"ok":true}`. */
+function isReceipt(fields: Fields): boolean {
+  const names = Object.keys(fields);
+  return names.length === 0 || names.some((name) => verdicts.has(name) && fine.has(String(fields[name])));
+}
+
+const verdicts: ReadonlySet<string> = new Set([
+  'code',
+  'errcode',
+  'ok',
+  'ret',
+  'result',
+  'status',
+  'success',
+]);
+const fine: ReadonlySet<string> = new Set(['0', '200', 'ok', 'OK', 'success', 'true']);
 
 type Conversion = { is: 'body'; body: object } | { is: 'impossible'; reason: string };
 

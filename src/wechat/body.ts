@@ -1,6 +1,6 @@
 /** Reads WeChat's two body formats, XML and JSON (a setting of its console), into fields; never throws. */
 import { Parser } from 'xml2js';
-import { type Fields, jsonOf } from '../core/wire.ts';
+import { exactJsonOf, type Fields, jsonOf } from '../core/wire.ts';
 
 /** Far above any real push, far below what a hostile one needs. */
 const maximumDepth = 32;
@@ -55,22 +55,8 @@ function isFields(value: unknown): value is Fields {
 }
 
 function readJson(text: string): Fields | null {
-  try {
-    const value: unknown = JSON.parse(quoteLongIntegers(text));
-    return isFields(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * MsgId has 64 bits and JSON.parse rounds it, so integers of 15 digits and more become strings first. Strings are
- * matched, and kept, so that digits inside them stay; their closing quote is optional to keep this linear.
- */
-function quoteLongIntegers(text: string): string {
-  return text.replace(/"(?:[^"\\]+|\\[^])*"?|-?\d[\d.eE+-]*/g, (token) =>
-    /^-?\d{15,}$/.test(token) ? `"${token}"` : token,
-  );
+  const value = exactJsonOf(text);
+  return isFields(value) ? value : null;
 }
 
 function readXml(text: string): Fields | null {

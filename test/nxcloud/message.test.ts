@@ -91,16 +91,37 @@ describe('messages', () => {
   });
 
   test.each([
-    ['id is a number', { id: 7 }],
+    ['id is a fraction', { id: 7.5 }],
     ['id is missing', { id: undefined }],
     ['id is empty', { id: '' }],
     ['id is endless', { id: 'x'.repeat(1025) }],
-    ['from is a number', { from: 8_613_320_237_446 }],
+    ['from is a truth', { from: true }],
     ['from is an object', { from: { wa_id: user } }],
   ])('a message whose %s is ignored, the others are not', async (_what, fields) => {
     const messages = [textMessage(fields), textMessage({ id: 'wamid.other' })];
     const happenings = await happeningsOf(envelope({ contacts: [{ wa_id: user }], messages }));
     expect(happenings).toMatchObject([{ key: 'wamid.other' }]);
+  });
+});
+
+test('ids are read where they are numbers, however long', async () => {
+  const message = JSON.stringify(textMessage({ id: 'ID', from: 8_613_320_237_446 }));
+  const body = `{"messages":[${message.replace('"ID"', '24180351648420683')}]}`;
+  expect(await happeningsOf(body)).toMatchObject([{ user, key: '24180351648420683' }]);
+});
+
+/** Meta documents no typing in groups, and their messages answer nobody's private one. */
+describe('groups', () => {
+  test('a message in one opens no turn, of nobody', async () => {
+    const messages = [textMessage({ group_id: 'R3JvdXAx' }), textMessage({ id: 'wamid.own', group_id: '' })];
+    expect(await happeningsOf(envelope({ messages }))).toMatchObject([{ user, key: 'wamid.own' }]);
+  });
+
+  test('nor does what is sent to one end any', async () => {
+    const statuses = [status({ recipient_type: 'group', recipient_id: 'R3JvdXAx' })];
+    expect(await happeningsOf(envelope({ statuses }))).toEqual([]);
+    const message_echoes = [{ to: 'R3JvdXAx', recipient_type: 'group', id: 'wamid.1', type: 'text' }];
+    expect(await happeningsOf({ field: 'smb_message_echoes', value: { message_echoes } })).toEqual([]);
   });
 });
 
@@ -163,6 +184,24 @@ describe('statuses', () => {
     expect(await happeningsOf(envelope({ statuses: [status({ status: word })] }))).toEqual([]);
   });
 
+  /** Campaigns go out whoever waits: chatwoot/chatwoot#13932 */
+  test.each([
+    { pricing: { category: 'marketing' } },
+    { pricing: { category: 'UTILITY' } },
+    { conversation: { id: 'c', origin: { type: 'marketing' } } },
+  ])('of a template by others says nothing, where the account does not say that it answers: %j', async (of) => {
+    const body = envelope({ statuses: [status(of)] });
+    expect(await happeningsOf(body)).toEqual([]);
+    expect(await happeningsOf(body, { templates: 'answer' })).toMatchObject([{ evidence: 'status' }]);
+  });
+
+  test.each([{ pricing: { category: 'service' } }, { pricing: 'marketing' }, { conversation: null }])(
+    'of any other says that a message went out: %j',
+    async (of) => {
+      expect(await happeningsOf(envelope({ statuses: [status(of)] }))).toHaveLength(1);
+    },
+  );
+
   test('of an anonymous user names the one contact', async () => {
     const body = envelope({ contacts: [{ user_id: bsuid }], statuses: [status({ recipient_id: '' })] });
     expect(await happeningsOf(body)).toMatchObject([{ evidence: 'status', user: bsuid }]);
@@ -201,6 +240,18 @@ describe('other bodies', () => {
       { is: 'evidence', user, evidence: 'echo', sentAt: 1_735_470_750, messageId: 'wamid.1' },
       { is: 'evidence', user: bsuid, evidence: 'echo', sentAt: 1_735_470_751, messageId: 'wamid.2' },
     ]);
+  });
+
+  test('echoes are read at the top level too', async () => {
+    const message_echoes = [{ to: user, id: 'wamid.1', timestamp: '1735470750', type: 'text' }];
+    for (const body of [envelope({ message_echoes }), { field: 'smb_message_echoes', message_echoes }])
+      expect(await happeningsOf(body)).toMatchObject([{ user, evidence: 'echo' }]);
+  });
+
+  /** Meta's page on echoes: they speak of an older message. */
+  test.each(['edit', 'revoke', 'reaction'])('an echo of type %s is no answer', async (type) => {
+    const message_echoes = [{ to: user, id: 'wamid.1', timestamp: '1735470750', type }];
+    expect(await happeningsOf({ field: 'smb_message_echoes', value: { message_echoes } })).toEqual([]);
   });
 
   test.each([

@@ -73,7 +73,7 @@ describe('NXCloud’s word', () => {
       { is: 'accepted', messageId: null },
     ],
     [
-      { code: 0, data: { messages: [{ id: 7 }] } },
+      { code: 0, data: { messages: [{ id: 7.5 }] } },
       { is: 'accepted', messageId: null },
     ],
     [

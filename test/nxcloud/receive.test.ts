@@ -11,7 +11,7 @@ async function keyOf(body: unknown): Promise<string> {
 }
 
 function nameless(body: string): object {
-  return envelope({ messages: [textMessage(), { from: '1', id: 7, text: { body } }] });
+  return envelope({ messages: [textMessage(), { from: '1', id: 7.5, text: { body } }] });
 }
 
 describe('the push’s key', () => {

@@ -41,6 +41,7 @@ export const nxcloudAccount: NxcloudAccount = {
   appId: null,
   businessPhone: '8615800001795',
   verifyCallbacks: 'auto',
+  templates: 'ignore',
   apiBase: 'https://api2.nxcloud.com',
 };
 

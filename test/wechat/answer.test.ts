@@ -16,12 +16,26 @@ async function read(body: string, encodingAesKeys = keys) {
 }
 
 describe("a bot's answer", () => {
-  test.each(['', ' \r\n', 'success', 'SUCCESS', ' success\n', '\uFEFFsuccess', '{}'])(
-    '%j only acknowledges',
-    async (body) => {
-      expect(await read(body)).toBe('acknowledgement');
-    },
-  );
+  test.each([
+    '',
+    ' \r\n',
+    'success',
+    'SUCCESS',
+    ' success\n',
+    '\uFEFFsuccess',
+    'ok',
+    '{}',
+    // What bots of Mini Programs answer, whose users see no answer of the webhook.
+    '{"errcode":0}',
+    '{"errcode":0,"errmsg":"ok"}',
+    '{"code":200,"msg":"success","data":null}',
+    '{"code":"0"}',
+    '{"status":"ok"}',
+    '{"success":true}',
+    '{"ok":true}',
+  ])('%j only acknowledges', async (body) => {
+    expect(await read(body)).toBe('acknowledgement');
+  });
 
   test.each([
     xmlOf({ MsgType: 'text', Content: 'hi' }),
@@ -30,7 +44,12 @@ describe("a bot's answer", () => {
     'successful',
     'hello',
     '<xml></xml>',
-    '{"errcode":0}',
+    '{"errcode":40001}',
+    '{"code":500,"msg":"no model"}',
+    '{"ok":false}',
+    '{"reply":"hi"}',
+    '{"result":"hi"}',
+    '{"MsgType":"text","Content":"hi","code":0}',
     '[]',
   ])('%j is for the user', async (body) => {
     expect(await read(body)).toBe('message');
