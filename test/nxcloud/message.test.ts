@@ -189,11 +189,14 @@ describe('statuses', () => {
     { pricing: { category: 'marketing' } },
     { pricing: { category: 'UTILITY' } },
     { conversation: { id: 'c', origin: { type: 'marketing' } } },
-  ])('of a template by others says nothing, where the account does not say that it answers: %j', async (of) => {
-    const body = envelope({ statuses: [status(of)] });
-    expect(await happeningsOf(body)).toEqual([]);
-    expect(await happeningsOf(body, { templates: 'answer' })).toMatchObject([{ evidence: 'status' }]);
-  });
+  ])(
+    'of a template by others says nothing, where the account does not say that it answers: %j',
+    async (of) => {
+      const body = envelope({ statuses: [status(of)] });
+      expect(await happeningsOf(body)).toEqual([]);
+      expect(await happeningsOf(body, { templates: 'answer' })).toMatchObject([{ evidence: 'status' }]);
+    },
+  );
 
   test.each([{ pricing: { category: 'service' } }, { pricing: 'marketing' }, { conversation: null }])(
     'of any other says that a message went out: %j',
