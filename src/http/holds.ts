@@ -24,8 +24,8 @@ export interface Hold {
   name: string;
   /** Resolves with the answer to write, or null when there is none by `limitMs` or the platform hung up. */
   wait(how: Waiting): Promise<Gift | null>;
-  /** It can be given nothing any more. */
-  close(): void;
+  /** It can be given nothing any more. Says false where that was so already: it has an answer, or is over. */
+  close(): boolean;
 }
 
 export interface Holds extends LocalHolds {
@@ -60,7 +60,7 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
   };
   return {
     open: (id) => {
-      let given: ((gift: Gift | null) => void) | null = null;
+      let given: Take | null = null;
       let early: Gift | null = null;
       const open: Open = {
         id,
@@ -68,8 +68,8 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
         give: (gift) => {
           if (!byName.has(open.name)) return false;
           shut(open);
-          if (given) given(gift);
-          else early = gift;
+          if (given) return given(gift);
+          early = gift;
           return true;
         },
       };
@@ -77,7 +77,11 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
       newest.set(id, open);
       return {
         name: open.name,
-        close: () => shut(open),
+        close: () => {
+          const was = byName.has(open.name);
+          shut(open);
+          return was;
+        },
         wait: async (how) => {
           const gift = early ?? (await inTime(how, (resolve) => (given = resolve)));
           shut(open);
@@ -100,18 +104,25 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
   };
 }
 
-function inTime(
-  { limitMs, onClose, longer }: Waiting,
-  given: (take: (gift: Gift | null) => void) => void,
-): Promise<Gift | null> {
+/** Whether the connection has it: not when its time was over, though nobody has been told yet. */
+type Take = (gift: Gift | null) => boolean;
+
+function inTime({ limitMs, onClose, longer }: Waiting, given: (take: Take) => void): Promise<Gift | null> {
   return new Promise((resolve) => {
-    const over = (gift: Gift | null): void => {
+    let isOver = false;
+    const over: Take = (gift) => {
+      if (isOver) return false;
+      isOver = true;
       clearTimeout(timer);
       resolve(gift);
+      return true;
     };
-    const gone = (): void => over(null);
+    const gone = (): void => void over(null);
     const limit = async (): Promise<void> => {
-      timer = setTimeout(gone, (await longer?.().catch(() => 0)) ?? 0);
+      const ms = (await longer?.().catch(() => 0)) ?? 0;
+      // Where the process is behind, another turn of its loop can take half a second.
+      if (ms > 0) timer = setTimeout(gone, ms);
+      else gone();
     };
     let timer = setTimeout(() => void limit(), limitMs);
     given(over);

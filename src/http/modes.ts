@@ -12,6 +12,8 @@ import type { Task, WebDeps } from './task.ts';
 const platformPatience = 6_000;
 /** So long before the end of the hold it is looked whether an answer could be sent later (ms). */
 const muteLook = 500;
+/** Where the process is behind, so many acknowledgements need more time than one (ms). */
+const behindLook = 1_500;
 /** WeChat delivers a message three times in all. */
 const lastDelivery = 3;
 
@@ -33,7 +35,8 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   }
   const id = deliveryId({ ...platform, key });
   const hold = deps.holds.open(id);
-  const limitMs = holdLeft(deps, task);
+  // A timer will be as late as all else is here.
+  const limitMs = Math.max(0, holdLeft(deps, task) - deps.pressure.lateMs());
   const look = setTimeout(() => deps.refreshMute(), limitMs - Math.min(muteLook, limitMs / 4));
   // Acknowledged inside the platform's time, whatever Redis does.
   const waiting = hold.wait({
@@ -41,14 +44,24 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
     onClose: (closed) => onClose(response, closed),
     longer: () => longer(deps, task, taking),
   });
-  const held = { name: hold.name, until: arrivedAt + platformPatience };
-  const taking = crowd ? crowd.then(() => deps.turns.take(taken, held)) : deps.turns.take(taken, held);
+  const holder = { name: hold.name, until: arrivedAt + platformPatience };
+  const taking = crowd ? crowd.then(() => deps.turns.take(taken, holder)) : deps.turns.take(taken, holder);
   const isShort = isHurried && !deps.isMute(platform);
+  let behind: NodeJS.Timeout | undefined;
+  const isBehind = new Promise<boolean>((resolve) => {
+    behind = setTimeout(
+      () => resolve(deps.pressure.isBusy() && !deps.isMute(platform)),
+      Math.max(0, limitMs - behindLook),
+    );
+  });
+  const held = { hold, waiting };
   const gift = await Promise.race([
     waiting,
-    taking.then((became) => instead(became, { hold, waiting, isShort })),
+    taking.then((became) => instead(became, { ...held, isShort })),
+    isBehind.then(async (is) => instead(await taking, { ...held, isShort: is })),
   ]);
   clearTimeout(look);
+  clearTimeout(behind);
   if (gift) {
     const isWritten = await write(response, gift.answer);
     gift.written(isWritten);
@@ -77,7 +90,7 @@ function instead(
   held: { hold: Hold; waiting: Promise<Gift | null>; isShort: boolean },
 ): Promise<Gift | null> {
   if (became.is === 'waits' && !(held.isShort && became.isInsured)) return held.waiting;
-  held.hold.close();
+  if (!held.hold.close()) return held.waiting;
   const gift = became.is === 'answer' ? { answer: became.answer, isOffered: true, written: () => {} } : null;
   return Promise.resolve(gift);
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Answer } from '../../src/core/wire.ts';
 import { createHolds, type Gift } from '../../src/http/holds.ts';
 import { processOf } from '../../src/replies/delivery.ts';
+import { deferred } from '../support/queue-fakes.ts';
 import { createGate, utf8 } from './wire.ts';
 
 const answer: Answer = { status: 200, headers: [], body: utf8('hi') };
@@ -75,6 +76,30 @@ describe('an answer of this process', () => {
     closed.close();
     expect(holds.waits('push')).toBe(false);
     expect(await holds.give('push', answer)).toBe(false);
+  });
+
+  test('is nobody’s in the very moment in which the hold is over', async () => {
+    const { holds } = holdsWith();
+    const connection = deferred();
+    const waiting = holds
+      .open('push')
+      .wait({ limitMs: 60_000, onClose: (closed) => void connection.promise.then(closed) });
+    connection.resolve();
+    await connection.promise;
+    const given = holds.give('push', answer);
+    expect(await waiting).toBe(null);
+    expect(await given).toBe(false);
+  });
+
+  test('that has been given is not closed away', async () => {
+    const { holds } = holdsWith();
+    const hold = holds.open('push');
+    const waiting = written(hold.wait(long));
+    const given = holds.give('push', answer);
+    expect(hold.close()).toBe(false);
+    expect(await waiting).toBe(answer);
+    expect(await given).toBe(true);
+    expect(holds.open('another').close()).toBe(true);
   });
 
   test('is nobody’s after the hold', async () => {

@@ -67,6 +67,32 @@ describe('a push is acknowledged', () => {
     expect(await pushWechat(scene).answer).toMatchObject(success);
   });
 
+  // Of a hold of a minute that leaves 1.5 s, or nothing: it was late to read the push, and its timers will be as late.
+  test.each([
+    ['is behind', { isBusy: () => true, lateMs: (): number => 29_250 }],
+    ['is further behind than the hold is long', { lateMs: (): number => 30_000 }],
+  ])('to WeChat sooner where the process %s: so many need their time', async (_, pressure) => {
+    const scene = await holding({ pressure, send: never });
+    expect(await pushWechat(scene).answer).toMatchObject(success);
+    expect(scene.journal.of('take')).toHaveLength(1);
+  });
+
+  test('but not where Redis does not have it: then nobody else could answer', async () => {
+    const taken = createGate();
+    const take = async () => {
+      await taken.passed;
+      return { is: 'owned', attempt: 1, deliveries: 1 } as const;
+    };
+    const pressure = { isBusy: () => true, lateMs: (): number => 29_250 };
+    const scene = await holding({ pressure, deliveries: { take }, send: never });
+    const { answer, sofar } = pushWechat(scene);
+    await scene.journal.when('take');
+    await scene.roundTrip();
+    expect(sofar()).toBe(null);
+    taken.open();
+    expect(await answer).toMatchObject(success);
+  });
+
   test('with its turn told to the typing, and its bytes insured', async () => {
     const scene = await holding({ deliveries: { take: decided } });
     await pushWechat(scene).answer;

@@ -8,6 +8,7 @@ import type { Event } from '../../src/core/state.ts';
 import { type Answer, NoAnswer, type OutboundRequest, type RawPush, type Send } from '../../src/core/wire.ts';
 import { createApp, type Readiness, webhooks } from '../../src/http/app.ts';
 import { type Client, createClient } from '../../src/http/client.ts';
+import type { Pressure } from '../../src/typing/pressure.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
 import type { WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
@@ -134,6 +135,8 @@ export interface SceneOptions {
   /** Sees each response to a webhook before it is used. */
   responded?: (response: ServerResponse) => void;
   readiness?: Partial<Readiness>;
+  /** How far behind the process is. @default not at all */
+  pressure?: Partial<Pressure>;
   /** Not all accounts have been read yet. */
   mayCome?: () => boolean;
   isSkipped?: (place: Place) => boolean;
@@ -207,7 +210,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     clock: options.clock ?? clock,
     log,
     holdMs: options.holdMs ?? 60_000,
-    pressure: noPressure,
+    pressure: { ...noPressure, ...options.pressure },
     refreshMute: () => journal.record({ is: 'refreshMute' }),
     isMute: (platform) => {
       journal.record({ is: 'isMute' });

@@ -309,7 +309,7 @@ describe('a push', () => {
     ['messages', 'text'],
     ['messages', [null, 1, 'text', []]],
     ['messages', [textMessage({ from: { a: 1 } })]],
-    ['messages', [textMessage({ id: 7 })]],
+    ['messages', [textMessage({ id: 7.5 })]],
     ['messages', [textMessage({ id: null })]],
     ['messages', [textMessage({ type: { is: 'text' } })]],
     ['messages', null],
