@@ -27,6 +27,7 @@ test('the names are those that other releases know: two of them share a Redis wh
     typeof key === 'string' ? key : key('a', 'b'),
   ]);
   expect(Object.fromEntries(named)).toEqual({
+    waitingJobs: '{keeptyping}:a:wait',
     activeJobs: '{keeptyping}:a:active',
     state: '{keeptyping}:state:a',
     last: '{keeptyping}:last:a',
