@@ -87,13 +87,18 @@ export function jsonOf(text: string): unknown {
 /**
  * JSON whose numbers may be ids of 64 bits: JSON.parse rounds those, so integers of 15 digits and more become strings
  * first. Strings are matched, and kept, so that digits inside them stay; their closing quote is optional to keep this
- * linear. null: it is no JSON.
+ * linear. null: it is no JSON, or of another kind than an object.
  */
-export function exactJsonOf(text: string): unknown {
+export function exactFieldsOf(text: string): Fields | null {
   const exact = text.replace(/"(?:[^"\\]+|\\[^])*"?|-?\d[\d.eE+-]*/g, (token) =>
     /^-?\d{15,}$/.test(token) ? `"${token}"` : token,
   );
-  return jsonOf(exact);
+  const value = jsonOf(exact);
+  return isFields(value) ? value : null;
+}
+
+export function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Computes a value once for each object, for as long as that lives. */

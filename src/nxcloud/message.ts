@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
-import { exactJsonOf, type Fields } from '../core/wire.ts';
+import { exactFieldsOf, type Fields, isFields } from '../core/wire.ts';
 
 export interface Reading {
   /** The account names no business phone: each message id carries that of its push. */
@@ -162,12 +162,7 @@ const longestId = 1024;
 
 /** null when the bytes are not JSON, or JSON of another kind than an object. */
 export function parseFields(bytes: Uint8Array): Fields | null {
-  const value = exactJsonOf(new TextDecoder().decode(bytes));
-  return isFields(value) ? value : null;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return exactFieldsOf(new TextDecoder().decode(bytes));
 }
 
 export function fieldsOf(value: unknown): Fields {

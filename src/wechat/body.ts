@@ -1,6 +1,6 @@
 /** Reads WeChat's two body formats, XML and JSON (a setting of its console), into fields; never throws. */
 import { Parser } from 'xml2js';
-import { exactJsonOf, type Fields, jsonOf } from '../core/wire.ts';
+import { exactFieldsOf, type Fields, isFields, jsonOf } from '../core/wire.ts';
 
 /** Far above any real push, far below what a hostile one needs. */
 const maximumDepth = 32;
@@ -22,7 +22,7 @@ export function jsonIn(body: Uint8Array): unknown {
  */
 export function readFields(text: string, { trim = false } = {}): Fields | null {
   const trimmed = text.trim();
-  if (trimmed.startsWith('{')) return readJson(trimmed);
+  if (trimmed.startsWith('{')) return exactFieldsOf(trimmed);
   if (!trimmed.startsWith('<') || !isTameXml(trimmed)) return null;
   return readXml(trim ? withoutBlanks(trimmed) : trimmed);
 }
@@ -48,15 +48,6 @@ export function fieldsOf(fields: Fields, name: string): Fields | null {
   const value = Object.hasOwn(fields, name) ? fields[name] : null;
   const first: unknown = Array.isArray(value) ? value[0] : value;
   return isFields(first) ? first : null;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function readJson(text: string): Fields | null {
-  const value = exactJsonOf(text);
-  return isFields(value) ? value : null;
 }
 
 function readXml(text: string): Fields | null {
