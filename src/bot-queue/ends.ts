@@ -135,14 +135,16 @@ async function turnOfJob(
   target: BotJobTarget,
 ): Promise<JobTurn | null> {
   const { channel, account, messageId } = target;
-  // A phone number's "+" stands in no push.
-  const user = target.user?.replace(/^\+/, '');
-  if (channel === undefined || user === undefined) {
+  if (channel === undefined || target.user === undefined) {
     const found = messageId === undefined ? null : await index.find(messageId);
-    return found && isMeant(found.conversation, target) ? { ...found, isKnown: true } : null;
+    const platform = found && platformOf(found.conversation);
+    // Where users have several names, the message's is enough.
+    const named = platform?.spell ? { ...target, user: undefined } : target;
+    return found && isMeant(found.conversation, named) ? { ...found, isKnown: true } : null;
   }
   const platform = platformOf({ channel, account: account ?? 'default' });
   if (!platform) return null;
+  const user = platform.spell?.(target.user) ?? target.user;
   const conversation = { channel, account: platform.account, user };
   if (messageId === undefined) return { conversation, turn: null, isKnown: true };
   const found = await index.find(messageId);
@@ -154,6 +156,6 @@ function isMeant(found: Conversation, { channel, account, user }: BotJobTarget):
   return (
     (channel === undefined || channel === found.channel) &&
     (account === undefined || account === found.account) &&
-    (user === undefined || user.replace(/^\+/, '') === found.user)
+    (user === undefined || user === found.user)
   );
 }

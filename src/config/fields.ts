@@ -175,6 +175,10 @@ export const nxcloudFields = z.strictObject({
     en: 'whether the `sent` status of a marketing or utility template is the `answer` to whoever waits, as with a bot that answers by template; one that passes the gateway always is',
     zh: '营销或通知类模板的 `sent` 状态是否算作对等待者的回答（`answer`，用于以模板回答的机器人）；经网关发送的总是算作回答',
   }),
+  groups: setting(oneOf('ignore', 'conversation').default('ignore'), {
+    en: 'what a group is: `ignore`: nothing is typed in it; `conversation`: a message in it waits for an answer in it (Meta documents no typing in groups)',
+    zh: '群组如何处理：`ignore`：不显示正在输入；`conversation`：群里的消息等待群里的回答（Meta 未说明群组是否支持正在输入）',
+  }),
   ...forBoth,
   apiBase: setting(apiBase('https://api2.nxcloud.com'), {
     en: "base of NXCloud's API",

@@ -113,6 +113,10 @@ export const rules = z.strictObject({
   handoff: rule('a human who has taken the conversation keeps it for this long, unless it is given back'),
   echoPause: rule("after a human's answer from the phone app: nothing is typed for this long"),
   remembered: rule('nobody waits: what is known of the conversation is kept for this long'),
+  afterFailed: rule(
+    'an answer that WhatsApp could not deliver: the wait ends this long after, unless the bot tries again',
+  ),
+  namesKept: rule("a user's other names (phone, BSUID) are known for this long"),
   repeats: rule('how long repeats of a push are recognised'),
 } satisfies Record<NumberRule, z.ZodType>);
 

@@ -27,7 +27,7 @@ export interface ConsoleOptions {
   /** The present one first; empty: nobody has to log in whom the guard admits. */
   tokens: readonly string[];
   source: ConsoleSource;
-  conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
+  conversations: Pick<Conversations, 'read' | 'names' | 'pause' | 'resume'>;
   failed: FailedJobs;
   /** What shows the queues' jobs below `/console/queues`; made when first asked for. */
   openQueues: () => Promise<Handler>;

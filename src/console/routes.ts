@@ -45,7 +45,7 @@ const emptyBody = z.object({});
 interface RouteParts {
   source: ConsoleSource;
   watch: ConsoleWatch;
-  conversations: Pick<Conversations, 'read' | 'pause' | 'resume'>;
+  conversations: Pick<Conversations, 'read' | 'names' | 'pause' | 'resume'>;
   failed: FailedJobs;
 }
 
@@ -85,12 +85,17 @@ function events({ watch }: RouteParts, { response, until }: RouteRequest): Route
   return watch.open(response, until) ? null : { status: 503, body: { error } };
 }
 
-async function search({ source }: RouteParts, { query }: RouteRequest): Promise<RouteAnswer> {
+async function search({ source, conversations }: RouteParts, { query }: RouteRequest): Promise<RouteAnswer> {
   const given = [...query].filter(([, value]) => value !== '');
   const read = searchQuery.safeParse(Object.fromEntries(given));
   if (!read.success) return unreadable;
   const { q = null, from = null, to = null, before = null } = read.data;
-  const found = await source.journal.search({ q, from, to, before, limit: searched });
+  const namesOf = async (user: string): Promise<string[]> => {
+    const known = source.accounts().map(({ platform }) => conversations.names(platform, user));
+    return [...new Set([user, ...(await Promise.all(known)).flat()])];
+  };
+  const named = q === null ? null : await namesOf(q);
+  const found = await source.journal.search({ q: named, from, to, before, limit: searched });
   const entries = found.entries.map(({ id, notice }) => ({ id, notice }));
   return { status: 200, body: { entries, before: found.before } satisfies SearchAnswer };
 }

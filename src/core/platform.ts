@@ -6,27 +6,47 @@ import type { Rules } from './rules.ts';
 import type { Answer, RawPush } from './wire.ts';
 
 /** One thing that a push says. Times of the platform are whole seconds since 1970, as it sends them. */
-export type Happening =
+export type Happening = {
+  user: string;
+  /** By what else the push names that user: from then on all lead to the one conversation. Absent: by nothing. */
+  names?: readonly string[];
+} &
   /** A user's message or act. `opensTurn`: an answer is to be expected. `interaction`: it counts for the platform's window. */
-  | {
-      is: 'inbound';
-      user: string;
-      /** Unique within the account; the same on every repeat of the push. It is the turn's id. */
-      key: string;
-      /** What the platform calls the message, where it names one (MsgId, wamid). Never a number: MsgId is 64-bit. */
-      messageId: string | null;
-      /** The platform's word: `text`, `image`, `event.CLICK`, `reaction`… */
-      type: string;
-      sentAt: number;
-      opensTurn: boolean;
-      interaction: boolean;
-    }
-  /** A message to the user is known to have gone out, by whom is not. */
-  | { is: 'evidence'; user: string; evidence: 'status' | 'echo'; sentAt: number; messageId: string | null }
-  /** A human took over (`on`) or handed back. */
-  | { is: 'handoff'; user: string; on: boolean }
-  /** The user left (unsubscribed). */
-  | { is: 'left'; user: string };
+  (
+    | {
+        is: 'inbound';
+        /** Unique within the account; the same on every repeat of the push. It is the turn's id. */
+        key: string;
+        /** What the platform calls the message, where it names one (MsgId, wamid). Never a number: MsgId is 64-bit. */
+        messageId: string | null;
+        /** The platform's word: `text`, `image`, `event.CLICK`, `reaction`… */
+        type: string;
+        sentAt: number;
+        opensTurn: boolean;
+        interaction: boolean;
+        /** To which of the account's numbers it was written; absent where the account has one, or where nothing says. */
+        to?: string;
+      }
+    /**
+     * A message to the user is known to have gone out, by whom is not. `slack`: the two times are of different clocks:
+     * it answers what was written up to so many seconds after it; less than nothing: it must be so much later. @default 0
+     */
+    | {
+        is: 'evidence';
+        evidence: 'status' | 'echo';
+        sentAt: number;
+        slack?: number;
+        messageId: string | null;
+        /** From which of the account's numbers. */
+        from?: string;
+      }
+    /** A message to the user, known to have gone out or not, has failed: the user saw nothing of it. */
+    | { is: 'failed'; sentAt: number; messageId: string | null; from?: string }
+    /** A human took over (`on`) or handed back. */
+    | { is: 'handoff'; on: boolean }
+    /** The user left (unsubscribed). */
+    | { is: 'left' }
+  );
 
 export type Received =
   | {
@@ -126,6 +146,9 @@ export interface Platform {
   show(target: Target): Promise<Outcome>;
   /** Takes the indicator away. Absent where nothing can. Never throws. */
   hide?(target: Target): Promise<Outcome>;
+
+  /** A user as this channel's conversations name one, however somebody else has spelled it. @default as it is */
+  spell?(user: string): string;
 
   /** What somebody else's word for a message stands for here. `known`: the newest message id that a push has brought. */
   refer(user: string, messageId: string, known: string | null): { turn: string; messageId: string };
@@ -242,15 +265,20 @@ export function fail(subject: string, fault: Fault): Finding {
 /** The bot's own calls to the platform's API, read as they pass: what they say about the user's wait. */
 
 export type OwnCall =
-  /** A message to the user. */
-  | { is: 'send'; user: string }
+  /** A message to the user. `from`: by which of the account's numbers, where it has several. */
+  | { is: 'send'; user: string; from?: string }
+  /** What the platform reports as it does a message, and no answer: a reaction. */
+  | { is: 'aside'; user: string }
   /** The bot's own indicator, switched on or off. */
   | { is: 'typing'; user: string; on: boolean };
 
 /** What the platform said to it. */
 export type Verdict =
-  /** `messageId`: what the platform's later statuses call the message, where it names one. */
-  | { is: 'accepted'; messageId: string | null }
+  /**
+   * `messageId`: what the platform's later statuses call the message, where it names one. `names`: what else it calls the
+   * user. @default nothing
+   */
+  | { is: 'accepted'; messageId: string | null; names?: readonly string[] }
   /** `name`: the code's name in the platform's documentation. */
   | { is: 'refused'; code: number; name: string }
   /** No answer, or one that cannot be read: it may have been carried out. */

@@ -41,6 +41,8 @@ export interface Rules {
   lapse: number;
   /** …and with the end of this many deliveries (a count). */
   deliveries: number;
+  /** A turn whose answer the platform could not deliver waits for so long for the bot's next try. */
+  afterFailed: number;
   /** A message to the user takes the indicator away by itself. */
   messageClears: boolean;
   /** At most so many shows per conversation and minute (a count). */
@@ -53,6 +55,8 @@ export interface Rules {
   echoPause: number;
   /** A conversation in which nobody waits is remembered for this long: repeats and stragglers find its turns ended. */
   remembered: number;
+  /** The other names of a user are known for this long after a push has named them. */
+  namesKept: number;
   /** The platform may repeat a push for this long. */
   repeats: number;
   /** Platform has a call that takes the indicator away. */

@@ -34,7 +34,7 @@ export type Early =
   | { is: 'acknowledged'; turn: string; at: number; renew?: boolean }
   | { is: 'missed'; turn: string; at: number }
   /** `all`: it ended every open turn, not only those that were acknowledged. */
-  | { is: 'message'; by: Evidence; at: number; sentAt: number; all?: boolean };
+  | { is: 'message'; by: Evidence; at: number; sentAt: number; slack?: number; from?: string; all?: boolean };
 
 /** Who has asked that nothing shows: a person by the control API, WeChat's session with a human, the bot that passed the user on, a human's answer. */
 export type Pause = 'control' | 'session' | 'transfer' | 'echo';
@@ -123,6 +123,8 @@ export type Event = { at: number } & (
       interaction: boolean;
       /** `acknowledged` when there is no bot to call; `passed` when each delivery is handed to the bot. */
       phase: 'working' | 'acknowledged' | 'passed';
+      /** To which of the account's numbers, where it has several. */
+      to?: string;
     }
   /** Somebody who knows asks for typing: opens the turn, or renews it although the bot has acknowledged. */
   | { is: 'started'; turn: string; messageId: string | null }
@@ -138,9 +140,15 @@ export type Event = { at: number } & (
   | { is: 'undelivered' }
   /**
    * A message to the user was seen; to which turn it belongs is not known. `sentAt`: platform seconds, 0 unknown.
-   * `id`: what the platform calls it; the same message is often seen in two ways.
+   * `id`: what the platform calls it; the same message is often seen in two ways. `slack`, `from`: as in `Happening`.
    */
-  | { is: 'message'; by: Evidence; sentAt: number; id: string | null }
+  | { is: 'message'; by: Evidence; sentAt: number; slack?: number; from?: string; id: string | null }
+  /** The platform says that a message to the user has failed. */
+  | { is: 'failed'; sentAt: number; id: string | null; from?: string }
+  /** The platform will report this id as it does a message's, and it is no answer: a reaction. */
+  | { is: 'aside'; id: string }
+  /** The user was known by another name, too, whose conversation that was. */
+  | { is: 'joined'; other: State }
   /** A message of ours reached the user. `sent`: it counts among those that may be sent. */
   | { is: 'interaction'; sent: boolean }
   /** The bot has switched its own indicator on or off, and the platform has accepted it. */
@@ -197,6 +205,8 @@ export interface Turn {
   sentAt: number;
   /** `working`: the bot is being called; `acknowledged`: it has taken the message and answers some other way. */
   phase: 'working' | 'acknowledged';
+  /** To which of the account's numbers it was written, where it has several. */
+  to?: string;
   /** An indicator has run in this turn. */
   shown: boolean;
   /** Renewed after an acknowledgement whatever the rules say: somebody who knows has asked for it. */

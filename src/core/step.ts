@@ -19,6 +19,7 @@
  * the clock, one with another number is ignored.
  */
 import { decide, wishAt } from './decide.ts';
+import { join } from './join.ts';
 import { count, measure, type Measures, nothingMeasured } from './measure.ts';
 import { cleared, doubted, giveUpCall, interacted, takeOutcome } from './outcome.ts';
 import type { Rules } from './rules.ts';
@@ -36,7 +37,9 @@ import {
   endOf,
   endTurn,
   endTurns,
+  failed,
   inbound,
+  isElsewhere,
   isOpen,
   progress,
   remember,
@@ -93,7 +96,8 @@ export function elapse(rules: Rules, state: State, at: number): State {
   const live = call && at >= call.at + rules.callLimit ? giveUpCall(rules, state, at) : state;
   const ended = endTurns(live, at, (turn) => {
     if (at < turnEnd(rules, turn)) return null;
-    return turn.lapsesAt !== null && at >= turn.lapsesAt ? 'deliveries' : 'deadline';
+    if (turn.lapsesAt === null || at < turn.lapsesAt) return 'deadline';
+    return turn.deliveries === 0 && turn.phase === 'acknowledged' ? 'status' : 'deliveries';
   });
   const over = indicator.is !== 'dark' && ended.indicator.is !== 'dark' && ended.indicator.until <= at;
   return over ? { ...ended, indicator: { is: 'dark' } } : ended;
@@ -120,6 +124,12 @@ function apply(rules: Rules, state: State, event: Event): State {
       return undelivered(state);
     case 'message':
       return outbound(rules, state, event);
+    case 'failed':
+      return isHeard(state, event.id) ? state : failed(rules, heardToo(state, event.id), event);
+    case 'aside':
+      return heardToo(state, event.id);
+    case 'joined':
+      return join(state, event.other);
     case 'interaction':
       return cleared(rules, counted(interacted(state, at), event.sent), { at, showAt: at });
     case 'typed':
@@ -191,16 +201,28 @@ function outbound(rules: Rules, state: State, event: EventOf<'message'>): State 
   const humans = (next: State): State =>
     by === 'echo' && until > at ? handOver(next, { at, until, by: 'echo' }) : next;
   // Its status may have come first; that a human sent it is news all the same.
-  if (id !== null && state.heard.includes(id)) return humans(state);
-  const heard = id === null ? state.heard : [...state.heard, id].slice(-heardKept);
-  const met = counted({ ...interacted(state, at), heard }, by === 'gateway');
-  const dark = cleared(rules, met, { at: wentOutBy(event), showAt: at });
-  const next = progress(rules, dark, { is: 'message', by, at, sentAt: event.sentAt });
+  if (isHeard(state, id)) return humans(state);
+  const met = counted(interacted(heardToo(state, id), at), by === 'gateway');
+  // From another number it takes nothing away in the chat with this one.
+  const isHere = met.turns.length === 0 || met.turns.some((turn) => !isElsewhere(turn, event));
+  const dark = isHere ? cleared(rules, met, { at: wentOutBy(event), showAt: at }) : met;
+  const { id: _, ...message } = event;
+  const next = progress(rules, dark, message);
   return by === 'gateway' ? botIsBack(next, at) : humans(next);
 }
 
 /** More than a bot sends before the platform's word of the first one comes. */
 const heardKept = 8;
+
+function isHeard({ heard }: State, id: string | null): boolean {
+  return id !== null && heard.includes(id);
+}
+
+function heardToo(state: State, id: string | null): State {
+  return id === null || isHeard(state, id)
+    ? state
+    : { ...state, heard: [...state.heard, id].slice(-heardKept) };
+}
 
 function counted(state: State, sent: boolean): State {
   return sent ? { ...state, sends: state.sends + 1 } : state;

@@ -35,7 +35,7 @@ export function endTurn(state: State, end: { turn: string; by: Evidence; at: num
 }
 
 type NewTurn = Pick<Turn, 'id' | 'openedAt' | 'sentAt' | 'phase'> &
-  Partial<Pick<Turn, 'renews' | 'deliveries'>>;
+  Partial<Pick<Turn, 'renews' | 'deliveries' | 'to'>>;
 
 /** A turn of which nothing has happened yet. */
 export function newTurn(opening: NewTurn): Turn {
@@ -118,8 +118,9 @@ function noted(state: State, event: InboundEvent): State {
   return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
 }
 
-function inboundTurn({ turn, at, sentAt, phase }: InboundEvent): Turn {
+function inboundTurn({ turn, at, sentAt, phase, to }: InboundEvent): Turn {
   return newTurn({
+    ...(to === undefined ? {} : { to }),
     id: turn,
     openedAt: at,
     sentAt,
@@ -168,7 +169,7 @@ export function remember(state: State, event: Early): Early[] {
 /** A message to the user answers whatever an earlier one has answered; one with a time only what that time allows. */
 function isCovered(each: Early, event: Early): boolean {
   if (each.is !== 'message' || event.is !== 'message' || each.all !== event.all) return false;
-  if (each.at > event.at) return false;
+  if (each.at > event.at || each.from !== event.from || (each.slack ?? 0) > (event.slack ?? 0)) return false;
   return event.sentAt === 0 || (each.sentAt > 0 && each.sentAt <= event.sentAt);
 }
 
@@ -214,17 +215,49 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
 }
 
 /** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
-function meantBy({ sendEnds }: Rules, { turns }: State, event: EarlyMessage): Turn[] {
-  const before = turns.filter((turn) => openedBefore(turn, event));
+function meantBy({ sendEnds }: Rules, state: State, event: EarlyMessage): Turn[] {
+  const before = answeredBy(state, event);
   if (sendEnds === 'all') return before;
   const oldest =
     before.find(({ phase }) => phase === 'acknowledged') ?? before.find(({ replied }) => replied === null);
   return oldest ? [oldest] : [];
 }
 
+/**
+ * The turns that were open before a message to the user. Only where there is none, it answers what was written by
+ * another clock's seconds after it.
+ */
+function answeredBy({ turns }: State, event: Dated): Turn[] {
+  const { slack = 0 } = event;
+  const before = turns.filter((turn) => openedBefore(turn, event, Math.min(0, slack)));
+  return before.length > 0 || slack <= 0 ? before : turns.filter((turn) => openedBefore(turn, event, slack));
+}
+
+type Dated = Pick<EarlyMessage, 'at' | 'sentAt' | 'slack' | 'from'>;
+
 /** In whole seconds of the platform where both are known: a message of the same second counts as an answer. */
-function openedBefore(turn: Turn, event: EarlyMessage): boolean {
-  return turn.sentAt > 0 && event.sentAt > 0 ? event.sentAt >= turn.sentAt : event.at >= turn.openedAt;
+function openedBefore(turn: Turn, event: Dated, slack: number): boolean {
+  if (isElsewhere(turn, event)) return false;
+  return turn.sentAt > 0 && event.sentAt > 0
+    ? event.sentAt + slack >= turn.sentAt
+    : event.at >= turn.openedAt;
+}
+
+/** Of an account with several numbers, one answers nobody who waits for another. */
+export function isElsewhere({ to }: Turn, { from }: Pick<EarlyMessage, 'from'>): boolean {
+  return to !== undefined && from !== undefined && to !== from;
+}
+
+type FailedEvent = Extract<Event, { is: 'failed' }>;
+
+/** The user saw nothing of it. Who waits goes on waiting for the bot's next try, but not for long. */
+export function failed(rules: Rules, state: State, event: FailedEvent): State {
+  const until = event.at + rules.afterFailed;
+  const waiting = answeredBy(state, event).filter(({ phase }) => phase === 'acknowledged');
+  const turns = state.turns.map((turn) =>
+    waiting.includes(turn) ? { ...turn, lapsesAt: Math.min(until, turn.lapsesAt ?? Infinity) } : turn,
+  );
+  return { ...state, turns };
 }
 
 type StartedEvent = Extract<Event, { is: 'started' }>;

@@ -22,17 +22,19 @@ export function exchangeRead(reading: CallReading, call: Exchange, path: string)
   takeBody(call.request, bodyLimit, (body) => {
     const own = body === null ? null : reading.platform.ownCalls.read(path, body);
     if (own === null) exchange({ ...call, body });
-    else if (own.is === 'typing') exchange({ ...call, body, told: typed(reading, own) });
-    else void announce(reading, { ...call, body }, own.user);
+    else if (own.is === 'send') void announce(reading, { ...call, body }, own);
+    else exchange({ ...call, body, told: beside(reading, own) });
   });
 }
 
-async function announce(reading: CallReading, call: Exchange, user: string): Promise<void> {
+type Send = Extract<OwnCall, { is: 'send' }>;
+
+async function announce(reading: CallReading, call: Exchange, { user, from: number }: Send): Promise<void> {
   const { watch, platform, clock, log } = reading;
   const from = clock.now();
   let sending: Sending | null = null;
   try {
-    sending = await watch.sending(platform, user);
+    sending = await watch.sending(platform, user, number);
   } catch (error) {
     log.error({ account: platform.account, error }, 'A message of the bot passes unwatched.');
   }
@@ -49,8 +51,14 @@ function tellOverhead(
   observe?.({ is: 'gateway', at, channel, account, overheadMs: at - from, waitedForShow });
 }
 
-function typed(reading: CallReading, { user, on }: OwnCall & { is: 'typing' }): TellAnswer {
-  return safely(reading, (verdict) => reading.watch.typed(reading.platform, user, { on, verdict }));
+function beside(reading: CallReading, own: Exclude<OwnCall, Send>): TellAnswer {
+  const { watch, platform } = reading;
+  const { user } = own;
+  return safely(reading, (verdict) =>
+    own.is === 'aside'
+      ? watch.aside(platform, user, verdict)
+      : watch.typed(platform, user, { on: own.on, verdict }),
+  );
 }
 
 /** Whatever goes wrong in the telling, the bot's call goes on. */

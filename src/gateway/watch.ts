@@ -5,11 +5,13 @@ import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import { type Blocks, makeWay, type Way } from '../typing/blocks.ts';
 import type { EventQueue } from '../typing/events.ts';
+import type { Identities } from '../typing/identities.ts';
 
 export interface WatchOptions {
   blocks: Blocks;
   /** Kept where Redis does not take them: what a fault lost would show typing beside the answer. */
   events: EventQueue;
+  identities: Identities;
   clock: Clock;
   log: Log;
   reachesRedis: () => boolean;
@@ -31,7 +33,7 @@ export function createWatch(options: WatchOptions): GatewayWatch {
     return way;
   };
   return {
-    sending: async (platform, user) => {
+    sending: async (platform, user, from) => {
       const conversation = conversationOf(platform, user);
       const { channel, account } = conversation;
       const holder = randomUUID();
@@ -40,9 +42,14 @@ export function createWatch(options: WatchOptions): GatewayWatch {
         options.log.debug({ channel, account }, 'A message of the bot waited for a typing call.');
       const over = (verdict: Verdict): void => {
         // The bot has its answer first.
-        setImmediate(() => void sent(options, conversation, { verdict, at, holder, is }));
+        setImmediate(() => void sent(options, conversation, { verdict, at, holder, is, from }));
       };
       return { waitedForShow, over };
+    },
+    aside: (platform, user, verdict) => {
+      if (verdict.is !== 'accepted' || verdict.messageId === null) return;
+      const event = { is: 'aside', id: verdict.messageId, at: options.clock.now() } as const;
+      tellTyping(options, conversationOf(platform, user), { event });
     },
     typed: (platform, user, { on, verdict }) => {
       if (verdict.is !== 'accepted') return;
@@ -55,14 +62,17 @@ export function createWatch(options: WatchOptions): GatewayWatch {
 interface BlockedSend extends Pick<Way, 'at' | 'is'> {
   verdict: Verdict;
   holder: string;
+  from: string | undefined;
 }
 
 async function sent(
   options: WatchOptions,
   conversation: Conversation,
-  { verdict, at, holder, is }: BlockedSend,
+  { verdict, at, holder, is, from }: BlockedSend,
 ): Promise<void> {
-  const { channel, account } = conversation;
+  const { channel, account, user } = conversation;
+  if (verdict.is === 'accepted' && verdict.names)
+    void options.identities.learn(conversation, user, verdict.names);
   if (verdict.is === 'refused')
     options.log.warn(
       { channel, account, code: verdict.code },
@@ -77,7 +87,14 @@ async function sent(
   // It counts from when it left: a message of the user that crossed it is not answered by it.
   const event: Event =
     verdict.is === 'accepted'
-      ? { is: 'message', by: 'gateway', sentAt: 0, id: verdict.messageId, at }
+      ? {
+          is: 'message',
+          by: 'gateway',
+          sentAt: 0,
+          id: verdict.messageId,
+          at,
+          ...(from === undefined ? {} : { from }),
+        }
       : { is: 'unblocked', doubt: verdict.is === 'unknown', at: options.clock.now() };
   tellTyping(options, conversation, { event, release: holder });
 }
@@ -100,8 +117,13 @@ export interface Sending {
 
 /** Who learns what the bot's own calls say about its users. Nothing here throws. */
 export interface GatewayWatch {
-  /** Before a message leaves: no show begins until it is over. Never rejects, and resolves within 500 ms; at once when Redis is away. */
-  sending(platform: GatewayPlatform, user: string): Promise<Sending>;
+  /**
+   * Before a message leaves, by which of the account's numbers where that is said: no show begins until it is over. Never
+   * rejects, and resolves within 500 ms; at once when Redis is away.
+   */
+  sending(platform: GatewayPlatform, user: string, from?: string): Promise<Sending>;
+  /** After what the platform reports like a message, and is no answer. */
+  aside(platform: GatewayPlatform, user: string, verdict: Verdict): void;
   /** After the bot's own typing call (`on`) or its end. */
   typed(platform: GatewayPlatform, user: string, typed: { on: boolean; verdict: Verdict }): void;
 }

@@ -43,8 +43,8 @@ interface JournalReaderCommands {
 }
 
 interface JournalSearch {
-  /** A user, a message's id or a turn's; null: any. */
-  q: string | null;
+  /** Names of a user, a message or a turn, any of which will do; null: all. */
+  q: readonly string[] | null;
   /** ms since 1970, both included; null: no limit. */
   from: number | null;
   to: number | null;
@@ -111,15 +111,18 @@ async function search(
 }
 
 function matching(entry: Entry, { q, from, to }: Pick<JournalSearch, 'q' | 'from' | 'to'>): JournalRecord[] {
-  if (q !== null && !entryText(entry).includes(inJson(q))) return [];
+  const text = entryText(entry);
+  if (q !== null && !q.some((name) => text.includes(inJson(name)))) return [];
   return recordOf(entry).filter(
     ({ notice }) =>
-      notice.at >= (from ?? 0) && notice.at <= (to ?? Infinity) && (q === null || names(notice, q)),
+      notice.at >= (from ?? 0) &&
+      notice.at <= (to ?? Infinity) &&
+      (q === null || q.some((name) => isNamed(notice, name))),
   );
 }
 
 /** A turn of WeChat's is called by its user and its MsgId; who has only the latter means it too. */
-function names(notice: Notice, q: string): boolean {
+function isNamed(notice: Notice, q: string): boolean {
   const user = 'user' in notice ? notice.user : null;
   const turn = 'turn' in notice ? notice.turn : '';
   const messageId = 'messageId' in notice ? notice.messageId : null;

@@ -17,6 +17,8 @@ export interface NxcloudAccount {
   verifyCallbacks: 'auto' | 'require' | 'off';
   /** What the `sent` of a marketing or utility template is: `answer` ends the turns before it. */
   templates: 'ignore' | 'answer';
+  /** `conversation`: what is said in a group waits for an answer in it; `ignore`: nothing is typed there. */
+  groups: 'ignore' | 'conversation';
   apiBase: string;
   afterAck: 'auto' | 'keep' | 'renew';
   /** Which message types start typing, over the defaults: `{"reaction": true}`. */

@@ -10,12 +10,12 @@ import {
   businessPhoneOf,
   happeningsOf,
   parseFields,
-  phoneOf,
   pushKeyOf,
   type Reading,
   refer,
 } from './message.ts';
-import { ownCalls } from './own-calls.ts';
+import { createOwnCalls } from './own-calls.ts';
+import { phoneOf, spelled } from './people.ts';
 import { nxcloudRules } from './rules.ts';
 import { verify } from './signature.ts';
 import { show } from './typing-api.ts';
@@ -66,6 +66,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     carryPhone: account.businessPhone === null,
     opensTurn: createStarts(account.starts),
     templateEnds: account.templates === 'answer',
+    groups: account.groups === 'conversation',
   };
   const api = { account, ...dependencies };
   return {
@@ -75,11 +76,12 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     learnsAfterAck: account.afterAck === 'auto',
     needsMessageId: true,
     acknowledgement,
-    ownCalls,
+    ownCalls: createOwnCalls(account),
     marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
     receive: (push) => Promise.resolve(receive(push, account, reading)),
     show: (target) => show(api, target),
     explain,
+    spell: (user) => spelled(user.replace(/^\+/, '')),
     refer: (_, messageId, known) => refer(messageId, known),
     readAnswer: () => Promise.resolve({ is: 'acknowledgement' }),
   };

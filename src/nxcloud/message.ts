@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
 import { exactFieldsOf, type Fields, isFields } from '../core/wire.ts';
+import { addresseeOf, idOf, isAbsent, type Person, phoneOf, recipientOf, senderOf } from './people.ts';
 
 export interface Reading {
   /** The account names no business phone: each message id carries that of its push. */
@@ -13,32 +14,33 @@ export interface Reading {
   opensTurn: (type: string) => boolean;
   /** The `sent` of a marketing or utility template is an answer. */
   templateEnds: boolean;
+  /** A group is a conversation of its own; else what is said in one is nobody's. */
+  groups: boolean;
 }
+
+type Read = Reading & { contacts: Fields[]; phone: string | null };
 
 /** What a push says, in its order. What is not understood is left out: the bot gets the push all the same. */
 export function happeningsOf(body: Fields, reading: Reading): Happening[] {
-  const contacts = listOf(body.contacts);
   const phone = reading.carryPhone ? businessPhoneOf(body) : null;
+  const read = { ...reading, contacts: listOf(body.contacts), phone };
   return [
-    ...listOf(body.messages).map((message) => inboundOf(message, contacts, { ...reading, phone })),
-    ...listOf(body.statuses).map((status) => sentOf(status, contacts, reading.templateEnds)),
-    ...echoesOf(body).map(echoOf),
+    ...listOf(body.messages).map((message) => inboundOf(message, read)),
+    ...listOf(body.statuses).map((status) => statusOf(status, read)),
+    ...echoesOf(body).map((echo) => echoOf(echo, read)),
   ].filter((happening) => happening !== null);
 }
 
-function inboundOf(
-  message: Fields,
-  contacts: Fields[],
-  { opensTurn, phone }: Reading & { phone: string | null },
-): Happening | null {
+function inboundOf(message: Fields, read: Read): Happening | null {
+  const { contacts, phone, opensTurn } = read;
   const id = idOf(message.id);
-  const user = personOf([message.from, message.from_user_id, message.user_id], contacts);
-  // Meta documents no typing in groups: https://developers.facebook.com/docs/whatsapp/cloud-api/groups
-  if (id === null || user === null || !isAbsent(message.group_id)) return null;
+  const person = isAbsent(message.group_id) ? senderOf(message, contacts) : groupOf(message.group_id, read);
+  if (id === null || person === null) return null;
   const type = typeOf(message.type);
   return {
     is: 'inbound',
-    user,
+    ...person,
+    ...(phone === null ? {} : { to: phone }),
     key: keyOf(id),
     messageId: joinMessageId(id, phone),
     type,
@@ -49,20 +51,39 @@ function inboundOf(
   };
 }
 
-/** Only `sent`: `delivered` and `read` may arrive late, for an older message, after a new inbound one. */
-function sentOf(status: Fields, contacts: Fields[], templateEnds: boolean): Happening | null {
-  if (status.status !== 'sent' || status.recipient_type === 'group') return null;
-  if (isCampaign(status) && !templateEnds) return null;
-  const user = personOf([status.recipient_id, status.recipient_user_id, status.user_id], contacts);
-  return user === null
-    ? null
-    : {
-        is: 'evidence',
-        user,
-        evidence: 'status',
-        sentAt: secondsOf(status.timestamp),
-        messageId: idOf(status.id),
-      };
+/** Meta documents no typing in groups: https://developers.facebook.com/docs/whatsapp/cloud-api/groups */
+function groupOf(id: unknown, { groups }: Read): Person | null {
+  const user = groups ? idOf(id) : null;
+  return user === null ? null : { user };
+}
+
+/**
+ * What a status says of its message, and by how many seconds its time may be off. `sent` is of Meta's other clock. That a
+ * message was delivered or read tells that it was sent, of which nothing may have been heard; but it may be an older one,
+ * from before the user wrote: only what is later counts.
+ * https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/messages/status
+ */
+const slackOf = new Map<unknown, number>([
+  ['sent', 2],
+  ['delivered', -1],
+  ['read', -1],
+]);
+
+function statusOf(status: Fields, read: Read): Happening | null {
+  const slack = slackOf.get(status.status);
+  if (slack === undefined && status.status !== 'failed') return null;
+  if (isCampaign(status) && !read.templateEnds) return null;
+  const isGroups = status.recipient_type === 'group';
+  const person = isGroups ? groupOf(status.recipient_id, read) : recipientOf(status, read.contacts);
+  if (person === null) return null;
+  const message = { sentAt: secondsOf(status.timestamp), messageId: idOf(status.id), ...fromOf(read) };
+  return slack === undefined
+    ? { is: 'failed', ...person, ...message }
+    : { is: 'evidence', ...person, evidence: 'status', ...message, slack };
+}
+
+function fromOf({ phone }: Read): { from?: string } {
+  return phone === null ? {} : { from: phone };
 }
 
 /** Templates of these kinds are sent by campaigns and shops, whoever waits for an answer meanwhile. */
@@ -83,31 +104,14 @@ function echoesOf(body: Fields): Fields[] {
 /** These speak of an older message: they answer nothing. */
 const noAnswers: readonly unknown[] = ['edit', 'revoke', 'reaction'];
 
-function echoOf(echo: Fields): Happening | null {
-  if (noAnswers.includes(echo.type) || !isAbsent(echo.group_id) || echo.recipient_type === 'group')
-    return null;
-  const user = personOf([echo.to, echo.to_user_id, echo.user_id], []);
-  return user === null
-    ? null
-    : { is: 'evidence', user, evidence: 'echo', sentAt: secondsOf(echo.timestamp), messageId: idOf(echo.id) };
-}
-
-/**
- * Who it is about: the phone number, else the BSUID beside it; else, for anonymous users whose id stands only in
- * `contacts`, the one contact. With several contacts nothing says whose message it is.
- * https://github.com/nxtele/nxcloud-doc-en/wiki/SAAS-WhatsApp-API-webhook
- */
-function personOf([phone, ...others]: readonly unknown[], contacts: Fields[]): string | null {
-  // A phone that is there but is none: the sender's mistake, and no ground for guessing.
-  if (!isAbsent(phone) && userOf(phone) === null) return null;
-  const named = [phone, ...others].map(userOf).find((user) => user !== null);
-  if (named !== undefined) return named;
-  const [contact, ...more] = contacts;
-  return contact && more.length === 0 ? (userOf(contact.wa_id) ?? userOf(contact.user_id)) : null;
-}
-
-function isAbsent(value: unknown): boolean {
-  return value === undefined || value === null || value === '';
+function echoOf(echo: Fields, read: Read): Happening | null {
+  if (noAnswers.includes(echo.type)) return null;
+  const isGroups = !isAbsent(echo.group_id) || echo.recipient_type === 'group';
+  const person = isGroups
+    ? groupOf(isAbsent(echo.group_id) ? echo.to : echo.group_id, read)
+    : addresseeOf(echo);
+  const message = { sentAt: secondsOf(echo.timestamp), messageId: idOf(echo.id), ...fromOf(read) };
+  return person && { is: 'evidence', ...person, evidence: 'echo', ...message };
 }
 
 /** The platform's word, as far as it can be one: types become labels. */
@@ -157,9 +161,6 @@ function namesOf(list: unknown, ...parts: ((entry: Fields) => unknown)[]): strin
 
 /** Reading JSON whose shape nobody guarantees: what is not as expected is absent. Nothing here throws. */
 
-/** Longer than any id or phone number that WhatsApp gives; longer ones would only fill Redis. */
-const longestId = 1024;
-
 /** null when the bytes are not JSON, or JSON of another kind than an object. */
 export function parseFields(bytes: Uint8Array): Fields | null {
   return exactFieldsOf(new TextDecoder().decode(bytes));
@@ -172,23 +173,6 @@ export function fieldsOf(value: unknown): Fields {
 /** The objects of an array. */
 export function listOf(value: unknown): Fields[] {
   return Array.isArray(value) ? value.filter(isFields) : [];
-}
-
-/** What can be an id: a string, or a whole number, which some write. */
-export function idOf(value: unknown): string | null {
-  const id = Number.isSafeInteger(value) ? String(value) : value;
-  return typeof id === 'string' && id !== '' && id.length <= longestId ? id : null;
-}
-
-/** A user's id: a phone number without "+", as in `messages[].from`, or a BSUID. */
-export function userOf(value: unknown): string | null {
-  return idOf(idOf(value)?.replace(/^\+/, ''));
-}
-
-/** A phone number's digits. */
-export function phoneOf(value: unknown): string | null {
-  const text = typeof value === 'number' ? String(value) : idOf(value);
-  return idOf(text?.replace(/\D/g, ''));
 }
 
 /** Whole seconds since 1970, which NXCloud writes as a string; 0 when it says none. */

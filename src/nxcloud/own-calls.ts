@@ -1,40 +1,52 @@
 /** The bot's own calls: https://github.com/nxtele/nxcloud-doc-en/wiki/WhatsApp-API-mt */
 import { type OwnCall, type OwnCalls, tidyPath, type Verdict } from '../core/platform.ts';
-import type { Answer } from '../core/wire.ts';
+import type { Answer, Fields } from '../core/wire.ts';
+import type { NxcloudAccount } from './account.ts';
 import { verdictOf } from './codes.ts';
-import { fieldsOf, idOf, listOf, parseFields, phoneOf, userOf } from './message.ts';
+import { fieldsOf, listOf, parseFields } from './message.ts';
+import { idOf, phoneOf, spelled, userOf } from './people.ts';
 
 const sendPath = '/api/wa/mt';
 
+type Reading = Pick<NxcloudAccount, 'businessPhone'>;
+
 /** The bot's own typing call is not read: it names a message and no user. */
-export const ownCalls: OwnCalls = {
-  reads: (method, path) => method === 'POST' && tidyPath(path) === sendPath,
-  read: (_, body) => read(body),
-  verdict,
-};
+export function createOwnCalls(account: Reading): OwnCalls {
+  return {
+    reads: (method, path) => method === 'POST' && tidyPath(path) === sendPath,
+    read: (_, body) => {
+      const fields = parseFields(body);
+      return fields && read(fields, account);
+    },
+    verdict,
+  };
+}
 
 /** A reaction is no answer to what the user wrote: it ends no wait, and takes no indicator away. */
-function read(body: Uint8Array): OwnCall | null {
-  const fields = parseFields(body);
-  if (fields === null || fields.type === 'reaction') return null;
-  const user = phoneOrId(fields.to) ?? userOf(fields.recipient);
-  return user === null ? null : { is: 'send', user };
+function read(fields: Fields, { businessPhone }: Reading): OwnCall | null {
+  const { type, to, recipient, recipient_type } = fields;
+  const user = recipient_type === 'group' ? idOf(to) : (phoneOrId(to) ?? userOf(recipient));
+  if (user === null) return null;
+  if (type === 'reaction') return { is: 'aside', user };
+  const from = businessPhone === null ? phoneOf(fields.business_phone) : null;
+  return { is: 'send', user, ...(from === null ? {} : { from }) };
 }
 
 /** A phone number may be written with "+", spaces and dashes; pushes spell it in digits alone. */
 function phoneOrId(to: unknown): string | null {
   const written = typeof to === 'number' || (typeof to === 'string' && /^[+\d\s().-]+$/.test(to));
-  return written ? phoneOf(to) : userOf(to);
+  const phone = written ? phoneOf(to) : null;
+  return written ? phone && spelled(phone) : userOf(to);
 }
 
 function verdict(answer: Answer): Verdict {
   const { outcome, name } = verdictOf(answer);
-  if (outcome.is === 'done') return { is: 'accepted', messageId: messageIdOf(answer) };
-  return 'code' in outcome ? { is: 'refused', code: outcome.code, name } : { is: 'unknown' };
-}
-
-/** The id that the message's statuses will carry. */
-function messageIdOf({ body }: Answer): string | null {
-  const { messages } = fieldsOf(parseFields(body)?.data);
-  return idOf(listOf(messages)[0]?.id);
+  if (outcome.is !== 'done')
+    return 'code' in outcome ? { is: 'refused', code: outcome.code, name } : { is: 'unknown' };
+  const { messages, contacts } = fieldsOf(parseFields(answer.body)?.data);
+  // `wa_id` can be another number than the one that it was sent to (`input`).
+  const names = listOf(contacts).flatMap(({ wa_id }) => userOf(wa_id) ?? []);
+  // The id that the message's statuses will carry.
+  const messageId = idOf(listOf(messages)[0]?.id);
+  return { is: 'accepted', messageId, ...(names.length === 1 ? { names } : {}) };
 }

@@ -40,6 +40,8 @@ export const nxcloudRules: Rules = {
   // only: https://github.com/nxtele/http-api-document/wiki/Number-Check-API-callback. So the first delivery counts.
   lapse: 6000,
   deliveries: 1,
+  // Ours: a bot tries again, or a person does; nobody is to wait up to the cap for nothing.
+  afterFailed: 30_000,
   // "dismissed once you respond" (Meta, NXCloud).
   messageClears: true,
   // Ours: 3 a minute keep it lit, the rest is for new messages; typing must not use up the number's rate.
@@ -53,5 +55,8 @@ export const nxcloudRules: Rules = {
   remembered: 15 * 60_000,
   // NXCloud's sibling webhooks repeat for an hour after an HTTP error.
   repeats: 2 * 60 * 60_000,
+  // Ours: for as long as an answer may be sent without a template. Meta keeps a phone known for 30 days after the last
+  // contact (docs.360dialog.com, usernames-and-bsuid), but whoever writes is named anew.
+  namesKept: 24 * 60 * 60_000,
   hides: false,
 };

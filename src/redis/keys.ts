@@ -18,7 +18,7 @@ export const keys = {
   activeJobs: (queue: string) => `${prefix}:${queue}:active`,
   /**
    * One conversation's state: a string, JSON (typing/state-schema.ts). Kept 2 or 15 min after the last change,
-   * longer while a turn or a pause lasts.
+   * longer while a turn or a pause lasts. Under another name of a user: `>` and the name that leads on, for a day.
    */
   state: (conversation: string) => `${prefix}:state:${conversation}`,
   /**

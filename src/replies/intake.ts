@@ -11,6 +11,7 @@ import type { Event } from '../core/state.ts';
 import { keys } from '../redis/keys.ts';
 import { readStored } from '../redis/stored.ts';
 import type { EventQueue } from '../typing/events.ts';
+import type { Identities } from '../typing/identities.ts';
 import type { Store } from '../typing/store.ts';
 
 type Phase = Extract<Event, { is: 'inbound' }>['phase'];
@@ -25,6 +26,7 @@ interface IntakeOptions {
   /** Kept where Redis does not take them. */
   events: EventQueue;
   store: Pick<Store, 'record'>;
+  identities: Identities;
   clock: Pick<Clock, 'now'>;
   /** Where message ids are noted, if somebody asks for them. */
   index?: Pick<MessageIndex, 'note'> | undefined;
@@ -32,10 +34,12 @@ interface IntakeOptions {
 
 type InboundHappening = Extract<Happening, { is: 'inbound' }>;
 
-export function createIntake({ events, store, clock, index }: IntakeOptions): Intake {
+export function createIntake({ events, store, identities, clock, index }: IntakeOptions): Intake {
   return {
     tell: async (platform, happenings, phase) => {
       const at = clock.now();
+      // First: what is told next is judged in the one conversation.
+      for (const { user, names } of happenings) if (names) await identities.learn(platform, user, names);
       const told = happenings.flatMap((happening) => {
         const conversation = conversationOf(platform, happening.user);
         const event = eventOfHappening(happening, { phase, at, handoff: platform.rules.handoff });
@@ -72,18 +76,27 @@ function eventOfHappening(
 ): Event | null {
   switch (happening.is) {
     case 'inbound': {
-      const { key: turn, sentAt, messageId, opensTurn, interaction } = happening;
-      const matters = opensTurn || interaction;
-      return matters ? { is: 'inbound', turn, sentAt, messageId, opensTurn, interaction, phase, at } : null;
+      const { key: turn, sentAt, messageId, opensTurn, interaction, to } = happening;
+      if (!opensTurn && !interaction) return null;
+      const written = to === undefined ? {} : { to };
+      return { is: 'inbound', turn, sentAt, messageId, opensTurn, interaction, phase, at, ...written };
     }
-    case 'evidence':
+    case 'evidence': {
+      const { evidence: by, messageId: id, sentAt, slack = 0, from } = happening;
       return {
         is: 'message',
-        by: happening.evidence,
-        sentAt: happening.sentAt,
-        id: happening.messageId,
+        by,
+        sentAt,
+        id,
         at,
+        ...(slack === 0 ? {} : { slack }),
+        ...(from === undefined ? {} : { from }),
       };
+    }
+    case 'failed': {
+      const { messageId: id, sentAt, from } = happening;
+      return { is: 'failed', sentAt, id, at, ...(from === undefined ? {} : { from }) };
+    }
     case 'handoff':
       return happening.on
         ? { is: 'paused', until: at + handoff, by: 'session', at }

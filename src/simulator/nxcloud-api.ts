@@ -108,7 +108,9 @@ function send(options: NxcloudApiOptions, body: JsonObject): Verdict {
   }
   const id = asText(body['cus_message_id']) ?? createId(options.random);
   options.messages.told(id, user);
-  options.phones.of(user).receive(kind === 'text' ? String(content['body']) : `[${kind}]`, 'api');
+  // A reaction is no message: it leaves the indicator as it is.
+  if (kind !== 'reaction')
+    options.phones.of(user).receive(kind === 'text' ? String(content['body']) : `[${kind}]`, 'api');
   const webhook = asText(body['dr_webhook']);
   const data = { messaging_product: 'whatsapp', messages: [{ id }] };
   return accepted(data, () => options.announce({ id, user, webhook }));

@@ -8,7 +8,7 @@ import type { Clock } from '../core/ports.ts';
 import { keys } from '../redis/keys.ts';
 import type { State } from '../core/state.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
-import { readState } from './state-schema.ts';
+import { follow, readState, sameAs, sameMark } from './state-schema.ts';
 
 /** What a conversation is to a message of the bot's. */
 interface Watched {
@@ -81,6 +81,8 @@ end`;
 /** Lua: what the message is to the state, and to what the web recorded last, which may not be judged yet. */
 const standingOf = `
 local state = redis.call('GET', KEYS[1])
+-- The user has another name: of that one it is asked.
+if state and string.sub(state, 1, 1) == '${sameMark}' then return state end
 local fields = redis.call('HMGET', KEYS[2], 'at', '${blocksField}', 'of', 'judgedAt', 'matters', 'shows')
 local at, blocks, of, judgedAt = tonumber(fields[1] or '0'), fields[2], fields[3], fields[4]
 local matters, shows, unread = at > 0, false, ''
@@ -103,9 +105,11 @@ if redis.call('PTTL', KEYS[2]) < kept then redis.call('PEXPIRE', KEYS[2], kept) 
 ${answer}`);
 
 const endBlock = createScript(`${othersBlocks}
-local standing = others(redis.call('HGET', KEYS[1], '${blocksField}') or '', ARGV[2], ARGV[1])
-if #standing == 0 then return redis.call('HDEL', KEYS[1], '${blocksField}') end
-return redis.call('HSET', KEYS[1], '${blocksField}', table.concat(standing, ' '))`);
+local state = redis.call('GET', KEYS[1])
+if state and string.sub(state, 1, 1) == '${sameMark}' then return state end
+local standing = others(redis.call('HGET', KEYS[2], '${blocksField}') or '', ARGV[2], ARGV[1])
+if #standing == 0 then return redis.call('HDEL', KEYS[2], '${blocksField}') end
+return redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' '))`);
 
 const lookAt = createScript(`${standingOf}
 ${answer}`);
@@ -116,15 +120,25 @@ function keysOf(conversation: Conversation): string[] {
 }
 
 export function createBlocks(redis: ScriptCommands): Blocks {
+  /** Resolves with what the script says of the conversation that the name leads to. */
+  const ask = async (
+    conversation: Conversation,
+    script: ReturnType<typeof createScript>,
+    ...args: (string | number)[]
+  ): Promise<unknown> => {
+    let said: unknown;
+    await follow(conversation, async (each) => sameAs((said = await script(redis, keysOf(each), ...args))));
+    return said;
+  };
   return {
     begin: async (conversation, { holder, now }) => {
       const at = Math.ceil(now);
-      return read(await beginBlock(redis, keysOf(conversation), holder, at, at + blockLimit));
+      return read(await ask(conversation, beginBlock, holder, at, at + blockLimit));
     },
     end: async (conversation, { holder, now }) => {
-      await endBlock(redis, keys.last(conversationId(conversation)), holder, Math.ceil(now));
+      await ask(conversation, endBlock, holder, Math.ceil(now));
     },
-    look: async (conversation) => read(await lookAt(redis, keysOf(conversation))),
+    look: async (conversation) => read(await ask(conversation, lookAt)),
   };
 }
 

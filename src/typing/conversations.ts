@@ -1,4 +1,4 @@
-import { conversationOf, type Platform } from '../core/platform.ts';
+import { type Conversation, conversationOf, type Platform } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Event, State } from '../core/state.ts';
 import { elapse } from '../core/step.ts';
@@ -14,6 +14,8 @@ import type { Store } from './store.ts';
  */
 export interface Conversations {
   read(platform: Platform, user: string): Promise<View>;
+  /** What the platform calls the user of that name, as far as is known: that name among them. */
+  names(platform: Platform, user: string): Promise<string[]>;
   /** Typing goes on until it is told to stop. Without a message id: for the newest message that waits. */
   start(platform: Platform, user: string, messageId: string | null): Promise<StartResult>;
   /** The answer is out, or none will come; `all`: to everything that the user waits for. */
@@ -30,7 +32,7 @@ type StartResult = { is: 'started'; turn: string } | { is: 'refused'; error: str
 export type Which = { is: 'all' } | { is: 'turn'; turn: string } | { is: 'message'; messageId: string };
 
 interface ConversationsOptions {
-  store: Pick<Store, 'load' | 'forget'>;
+  store: Pick<Store, 'load' | 'forget' | 'names'>;
   events: Pick<EventQueue, 'tell'>;
   learned: Pick<LearnedAccounts, 'refresh' | 'rules' | 'of'>;
   clock: Pick<Clock, 'now'>;
@@ -42,10 +44,15 @@ const longestPause = 366 * 24 * 60 * 60_000;
 export function createConversations(options: ConversationsOptions): Conversations {
   const { events, clock } = options;
   const tell = async (platform: Platform, user: string, event: Event): Promise<void> => {
-    await events.tell(conversationOf(platform, user), event);
+    await events.tell(conversationWith(platform, user), event);
   };
   return {
     read: (platform, user) => read(options, platform, user),
+    names: async (platform, user) => {
+      if (!platform.spell) return [user];
+      const { conversation } = await options.store.load(conversationWith(platform, user));
+      return [...new Set([user, conversation.user, ...(await options.store.names(conversation))])];
+    },
     start: (platform, user, messageId) => start(options, platform, { user, messageId }),
     stop: (platform, user, which) => tell(platform, user, stopOf(platform, user, { which, at: clock.now() })),
     forget: (platform, user) => forget(options, platform, user),
@@ -62,7 +69,7 @@ export function createConversations(options: ConversationsOptions): Conversation
 async function read(options: ConversationsOptions, platform: Platform, user: string): Promise<View> {
   const { store, learned } = options;
   const [{ state, blockedUntil }] = await Promise.all([
-    store.load(conversationOf(platform, user)),
+    store.load(conversationWith(platform, user)),
     learned.refresh(),
   ]);
   const view = viewNow(options, platform, { state, blockedUntil });
@@ -88,7 +95,7 @@ async function start(
   platform: Platform,
   { user, messageId }: { user: string; messageId: string | null },
 ): Promise<StartResult> {
-  const conversation = conversationOf(platform, user);
+  const conversation = conversationWith(platform, user);
   // Before anything is waited for: a stop that comes meanwhile is later.
   const at = clock.now();
   const { state } = await store.load(conversation);
@@ -126,10 +133,14 @@ function stopOf(platform: Platform, user: string, { which, at }: { which: Which;
 
 async function forget(options: ConversationsOptions, platform: Platform, user: string): Promise<void> {
   const { store, events, learned, clock } = options;
-  const conversation = conversationOf(platform, user);
-  const { state } = await store.load(conversation);
+  const { conversation, state } = await store.load(conversationWith(platform, user));
   const { call, indicator } = elapse(learned.rules(platform), state, clock.now());
   // What shows is still to be taken back, for which the state is needed.
   if (call === null && indicator.is === 'dark') await store.forget(conversation);
   await events.tell(conversation, { is: 'forgotten', at: clock.now() });
+}
+
+/** Whoever names a user from outside may spell the name in another way. */
+function conversationWith(platform: Platform, user: string): Conversation {
+  return conversationOf(platform, platform.spell?.(user) ?? user);
 }

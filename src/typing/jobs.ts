@@ -46,8 +46,8 @@ interface StoredAnswer {
 const at = z.number();
 const turn = z.string();
 
-/** What is told by a job; the outcomes of calls are judged by whoever made them. */
-type Told = Flat<Exclude<Event, { is: 'outcome' | 'recovered' }>>;
+/** What is told by a job; the outcomes of calls are judged by whoever made them, and who joins conversations has both. */
+type Told = Flat<Exclude<Event, { is: 'outcome' | 'recovered' | 'joined' }>>;
 /** Each as one plain object type. */
 type Flat<Type> = Type extends unknown ? { [Name in keyof Type]: Type[Name] } : never;
 
@@ -62,6 +62,7 @@ const event = schemaOf<Told>()(
       opensTurn: z.boolean(),
       interaction: z.boolean(),
       phase: z.enum(['working', 'acknowledged', 'passed']),
+      to: z.string().exactOptional(),
     }),
     openObject({ is: z.literal('started'), at, turn, messageId: z.string().nullable() }),
     openObject({ is: z.literal('acknowledged'), at, turn, renew: z.boolean().exactOptional() }),
@@ -81,7 +82,17 @@ const event = schemaOf<Told>()(
       by: word<Evidence>(),
       sentAt: z.number(),
       id: z.string().nullable(),
+      slack: z.number().exactOptional(),
+      from: z.string().exactOptional(),
     }),
+    openObject({
+      is: z.literal('failed'),
+      at,
+      sentAt: z.number(),
+      id: z.string().nullable(),
+      from: z.string().exactOptional(),
+    }),
+    openObject({ is: z.literal('aside'), at, id: z.string() }),
     openObject({ is: z.literal('interaction'), at, sent: z.boolean() }),
     openObject({ is: z.literal('typed'), at, on: z.boolean() }),
     openObject({ is: z.literal('unblocked'), at, doubt: z.boolean() }),

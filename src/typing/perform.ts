@@ -169,10 +169,11 @@ async function carry(deps: Deps, task: ToJudge): Promise<void> {
   while (judged.call) {
     const { call, stands } = judged;
     const isLate = call.kind !== 'hide' && deps.clock.now() - call.at > patience - onTheWay;
-    const outcome = isLate ? tooLate : await make(deps, { ...task, call });
+    const { conversation } = stands;
+    const outcome = isLate ? tooLate : await make(deps, { ...task, conversation, call });
     const event: Event = { is: 'outcome', call: call.n, outcome, at: deps.clock.now() };
     const soonerBy = deps.gates.shortestOf(task.platform);
-    judged = await judge(deps, { ...task, event, release: null }, { stands, soonerBy });
+    judged = await judge(deps, { ...task, conversation, event, release: null }, { stands, soonerBy });
   }
 }
 
@@ -190,6 +191,7 @@ interface HowToJudge {
 }
 
 type Saved = Pick<Step, 'call'> & {
+  /** Whose state it is, if the user has another name. */
   stands: Loaded;
   /** Somebody has to look sooner than was planned: the timer's number; null: nobody. */
   sooner: number | null;
@@ -198,12 +200,13 @@ type Saved = Pick<Step, 'call'> & {
 /** One step, saved only if nobody else changed the conversation meanwhile; else judged anew. */
 async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Promise<Saved> {
   const { store, learned, clock } = deps;
-  const { platform, conversation, event, by, release } = task;
+  const { platform, event, by, release } = task;
   // Mostly a user who writes has not done so for a while: what the save finds instead is as good as what is read.
   const isGuess = how.stands === undefined && event.is === 'inbound';
-  let loaded = how.stands ?? (isGuess ? nothing : await store.load(conversation, release));
+  const unknown = { ...nothing, conversation: task.conversation };
+  let loaded = how.stands ?? (isGuess ? unknown : await store.load(task.conversation, release));
   for (let tries = 0; ; tries += 1) {
-    const { raw } = loaded;
+    const { raw, conversation } = loaded;
     const state = withSent(loaded, event);
     const { mayCall = true, soonerBy = 0 } = how;
     const known = learned.rules(platform);
@@ -228,22 +231,23 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
     }
     const { call, timer } = taken.state;
     deps.wakes.set(conversation, at === null || taken.call ? null : { at, n: call ? 0 : (timer?.n ?? 0) });
-    await carryOut(deps, task, taken);
+    const judged = { ...task, conversation };
+    await carryOut(deps, judged, taken);
     // Whoever makes no calls hears of what the platform refuses from others.
     if (!mayCall && taken.ended.some(({ untyped }) => untyped !== null))
       await learned.refresh().catch(() => {});
-    tellNotices(deps, task, { taken, at: now });
+    tellNotices(deps, judged, { taken, at: now });
     if (isForgotten(taken.state)) await store.forget(conversation);
-    const left = { state: taken.state, raw: saved, blockedUntil: 0, sentAt: 0 };
+    const left = { conversation, state: taken.state, raw: saved, blockedUntil: 0, sentAt: 0 };
     return { call: taken.call, stands: left, sooner: soonerThan(state, taken.state, now) };
   }
 }
 
 /** What is known of somebody of whom nothing is. */
-const nothing: Loaded = { state: initialState, raw: null, blockedUntil: 0, sentAt: 0 };
+const nothing: Omit<Loaded, 'conversation'> = { state: initialState, raw: null, blockedUntil: 0, sentAt: 0 };
 
 /** What this message waits for may be out already: its web could not say in time that it had come. */
-function withSent({ state, sentAt }: Loaded, event: Event): State {
+function withSent({ state, sentAt }: Pick<Loaded, 'state' | 'sentAt'>, event: Event): State {
   if (event.is !== 'inbound' || sentAt < event.at) return state;
   return { ...state, early: remember(state, { is: 'message', by: 'gateway', at: sentAt, sentAt: 0 }) };
 }

@@ -3,6 +3,7 @@
  * other's: redis/stored.ts. What no release could read as the other's has another `v`.
  */
 import { z } from 'zod';
+import type { Conversation } from '../core/platform.ts';
 import {
   type Call,
   type Early,
@@ -36,6 +37,7 @@ const turn = schemaOf<Turn>()(
     lapsesAt: numberOrNone,
     litFrom: numberOrNone,
     litMs: z.number(),
+    to: z.string().exactOptional(),
   }),
 );
 
@@ -65,6 +67,8 @@ const early = schemaOf<Early>()(
       at: z.number(),
       sentAt: z.number(),
       all: z.boolean().exactOptional(),
+      slack: z.number().exactOptional(),
+      from: z.string().exactOptional(),
     }),
   ]),
 );
@@ -155,4 +159,28 @@ export function readState(text: string): State | { fault: string } {
   if (typeof json !== 'object' || json === null) return { fault: 'JSON' };
   const read = schema.safeParse({ ...initialState, v: undefined, ...json });
   return read.success ? read.data : { fault: read.error.issues[0]?.path.join('.') ?? '' };
+}
+
+/**
+ * Where the state of a name would be can stand whose other name it is: whoever asks for it is led to that user's one
+ * conversation. The release before reads that as a state that it cannot read.
+ */
+export const sameMark = '>';
+
+/** The user whose name it is; null: it is a state, or nothing. */
+export function sameAs(raw: unknown): string | null {
+  return typeof raw === 'string' && raw.startsWith(sameMark) ? raw.slice(sameMark.length) : null;
+}
+
+/** From the oldest of a user's names to the newest; more would be a circle, which the next save breaks. */
+export const mostHops = 4;
+
+/** Does it for the conversation that a name leads to. `work` resolves with the next name on the way; null: it is done. */
+export async function follow(
+  conversation: Conversation,
+  work: (conversation: Conversation) => Promise<string | null>,
+): Promise<void> {
+  let user: string | null = conversation.user;
+  for (let hops = 0; user !== null && hops <= mostHops; hops += 1)
+    user = await work({ ...conversation, user });
 }

@@ -1,4 +1,4 @@
-import { type Conversation, conversationId, conversationNamed } from '../core/platform.ts';
+import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { initialState, type State } from '../core/state.ts';
@@ -6,10 +6,11 @@ import { keys } from '../redis/keys.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
 import { createOnce } from '../redis/stored.ts';
 import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields, sentField } from './blocks.ts';
-import { readState, writeState } from './state-schema.ts';
+import { follow, mostHops, readState, sameAs, sameMark, writeState } from './state-schema.ts';
 
 interface StoreCommands extends ScriptCommands {
   get(key: string): Promise<string | null>;
+  hkeys(key: string): Promise<string[]>;
   hmget(key: string, ...fields: string[]): Promise<(string | null)[]>;
   del(...keys: string[]): Promise<unknown>;
   zadd(key: string, score: number, member: string): Promise<unknown>;
@@ -23,6 +24,8 @@ interface Last {
 }
 
 export interface Loaded {
+  /** Whose state it is: who was asked for may be known by another name. */
+  conversation: Conversation;
   state: State;
   /** What `save` compares with: the state as it was read. */
   raw: string | null;
@@ -63,6 +66,17 @@ export interface Store {
   /** Says when the conversation has to be looked at again (ms), where somebody has moved that; null: not by itself. */
   wake(conversation: Conversation, at: number | null): Promise<void>;
   forget(conversation: Conversation): Promise<void>;
+  /** What else that user is called. */
+  names(conversation: Conversation): Promise<string[]>;
+  /**
+   * From now on that name leads to this conversation, for so long (ms). Resolves with what stands under it, unless that is
+   * nothing, the same, or `from`: then nothing is changed.
+   */
+  same(
+    conversation: Conversation,
+    name: string,
+    how: { from?: string | null; kept: number },
+  ): Promise<string | null>;
   /** Notes an interaction, and keeps that for so long (ms; @default a day, the most). A repeat of a message (by its key) and one older than the last move nothing. */
   record(
     conversation: Conversation,
@@ -85,23 +99,38 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
     const state = parseState(raw, (fault) => tell(conversationId(conversation), fault));
     const [, , blocks, sentAt] = recorded;
     return {
+      conversation,
       raw,
       state: withLast(state, lastOf(recorded)),
       blockedUntil: blockedUntil(blocks ?? null, release),
       sentAt: Number(sentAt ?? 0),
     };
   };
-  const recordedOf = (conversation: Conversation): Promise<Recorded> =>
-    redis.hmget(keys.last(conversationId(conversation)), ...recordedFields);
+  const read = async (conversation: Conversation, release: string | null): Promise<Loaded> => {
+    const id = conversationId(conversation);
+    const [raw, recorded] = await Promise.all([
+      redis.get(keys.state(id)),
+      redis.hmget(keys.last(id), ...recordedFields),
+    ]);
+    return loadedOf(conversation, { raw, recorded, release });
+  };
+  const load = async (conversation: Conversation, release: string | null = null): Promise<Loaded> => {
+    let loaded = await read(conversation, release);
+    for (let hops = 0; hops < mostHops; hops += 1) {
+      const user = sameAs(loaded.raw);
+      if (user === null) return loaded;
+      loaded = await read({ ...conversation, user }, release);
+    }
+    return loaded;
+  };
+  const names = async (conversation: Conversation): Promise<string[]> => {
+    const fields = await redis.hkeys(keys.last(conversationId(conversation)));
+    return fields.flatMap((field) => (field.startsWith(nameField) ? field.slice(nameField.length) : []));
+  };
   return {
-    last: async (conversation) => lastOf(await recordedOf(conversation)),
-    load: async (conversation, release = null) => {
-      const [raw, recorded] = await Promise.all([
-        redis.get(keys.state(conversationId(conversation))),
-        recordedOf(conversation),
-      ]);
-      return loadedOf(conversation, { raw, recorded, release });
-    },
+    last: async (conversation) =>
+      lastOf(await redis.hmget(keys.last(conversationId(conversation)), ...recordedFields)),
+    load,
     save: async (conversation, change) => {
       const id = conversationId(conversation);
       const { from, isGuess = false, to, keepMs, isAll = false, wakeAt, sending } = change;
@@ -126,24 +155,54 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
       const instead = await saveIfUnchanged(redis, named, ...args);
       if (!Array.isArray(instead)) return text;
       const [raw = null, ...recorded] = instead as (string | null)[];
-      return loadedOf(conversation, { raw, recorded, release });
+      const user = sameAs(raw);
+      return user === null
+        ? loadedOf(conversation, { raw, recorded, release })
+        : load({ ...conversation, user }, release);
     },
     wake: async (conversation, at) => {
       const id = conversationId(conversation);
       if (at === null) await redis.zrem(keys.wakes, id);
       else await redis.zadd(keys.wakes, at, id);
     },
+    names,
     forget: async (conversation) => {
       const id = conversationId(conversation);
+      const others = (await names(conversation)).map((user) => conversationId({ ...conversation, user }));
       const gone = [keys.open, keys.wakes].map((index) => redis.zrem(index, id));
-      await Promise.all([redis.del(keys.state(id), keys.last(id)), ...gone]);
+      await Promise.all([redis.del(keys.state(id), keys.last(id), ...others.map(keys.state)), ...gone]);
     },
     record: async (conversation, { key, messageId, at, kept = lastKept }) => {
       const args = [key, messageId ?? '', at, Math.ceil(Math.min(lastKept, kept))] as const;
-      await recordLast(redis, keys.last(conversationId(conversation)), ...args);
+      await follow(conversation, async (each) => {
+        const id = conversationId(each);
+        return sameAs(await recordLast(redis, [keys.last(id), keys.state(id)], ...args));
+      });
+    },
+    same: async (conversation, name, { from = null, kept }) => {
+      const id = conversationId({ ...conversation, user: name });
+      const named = [keys.state(id), keys.last(conversationId(conversation)), keys.open, keys.wakes];
+      const mark = [`${sameMark}${conversation.user}`, Math.ceil(kept), from ?? ''];
+      const stands = await markSame(redis, named, ...mark, id, `${nameField}${name}`);
+      return typeof stands === 'string' ? stands : null;
     },
   };
 }
+
+/** A field of the `last` hash for each other name of the user, so that none is left when the user is forgotten. */
+const nameField = 'name:';
+
+/** Unless something else stands there than is named: then it answers with that. */
+const markSame = createScript(`
+local stands = redis.call('GET', KEYS[1])
+if stands and stands ~= ARGV[1] and stands ~= ARGV[3] then return stands end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[5], 1)
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+redis.call('ZREM', KEYS[3], ARGV[4])
+redis.call('ZREM', KEYS[4], ARGV[4])
+return 1
+`);
 
 /** Of the `last` hash, in this order. */
 const recordedFields = ['at', 'messageId', blocksField, sentField] as const;
@@ -206,80 +265,6 @@ export function isForgotten({ forgotten, call, timer }: State): boolean {
   return forgotten && call === null && timer === null;
 }
 
-/** The conversations in which somebody waits, longest first. The store keeps the index, with every state that it saves. */
-
-interface OpenCommands extends ScriptCommands {
-  zrange(key: string, first: number, last: string): Promise<string[]>;
-  zcard(key: string): Promise<number>;
-  mget(...keys: string[]): Promise<(string | null)[]>;
-}
-
-interface OpenConversation {
-  conversation: Conversation;
-  /** The same object for as long as the state is the same. */
-  state: State;
-}
-
-export interface OpenConversations {
-  /** The longest waits, at most `most` of them. `count`: how many there are. Rejects when Redis is out of reach. */
-  read(most: number): Promise<{ count: number; longest: OpenConversation[] }>;
-  /** Takes out all whose state is gone. */
-  sweep(): Promise<void>;
-}
-
-/** Unless the conversation has just begun anew. */
-const dropGone = createScript(`
-local gone = 0
-for index = 2, #KEYS do
-  if redis.call('EXISTS', KEYS[index]) == 0 then gone = gone + redis.call('ZREM', KEYS[1], ARGV[index - 1]) end
-end
-return gone
-`);
-
-const page = 1_000;
-
-export function createOpenConversations(redis: OpenCommands): OpenConversations {
-  let known = new Map<string, OpenConversation & { raw: string }>();
-  const drop = async (ids: readonly string[]): Promise<number> => {
-    if (ids.length === 0) return 0;
-    return Number(await dropGone(redis, [keys.open, ...ids.map((id) => keys.state(id))], ...ids));
-  };
-  return {
-    read: async (most) => {
-      const [ids, count] = await Promise.all([
-        redis.zrange(keys.open, 0, String(most - 1)),
-        redis.zcard(keys.open),
-      ]);
-      const states = ids.length === 0 ? [] : await redis.mget(...ids.map((id) => keys.state(id)));
-      const next: typeof known = new Map();
-      for (const [index, id] of ids.entries()) {
-        const raw = states[index];
-        if (typeof raw !== 'string') continue;
-        const before = known.get(id);
-        const one = before?.raw === raw ? before : rowOf(id, raw);
-        if (one) next.set(id, one);
-      }
-      known = next;
-      const gone = await drop(ids.filter((_, index) => typeof states[index] !== 'string'));
-      return { count: count - gone, longest: [...known.values()] };
-    },
-    sweep: async () => {
-      for (let first = 0; ;) {
-        const ids = await redis.zrange(keys.open, first, String(first + page - 1));
-        first += ids.length - (await drop(ids));
-        if (ids.length < page) return;
-      }
-    },
-  };
-}
-
-/** null: this release cannot read it. Whoever judges it next says so. */
-function rowOf(id: string, raw: string): (OpenConversation & { raw: string }) | null {
-  const state = readState(raw);
-  const conversation = conversationNamed(id);
-  return 'fault' in state || conversation === null ? null : { raw, state, conversation };
-}
-
 /** Nothing that keeptyping does looks further back: a WhatsApp message opens a day, WeChat's half a minute. */
 const lastKept = 24 * 60 * 60_000;
 
@@ -317,6 +302,8 @@ return 1
 
 /** The last eight keys are enough to know a repeat by: the platform gives up within seconds or the user writes slower. */
 const recordLast = createScript(`
+local state = redis.call('GET', KEYS[2])
+if state and string.sub(state, 1, 1) == '${sameMark}' then return state end
 local seen = redis.call('HGET', KEYS[1], 'seen') or ''
 if string.find(' ' .. seen .. ' ', ' ' .. ARGV[1] .. ' ', 1, true) then return 0 end
 local kept = ARGV[1]

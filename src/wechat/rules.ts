@@ -26,6 +26,8 @@ export const wechatRules: Rules = {
   // https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
   lapse: 6000,
   deliveries: 3,
+  // WeChat says of no message that it has failed later.
+  afterFailed: 0,
   /** "Sending a message to the user cancels the typing state." */
   messageClears: true,
   showsPerMinute: 20,
@@ -40,5 +42,7 @@ export const wechatRules: Rules = {
   remembered: 2 * 60_000,
   // A message is repeated within seconds (https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html).
   repeats: 10 * 60_000,
+  // A user of one account has one openid.
+  namesKept: 0,
   hides: true,
 };

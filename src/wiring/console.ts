@@ -5,7 +5,7 @@ import { operatorGuard } from '../http/guard.ts';
 import { keys } from '../redis/keys.ts';
 import { readFailed, runAgain } from '../replies/failed.ts';
 import { createConversations, viewNow } from '../typing/conversations.ts';
-import { createOpenConversations } from '../typing/store.ts';
+import { createOpenConversations } from '../typing/open-conversations.ts';
 import type { Parts, QueueParts } from './parts.ts';
 import { countJobs } from './workers.ts';
 

@@ -8,6 +8,7 @@ import type { Agents } from '../http/agents.ts';
 import { isFromHere } from '../http/guard.ts';
 import { createBlocks } from '../typing/blocks.ts';
 import type { EventQueue } from '../typing/events.ts';
+import type { Identities } from '../typing/identities.ts';
 import type { Parts } from './parts.ts';
 
 /** Who may use it: whoever knows the key; without one this machine, and in production nobody. */
@@ -17,7 +18,10 @@ function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayKey' | '
 }
 
 /** The gateway for the bot's own calls, which tells the typing what it sees. */
-export function openGateway(parts: Parts, { events }: { events: EventQueue }): Gateway {
+export function openGateway(
+  parts: Parts,
+  { events, identities }: { events: EventQueue; identities: Identities },
+): Gateway {
   const { config, connections, clock, log, clients, served: accounts, serving } = parts;
   const blocks = createBlocks(connections.fast);
   const reachesRedis = (): boolean => !connections.health.isAway();
@@ -29,7 +33,7 @@ export function openGateway(parts: Parts, { events }: { events: EventQueue }): G
       return served && { platform: served.platform, base: served.apiBase, agent: serving.agentFor(served) };
     },
     agentFor: clients.gateway.agentFor,
-    watch: createWatch({ blocks, events, clock, log, reachesRedis }),
+    watch: createWatch({ blocks, events, identities, clock, log, reachesRedis }),
     clock,
     log,
     observe: parts.observe,
@@ -39,6 +43,7 @@ export function openGateway(parts: Parts, { events }: { events: EventQueue }): G
 const unread: OwnCalls = { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) };
 const nobody: GatewayWatch = {
   sending: () => Promise.resolve({ waitedForShow: false, over: () => {} }),
+  aside: () => {},
   typed: () => {},
 };
 

@@ -20,6 +20,7 @@ import { createEventQueue, createKeptEvents, type EventQueue } from '../typing/e
 import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
 import { createApply } from '../typing/perform.ts';
 import { createPressure, type Pressure } from '../typing/pressure.ts';
+import { createIdentities, type Identities } from '../typing/identities.ts';
 import { createStore, type Store } from '../typing/store.ts';
 import { createWakes, type Wakes } from '../typing/wakes.ts';
 import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
@@ -156,6 +157,7 @@ export interface QueueParts extends OpenedQueues {
   /** The same for whoever cannot wait for Redis: what it does not take waits in the outbox. */
   kept: EventQueue;
   store: Store;
+  identities: Identities;
   deliveries: Deliveries;
 }
 
@@ -172,6 +174,7 @@ function openQueueParts(parts: Parts, connection: Redis, releases: Releases): Qu
     events,
     kept: createKeptEvents(events, outbox),
     store,
+    identities: createIdentities({ store, events, outbox, clock, platformOf }),
     deliveries: createDeliveries(connection, { log: parts.log }),
   };
 }
@@ -232,12 +235,15 @@ function withJournal(store: Store, journal: Pick<OpenJournal, 'flush' | 'reader'
   return {
     ...store,
     forget: async (conversation) => {
+      const users = [conversation.user, ...(await store.names(conversation))];
       await store.forget(conversation);
       await journal.flush();
-      await journal.reader.forget(conversation);
+      const forget = async (): Promise<void> => {
+        for (const user of users) await journal.reader.forget({ ...conversation, user });
+      };
+      await forget();
       // Other processes may just be writing what they have seen of it.
-      const again = (): void => void journal.reader.forget(conversation).catch(() => {});
-      setTimeout(again, othersMs).unref();
+      setTimeout(() => void forget().catch(() => {}), othersMs).unref();
     },
   };
 }

@@ -171,7 +171,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
   const deps = createWebhookDeps(parts, { queues, owned, isSkipped });
   const { log } = parts;
-  const { events, kept, store } = queues;
+  const { events, kept, store, identities } = queues;
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
   const console = openConsole(parts, {
     queues,
@@ -182,7 +182,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
   const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
   const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
-  const gateway = openGateway(parts, { events: kept });
+  const gateway = openGateway(parts, { events: kept, identities });
   return { listener: withGateway(gateway, app), console };
 }
 
@@ -193,7 +193,7 @@ interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {
 
 function createWebhookDeps(parts: Parts, { queues, owned, isSkipped }: WebhookParts): WebhookDeps {
   const { connections, clock, log, observe, learned, config, roster, served, name } = parts;
-  const { replies, kept: events, store, deliveries } = queues;
+  const { replies, kept: events, store, identities, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const holds = createHolds({ name, deliveries });
   const turns = createTurns({
@@ -207,7 +207,7 @@ function createWebhookDeps(parts: Parts, { queues, owned, isSkipped }: WebhookPa
   });
   listenToOthers(parts, { holds, turns });
   return {
-    intake: createIntake({ events, store, clock, index }),
+    intake: createIntake({ events, store, identities, clock, index }),
     turns,
     holds,
     pressure: parts.pressure,

@@ -16,7 +16,7 @@ import type { LocalHolds } from '../replies/run.ts';
 import type { EventQueue } from '../typing/events.ts';
 import { createMeet, type PerformDeps } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
-import { createOpenConversations } from '../typing/store.ts';
+import { createOpenConversations } from '../typing/open-conversations.ts';
 import { countAccounts, createCarrying } from './carrying.ts';
 import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createBotTurns } from '../../src/bot-queue/ends.ts';
-import type { Conversation } from '../../src/core/platform.ts';
+import type { Conversation, Platform } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { MessagePlace } from '../../src/replies/intake.ts';
 import { scriptedPlatform } from '../support/platforms.ts';
@@ -8,9 +8,9 @@ import { scriptedPlatform } from '../support/platforms.ts';
 const conversation = { channel: 'wechat', account: 'shop', user: 'oUser' } as const;
 const place: MessagePlace = { conversation, turn: 'oUser-17' };
 
-function stage(found: MessagePlace | null = place) {
+function stage({ found = place, spell }: { found?: MessagePlace | null; spell?: Platform['spell'] } = {}) {
   const told: { conversation: Conversation; event: Event }[] = [];
-  const platform = scriptedPlatform();
+  const platform = { ...scriptedPlatform(), ...(spell ? { spell } : {}) };
   const ended = createBotTurns({
     events: {
       tell: async (whose, event) => {
@@ -38,7 +38,7 @@ describe('a job of the bot that has ended', () => {
   });
 
   test('that names the user too ends the turn of a message that no push has brought, or not yet', async () => {
-    const { told, ended } = stage(null);
+    const { told, ended } = stage({ found: null });
     // It may be an id of the bot's own: the job's other names are tried too.
     expect(await ended({ ...conversation, messageId: '18' }, 'completed', 900)).toBe('unknown');
     expect(told).toMatchObject([{ conversation, event: { turn: 'oUser-18' } }]);
@@ -58,8 +58,8 @@ describe('a job of the bot that has ended', () => {
     ]);
   });
 
-  test('that names a phone number with its "+" means the user whom pushes name without', async () => {
-    const { told, ended } = stage();
+  test('that spells its user in another way than pushes do means the same one', async () => {
+    const { told, ended } = stage({ spell: (user) => user.replace(/^\+/, '') });
     await ended({ ...conversation, user: `+${conversation.user}` }, 'completed', 900);
     expect(told).toMatchObject([{ conversation }]);
   });

@@ -97,6 +97,7 @@ export async function serveConsole(
     source,
     conversations: {
       read: () => Promise.reject(new Error('away')),
+      names: async (_, user) => [user],
       pause: async (_, __, seconds) => ({ until: seconds }),
       resume: async () => {},
     },

@@ -96,6 +96,7 @@ function noting(said: unknown[][]): Conversations {
   };
   return {
     read: async () => readable,
+    names: async (_, user) => [user],
     start: async (platform, user, messageId) => {
       note('start', platform, user, messageId);
       return { is: 'started', turn: `turn-of-${messageId}` };

@@ -772,8 +772,8 @@ describe('a message of the bot', () => {
   test('passes whatever happens in the watch', async () => {
     const over = { waitedForShow: false, over: fault };
     for (const watch of [
-      { sending: () => Promise.resolve(over), typed: fault },
-      { sending: () => Promise.reject(new Error('a fault of ours')), typed: fault },
+      { sending: () => Promise.resolve(over), aside: fault, typed: fault },
+      { sending: () => Promise.reject(new Error('a fault of ours')), aside: fault, typed: fault },
     ]) {
       const { base, log } = await openRaw(accepted, { watch });
       expect((await call(`${base}${send}`, { body: message }).answer).status).toBe(200);

@@ -18,6 +18,7 @@ import { adapterDeps, scriptedSend } from '../support/wechat.ts';
 export type Told =
   | { is: 'sending'; account: string; user: string }
   | { is: 'over'; user: string; verdict: Verdict }
+  | { is: 'aside'; user: string; verdict: Verdict }
   | { is: 'typed'; user: string; on: boolean; verdict: Verdict };
 
 /** Keeps what it is told; `hold` is waited for before a message may leave. */
@@ -34,6 +35,7 @@ export function createWatch(hold: (user: string) => Promise<void> = () => Promis
       await hold(user);
       return { waitedForShow: false, over: (verdict) => tell({ is: 'over', user, verdict }) };
     },
+    aside: (_, user, verdict) => tell({ is: 'aside', user, verdict }),
     typed: (_, user, { on, verdict }) => tell({ is: 'typed', user, on, verdict }),
   };
   /** Resolves when so much has been told. */

@@ -43,6 +43,7 @@ function openWatch(changes: Partial<WatchOptions> = {}) {
         return null;
       },
     },
+    identities: { learn: () => Promise.resolve() },
     clock,
     log,
     reachesRedis: () => true,

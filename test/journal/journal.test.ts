@@ -166,7 +166,7 @@ for (const kind of await redisKinds()) {
         ...whose,
         ms: 1,
       });
-      expect((await reader.search({ ...everything, q })).entries).toHaveLength(count);
+      expect((await reader.search({ ...everything, q: [q] })).entries).toHaveLength(count);
     });
 
     test('a time finds what happened then', async () => {
@@ -261,7 +261,7 @@ describe('a search', () => {
       },
       xdel: async () => 0,
     });
-    const found = await reader.search({ q: 'nobody', from: null, to: null, before: null, limit: 10 });
+    const found = await reader.search({ q: ['nobody'], from: null, to: null, before: null, limit: 10 });
     expect(found).toEqual({ entries: [], before: '9-1' });
     expect(reads).toBe(workLimit / 1_000);
   });

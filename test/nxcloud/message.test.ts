@@ -125,6 +125,36 @@ describe('groups', () => {
   });
 });
 
+/** https://www.dualhook.com/docs/contacts-bsuid-webhooks */
+describe('names', () => {
+  test.each([
+    [{ from: user, from_user_id: bsuid }, [], [bsuid]],
+    [{ from: user }, [{ wa_id: user, user_id: bsuid, parent_user_id: 'P.1' }], [bsuid, 'P.1']],
+    [{ from: undefined, from_user_id: bsuid }, [{ wa_id: user, user_id: bsuid }], [bsuid]],
+    [{ from: user, from_user_id: bsuid }, [{ wa_id: '8613', user_id: bsuid }], [bsuid, '8613']],
+    // Somebody else's.
+    [{ from: user }, [{ wa_id: '8613', user_id: bsuid }], undefined],
+    [{ from: user }, [{ wa_id: '8613' }, { wa_id: user, user_id: bsuid }], [bsuid]],
+  ])('of a message %j with the contacts %j', async (fields, contacts, names) => {
+    const [happening] = await happeningsOf(envelope({ contacts, messages: [textMessage(fields)] }));
+    expect(happening?.user).toBe(user);
+    expect(happening?.names).toEqual(names);
+  });
+
+  test('of a status', async () => {
+    const named = { recipient_user_id: bsuid, parent_recipient_user_id: 'P.1' };
+    const [happening] = await happeningsOf(envelope({ statuses: [status(named)] }));
+    expect(happening).toMatchObject({ user, names: [bsuid, 'P.1'] });
+  });
+
+  /** https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/system/ */
+  test('of whoever has changed the number: the new ones first', async () => {
+    const system = { type: 'user_changed_number', wa_id: '86139', user_id: 'CN.2', previous_user_id: bsuid };
+    const [happening] = await happeningsOf(envelope({ messages: [textMessage({ type: 'system', system })] }));
+    expect(happening).toMatchObject({ user: '86139', names: ['CN.2', bsuid, user] });
+  });
+});
+
 describe('users', () => {
   test('are named by "from", without its plus sign', async () => {
     const [happening] = await happeningsOf(envelope({ messages: [textMessage({ from: `+${user}` })] }));
@@ -176,12 +206,29 @@ describe('statuses', () => {
         evidence: 'status',
         sentAt: 1_660_019_986,
         messageId: 'wamid.edcf691d49c04b939c8e3331f07f9cd1',
+        slack: 2,
       },
     ]);
   });
 
-  test.each(['delivered', 'read', 'failed', 'deleted', 'SENT', 1, null])('%j says nothing', async (word) => {
+  test.each(['deleted', 'SENT', 1, null])('%j says nothing', async (word) => {
     expect(await happeningsOf(envelope({ statuses: [status({ status: word })] }))).toEqual([]);
+  });
+
+  test.each(['delivered', 'read'])('"%s" says so too, if it is later than the message', async (word) => {
+    const body = envelope({ statuses: [status({ status: word })] });
+    expect(await happeningsOf(body)).toMatchObject([{ is: 'evidence', user, slack: -1 }]);
+  });
+
+  test('"failed" says that the user saw nothing', async () => {
+    expect(await happeningsOf(envelope({ statuses: [status({ status: 'failed' })] }))).toEqual([
+      {
+        is: 'failed',
+        user,
+        sentAt: 1_660_019_986,
+        messageId: 'wamid.edcf691d49c04b939c8e3331f07f9cd1',
+      },
+    ]);
   });
 
   /** Campaigns go out whoever waits: chatwoot/chatwoot#13932 */
@@ -217,7 +264,7 @@ describe('statuses', () => {
   test('and messages may stand in one body, several of each', async () => {
     const body = envelope({
       messages: [textMessage({ id: 'wamid.1' }), textMessage({ id: 'wamid.2' })],
-      statuses: [status(), status({ status: 'read' }), status({ recipient_id: '1' })],
+      statuses: [status(), status({ status: 'deleted' }), status({ recipient_id: '1' })],
     });
     expect(await happeningsOf(body)).toMatchObject([
       { key: 'wamid.1' },

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ownCalls } from '../../src/nxcloud/own-calls.ts';
+import { createOwnCalls } from '../../src/nxcloud/own-calls.ts';
 import { answer } from '../support/nxcloud.ts';
 
+const ownCalls = createOwnCalls({ businessPhone: '8615800001795' });
 const mt = '/api/wa/mt';
 const read = (body: unknown) =>
   ownCalls.read(mt, new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body)));
@@ -44,8 +45,23 @@ describe('a call of the bot', () => {
     expect(read({ type, to: '86138' })).toEqual({ is: 'send', user: '86138' });
   });
 
+  test('a reaction is reported like a message, and is none', () => {
+    const reaction = { type: 'reaction', to: '86138', reaction: { emoji: '👍' } };
+    expect(read(reaction)).toEqual({ is: 'aside', user: '86138' });
+  });
+
+  test('to a group goes to the group', () => {
+    expect(read({ ...text, recipient_type: 'group', to: '120363' })).toEqual({ is: 'send', user: '120363' });
+  });
+
+  test('names the number that it is sent by, where the account has several', () => {
+    const several = createOwnCalls({ businessPhone: null });
+    const body = JSON.stringify({ ...text, to: '86138', business_phone: '8615800001795' });
+    const sent = { is: 'send', user: '86138', from: '8615800001795' };
+    expect(several.read(mt, new TextEncoder().encode(body))).toEqual(sent);
+  });
+
   test.each([
-    { type: 'reaction', to: '86138', reaction: { emoji: '👍' } },
     { ...text, to: '' },
     { ...text, to: ' - ' },
     { ...text, to: ['86138'] },
@@ -62,6 +78,17 @@ const accepted = { code: 0, data: { messaging_product: 'whatsapp', messages: [{ 
 const meta = (code: unknown) => ({ code, message: 'x', type: 'OAuthException' });
 
 describe('NXCloud’s word', () => {
+  /** https://help.gupshup.io article 4413210201625: `wa_id` can differ from `input`. */
+  test('says what else it calls the user', () => {
+    const contacts = [{ input: '5215550100002', wa_id: '525550100009' }];
+    const said = answer({ code: 0, data: { ...accepted.data, contacts } });
+    expect(ownCalls.verdict(said)).toEqual({
+      is: 'accepted',
+      messageId: 'wamid.1',
+      names: ['525550100009'],
+    });
+  });
+
   test.each([
     [accepted, { is: 'accepted', messageId: 'wamid.1' }],
     [

@@ -42,6 +42,7 @@ export const nxcloudAccount: NxcloudAccount = {
   businessPhone: '8615800001795',
   verifyCallbacks: 'auto',
   templates: 'ignore',
+  groups: 'ignore',
   apiBase: 'https://api2.nxcloud.com',
 };
 

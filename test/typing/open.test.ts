@@ -3,12 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State, type Turn } from '../../src/core/state.ts';
 import { keys } from '../../src/redis/keys.ts';
-import {
-  createOpenConversations,
-  createStore,
-  type OpenConversations,
-  type Store,
-} from '../../src/typing/store.ts';
+import { createOpenConversations, type OpenConversations } from '../../src/typing/open-conversations.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
 import { newConversation } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 

@@ -4,7 +4,8 @@ import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
-import { createOpenConversations, createStore, type Store } from '../../src/typing/store.ts';
+import { createOpenConversations } from '../../src/typing/open-conversations.ts';
+import { createStore, type Store } from '../../src/typing/store.ts';
 import { recordLog } from '../support/log.ts';
 import { newConversation } from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -25,7 +26,9 @@ const stateWith = (changes: Partial<State>): State => ({ ...initialState, ...cha
 
 describe('a conversation’s state', () => {
   test('that was never saved is the initial one', async () => {
-    expect(await store.load(newConversation())).toEqual({
+    const conversation = newConversation();
+    expect(await store.load(conversation)).toEqual({
+      conversation,
       raw: null,
       state: initialState,
       blockedUntil: 0,

@@ -253,8 +253,10 @@ function push(): ReplyJob {
 
 const enqueue = (data: ReplyJob): Promise<string> => addReplyJob(replies, data);
 
+const strangers = { learn: () => Promise.resolve() };
+
 function intakeWith(told: EventQueue = events): Intake {
-  return createIntake({ events: told, store: createStore(redis), clock });
+  return createIntake({ events: told, store: createStore(redis), identities: strangers, clock });
 }
 
 describe('the typing worker', () => {
@@ -574,6 +576,7 @@ describe('what a push says', () => {
     const slow = {
       events: { ...recordEvents(), tell: never('told') },
       store: { ...createStore(redis), record: never('recorded') },
+      identities: strangers,
       clock,
     };
     const two = ['one', 'two'].map((user) => ({ ...happening, user, opensTurn: true, interaction: true }));
