@@ -26,6 +26,11 @@ interface IdentitiesOptions {
 /** Whoever writes at the same time can come between. */
 const tries = 5;
 
+/** A message and its statuses name the same within this (ms): they are learned once… */
+const fresh = 60_000;
+/** …of so many users at once. */
+const mostFresh = 10_000;
+
 export function createIdentities({
   store,
   events,
@@ -50,12 +55,18 @@ export function createIdentities({
       from = stands;
     }
   };
+  const learned = new Map<string, number>();
   return {
     learn: async (place, user, names) => {
       const platform = platformOf(place);
       if (!platform) return;
-      await outbox.tell(conversationId(conversationOf(platform, user)), async () => {
+      const id = conversationId(conversationOf(platform, user));
+      const what = JSON.stringify([id, ...names]);
+      if (clock.now() < (learned.get(what) ?? 0)) return;
+      await outbox.tell(id, async () => {
         for (const name of names) await join(platform, user, name);
+        if (learned.size >= mostFresh) learned.clear();
+        learned.set(what, clock.now() + fresh);
       });
     },
   };
