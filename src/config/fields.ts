@@ -117,6 +117,10 @@ export const wechatFields = z.strictObject({
     zh: 'JSON：`{"kfAccount":"名字@账号","isAiMessage":true}`，迟到的回答和等待语以谁的名义发送，以及微信的“AI 生成”标记',
     unset: '{}',
   }),
+  redeliver: setting(oneOf('auto', 'off').default('auto'), {
+    en: "`job` mode: a bot that lives on WeChat's repeats (an error 500 of its own within 5 s, or `success` 5 to 10 s after, with no message seen) is called again as WeChat would, three times in all; `off`: never",
+    zh: '`job` 模式：依赖微信重试的机器人（5 秒内自己返回 500，或 5 至 10 秒后才返回 `success` 且没有发出消息）会像微信那样再次收到同一推送，共三次；`off`：不这样做',
+  }),
   typingPath: setting(unset(text.startsWith('/', { error: 'must begin with /' })), {
     en: 'path of the typing call',
     zh: 'typing 接口的路径',

@@ -108,6 +108,7 @@ export const rules = z.strictObject({
   darkAfterMessage: rule('after a message to the user while the bot still works: dark for this long'),
   lapse: rule('`pass` mode: the message is over this long after a delivery without another'),
   deliveries: rule('`pass` mode: the message is over after so many (a count)'),
+  patience: rule('the platform waits so long for the answer to a delivery'),
   showsPerMinute: rule('typing calls per user and minute (a count)'),
   sendsPerMessage: rule('messages that may be sent per message of the user (a count); 0: no limit'),
   handoff: rule('a human who has taken the conversation keeps it for this long, unless it is given back'),

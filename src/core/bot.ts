@@ -92,6 +92,22 @@ function again(yes: boolean): BotVerdict {
   return yes ? 'again' : 'failed';
 }
 
+/**
+ * Whether a platform that closes a delivery after `patience` (ms) would have delivered the push once more: the bot said
+ * with an error of its own that it has no answer yet (a router's 502 to 504 are none), or nothing of use until after
+ * that. What comes after the second such time no delivery would have lived to see.
+ * https://github.com/langbot-app/LangBot answers 500 after 4.8 s, https://github.com/zhayujie/CowAgent `success` after 5 s.
+ *
+ * @param meaning null: it failed
+ */
+export function isDeliveredAgain(
+  { status, meaning, tookMs }: { status: number; meaning: Meaning | null; tookMs: number },
+  patience: number,
+): boolean {
+  if (meaning === null) return status === 500 && tookMs <= patience;
+  return meaning === 'acknowledgement' && tookMs >= patience && tookMs <= 2 * patience;
+}
+
 /** A bot that cannot have begun is called so often in all… */
 export const botAttempts = 3;
 /** …with this between the calls (ms). */
@@ -117,6 +133,8 @@ export type Meaning =
   | 'missed'
   /** None will come. */
   | 'failed'
+  /** The bot that failed is called again. */
+  | 'again'
   /** The message that ended the turn did not go out. */
   | 'undelivered'
   /** The user was not passed on after all. */
@@ -164,6 +182,8 @@ export function eventOf(meaning: Meaning, turn: string, { rules, at }: { rules: 
       return { is: 'missed', turn, at };
     case 'failed':
       return { is: 'ended', turn, by: 'reply-failed', message: false, at };
+    case 'again':
+      return { is: 'again', turn, at };
     case 'undelivered':
       return { is: 'undelivered', at };
     case 'kept':

@@ -12,6 +12,8 @@ export interface ServedBot {
   retry: BotRetry;
   /** Calls of it that one process may have under way; null: no limit of its own. */
   concurrency: number | null;
+  /** It lives on the platform's repeats: where the platform would deliver the push again, it is called again. @default false */
+  redeliver?: boolean;
   /** Makes the calls to it. @default as to any other bot */
   send?: Send;
 }

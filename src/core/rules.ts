@@ -41,6 +41,8 @@ export interface Rules {
   lapse: number;
   /** …and with the end of this many deliveries (a count). */
   deliveries: number;
+  /** The platform closes a delivery that has no answer after this, and delivers the push again. */
+  patience: number;
   /** A turn whose answer the platform could not deliver waits for so long for the bot's next try. */
   afterFailed: number;
   /** A message to the user takes the indicator away by itself. */

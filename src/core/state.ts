@@ -128,6 +128,8 @@ export type Event = { at: number } & (
     }
   /** Somebody who knows asks for typing: opens the turn, or renews it although the bot has acknowledged. */
   | { is: 'started'; turn: string; messageId: string | null }
+  /** The bot had failed with that turn's push, and is called again. */
+  | { is: 'again'; turn: string }
   /** The bot has taken the message and will answer some other way, or not. `renew`: it asks for typing until then. */
   | { is: 'acknowledged'; turn: string; renew?: boolean }
   /** Pass mode: a delivery ended without an answer. */

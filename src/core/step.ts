@@ -33,6 +33,7 @@ import {
   type State,
 } from './state.ts';
 import {
+  again,
   endAll,
   endOf,
   endTurn,
@@ -113,6 +114,8 @@ function apply(rules: Rules, state: State, event: Event): State {
       return inbound(rules, state, event);
     case 'started':
       return started(rules, state, event);
+    case 'again':
+      return again(rules, state, event);
     case 'acknowledged':
     case 'missed':
       return progress(rules, state, event);

@@ -99,6 +99,15 @@ export function inbound(rules: Rules, state: State, event: InboundEvent): State 
   return catchUp(rules, openTurn(known, inboundTurn(event)), event);
 }
 
+/** The bot had not taken it, and is called again. The user has not written again: no window opens. */
+export function again(rules: Rules, state: State, event: { turn: string; at: number }): State {
+  const end = endOf(state, event.turn);
+  if (end?.by !== 'reply-failed' || end.at > event.at) return state;
+  const ended = state.ended.filter((each) => each !== end);
+  const turn = newTurn({ id: event.turn, openedAt: event.at, sentAt: 0, phase: 'working' });
+  return catchUp(rules, openTurn({ ...state, ended }, turn), event);
+}
+
 function repeated(state: State, event: InboundEvent): State {
   if (event.phase !== 'passed') return state;
   return changeTurn(state, event.turn, (turn) => ({

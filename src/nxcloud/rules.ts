@@ -40,6 +40,8 @@ export const nxcloudRules: Rules = {
   // only: https://github.com/nxtele/http-api-document/wiki/Number-Check-API-callback. So the first delivery counts.
   lapse: 6000,
   deliveries: 1,
+  // No answer is waited for.
+  patience: 0,
   // Ours: a bot tries again, or a person does; nobody is to wait up to the cap for nothing.
   afterFailed: 30_000,
   // "dismissed once you respond" (Meta, NXCloud).

@@ -8,6 +8,7 @@ import {
   botAttempts,
   botPause,
   holdsMessage,
+  isDeliveredAgain,
   type Meaning,
   meaningOf,
   notTaken,
@@ -38,10 +39,10 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
   if (asked.why !== undefined) {
     const after = tellTurns(deps, data, { meaning: 'failed', platform });
     // A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping.
-    const { answer, why } = asked;
+    const { answer, why, calls } = asked;
     if (platform.sendLate) await give(deps, carried, { answer, isAwaited: false, after });
     await after;
-    return { is: 'failed', why, answer, unknown: false, wasAnswered: false };
+    return { is: 'failed', why, answer, unknown: false, wasAnswered: false, calls };
   }
   const { answer } = asked;
   const meaning = await meaningIn(platform, answer);
@@ -64,29 +65,62 @@ function plainOf(answer: Answer): Answer | null {
 }
 
 /** `why`: the bot has failed, and `answer` is what it said with that. */
-type Asked = { answer: Answer; why?: string };
+type Asked = { answer: Answer; why?: undefined } | { answer: Answer; why: string; calls: number };
 
-/** Calls the bot, again where it cannot have begun. */
+/** Calls the bot, again where it cannot have begun, or where the platform would have delivered the push again. */
 async function askBot(deps: CarryDeps, carried: Carried): Promise<Asked> {
   const { platform, bot, data, push, signal } = carried;
   const { channel, account } = platform;
   const { user, key, arrivedAt } = data;
   const call = { place: { channel, account }, user, key, push, signal };
   const timed = arrivedAt === undefined ? {} : { arrivedAt };
-  for (let tries = 1; ; tries += 1) {
-    const attempt = carried.attempt + tries - 1;
-    const called = await callBot(deps, bot, { ...call, ...timed, attempt, last: tries === botAttempts });
-    if (called.is === 'answered') return { answer: called.answer };
+  for (let attempt = carried.attempt, refusals = 0; ; attempt += 1) {
+    const from = deps.clock.now();
+    const last = refusals + 1 === botAttempts;
+    const called = await callBot(deps, bot, { ...call, ...timed, attempt, last });
     if (called.is === 'given-up') throw signal.reason;
     if (called.is === 'again') {
+      refusals += 1;
       await deps.clock.sleep(botPause, signal);
       continue;
     }
+    const { answer: said } = called;
+    const delivered = { number: attempt - refusals, answer: said, tookMs: deps.clock.now() - from };
+    if (said && (await isNextDue(deps, carried, { ...delivered, answer: said }))) {
+      if (called.is === 'failed') await deps.clock.sleep(botPause, signal);
+      continue;
+    }
+    if (called.is === 'answered') return { answer: called.answer };
     const why = called.answer
       ? `The bot answered with status ${called.answer.status}.`
       : `The bot did not answer: ${called.reason}`;
-    return { answer: called.answer ?? badGateway, why };
+    return { answer: called.answer ?? badGateway, why, calls: attempt };
   }
+}
+
+/** One delivery of the push, as the bot has seen and answered it. */
+interface Delivered {
+  number: number;
+  answer: Answer;
+  tookMs: number;
+}
+
+/** Whether the bot waits for the platform's next delivery of the push. */
+async function isNextDue(deps: CarryDeps, carried: Carried, delivered: Delivered): Promise<boolean> {
+  const { platform, bot, data } = carried;
+  const { deliveries, patience } = platform.rules;
+  const { number, answer, tookMs } = delivered;
+  if (!bot.redeliver || number >= deliveries || data.turns.length === 0) return false;
+  const { status } = answer;
+  const meaning = status < 300 ? await meaningIn(platform, answer) : null;
+  if (!isDeliveredAgain({ status, meaning, tookMs }, patience)) return false;
+  if (await deps.isAnswered?.(data)) return false;
+  const { account } = platform;
+  deps.log.info(
+    { account, push: carried.id, delivery: number, status, ms: Math.round(tookMs) },
+    "The bot waits for the platform's next delivery: it is called again, as the platform would.",
+  );
+  return true;
 }
 
 interface ToDeliver {

@@ -19,8 +19,14 @@ const isWritten = `
  */
 export const deliveryScripts = {
   take: createScript(`
-    local was = redis.call('HMGET', KEYS[1], 'state', 'answer', 'owner', 'lease', 'deliveries')
+    local was = redis.call('HMGET', KEYS[1], 'state', 'answer', 'owner', 'lease', 'deliveries', 'untaken')
     local state, answer, owner, lease = was[1], was[2], was[3], tonumber(was[4] or '0')
+    -- The bot has not taken it: this is the platform's next try.
+    local isAgain = state == 'failed' and was[6]
+    if isAgain then
+      state, owner = false, false
+      redis.call('HDEL', KEYS[1], 'state', 'owner', 'untaken', 'why')
+    end
     if state == 'inline' and ARGV[6] ~= '' and owner == ARGV[6] then
       state, lease = 'direct', 0
       redis.call('HDEL', KEYS[1], 'w:' .. owner)
@@ -42,12 +48,12 @@ export const deliveryScripts = {
       return {'held', deliveries}
     end
     local calls = 1
-    if owner then calls = redis.call('HINCRBY', KEYS[1], 'calls', 1) end
+    if owner or isAgain then calls = redis.call('HINCRBY', KEYS[1], 'calls', 1) end
     redis.call('HSET', KEYS[1], 'state', 'direct', 'owner', ARGV[1], 'lease', ARGV[2], 'calls', calls,
       'deliveries', deliveries, 'holder', ARGV[4], 'until', ARGV[5], 'push', ARGV[7])
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
     if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[8]) end
-    return {'owned', calls, deliveries}`),
+    return {'owned', calls, deliveries, isAgain and '1' or ''}`),
   takeOver: createScript(`
     local was = redis.call('HMGET', KEYS[1], 'state', 'answer', 'owner', 'lease', 'sendingAt', 'why', 'deliveries')
     local state, owner, lease = was[1], was[3] or '', tonumber(was[4] or '0')
@@ -141,6 +147,7 @@ export const deliveryScripts = {
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'state', ARGV[1], 'owner', was[1] or '', 'calls', was[2] or '1')
     if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'why', ARGV[3]) end
+    if ARGV[5] ~= '0' then redis.call('HSET', KEYS[1], 'untaken', '1', 'calls', ARGV[5]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     redis.call('ZREM', KEYS[2], ARGV[4])
     return 1`),

@@ -10,6 +10,7 @@
  *   inline --send--> sending                           the owner's connection was gone before the answer was written
  *   inline --giveBack--> owned                         the platform hung up before the claimed answer was written
  *   owned --leave--> (a job's)                         its process stops, or the lease has run out
+ *   failed --take--> owned                             a repeat of a push that the bot has not taken
  *   failed | unknown --reopen--> (none)                by hand only
  *
  * A job's worker becomes the owner with `takeOver`, and the bot is called again. A repeat of the push becomes the holder of
@@ -29,8 +30,8 @@ export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed'
 
 /** What a web process learns when a push, or a repeat of one, comes to it. */
 export type Take =
-  /** It owns the delivery now. `attempt`: 1 for the first owner. */
-  | { is: 'owned'; attempt: number; deliveries: number }
+  /** It owns the delivery now. `attempt`: 1 for the first owner. `isAgain`: the bot had failed with it. */
+  | { is: 'owned'; attempt: number; deliveries: number; isAgain?: boolean }
   /** Another one owns it, and gives the answer to the newest connection. */
   | { is: 'held'; deliveries: number }
   /** Write this now. */
@@ -106,6 +107,8 @@ export interface DeliveryEnd {
   state: 'inline' | 'sent' | 'failed' | 'unknown';
   /** For whoever lists failed jobs. */
   why?: string;
+  /** The bot was called so often, and did not take it: a repeat of the push calls it again. @default 0: it did */
+  untakenCalls?: number;
   /** For how long repeats may come (ms). */
   repeats: number;
 }
@@ -133,10 +136,25 @@ export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}
     take: async ({ id, owner, leaseUntil, now, insurance }, holder, dead = '') => {
       const held = holder ? [holder.name, Math.ceil(holder.until)] : ['', 0];
       const push = insurance ? JSON.stringify(insurance) : '';
-      const [is, first, second] = await run('take', id, owner, leaseUntil, now, ...held, dead, push, id);
+      const [is, first, second, third] = await run(
+        'take',
+        id,
+        owner,
+        leaseUntil,
+        now,
+        ...held,
+        dead,
+        push,
+        id,
+      );
       switch (is) {
         case 'owned':
-          return { is, attempt: Number(first), deliveries: Number(second) };
+          return {
+            is,
+            attempt: Number(first),
+            deliveries: Number(second),
+            ...(third === '1' ? { isAgain: true } : {}),
+          };
         case 'held':
           return { is, deliveries: Number(first) };
         case 'inline':
@@ -193,8 +211,8 @@ export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}
     claim: async (id, holder) => read(id, (await run('claim', id, holder, id))[0]),
     giveBack: async ({ id, owner }, holder, until) =>
       (await run('giveBack', id, holder, owner, until))[0] === '1',
-    settle: async (id, { state, why = '', repeats }) => {
-      await run('settle', id, state, repeats, why, id);
+    settle: async (id, { state, why = '', repeats, untakenCalls = 0 }) => {
+      await run('settle', id, state, repeats, why, id, untakenCalls);
     },
     standing: async (id) => {
       const [state, owner] = await run('look', id);

@@ -9,6 +9,8 @@ import { deliveryId, jobIdOf } from './run.ts';
 /** The queue of reply jobs, for who only adds to it. */
 export interface ReplyQueue {
   add(name: string, data: ReplyJob, options: JobsOptions): Promise<unknown>;
+  /** A job that is under way stays. */
+  remove(jobId: string): Promise<unknown>;
 }
 
 /** Adds it once, however often it is asked to. Resolves with the job's id. */

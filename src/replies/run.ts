@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { eventOf, type Meaning } from '../core/bot.ts';
+import { endOf } from '../core/turns.ts';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
@@ -10,8 +11,9 @@ import type { Outbox } from '../redis/outbox.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { ReplyJob } from '../typing/jobs.ts';
 import type { LearnedAccounts } from '../typing/learned.ts';
+import type { Store } from '../typing/store.ts';
 import type { CallBotDeps } from './call-bot.ts';
-import type { Deliveries } from './delivery.ts';
+import type { Deliveries, DeliveryEnd } from './delivery.ts';
 
 /** The connections of this process that still wait for an answer. */
 export interface LocalHolds {
@@ -31,6 +33,8 @@ export interface CarryDeps extends CallBotDeps {
   clock: Clock;
   log: Log;
   holds: LocalHolds;
+  /** Whether a message was seen that answers one of the push's turns. @default nobody knows of any */
+  isAnswered?: (pushed: Pushed) => Promise<boolean>;
   /** Tells another process that an answer waits for its connection; resolves with how many heard it. */
   notify: (holder: string) => Promise<number>;
   /**
@@ -71,8 +75,10 @@ export type End =
   | { is: 'sent'; answer: Answer }
   /** Another process has the delivery, or had it. */
   | { is: 'lost' }
-  /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent, or the bot's own failure. */
-  | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: boolean };
+  /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent. */
+  | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: true }
+  /** `answer`: the bot's own failure. `calls`: so often it was called. */
+  | { is: 'failed'; why: string; unknown: false; answer: Answer; wasAnswered: false; calls: number };
 
 /** To one message there are three statuses and more, and a repeat of one does no harm (ms). */
 const repeatsOfNoTurn = 10 * 60_000;
@@ -94,14 +100,18 @@ export async function noteEnd(
 ): Promise<void> {
   if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
   const repeats = repeatsOf(platform, data);
-  const noted =
-    end.is === 'failed'
-      ? ({ state: end.unknown ? 'unknown' : 'failed', why: end.why, repeats } as const)
-      : { state: end.is, repeats };
+  const noted = end.is === 'failed' ? { ...failureOf(end), repeats } : { state: end.is, repeats };
   await outbox.tell(id, async () => {
     await deliveries.settle(id, noted);
     await then();
   });
+}
+
+function failureOf(end: Extract<End, { is: 'failed' }>): Omit<DeliveryEnd, 'repeats'> {
+  const { why } = end;
+  return end.wasAnswered
+    ? { state: end.unknown ? 'unknown' : 'failed', why }
+    : { state: 'failed', why, untakenCalls: end.calls };
 }
 
 /** The job is over for good; its reason is for the operator. */
@@ -170,6 +180,18 @@ export async function tellTurns(
   return (
     (await Promise.all(told)).some((state) => state === null || state.turns.length > 0) || turns.length === 0
   );
+}
+
+/** Says whether a message was seen that answers one of a push's turns; where that is not known, it was not. */
+export function createIsAnswered(store: Pick<Store, 'load'>): (pushed: Pushed) => Promise<boolean> {
+  return async ({ channel, account, turns }) => {
+    const answered = turns.map(async ({ user, turn }) => {
+      const { state } = await store.load({ channel, account, user });
+      return (state.turns.find(({ id }) => id === turn)?.replied ?? endOf(state, turn)) !== null;
+    });
+    const all: boolean[] = await Promise.all(answered).catch(() => []);
+    return all.includes(true);
+  };
 }
 
 /**

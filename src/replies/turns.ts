@@ -13,7 +13,7 @@ import { carry } from './carry.ts';
 import type { Take } from './delivery.ts';
 import { addReplyJob, type ReplyQueue } from './jobs.ts';
 import { lease, type Owned } from './owned.ts';
-import { type CarryDeps, deliveryId, type End, jobIdOf, noteEnd, type Pushed } from './run.ts';
+import { type CarryDeps, deliveryId, type End, jobIdOf, noteEnd, type Pushed, tellTurns } from './run.ts';
 
 export interface TakenPush {
   platform: Platform;
@@ -71,6 +71,8 @@ interface HowToBegin {
   attempt: number;
   deliveries: number;
   isInsured: boolean;
+  /** The bot had failed with it: there may be a failed job. @default false */
+  isAgain?: boolean;
   /** What the bot has answered already. */
   answer?: Answer;
 }
@@ -93,8 +95,8 @@ export function createTurns(deps: TurnsDeps): Turns {
   const newOwner = (): string => `${deps.name}.t${(count += 1)}`;
   const begin = (turn: Turn, how: HowToBegin): Known => {
     const { id, owner } = turn;
-    const { attempt, answer = null, deliveries, isInsured } = how;
-    const over = run(deps, turn, { attempt, answer, ended });
+    const { attempt, answer = null, deliveries, isInsured, isAgain = false } = how;
+    const over = run(deps, turn, { attempt, answer, isAgain, ended });
     const one: Known = { is: 'waits', owner, end: null, deliveries, isInsured, over };
     known.set(id, one);
     function ended(end: End | null): void {
@@ -109,7 +111,9 @@ export function createTurns(deps: TurnsDeps): Turns {
     take: async (taken, hold) => {
       const turn = { ...turnOf(taken), owner: newOwner() };
       const here = known.get(turn.id);
-      if (here) return again(here);
+      if (here && callsOf(here) === 0) return again(here);
+      // Redis is to know of that first.
+      if (here) await here.over;
       const isFull = deps.shares.isCrowded(taken.platform, taken.bot.concurrency);
       // Without Redis there is nobody else.
       const left =
@@ -118,10 +122,11 @@ export function createTurns(deps: TurnsDeps): Turns {
       const said = await own(deps, turn, hold).catch(() => null);
       // A repeat that came meanwhile, while Redis said nothing, was quicker.
       const quicker = known.get(turn.id);
-      if (quicker) return again(quicker);
+      if (quicker && quicker !== here) return again(quicker);
       const isStored = isSmall(deps, taken);
       if (said === null) {
-        const one = begin(turn, { attempt: 1, deliveries: 1, isInsured: false });
+        const attempt = here ? callsOf(here) + 1 : 1;
+        const one = begin(turn, { attempt, deliveries: 1, isInsured: false, isAgain: here !== undefined });
         if (isStored) void insureLater(deps, turn, one);
         return one;
       }
@@ -150,14 +155,17 @@ export function createTurns(deps: TurnsDeps): Turns {
   };
 }
 
+/** How often the bot was called and did not take it, so that it is called again; 0: it has taken it, or may yet. */
+function callsOf({ end }: Known): number {
+  return end?.is === 'failed' && !end.wasAnswered ? end.calls : 0;
+}
+
 function again(one: Known): Taken {
   one.deliveries += 1;
   const { end } = one;
   if (end === null) return one;
   // What was sent another way, or not at all, is not written here, too.
-  return end.is === 'inline' || (end.is === 'failed' && !end.wasAnswered)
-    ? { is: 'answer', answer: end.answer }
-    : { is: 'decided' };
+  return end.is === 'inline' ? { is: 'answer', answer: end.answer } : { is: 'decided' };
 }
 
 function resultOf(said: Take | null): Taken {
@@ -205,18 +213,24 @@ async function leaveToWorker(
 async function run(
   deps: TurnsDeps,
   turn: Turn,
-  { attempt, answer, ended }: { attempt: number; answer: Answer | null; ended: (end: End | null) => void },
+  how: Required<Pick<HowToBegin, 'attempt' | 'isAgain'>> & {
+    answer: Answer | null;
+    ended: (end: End | null) => void;
+  },
 ): Promise<boolean> {
+  const { attempt, answer, isAgain, ended } = how;
   const { id, owner, taken, insurance } = turn;
   const ownership = deps.owned.begin({ id, owner, leaseUntil: deps.clock.now() + lease });
   const leave = deps.shares.enter(taken.platform);
   const { signal } = ownership;
+  if (isAgain) void tellTurns(deps, insurance, { meaning: 'again', platform: taken.platform });
   if (taken.isHurried) await deps.pressure.calm();
   const carried = { ...taken, ...turn, data: insurance, job: jobIdOf(id), attempt, answer, signal };
   try {
     const end = await carry(deps, carried);
     ended(end);
     await settle(deps, turn, end);
+    if (isAgain && end.is !== 'failed') await deps.replies.remove(carried.job).catch(() => {});
     return end.is !== 'failed' || end.wasAnswered;
   } catch (error) {
     ended(null);

@@ -26,6 +26,7 @@ export const wechatRules: Rules = {
   // https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
   lapse: 6000,
   deliveries: 3,
+  patience: 5000,
   // WeChat says of no message that it has failed later.
   afterFailed: 0,
   /** "Sending a message to the user cancels the typing state." */

@@ -1,6 +1,6 @@
 import { keys } from '../redis/keys.ts';
 import { processOf } from '../replies/delivery.ts';
-import type { CarryDeps, LocalHolds } from '../replies/run.ts';
+import { type CarryDeps, createIsAnswered, type LocalHolds } from '../replies/run.ts';
 import { createBlocks, createWay } from '../typing/blocks.ts';
 import { createShares, type Shares } from '../typing/shares.ts';
 import type { Parts } from './parts.ts';
@@ -14,7 +14,7 @@ interface Carrying extends CarryDeps {
 /** What a web and a worker carry a push through with; `holds`: the platform's connections that this process has. */
 export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
   const { name, config, connections, clients, clock, log, observe, learned, outbox } = parts;
-  const { deliveries, kept: events } = parts.queuesOn(connections.fast);
+  const { deliveries, kept: events, store } = parts.queuesOn(connections.fast);
   return {
     name,
     shares: createShares({
@@ -33,6 +33,7 @@ export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
     holds,
     health: connections.health,
     send: clients.bot.send,
+    isAnswered: createIsAnswered(store),
     notify: (holder) => connections.fast.publish(keys.web(processOf(holder)), holder),
     makeWay: createWay({ blocks: createBlocks(connections.fast), clock }),
   };

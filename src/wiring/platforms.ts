@@ -107,7 +107,9 @@ export function createServing(deps: ServingDeps): Serving {
 }
 
 /** What an account, or a template of accounts, says of its bot. */
-type BotSettings = Pick<Account, 'apiBase' | 'botUrl' | 'botMode' | 'replyConcurrency'>;
+type BotSettings = Pick<Account, 'apiBase' | 'botUrl' | 'botMode' | 'replyConcurrency'> & {
+  redeliver?: 'auto' | 'off';
+};
 
 /** The account with its bot, as a process serves it. */
 export function serveBy(
@@ -116,7 +118,9 @@ export function serveBy(
   { platform, send }: { platform: Platform; send: Send },
 ): Served {
   const { apiBase, botUrl: url, botMode: mode, replyConcurrency: concurrency } = account;
-  return { platform, apiBase, bot: url === null ? null : { url, mode, timeoutMs, retry, concurrency, send } };
+  const redeliver = account.redeliver === 'auto';
+  const bot = { url, mode, timeoutMs, retry, redeliver, concurrency, send };
+  return { platform, apiBase, bot: url === null ? null : { ...bot, url } };
 }
 
 export function closeClients(clients: Clients): void {

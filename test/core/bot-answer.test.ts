@@ -43,6 +43,7 @@ const all: Record<Meaning, { holds: boolean; lost: Meaning | null; calls: string
   handoff: { holds: true, lost: 'kept', calls: '0 show, 5 hide', ends: '5 a: handoff' },
   missed: { holds: false, lost: null, calls: '0 show, 11 hide', ends: '11 a: deliveries' },
   failed: { holds: false, lost: null, calls: '0 show, 5 hide', ends: '5 a: reply-failed' },
+  again: { holds: false, lost: null, calls: '0 show, 15.06 show, 20 hide', ends: '20 a: left' },
   undelivered: { holds: false, lost: null, calls: '0 show, 15.06 show, 20 hide', ends: '20 a: left' },
   kept: { holds: false, lost: null, calls: '0 show, 15.06 show, 20 hide', ends: '20 a: left' },
 };

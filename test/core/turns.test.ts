@@ -58,6 +58,15 @@ describe('several messages', () => {
 });
 
 describe('repeats', () => {
+  test('of what the bot did not take: it is called again, in the window of the message itself', () => {
+    const { calls, ends } = play({
+      rules: wechat,
+      events: [at(0, writes('a')), at(5, fails('a')), at(10, { is: 'again', turn: 'a' }), at(40, fails('a'))],
+    });
+    expect(calls).toBe('0 show, 5 hide, 10 show, 25.06 show, 40 hide');
+    expect(ends).toBe('5 a: reply-failed, 40 a: reply-failed');
+  });
+
   test('move neither the interaction nor anything else', () => {
     const once = wechatLine(at(0, writes('a')), at(40, fails('a')));
     const thrice = wechatLine(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
-import { longHold, markIs as is, useStage, type Stage } from './stage.ts';
+import { longHold, markIs as is, useStage, type Stage, wechatRules, wideWindow } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -125,13 +125,16 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
 
   test('a bot that fails: its own status goes back, the indicator goes, the job is kept', async () => {
     const bots = { style: 'fail', failStatus: 500, thinkMs: 150 } as const;
-    const { simulator, bot, log } = await open({ ...longHold, bot: bots });
+    const env = { ...longHold.env, ...wideWindow.env };
+    const wechat = { rules: { ...longHold.wechat.rules, ...wideWindow.wechat.rules } };
+    const { simulator, bot, log } = await open({ env, wechat, bot: bots });
     const phone = simulator.wechat.phone(user);
     const pushed = await simulator.wechat.push({ user, text: 'hi' });
     expect(pushed.deliveries.map(({ status }) => status)).toEqual([500, 500, 500]);
-    expect(bot.calls).toHaveLength(1);
+    // Three times as WeChat would, and once for each of its own repeats.
+    expect(bot.calls.map(({ attempt }) => attempt)).toEqual(['1', '2', '3', '4', '5']);
     await phone.next(is('typing-off', 'cancelled'));
-    expect(phone.litAt(Date.now())).toBe(false);
+    await expect.poll(() => phone.litAt(Date.now())).toBe(false);
     await expect
       .poll(() => log.lines.some(({ message }) => message.includes('The bot answered with status 500')))
       .toBe(true);
@@ -147,6 +150,26 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect((await bot.call(2)).attempt).toBe('2');
     expect(await simulator.wechat.phone(user).next(is('received'))).toMatchObject({ detail: 'echo: hi' });
     await pushed;
+  });
+
+  /** LangBot answers 500 just before WeChat's 5 s: https://github.com/langbot-app/LangBot */
+  test('a bot that lives on the platform’s repeats is called again, and its answer arrives', async () => {
+    const rules = JSON.stringify({ ...wechatRules, patience: 500, window: 30_000 });
+    const env = { WECHAT_RULES: rules, HOLD_MS: '400' };
+    let calls = 0;
+    const { simulator, bot } = await open({
+      env,
+      wechat: { rules: { window: 30_000 } },
+      bot: {
+        thinkMs: () => (calls < 3 ? 350 : 0),
+        style: () => ((calls += 1) < 3 ? 'fail' : 'passive'),
+      },
+    });
+    const phone = simulator.wechat.phone(user);
+    await simulator.wechat.push({ user, text: 'hi' });
+    expect(await phone.next(is('received'))).toMatchObject({ detail: 'echo: hi', via: 'api' });
+    expect(bot.calls.map(({ attempt }) => attempt)).toEqual(['1', '2', '3']);
+    expect(new Set(bot.calls.map(({ key }) => key)).size).toBe(1);
   });
 
   test('a bot that acknowledges and answers through the API gets one indicator', async () => {

@@ -26,6 +26,7 @@ import {
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 const message = answerOf('<xml>你好</xml>');
+const refusal = answerOf('Internal Server Error', 500);
 
 /** The Redis of all webs of a test: it can be away, or full. */
 interface Fault {
@@ -78,6 +79,12 @@ interface World {
 }
 
 type BotScript = (request: OutboundRequest) => Promise<Answer>;
+
+/** The bot takes so long (ms). */
+function after({ clock }: World, ms: number, answer: Answer): Answer {
+  clock.pass(ms);
+  return answer;
+}
 
 /** What came of a delivery of a push to a web. */
 interface Came {
@@ -233,6 +240,56 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   const isInsured = async (push: TakenPush): Promise<boolean> =>
     (await redis.zscore(keys.insured, id(push))) !== null;
 
+  /** LangBot, CowAgent, and Dify's plugin for WeChat live on its repeats. */
+  describe('a bot that waits for the platform’s next delivery', () => {
+    const bare = answerOf('success');
+    const error = answerOf('', 500);
+    const open = (said: ((world: World) => Answer)[], bot: Partial<TakenPush['bot']> = {}) => {
+      const world: World = openWorld(async () => said.shift()?.(world) ?? error, {
+        rules: { deliveries: 3, patience: 5_000 },
+        reads: (body) => (body === 'success' ? 'acknowledgement' : 'message'),
+      });
+      const push = pushTo(world);
+      return { world, web: world.web(), push: { ...push, bot: { ...push.bot, redeliver: true, ...bot } } };
+    };
+
+    test.each([
+      ['an error of its own', (world: World) => after(world, 4_800, error)],
+      ['success too late', (world: World) => after(world, 5_100, bare)],
+    ])('%s: is called again with the same, three times in all', async (_, says) => {
+      const { world, web, push } = open([says, says, () => message]);
+      const came = await come(web, push);
+      expect(await came.got).toEqual(message);
+      expect(attempts(world)).toEqual(['1', '2', '3']);
+      const [first, ...others] = world.asked.map(({ body, url }) => ({ body, url }));
+      expect(others).toEqual([first, first]);
+      expect(web.log.lines.filter(({ message: line }) => line.startsWith('The bot waits for'))).toHaveLength(
+        2,
+      );
+    });
+
+    test('and says nothing better to the third has said that', async () => {
+      const { world, web, push } = open([]);
+      const came = await come(web, push);
+      expect(await came.got).toEqual(error);
+      await over(came);
+      expect(attempts(world)).toEqual(['1', '2', '3']);
+      expect(web.events.told.filter(({ event }) => event.is === 'ended')).toHaveLength(1);
+    });
+
+    test.each([
+      ['a router’s error', (world: World) => after(world, 4_000, answerOf('', 502)), {}],
+      ['an error after WeChat has closed', (world: World) => after(world, 5_001, error), {}],
+      ['success in time', () => bare, {}],
+      ['success when no delivery would have lived', (world: World) => after(world, 10_001, bare), {}],
+      ['what the account does not want', () => error, { redeliver: false }],
+    ])('is not one that answers %s', async (_, says, bot) => {
+      const { world, web, push } = open([says, () => message], bot);
+      await over(await come(web, push));
+      expect(attempts(world)).toEqual(['1']);
+    });
+  });
+
   describe('a push', () => {
     test('is insured before the bot has answered; its answer goes back on the connection', async () => {
       const bot = deferred<Answer>();
@@ -297,11 +354,10 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('whose bot fails leaves a job for whoever looks after them, and its connection the failure', async () => {
-      const failure = answerOf('Internal Server Error', 500);
-      const world = openWorld(async () => failure);
+      const world = openWorld(async () => refusal);
       const push = pushTo(world);
       const came = await come(world.web(), push);
-      expect(await came.got).toEqual(failure);
+      expect(await came.got).toEqual(refusal);
       expect(await over(came)).toBe(false);
       await expect.poll(() => stateOf(push)).toBe('failed');
       await expect.poll(() => replies.getJobs()).toHaveLength(1);
@@ -310,6 +366,34 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       // The bot's own failure is nothing that could be sent to the user.
       expect(job?.data).not.toHaveProperty('answer');
       expect(await redis.hget(keys.delivery(id(push)), 'answer')).toBeNull();
+    });
+
+    /** https://developers.weixin.qq.com miniprogram_callback/Order_notification: repeated for exactly this. */
+    test('whose bot fails calls the bot again at the platform’s next try, on any web', async () => {
+      const said = [refusal, message];
+      const { world, push, web } = openWithPush(async () => said.shift() ?? message);
+      const first = await come(web, push);
+      expect(await first.got).toEqual(refusal);
+      await over(first);
+      expect(await stateOf(push)).toBe('failed');
+      const next = await come(world.web(), push);
+      expect(await next.got).toEqual(message);
+      await over(next);
+      expect(attempts(world)).toEqual(['1', '2']);
+      // What failed once is no failed job any more.
+      expect(await replies.getJobCountByTypes('wait', 'failed', 'delayed')).toBe(0);
+      expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('whose bot fails calls it again on the same web too, and while Redis is away', async () => {
+      const { world, push, web } = openWithPush(async () => refusal);
+      await over(await come(web, push));
+      await over(await come(web, push));
+      world.fault.is = 'away';
+      const last = await come(web, push);
+      expect(await last.got).toEqual(refusal);
+      expect(attempts(world)).toEqual(['1', '2', '3']);
+      world.fault.is = 'none';
     });
 
     test('whose answer the platform refuses leaves a job with it: nobody asks the bot again', async () => {
@@ -346,13 +430,10 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(world.asked).toHaveLength(1);
     });
 
-    test.each([
-      ['answered', message, true],
-      ['answered with a failure', answerOf('no', 500), false],
-    ])('after it was %s gets the same bytes', async (_, answer, ends) => {
-      const { world, push, web } = openWithPush(async () => answer);
-      expect(await over(await come(web, push))).toBe(ends);
-      expect((await come(web, push)).became).toEqual({ is: 'answer', answer });
+    test('after it was answered gets the same bytes', async () => {
+      const { world, push, web } = openWithPush();
+      expect(await over(await come(web, push))).toBe(true);
+      expect((await come(web, push)).became).toEqual({ is: 'answer', answer: message });
       expect(world.asked).toHaveLength(1);
     });
 

@@ -12,6 +12,8 @@ export interface Scripted {
   /** `absent`: nothing can take an indicator away on this platform. */
   hide?: 'absent' | (() => Promise<Outcome> | Outcome);
   answer?: BotAnswer['is'];
+  /** What each body means. @default `answer` */
+  reads?: (body: string) => BotAnswer['is'];
   /** `absent`: webhook answers of this platform never hold messages. */
   sendLate?: 'absent' | LateSend;
 }
@@ -43,7 +45,7 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
     ownCalls: { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) },
     refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
     explain: (code) => `Code ${code} is explained.`,
-    readAnswer: async () => ({ is: answer }),
+    readAnswer: async ({ body }) => ({ is: script.reads?.(textOf(body)) ?? answer }),
     ...(hide === 'absent'
       ? {}
       : {
