@@ -82,6 +82,14 @@ export const processFields = {
     en: 'typing jobs at a time, per process',
     zh: '每个进程同时处理 typing 任务的数目',
   }),
+  maxConnections: setting(digits(1, 1_000_000).default(10_000), {
+    en: 'connections that a web has at a time; further ones are closed at once',
+    zh: '每个 web 进程同时的连接数；超出的立即关闭',
+  }),
+  webhookMemoryMb: setting(digits(4, 16_384).default(64), {
+    en: 'bodies of pushes that a web has in memory at a time, in MiB; what comes beyond hears 503 and is sent again by the platform',
+    zh: '每个 web 进程同时在内存中的推送请求体，以 MiB 计；超出的得到 503，由平台重发',
+  }),
   configDir: setting(unset(z.string()), {
     en: 'folder of `default.json` and `local.json`, for several accounts',
     zh: '`default.json` 和 `local.json` 所在目录，用于多个账号',

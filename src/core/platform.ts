@@ -3,7 +3,7 @@
  * file names. What a platform cannot do is a missing member: NXCloud has no `hide` and no `sendLate`.
  */
 import type { Rules } from './rules.ts';
-import type { Answer, RawPush } from './wire.ts';
+import type { Answer, PushHead, RawPush } from './wire.ts';
 
 /** One thing that a push says. Times of the platform are whole seconds since 1970, as it sends them. */
 export type Happening = {
@@ -59,10 +59,16 @@ export type Received =
       /** The platform tests the bot: to it and back at once, in every mode. */
       straight?: true;
     }
-  /** Not ours to process: answered with this status and one sentence. */
-  | { is: 'refusal'; status: 400 | 401; error: string }
+  | Refusal
   /** Authentic but for an account that is not configured here. */
   | { is: 'stranger'; who: string };
+
+/** Not ours to process: answered with this status and one sentence. */
+export interface Refusal {
+  is: 'refusal';
+  status: 400 | 401;
+  error: string;
+}
 
 /** What a typing call achieved: the platform's word as a value. "No answer" is `lost`. */
 export type Outcome =
@@ -138,6 +144,12 @@ export interface Platform {
    * with most is asked first. null: the push has another one's. Absent where pushes have none. Never throws.
    */
   marks?(push: RawPush): number | null;
+
+  /**
+   * Refuses what its query or its headers give away, before its body is read. null: it is to be read. Absent where nothing
+   * stands there.
+   */
+  admit?(head: PushHead): Refusal | null;
 
   /** Checks the signature over the raw bytes, then reads them. Never throws on bad input. */
   receive(push: RawPush): Promise<Received>;

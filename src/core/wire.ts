@@ -12,6 +12,9 @@ export interface RawPush {
   body: Uint8Array;
 }
 
+/** What arrives of a push before its body. */
+export type PushHead = Omit<RawPush, 'body'>;
+
 export interface Answer {
   status: number;
   headers: HeaderLines;

@@ -1,4 +1,3 @@
-import bodyParser from 'body-parser';
 import express, {
   type ErrorRequestHandler,
   type Express,
@@ -8,8 +7,8 @@ import express, {
 } from 'express';
 import type { Log } from '../core/ports.ts';
 import { authorizerName, eventsName } from '../core/roster.ts';
-import { refuse } from './respond.ts';
-import { refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';
+import { type Bodies, createBodies, refuse, refuseUnread } from './respond.ts';
+import { refusalOf, refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';
 
 export interface Readiness {
   /** `starting` and `stopping` are not ready; what is `degraded` still forwards pushes. */
@@ -25,6 +24,10 @@ interface AppOptions {
   /** Takes a push; `webhooks` or the panic switch's forwarder. */
   receive: (request: Request, response: Response) => Promise<void>;
   handshake: (request: Request, response: Response) => void | Promise<void>;
+  /** Why a push is refused before its body is read; null: it is read. @default none is refused */
+  admit?: (request: Request) => { status: number; error: string } | null;
+  /** Receives the bodies. @default by the usual bounds */
+  bodies?: Bodies;
   /** The names of the third-party platforms. @default none */
   components?: readonly string[];
   /** The control API's router. @default null: there is none */
@@ -36,9 +39,6 @@ interface AppOptions {
   /** A page at the root. @default null: there is none */
   page?: RequestHandler | null;
 }
-
-/** WeChat and NXCloud send a few kB; SDKs refuse at the same size. */
-const bodyLimit = '1mb';
 
 const webhookPath = '/webhooks/:channel{/:account}';
 
@@ -59,7 +59,7 @@ export function createApp(options: AppOptions): Express {
 }
 
 function serveWebhooks(app: Express, options: AppOptions): void {
-  const components = options.components ?? [];
+  const { components = [], bodies = createBodies() } = options;
   const name = nameComponentAccount(components);
   const paths = components.length > 0 ? [webhookPath, ...componentPaths] : [webhookPath];
   for (const path of paths) {
@@ -67,29 +67,27 @@ function serveWebhooks(app: Express, options: AppOptions): void {
     if (path !== webhookPath) route.all(name);
     route
       .get((request, response) => options.handshake(request, response))
-      .post(refuseWhileStopping(options), rawBody(), (request, response) =>
-        options.receive(request, response),
-      )
+      .post(refuseEarly(options), bodies.receive, (request, response) => options.receive(request, response))
       .all((_, response) => refuseMethod(response, 'GET, POST'));
   }
 }
 
+/** The cheap checks first: nothing of a body is read, or kept, for whoever cannot be meant. */
+function refuseEarly({ readiness, admit }: AppOptions): RequestHandler {
+  return (request, response, next) => {
+    const refusal = readiness().phase === 'stopping' ? stopping : admit?.(request);
+    if (refusal) refuseUnread(request, response, refusal);
+    else next();
+  };
+}
+
 /** What is taken now may find nobody here to deal with it: the platform sends it again, to whoever comes next. */
-function refuseWhileStopping({ readiness }: AppOptions): RequestHandler {
-  return (_, response, next) =>
-    readiness().phase === 'stopping'
-      ? refuse(response, 503, 'This process is stopping: send the push again.')
-      : next();
-}
+const stopping = { status: 503, error: 'This process is stopping: send the push again.' };
 
-/** Whatever the content type: the bytes are checked and forwarded as they came. */
-function rawBody(): RequestHandler {
-  return bodyParser.raw({ type: () => true, limit: bodyLimit, inflate: false });
-}
-
-/** The two handlers for webhooks that are checked and queued. */
-export function webhooks(deps: WebhookDeps): Pick<AppOptions, 'receive' | 'handshake'> {
+/** The handlers for webhooks that are checked and queued. */
+export function webhooks(deps: WebhookDeps): Pick<AppOptions, 'admit' | 'receive' | 'handshake'> {
   return {
+    admit: (request) => refusalOf(deps, request),
     receive: (request, response) => takePush(deps, request, response),
     handshake: (request, response) => shakeHands(deps, request, response),
   };
@@ -117,7 +115,6 @@ function statusOf(error: unknown): number {
 }
 
 const sentences: Record<number, string> = {
-  413: 'The body is longer than 1 MiB.',
   415: 'The body is compressed: send it as it is.',
   500: 'keeptyping failed on this request; its log says why.',
 };

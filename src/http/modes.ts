@@ -29,6 +29,7 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   if (!platform.sendLate) {
     await crowd;
     const became = await deps.turns.take(taken, null);
+    if (became.is === 'waits') deps.bodies?.keep(response, became.over);
     const isTaken = became.is !== 'waits' || became.isInsured || (await inTime(deps, task, became.over));
     await write(response, isTaken ? platform.acknowledgement : badGateway);
     return;
@@ -46,6 +47,10 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   });
   const holder = { name: hold.name, until: arrivedAt + platformPatience };
   const taking = crowd ? crowd.then(() => deps.turns.take(taken, holder)) : deps.turns.take(taken, holder);
+  deps.bodies?.keep(
+    response,
+    taking.then((became) => (became.is === 'waits' ? became.over : null)),
+  );
   const isShort = isHurried && !deps.isMute(platform);
   let behind: NodeJS.Timeout | undefined;
   const isBehind = new Promise<boolean>((resolve) => {

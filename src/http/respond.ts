@@ -1,4 +1,6 @@
-import type { Request, Response } from 'express';
+/** The bytes of a webhook's request and of its answer. */
+import bodyParser from 'body-parser';
+import type { Request, RequestHandler, Response } from 'express';
 import { endToEnd } from '../core/bot.ts';
 import { type Answer, pairs, type RawPush } from '../core/wire.ts';
 
@@ -14,9 +16,102 @@ export function pushOf(request: Request): RawPush {
   };
 }
 
+const MiB = 1024 * 1024;
+/** What nearly every push fits in (bytes). */
+const small = 64 * 1024;
+
+export interface BodyBounds {
+  /** A longer body is refused (bytes). @default 1 MiB: WeChat and NXCloud send a few kB */
+  longest?: number;
+  /** Of all bodies together; those beyond 64 kB get half of it, so that they keep no usual push out (bytes). @default 64 MiB */
+  together?: number;
+  /** By then a body must have come (ms). @default 10 s */
+  withinMs?: number;
+}
+
+/** The bodies of webhooks, which count from their first byte until nobody needs them any more. */
+export interface Bodies {
+  /** Receives one, whatever its content type says: the bytes are checked and forwarded as they came. */
+  receive: RequestHandler;
+  /** It is needed for longer than until its request is answered: until this is settled. */
+  keep(response: Response, over: Promise<unknown>): void;
+}
+
+interface Held {
+  bytes: number;
+  users: number;
+}
+
+export function createBodies(bounds: BodyBounds = {}): Bodies {
+  const { longest = MiB, together = 64 * MiB, withinMs = 10_000 } = bounds;
+  const parse = bodyParser.raw({ type: () => true, limit: longest, inflate: false });
+  const tooLong = `The body is longer than ${longest / MiB} MiB.`;
+  const held = new WeakMap<Response, Held>();
+  let total = 0;
+  const leave = (one: Held): void => {
+    one.users -= 1;
+    if (one.users === 0) total -= one.bytes;
+  };
+  return {
+    receive: (request, response, next) => {
+      if (Number(request.headers['content-length'] ?? 0) > longest)
+        return refuseUnread(request, response, { status: 413, error: tooLong });
+      const one = { bytes: 0, users: 1 };
+      held.set(response, one);
+      onClose(response, () => leave(one));
+      let isRefused = false;
+      const stop = (status: number, error: string): void => {
+        isRefused = true;
+        clearTimeout(limit);
+        refuseUnread(request, response, { status, error });
+      };
+      const limit = setTimeout(() => {
+        response.set('Connection', 'close');
+        stop(408, `The body did not come within ${withinMs / 1_000} s.`);
+      }, withinMs);
+      request.on('data', (chunk: Buffer) => {
+        one.bytes += chunk.length;
+        total += chunk.length;
+        if (one.bytes > longest) stop(413, tooLong);
+        else if (total > (one.bytes > small ? together / 2 : together)) {
+          response.set('Retry-After', '5');
+          stop(503, 'This process has no room for more pushes: send it again.');
+        }
+      });
+      parse(request, response, (error?: unknown) => {
+        clearTimeout(limit);
+        if (!isRefused) next(error);
+      });
+    },
+    keep: (response, over) => {
+      const one = held.get(response);
+      if (!one || one.users === 0) return;
+      one.users += 1;
+      over.catch(() => {}).finally(() => leave(one));
+    },
+  };
+}
+
 /** One sentence for whoever sent something that cannot be taken. */
 export function refuse(response: Response, status: number, error: string): void {
   response.status(status).json({ error });
+}
+
+/** Who is cut off at once may lose the sentence that says why (ms). */
+const lingerMs = 1_000;
+
+/** Refuses a request whose body has not come, or not all of it: nothing of the rest is kept, and it is not waited for. */
+export function refuseUnread(
+  request: Request,
+  response: Response,
+  { status, error }: { status: number; error: string },
+): void {
+  refuse(response, status, error);
+  request.removeAllListeners('data').resume();
+  const cut = (): void => {
+    if (!request.complete) request.destroy();
+  };
+  setTimeout(cut, lingerMs).unref();
 }
 
 /** Writes an answer byte for byte. Resolves with whether it left whole. */

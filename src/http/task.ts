@@ -9,6 +9,7 @@ import type { Turns } from '../replies/turns.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { Pressure } from '../typing/pressure.ts';
 import type { Holds } from './holds.ts';
+import type { Bodies } from './respond.ts';
 
 export interface WebDeps {
   intake: Intake;
@@ -17,6 +18,8 @@ export interface WebDeps {
   /** Kept where Redis does not take them. */
   events: EventQueue;
   pressure: Pressure;
+  /** Where a push counts for as long as it is carried. @default nowhere */
+  bodies?: Pick<Bodies, 'keep'>;
   clock: Clock;
   log: Log;
   /** @default nobody */

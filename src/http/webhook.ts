@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { Received } from '../core/platform.ts';
+import type { Received, Refusal } from '../core/platform.ts';
 import type { Place, Roster, Served } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
@@ -17,6 +17,7 @@ export interface WebhookDeps extends WebDeps, PassDeps {
 }
 
 type Read = { served: Served; received: Received };
+type Refusing = { status: number; error: string };
 
 /** `POST /webhooks/:channel/:account?`: checks the push, then hands it on as the account's mode says. */
 export async function takePush(deps: WebhookDeps, request: Request, response: Response): Promise<void> {
@@ -43,6 +44,22 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   await write(response, served.platform.acknowledgement);
 }
 
+/** Why a push is refused by what stands before its body; null: it is to be read. */
+export function refusalOf(deps: WebhookDeps, request: Request): Refusing | null {
+  const candidates = candidatesOf(deps.accounts, request);
+  if (candidates.length === 0) return unknownOf(deps, request);
+  const head = pushOf(request);
+  const refused: { served: Served; received: Refusal }[] = [];
+  for (const served of candidates) {
+    const received = served.platform.admit?.(head) ?? null;
+    if (received === null) return null;
+    refused.push({ served, received });
+  }
+  const [first] = refused;
+  if (first) tellPush(deps, first, deps.clock.now());
+  return first?.received ?? null;
+}
+
 /** `GET` on the webhook URL: the platform asks whether it is ours. */
 export function shakeHands(deps: WebhookDeps, request: Request, response: Response): void {
   const candidates = candidatesOf(deps.accounts, request);
@@ -66,15 +83,20 @@ function candidatesOf(accounts: Roster, request: Request): readonly Served[] {
   return accounts.find(String(channel), account === undefined ? undefined : String(account));
 }
 
-function refuseUnknown({ mayCome, isSkipped }: WebhookDeps, request: Request, response: Response): void {
+function refuseUnknown(deps: WebhookDeps, request: Request, response: Response): void {
+  const { status, error } = unknownOf(deps, request);
+  refuse(response, status, error);
+}
+
+function unknownOf({ mayCome, isSkipped }: WebhookDeps, request: Request): Refusing {
   if (mayCome?.())
-    return refuse(response, 503, 'Not all accounts are known yet, as Redis is out of reach: send it again.');
+    return { status: 503, error: 'Not all accounts are known yet, as Redis is out of reach: send it again.' };
   const { channel, account = 'default' } = request.params;
   const place = { channel: String(channel), account: String(account) };
   const error = isSkipped?.(place)
     ? `The account ${place.channel}/${place.account} is skipped: see /readyz?verbose.`
     : unknownAccount(request);
-  refuse(response, 404, error);
+  return { status: 404, error };
 }
 
 function unknownAccount(request: Request): string {

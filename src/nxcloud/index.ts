@@ -1,5 +1,5 @@
 /** WhatsApp through NXCloud (牛信云), as a {@link Platform}. */
-import type { Platform, Received } from '../core/platform.ts';
+import type { Platform, Received, Refusal } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, type Fields, oncePer, type RawPush, type Send } from '../core/wire.ts';
@@ -17,7 +17,7 @@ import {
 import { createOwnCalls } from './own-calls.ts';
 import { phoneOf, spelled } from './people.ts';
 import { nxcloudRules } from './rules.ts';
-import { verify } from './signature.ts';
+import { verify, verifyHead } from './signature.ts';
 import { show } from './typing-api.ts';
 
 /** Types that a bot answers. Not `reaction`, `system`, `unsupported`: "only … if you are going to respond" (Meta). */
@@ -78,6 +78,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     acknowledgement,
     ownCalls: createOwnCalls(account),
     marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
+    admit: (head) => refusalOf(verifyHead(head, account)),
     receive: (push) => Promise.resolve(receive(push, account, reading)),
     show: (target) => show(api, target),
     explain,
@@ -101,9 +102,13 @@ function createStarts(overrides: NxcloudAccount['starts']): (type: string) => bo
 /** Every account of a URL without a name looks at the same push. */
 const fieldsOf = oncePer((push: RawPush) => parseFields(push.body));
 
+function refusalOf(forged: string | null): Refusal | null {
+  return forged === null ? null : { is: 'refusal', status: 401, error: forged };
+}
+
 function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Received {
-  const forged = verify(push, account);
-  if (forged !== null) return { is: 'refusal', status: 401, error: forged };
+  const forged = refusalOf(verify(push, account));
+  if (forged !== null) return forged;
   const body = fieldsOf(push);
   if (body === null) {
     return { is: 'refusal', status: 400, error: 'The body is not a JSON object: send it as NXCloud does.' };

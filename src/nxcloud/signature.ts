@@ -4,7 +4,7 @@
  * Of callbacks: https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify
  */
 import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
-import { type HeaderLines, headerOf, oncePer, type RawPush } from '../core/wire.ts';
+import { type HeaderLines, headerOf, oncePer, type PushHead, type RawPush } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 
 export type Algorithm = 'md5' | 'sha256';
@@ -43,20 +43,34 @@ function finish(begun: Hash, accessSecret: string): string {
 
 interface Claim {
   signature: string | null;
-  /** A digest of all but the secret; the name of the header that is missing; null without a signature. */
-  begun: Hash | string | null;
+  /** A digest of all but the secret; null without a signature, or without what belongs to one. */
+  begun: Hash | null;
 }
 
 /** Every account of a URL without a name checks the same push: its bytes are read once. */
 const claimOf = oncePer((push: RawPush): Claim => {
   const signature = headerOf(push.headers, 'sign')?.toLowerCase() ?? null;
-  if (signature === null) return { signature, begun: null };
   const common = commonHeadersOf(push.headers);
-  return {
-    signature,
-    begun: typeof common === 'string' ? common : begin(common, push.body, algorithmOf(push.headers)),
-  };
+  if (signature === null || typeof common === 'string') return { signature, begun: null };
+  return { signature, begun: begin(common, push.body, algorithmOf(push.headers)) };
 });
+
+/** What the headers alone say, before there is a body. null: nothing against it; else one sentence for the 401. */
+export function verifyHead(
+  { headers }: PushHead,
+  { verifyCallbacks }: Pick<NxcloudAccount, 'verifyCallbacks'>,
+): string | null {
+  if (verifyCallbacks === 'off') return null;
+  if (headerOf(headers, 'sign') === null) {
+    return verifyCallbacks === 'auto'
+      ? null
+      : 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
+  }
+  const common = commonHeadersOf(headers);
+  return typeof common === 'string'
+    ? `The header "${common}" is missing: a signed push carries accesskey, action, biztype, ts and sign.`
+    : null;
+}
 
 /**
  * Checks a callback's signature as far as the account asks for it. null: accepted; otherwise one sentence for the 401.
@@ -66,16 +80,10 @@ export function verify(
   push: RawPush,
   account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
 ): string | null {
-  if (account.verifyCallbacks === 'off') return null;
+  const refused = verifyHead(push, account);
+  if (refused !== null || account.verifyCallbacks === 'off') return refused;
   const { signature, begun } = claimOf(push);
-  if (signature === null || begun === null) {
-    return account.verifyCallbacks === 'auto'
-      ? null
-      : 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
-  }
-  if (typeof begun === 'string') {
-    return `The header "${begun}" is missing: a signed push carries accesskey, action, biztype, ts and sign.`;
-  }
+  if (signature === null || begun === null) return null;
   const known = account.accessSecrets.some((accessSecret) =>
     equal(signature, finish(begun.copy(), accessSecret)),
   );

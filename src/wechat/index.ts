@@ -7,7 +7,7 @@ import { botAnswerOf, readPassive } from './answer.ts';
 import { explain } from './api.ts';
 import { readStarts, turnOf } from './message.ts';
 import { createOwnCalls } from './own-calls.ts';
-import { receivePush, shakeHands } from './receive.ts';
+import { admitPush, receivePush, shakeHands } from './receive.ts';
 import { wechatRules } from './rules.ts';
 import { createCustomSend, createSendInterim, createSendLate } from './send-api.ts';
 import { type AccessTokens, createAccessTokens, type TokenDeps } from './token.ts';
@@ -44,6 +44,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     acknowledgement,
     ownCalls: createOwnCalls(account),
     handshake: (rawQuery) => shakeHands(rawQuery, account),
+    admit: ({ rawQuery }) => admitPush(rawQuery, account),
     receive: async (push) => receivePush(push, account, { now: now(), starts }),
     show: ({ user }) => typing('Typing', user),
     hide: ({ user }) => typing('CancelTyping', user),

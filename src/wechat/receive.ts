@@ -31,6 +31,14 @@ export function receivePush(push: RawPush, account: Keys, context: Context): Rec
   return { is: 'push', key: reading.key, happenings: [], straight: true, ...previous };
 }
 
+/**
+ * What the query alone says of a push, before its body is read. Those of a third-party platform carry `signature` beside
+ * `msg_signature`, on both URLs: https://github.com/007gzs/weixin-java-open-demo (WechatNotifyController) checks it there.
+ */
+export function admitPush(rawQuery: string, account: Pick<Keys, 'tokens'>): PushRefusal | null {
+  return checkQuery(new URLSearchParams(rawQuery), account);
+}
+
 /** Checks one push and opens it. Never throws. */
 export function openPush(push: RawPush, account: Keys): Body {
   const body = readPush(push, account);
@@ -76,7 +84,7 @@ function refuse(status: 400 | 401, error: string): PushRefusal {
   return { is: 'refusal', status, error };
 }
 
-function checkQuery(query: URLSearchParams, account: Keys): PushRefusal | null {
+function checkQuery(query: URLSearchParams, account: Pick<Keys, 'tokens'>): PushRefusal | null {
   const [signature, timestamp, nonce] = ['signature', 'timestamp', 'nonce'].map((name) => query.get(name));
   if (!signature || !timestamp || !nonce)
     return refuse(401, 'The query lacks signature, timestamp or nonce: WeChat sends all three.');

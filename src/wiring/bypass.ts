@@ -3,6 +3,7 @@ import type { Log } from '../core/ports.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
+import { createBodies } from '../http/respond.ts';
 import { openPlainGateway } from './gateway.ts';
 import { createClients } from './platforms.ts';
 import { closeServer, listen, portOf, type Releases } from './releases.ts';
@@ -25,6 +26,7 @@ export async function startBypass(
   );
   const app = createApp({
     log,
+    bodies: createBodies({ together: config.webhookMemoryMb * 1024 * 1024 }),
     components,
     readiness: () => ({ phase: 'ready', degraded: ['bypass'], skipped: [] }),
     receive: (request, response) => bypass(deps, request, response),

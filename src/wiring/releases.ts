@@ -28,9 +28,10 @@ const keepAliveMs = 95_000;
 
 export async function listen(
   handler: RequestListener,
-  { port, host }: { port: number; host: string },
+  { port, host, maxConnections }: { port: number; host: string; maxConnections?: number },
 ): Promise<Server> {
   const server = createServer(handler);
+  if (maxConnections !== undefined) server.maxConnections = maxConnections;
   server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

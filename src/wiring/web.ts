@@ -7,6 +7,7 @@ import { idOf, type Place } from '../core/roster.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp, type Readiness, webhooks } from '../http/app.ts';
 import { createHolds, type Holds } from '../http/holds.ts';
+import { createBodies } from '../http/respond.ts';
 import type { WebhookDeps } from '../http/webhook.ts';
 import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
 import { keys } from '../redis/keys.ts';
@@ -169,7 +170,8 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   const queues = parts.queuesOn(parts.connections.fast);
   const isSkipped = (place: Place): boolean =>
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
-  const deps = createWebhookDeps(parts, { queues, owned, isSkipped });
+  const bodies = createBodies({ together: parts.config.webhookMemoryMb * 1024 * 1024 });
+  const deps = { ...createWebhookDeps(parts, { queues, owned, isSkipped }), bodies };
   const { log } = parts;
   const { events, kept, store, identities } = queues;
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
@@ -180,7 +182,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   });
   const { names: components } = parts.components;
   const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
-  const routes = { ...tracedWebhooks(parts, deps), ...pages, components };
+  const routes = { ...tracedWebhooks(parts, deps), bodies, ...pages, components };
   const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
   const gateway = openGateway(parts, { events: kept, identities });
   return { listener: withGateway(gateway, app), console };
@@ -237,8 +239,8 @@ function withRecords(parts: Parts, readiness: Readiness): Readiness {
 }
 
 function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeof webhooks> {
-  const { receive, handshake } = webhooks(deps);
-  return { receive: tracing?.push(receive) ?? receive, handshake };
+  const { receive, ...others } = webhooks(deps);
+  return { ...others, receive: tracing?.push(receive) ?? receive };
 }
 
 /** What other processes say to this one: that an answer waits for its connection, or that a repeat of a push has come. */

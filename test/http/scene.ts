@@ -10,6 +10,7 @@ import { createApp, type Readiness, webhooks } from '../../src/http/app.ts';
 import { type Client, createClient } from '../../src/http/client.ts';
 import type { Pressure } from '../../src/typing/pressure.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
+import { type Bodies, createBodies } from '../../src/http/respond.ts';
 import type { WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
@@ -140,6 +141,8 @@ export interface SceneOptions {
   /** Not all accounts have been read yet. */
   mayCome?: () => boolean;
   isSkipped?: (place: Place) => boolean;
+  /** Receive the bodies. @default by the usual bounds */
+  bodies?: Bodies;
 }
 
 export interface Scene {
@@ -202,7 +205,9 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     storedPushLimit: options.storedPushLimit ?? 64_000,
     askOwner: async () => 1,
   });
+  const bodies = options.bodies ?? createBodies();
   const deps: WebDeps = {
+    bodies,
     intake: intakeOf(journal, options.intake),
     turns,
     holds,
@@ -236,7 +241,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
       if (!response.writableFinished) journal.record({ is: 'hungUp' });
     });
   });
-  server.on('request', createApp({ log, readiness: () => readiness, ...handlers }));
+  server.on('request', createApp({ log, readiness: () => readiness, bodies, ...handlers }));
   const url = await listen(server);
   return {
     url,

@@ -10,7 +10,7 @@ import type { Clock, Log } from '../../core/ports.ts';
 import { appIdPattern, authorizerName, behindOf, eventsName, type Place } from '../../core/roster.ts';
 import type { Fields, RawPush } from '../../core/wire.ts';
 import { acknowledgement } from '../index.ts';
-import { openPush, shakeHands } from '../receive.ts';
+import { admitPush, openPush, shakeHands } from '../receive.ts';
 import { wechatRules } from '../rules.ts';
 import type { KeptTokens } from '../token.ts';
 import type { WechatComponent } from './component.ts';
@@ -47,6 +47,7 @@ export function createComponentEvents(component: WechatComponent, deps: Componen
     ownCalls: unread,
     explain,
     handshake: (rawQuery) => shakeHands(rawQuery, keys),
+    admit: ({ rawQuery }) => admitPush(rawQuery, keys),
     receive: (push) => receiveEvent(push, keys, deps),
     show: async () => nobody,
     refer: (_, messageId) => ({ turn: messageId, messageId }),
