@@ -175,6 +175,18 @@ export const nxcloudFields = z.strictObject({
     en: '`auto`: check a signature that is there; `require`: refuse pushes without; `off`',
     zh: '`auto`：带签名才验；`require`：拒绝不带签名的；`off`',
   }),
+  pushMessages: setting(wholeNumber(1, 10_000).default(100), {
+    en: 'a push with more messages or statuses than this goes to the bot, and nothing is typed for it',
+    zh: '一次推送里的消息或状态多于此数时，只转发给机器人，不显示“正在输入”',
+  }),
+  messagesPerMinute: setting(wholeNumber(1, 10_000_000).default(6_000), {
+    en: 'messages and statuses that one web takes up in a minute; pushes beyond go to the bot, and nothing is typed for them',
+    zh: '每个 web 进程每分钟处理的消息和状态数；超出的推送只转发给机器人，不显示“正在输入”',
+  }),
+  unsignedPerMinute: setting(wholeNumber(1, 10_000_000).default(1_200), {
+    en: 'the same for pushes that nobody has signed, which count apart',
+    zh: '同上，用于不带签名的推送，单独计数',
+  }),
   templates: setting(oneOf('ignore', 'answer').default('ignore'), {
     en: 'whether the `sent` status of a marketing or utility template is the `answer` to whoever waits, as with a bot that answers by template; one that passes the gateway always is',
     zh: '营销或通知类模板的 `sent` 状态是否算作对等待者的回答（`answer`，用于以模板回答的机器人）；经网关发送的总是算作回答',

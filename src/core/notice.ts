@@ -60,9 +60,12 @@ interface UserNotice extends AccountNotice {
 
 /** `at`: ms since 1970, on the clock that all processes share. */
 export type Notice = { at: number } &
-  /** A webhook request. `status`: what it was answered for itself: 200 taken, 401 not signed… */
+  /**
+   * A webhook request. `status`: what it was answered for itself: 200 taken, 401 not signed… `unread`: it says more than
+   * the account takes up; it is taken, and nothing is typed for it.
+   */
   (
-    | ({ is: 'push'; result: 'taken' | 'refused' | 'stranger'; status: number } & AccountNotice)
+    | ({ is: 'push'; result: 'taken' | 'unread' | 'refused' | 'stranger'; status: number } & AccountNotice)
     /** A user's message or act has arrived; each of its repeats says so again. */
     | ({
         is: 'inbound';

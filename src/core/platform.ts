@@ -54,6 +54,10 @@ export type Received =
       /** The whole push's key: equal for repeats, for job deduplication. At most 200 characters. */
       key: string;
       happenings: Happening[];
+      /** It says so much at once that nothing of it was read. */
+      excess?: number;
+      /** Nobody has signed it: anybody may have sent it. */
+      unsigned?: true;
       /** The previous secret has signed or encrypted it: the rotation is not over. */
       byPrevious?: true;
       /** The platform tests the bot: to it and back at once, in every mode. */
@@ -131,6 +135,8 @@ export interface Platform {
   readonly needsMessageId: boolean;
   /** What the platform is told when its push has been taken and there is nothing to say. */
   readonly acknowledgement: Answer;
+  /** So much that pushes say is taken up of the account within a minute. Absent where it is not limited. */
+  readonly perMinute?: { readonly signed: number; readonly unsigned: number };
   /** Reads the bot's own calls as they pass through the gateway. */
   readonly ownCalls: OwnCalls;
 

@@ -90,12 +90,15 @@ export function jsonOf(text: string): unknown {
 /**
  * JSON whose numbers may be ids of 64 bits: JSON.parse rounds those, so integers of 15 digits and more become strings
  * first. Strings are matched, and kept, so that digits inside them stay; their closing quote is optional to keep this
- * linear. null: it is no JSON, or of another kind than an object.
+ * linear; where no such integer can stand, nothing is looked for: that would take longer than all else. null: it is no
+ * JSON, or of another kind than an object.
  */
 export function exactFieldsOf(text: string): Fields | null {
-  const exact = text.replace(/"(?:[^"\\]+|\\[^])*"?|-?\d[\d.eE+-]*/g, (token) =>
-    /^-?\d{15,}$/.test(token) ? `"${token}"` : token,
-  );
+  const exact = /[[:,\s]-?\d{15}/.test(text)
+    ? text.replace(/"(?:[^"\\]+|\\[^])*"?|-?\d[\d.eE+-]*/g, (token) =>
+        /^-?\d{15,}$/.test(token) ? `"${token}"` : token,
+      )
+    : text;
   const value = jsonOf(exact);
   return isFields(value) ? value : null;
 }

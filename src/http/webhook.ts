@@ -10,6 +10,8 @@ export interface WebhookDeps extends WebDeps, PassDeps {
   accounts: Roster;
   /** Pushes of accounts that are not configured here, each said in the log once. */
   strangers: Set<string>;
+  /** What each account may still say in this minute, signed and unsigned apart. */
+  allowances: Map<string, Allowance>;
   /** Accounts that were set at run time have not been read yet. @default there are none */
   mayCome?: () => boolean;
   /** An account that is configured or set, but cannot be used. @default none is */
@@ -25,8 +27,9 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   // What a process that is behind reads now has waited for it.
   const arrivedAt = deps.clock.now() - deps.pressure.lateMs();
   const push = pushOf(request);
-  const read = await readBy(candidates, push);
-  if (!read) return refuseUnknown(deps, request, response);
+  const all = await readBy(candidates, push);
+  if (!all) return refuseUnknown(deps, request, response);
+  const read = withinBounds(deps, all);
   const { served, received } = read;
   tellPush(deps, read, arrivedAt);
   if (received.is === 'refusal') return refuse(response, received.status, received.error);
@@ -125,11 +128,50 @@ function mostMarkedFirst(candidates: readonly Served[], push: RawPush): readonly
   return marked.toSorted((a, b) => b.marks - a.marks).map(({ served }) => served);
 }
 
+/** It fills up again with time, to what a minute has. */
+export interface Allowance {
+  left: number;
+  /** When that was so (ms). */
+  at: number;
+  /** When it was last told that it had run out (ms). */
+  toldAt: number;
+}
+
+const MINUTE = 60_000;
+
+/**
+ * A push that says more than its account takes up goes to the bot like any other, but nothing of it is typed or noted: one
+ * account, or a stranger in its name, must not take the time of all others.
+ */
+function withinBounds({ allowances, clock, log }: WebhookDeps, read: Read): Read {
+  const { served, received } = read;
+  const { channel, account, perMinute } = served.platform;
+  if (received.is !== 'push' || !perMinute) return read;
+  const name = `${channel}/${account}${received.unsigned ? ' unsigned' : ''}`;
+  const most = received.unsigned ? perMinute.unsigned : perMinute.signed;
+  const now = clock.now();
+  const before = allowances.get(name) ?? { left: most, at: now, toldAt: -Infinity };
+  const left = Math.min(most, before.left + (Math.max(0, now - before.at) * most) / MINUTE);
+  const asked = received.excess ?? received.happenings.length;
+  const isWithin = received.excess === undefined && asked <= left;
+  const tells = !isWithin && now - before.toldAt >= MINUTE;
+  if (tells) log.warn({ account, messages: asked, unsigned: received.unsigned === true }, tooMuch);
+  allowances.set(name, {
+    left: isWithin ? left - asked : left,
+    at: now,
+    toldAt: tells ? now : before.toldAt,
+  });
+  return isWithin ? read : { served, received: { ...received, happenings: [], excess: asked } };
+}
+
+const tooMuch =
+  'Pushes say more than the account takes up: they go to the bot, and nothing is typed for them. Where that is right, raise NXCLOUD_PUSH_MESSAGES or NXCLOUD_MESSAGES_PER_MINUTE; where they are not signed, switch callback signing on.';
+
 /** Who writes without a signature names what they like: nothing that they name is told. */
 function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: Read, at: number): void {
   if (!observe) return;
   const { channel, account } = platform;
-  const result = received.is === 'push' ? 'taken' : received.is === 'refusal' ? 'refused' : 'stranger';
+  const result = resultOf(received);
   const status = received.is === 'refusal' ? received.status : 200;
   observe({ is: 'push', at, channel, account, result, status });
   if (received.is !== 'push') return;
@@ -139,6 +181,11 @@ function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: 
     const { user, key: turn, messageId, type, opensTurn } = each;
     observe({ is: 'inbound', at, channel, account, user, turn, messageId, type, opensTurn });
   }
+}
+
+function resultOf(received: Received): 'taken' | 'unread' | 'refused' | 'stranger' {
+  if (received.is === 'push') return received.excess === undefined ? 'taken' : 'unread';
+  return received.is === 'refusal' ? 'refused' : 'stranger';
 }
 
 /** Whoever writes to numbers that are not ours must not be able to fill the memory. */

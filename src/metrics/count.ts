@@ -79,7 +79,7 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
 }
 
 function isProven({ result, account }: NoticeOf<'push'>): boolean {
-  return result === 'taken' || (result === 'refused' && behindOf(account) === null);
+  return result === 'taken' || result === 'unread' || (result === 'refused' && behindOf(account) === null);
 }
 
 function countCall(on: Instruments, labels: Labels, notice: NoticeOf<'call'>): void {

@@ -15,6 +15,11 @@ export interface NxcloudAccount {
   appId: string | null;
   /** `auto`: checked when the headers carry one; `require`: a push without one is refused; `off`. */
   verifyCallbacks: 'auto' | 'require' | 'off';
+  /** A push with more entries in one of its lists is not read. */
+  pushMessages: number;
+  /** Of signed and of unsigned pushes, so much is taken up within a minute. */
+  messagesPerMinute: number;
+  unsignedPerMinute: number;
   /** What the `sent` of a marketing or utility template is: `answer` ends the turns before it. */
   templates: 'ignore' | 'answer';
   /** `conversation`: what is said in a group waits for an answer in it; `ignore`: nothing is typed there. */

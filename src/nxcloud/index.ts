@@ -8,6 +8,7 @@ import { explain } from './codes.ts';
 import {
   appIdOf,
   businessPhoneOf,
+  entriesOf,
   happeningsOf,
   parseFields,
   pushKeyOf,
@@ -17,7 +18,7 @@ import {
 import { createOwnCalls } from './own-calls.ts';
 import { phoneOf, spelled } from './people.ts';
 import { nxcloudRules } from './rules.ts';
-import { verify, verifyHead } from './signature.ts';
+import { isSigned, verify, verifyHead } from './signature.ts';
 import { show } from './typing-api.ts';
 
 /** Types that a bot answers. Not `reaction`, `system`, `unsupported`: "only … if you are going to respond" (Meta). */
@@ -76,6 +77,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     learnsAfterAck: account.afterAck === 'auto',
     needsMessageId: true,
     acknowledgement,
+    perMinute: { signed: account.messagesPerMinute, unsigned: account.unsignedPerMinute },
     ownCalls: createOwnCalls(account),
     marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
     admit: (head) => refusalOf(verifyHead(head, account)),
@@ -114,8 +116,17 @@ function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Rece
     return { is: 'refusal', status: 400, error: 'The body is not a JSON object: send it as NXCloud does.' };
   }
   if (marksOf(body, account) === null) return { is: 'stranger', who: strangerOf(body) };
-  const read = { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
-  return isByPrevious(push, account) ? { is: 'push', ...read, byPrevious: true } : { is: 'push', ...read };
+  const entries = entriesOf(body);
+  const read =
+    entries > account.pushMessages
+      ? { key: pushKeyOf({}, push.body), happenings: [], excess: entries }
+      : { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
+  return {
+    is: 'push',
+    ...read,
+    ...(isSigned(push, account) ? {} : { unsigned: true }),
+    ...(isByPrevious(push, account) ? { byPrevious: true } : {}),
+  };
 }
 
 /** How many of the account's marks the push has; null: it has another one. What it does not name is no mark. */

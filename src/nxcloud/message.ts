@@ -31,6 +31,13 @@ export function happeningsOf(body: Fields, reading: Reading): Happening[] {
   ].filter((happening) => happening !== null);
 }
 
+/** How long the longest of its lists is: what there is to read, before anything of it is read. */
+export function entriesOf(body: Fields): number {
+  const { messages, statuses, contacts, message_echoes: echoes } = body;
+  const lists = [messages, statuses, contacts, echoes, fieldsOf(body.value).message_echoes];
+  return Math.max(0, ...lists.map((list) => (Array.isArray(list) ? list.length : 0)));
+}
+
 function inboundOf(message: Fields, read: Read): Happening | null {
   const { contacts, phone, opensTurn } = read;
   const id = idOf(message.id);

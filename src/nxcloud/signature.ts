@@ -92,6 +92,14 @@ export function verify(
     : 'The header "sign" does not match: it must be made with this account\'s access secret.';
 }
 
+/** Whether a push that was accepted has a signature, and it was looked at. */
+export function isSigned(
+  { headers }: PushHead,
+  { verifyCallbacks }: Pick<NxcloudAccount, 'verifyCallbacks'>,
+): boolean {
+  return verifyCallbacks !== 'off' && headerOf(headers, 'sign') !== null;
+}
+
 /** All of them, or the name of the first that is missing. */
 function commonHeadersOf(headers: HeaderLines): CommonHeaders | string {
   const accessKey = headerOf(headers, 'accesskey');

@@ -224,6 +224,7 @@ function createWebhookDeps(parts: Parts, { queues, owned, isSkipped }: WebhookPa
     refreshMute: () => void learned.refresh().catch(() => {}),
     accounts: roster,
     strangers: new Set<string>(),
+    allowances: new Map(),
     mayCome: () => config.accountsKeys.length > 0 && !served.records.isLoaded(),
   };
 }

@@ -2,6 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { expect, onTestFinished } from 'vitest';
 import type { Happening, Platform } from '../../src/core/platform.ts';
+import type { Observe } from '../../src/core/notice.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { createRoster, type Place, type Served, type ServedBot } from '../../src/core/roster.ts';
 import type { Event } from '../../src/core/state.ts';
@@ -141,6 +142,7 @@ export interface SceneOptions {
   /** Not all accounts have been read yet. */
   mayCome?: () => boolean;
   isSkipped?: (place: Place) => boolean;
+  observe?: Observe;
   /** Receive the bodies. @default by the usual bounds */
   bodies?: Bodies;
 }
@@ -214,6 +216,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     events,
     clock: options.clock ?? clock,
     log,
+    observe: options.observe,
     holdMs: options.holdMs ?? 60_000,
     pressure: { ...noPressure, ...options.pressure },
     refreshMute: () => journal.record({ is: 'refreshMute' }),
@@ -229,6 +232,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     send,
     accounts,
     strangers: new Set(),
+    allowances: new Map(),
     mayCome: options.mayCome ?? (() => false),
     ...(options.isSkipped ? { isSkipped: options.isSkipped } : {}),
   });

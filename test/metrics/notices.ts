@@ -10,10 +10,10 @@ const answers = all<Of<'bot'>['result']>({ answered: true, again: true, failed: 
 const queues = all<Of<'lag'>['queue']>({ typing: true, replies: true, wake: true });
 const states = all<Of<'breaker'>['state']>({ closed: true, open: true, 'half-open': true });
 const fetches = all<Of<'token'>['result']>({ renewed: true, refused: true, lost: true });
-const pushes = all<Of<'push'>['result']>({ taken: true, refused: true, stranger: true });
+const pushes = all<Of<'push'>['result']>({ taken: true, unread: true, refused: true, stranger: true });
 
 /** What each push's result is answered with. */
-const statuses = { taken: [200], refused: [400, 401, 404, 413], stranger: [200] };
+const statuses = { taken: [200], unread: [200], refused: [400, 401, 404, 413], stranger: [200] };
 
 export const where = { at: 1_700_000_000_000, channel: 'wechat', account: 'shop' } as const;
 export const whose = { ...where, user: 'oSecretUser' };

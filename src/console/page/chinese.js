@@ -278,6 +278,7 @@ export const chinese = {
 
   'notice.call': '{kind}：{outcome}',
   'notice.push.taken': '已收下 webhook 请求（{status}）。',
+  'notice.push.unread': '已收下 webhook 请求，内容过多，不显示“正在输入”（{status}）。',
   'notice.push.refused': '拒绝了 webhook 请求（{status}）。',
   'notice.push.stranger': 'webhook 请求属于未配置的账号（{status}）。',
   'notice.message': '消息到达（{type}）。',

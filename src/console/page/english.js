@@ -282,6 +282,7 @@ export const english = {
 
   'notice.call': '{kind}: {outcome}',
   'notice.push.taken': 'Webhook request taken ({status}).',
+  'notice.push.unread': 'Webhook request taken, with more in it than is typed for ({status}).',
   'notice.push.refused': 'Webhook request refused ({status}).',
   'notice.push.stranger': 'Webhook request for an account that is not configured ({status}).',
   'notice.message': 'The message arrived ({type}).',
