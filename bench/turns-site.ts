@@ -46,7 +46,8 @@ export interface TurnsSite {
   close(): Promise<void>;
 }
 
-export type Kind = 'product' | 'hand-written';
+/** `two accounts`: the product, with an NXCloud account beside the WeChat one. */
+export type Kind = 'product' | 'two accounts' | 'hand-written';
 
 /** One of the two before a world of its own, on this Redis. */
 export async function openTurns(kind: Kind, { url: redisUrl }: BenchRedis): Promise<TurnsSite> {
@@ -63,7 +64,15 @@ export async function openTurns(kind: Kind, { url: redisUrl }: BenchRedis): Prom
     WECHAT_API_BASE: base,
     WECHAT_BOT_URL: `${base}/bot`,
   };
-  const opened = kind === 'product' ? await openProduct(environment) : await openHandWritten(environment);
+  const other = {
+    NXCLOUD_ACCESS_KEY: 'bench',
+    NXCLOUD_ACCESS_SECRET: 'bench',
+    NXCLOUD_APP_KEY: 'bench',
+    NXCLOUD_API_BASE: base,
+    NXCLOUD_BOT_URL: `${base}/bot`,
+  };
+  const both = kind === 'two accounts' ? { ...environment, ...other } : environment;
+  const opened = kind === 'hand-written' ? await openHandWritten(environment) : await openProduct(both);
   return {
     ...opened,
     async order(order) {

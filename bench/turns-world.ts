@@ -16,6 +16,7 @@ function empty(): Noted {
 
 const json = { 'Content-Type': 'application/json', 'Content-Length': 27 };
 const done = '{"errcode":0,"errmsg":"ok"}';
+const indicated = '{"code":0,"data":{"success":true},"message":"success"}';
 const tooEarly = '{"errcode":45081,"errmsg":"already in the typing state"}';
 
 /** WeChat's: an indicator stays so long, or until a message or a cancel (ms); nobody may show one that runs. */
@@ -72,6 +73,12 @@ const routes: Readonly<Record<string, Route>> = {
       return isEarly ? tooEarly : done;
     };
     underWay(act, at, response);
+  },
+  // NXCloud's names no user: the message id stands for one.
+  '/api/wa/typingIndicator': (body, at, response) => {
+    const { message_id: user } = JSON.parse(body) as { message_id: string };
+    noted.typing.push({ at, user, command: 'Typing', took: 0, code: 0 });
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end(indicated);
   },
   '/cgi-bin/message/custom/send': (body, at, response) => {
     const { touser, text } = JSON.parse(body) as { touser: string; text?: { content: string } };

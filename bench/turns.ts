@@ -259,6 +259,78 @@ async function latency(bench: BenchRedis): Promise<TurnsRow[]> {
   });
 }
 
+/** As many short messages as fit into the longest push that is read, new ones each time. */
+function fullPush(nth: number): string {
+  const messages: string[] = [];
+  for (let bytes = 0; bytes < 1_000_000; bytes += messages.at(-1)?.length ?? 0)
+    messages.push(`{"from":"1","id":"${nth}-${messages.length}","type":"text"}`);
+  return `{"messages":[${messages.join(',')}]}`;
+}
+
+const floodEveryMs = 500;
+
+/** A stranger's unsigned pushes to one account, one after the other. Resolves, when stopped, with how many were taken. */
+function flood(url: string): { stop(): Promise<number> } {
+  const over = new AbortController();
+  const run = async (): Promise<number> => {
+    let taken = 0;
+    for (let nth = 0; !over.signal.aborted; nth += 1) {
+      const answer = await fetch(url, { method: 'POST', body: fullPush(nth) }).catch(() => null);
+      if (answer?.ok) taken += 1;
+      await wait(floodEveryMs);
+    }
+    return taken;
+  };
+  const running = run();
+  return {
+    stop: () => {
+      over.abort();
+      return running;
+    },
+  };
+}
+
+/** What the users of one account notice of a stranger's pushes to another. */
+async function stranger(bench: BenchRedis): Promise<TurnsRow[]> {
+  return drive('two accounts', bench, async ({ site, load }) => {
+    const measured = async () => {
+      await site.order({ forget: true });
+      const pushed = await load.pushEvenly(200, 10);
+      const noted = await site.order({});
+      const { waits, none } = firstTypings(pushed, noted);
+      // The bot takes its time; what comes on top is ours.
+      const over = pushed.flatMap(({ held }) => held).map((ms) => ms - fastMs);
+      const mine = new Set(pushed.map(({ user }) => user));
+      const typed = noted.typing.filter(({ user }) => !mine.has(user)).length;
+      return { typing: latencies(waits), held: latencies(over), none, typed };
+    };
+    const alone = await measured();
+    const flooding = flood(site.url.replace('wechat', 'nxcloud'));
+    const beside = await measured();
+    const taken = await flooding.stop();
+    const typing = beside.typing.p50 / alone.typing.p50;
+    const held = beside.held.p50 / alone.held.p50;
+    const said = (each: typeof alone): string =>
+      `typing p50 ${ms(each.typing.p50)}, p99 ${ms(each.typing.p99)}, answers p50 ${ms(each.held.p50)}, p99 ${ms(each.held.p99)}`;
+    return [
+      {
+        what: `a stranger's pushes to another account, 1 MB of short messages each, one every ${floodEveryMs} ms: typing and answers (beyond the bot's ${fastMs} ms) of 200 turns, 10 a second, beside them; alone; ratios at p50`,
+        measured: `${said(beside)}; ${said(alone)}; ${typing.toFixed(2)}, ${held.toFixed(2)}; ${taken} pushes taken, ${beside.typed} of their messages typed for, ${beside.none} without typing`,
+        floor: '≤ 1.5, none typed for',
+        met: typing <= 1.5 && held <= 1.5 && beside.typed === 0 && beside.none === 0 && taken > 0,
+        figures: {
+          typing,
+          held,
+          taken,
+          typed: beside.typed,
+          ...prefixed('typing', beside.typing),
+          ...prefixed('alone typing', alone.typing),
+        },
+      },
+    ];
+  });
+}
+
 /** The journal holds 20,000 notices at most, however many turns there were. */
 const ofJournal = (all: Kept): number => all.byKind['{keeptyping}:journal'] ?? 0;
 
@@ -486,7 +558,7 @@ async function leftovers(bench: BenchRedis): Promise<TurnsRow[]> {
   });
 }
 
-export const turnsBenches = { cpu, counts, idle, latency, cover, crowd, burst, leftovers } as const;
+export const turnsBenches = { cpu, counts, idle, latency, stranger, cover, crowd, burst, leftovers } as const;
 
 /** Run by itself: the rows that are named, each on a redis-server of its own. */
 async function main(): Promise<void> {
