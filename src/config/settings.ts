@@ -86,6 +86,10 @@ export const processFields = {
     en: 'connections that a web has at a time; further ones are closed at once',
     zh: '每个 web 进程同时的连接数；超出的立即关闭',
   }),
+  webhookBodyMb: setting(digits(1, 1_024).default(16), {
+    en: 'longest push, in MiB; one of more than 1 MiB is passed on to the bot as it comes, and opens no turn',
+    zh: '推送的最大长度，以 MiB 计；超过 1 MiB 的边收边转给机器人，不产生轮次',
+  }),
   webhookMemoryMb: setting(digits(4, 16_384).default(64), {
     en: 'bodies of pushes that a web has in memory at a time, in MiB; what comes beyond hears 503 and is sent again by the platform',
     zh: '每个 web 进程同时在内存中的推送请求体，以 MiB 计；超出的得到 503，由平台重发',

@@ -74,6 +74,12 @@ export interface Refusal {
   error: string;
 }
 
+export interface Following {
+  add(chunk: Uint8Array): void;
+  /** After the last byte. null: the signature is right. */
+  end(): Refusal | null;
+}
+
 /** What a typing call achieved: the platform's word as a value. "No answer" is `lost`. */
 export type Outcome =
   /** Accepted: the indicator runs (show) or is gone (hide). */
@@ -151,11 +157,14 @@ export interface Platform {
    */
   marks?(push: RawPush): number | null;
 
-  /**
-   * Refuses what its query or its headers give away, before its body is read. null: it is to be read. Absent where nothing
-   * stands there.
-   */
+  /** Refuses by query and headers, before the body is read; null: it is to be read. Absent where they say nothing. */
   admit?(head: PushHead): Refusal | null;
+
+  /**
+   * Checks the signature of a push that is too long to be held, as its bytes pass. null: it has none, and needs none.
+   * Absent where no signature covers the body as it comes.
+   */
+  follow?(head: PushHead): Following | null;
 
   /** Checks the signature over the raw bytes, then reads them. Never throws on bad input. */
   receive(push: RawPush): Promise<Received>;

@@ -26,6 +26,8 @@ export interface OutboundRequest {
   url: string;
   headers: HeaderLines;
   body: Uint8Array | string | null;
+  /** In place of a body that is not held: its bytes as they come. `headers` name its length. */
+  stream?: AsyncIterable<Uint8Array>;
   /** Hard limit in ms for the whole exchange, connecting included. */
   timeoutMs: number;
   signal?: AbortSignal;

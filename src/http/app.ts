@@ -8,6 +8,7 @@ import express, {
 import type { Log } from '../core/ports.ts';
 import { authorizerName, eventsName } from '../core/roster.ts';
 import { type Bodies, createBodies, refuse, refuseUnread } from './respond.ts';
+import { passLong } from './long.ts';
 import { refusalOf, refuseMethod, shakeHands, takePush, type WebhookDeps } from './webhook.ts';
 
 export interface Readiness {
@@ -24,6 +25,8 @@ interface AppOptions {
   /** Takes a push; `webhooks` or the panic switch's forwarder. */
   receive: (request: Request, response: Response) => Promise<void>;
   handshake: (request: Request, response: Response) => void | Promise<void>;
+  /** Takes a push whose body is too long to be held. @default as any other */
+  receiveLong?: (request: Request, response: Response) => Promise<void>;
   /** Why a push is refused before its body is read; null: it is read. @default none is refused */
   admit?: (request: Request) => { status: number; error: string } | null;
   /** Receives the bodies. @default by the usual bounds */
@@ -59,7 +62,7 @@ export function createApp(options: AppOptions): Express {
 }
 
 function serveWebhooks(app: Express, options: AppOptions): void {
-  const { components = [], bodies = createBodies() } = options;
+  const { components = [], bodies = createBodies(), receive, receiveLong = receive } = options;
   const name = nameComponentAccount(components);
   const paths = components.length > 0 ? [webhookPath, ...componentPaths] : [webhookPath];
   for (const path of paths) {
@@ -67,7 +70,9 @@ function serveWebhooks(app: Express, options: AppOptions): void {
     if (path !== webhookPath) route.all(name);
     route
       .get((request, response) => options.handshake(request, response))
-      .post(refuseEarly(options), bodies.receive, (request, response) => options.receive(request, response))
+      .post(refuseEarly(options), bodies.receive, (request, response) =>
+        (bodies.isLong(request) ? receiveLong : receive)(request, response),
+      )
       .all((_, response) => refuseMethod(response, 'GET, POST'));
   }
 }
@@ -85,10 +90,13 @@ function refuseEarly({ readiness, admit }: AppOptions): RequestHandler {
 const stopping = { status: 503, error: 'This process is stopping: send the push again.' };
 
 /** The handlers for webhooks that are checked and queued. */
-export function webhooks(deps: WebhookDeps): Pick<AppOptions, 'admit' | 'receive' | 'handshake'> {
+export function webhooks(
+  deps: WebhookDeps,
+): Pick<AppOptions, 'admit' | 'receive' | 'receiveLong' | 'handshake'> {
   return {
     admit: (request) => refusalOf(deps, request),
     receive: (request, response) => takePush(deps, request, response),
+    receiveLong: (request, response) => passLong(deps, request, response),
     handshake: (request, response) => shakeHands(deps, request, response),
   };
 }

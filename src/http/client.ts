@@ -6,6 +6,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { pipeline, Readable } from 'node:stream';
 import { urlToHttpOptions } from 'node:url';
 import { type Answer, errorCodeOf, NoAnswer, type OutboundRequest, pairs, type Send } from '../core/wire.ts';
 import { type AgentsOptions, createAgents, PROXY_REFUSED } from './agents.ts';
@@ -82,6 +83,9 @@ function exchange(request: OutboundRequest, { begin, harmlessTwice }: Exchanging
         tooLong: () => giveUp(new NoAnswer(tooLong, { begun: true })),
       });
     });
+    // Where it breaks off, so does the request: nobody is to take a part of it for the whole.
+    if (request.stream)
+      return pipeline(Readable.from(request.stream, { objectMode: false }), outgoing, () => {});
     // Bytes always: beside text Node would write the header lines as UTF-8 too.
     outgoing.end(typeof request.body === 'string' ? Buffer.from(request.body) : request.body);
   });

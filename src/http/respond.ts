@@ -1,6 +1,7 @@
 /** The bytes of a webhook's request and of its answer. */
 import bodyParser from 'body-parser';
 import type { Request, RequestHandler, Response } from 'express';
+import type { Config } from '../config/index.ts';
 import { endToEnd } from '../core/bot.ts';
 import { type Answer, pairs, type RawPush } from '../core/wire.ts';
 
@@ -19,20 +20,33 @@ export function pushOf(request: Request): RawPush {
 const MiB = 1024 * 1024;
 /** What nearly every push fits in (bytes). */
 const small = 64 * 1024;
+/** What one takes that passes through, in the buffers on its way (bytes). */
+const passing = 256 * 1024;
 
 export interface BodyBounds {
-  /** A longer body is refused (bytes). @default 1 MiB: WeChat and NXCloud send a few kB */
+  /** A longer body is refused (bytes). @default 16 MiB */
   longest?: number;
+  /** A longer one that says its length is left to be read as it comes (bytes). @default 1 MiB: WeChat and NXCloud send a few kB */
+  whole?: number;
   /** Of all bodies together; those beyond 64 kB get half of it, so that they keep no usual push out (bytes). @default 64 MiB */
   together?: number;
   /** By then a body must have come (ms). @default 10 s */
   withinMs?: number;
 }
 
+export function boundsOf({
+  webhookBodyMb,
+  webhookMemoryMb,
+}: Pick<Config, 'webhookBodyMb' | 'webhookMemoryMb'>): { longest: number; together: number } {
+  return { longest: webhookBodyMb * MiB, together: webhookMemoryMb * MiB };
+}
+
 /** The bodies of webhooks, which count from their first byte until nobody needs them any more. */
 export interface Bodies {
   /** Receives one, whatever its content type says: the bytes are checked and forwarded as they came. */
   receive: RequestHandler;
+  /** It is longer than what is held whole: what there is of it is the request's `body`, or still to come. */
+  isLong(request: Request): boolean;
   /** It is needed for longer than until its request is answered: until this is settled. */
   keep(response: Response, over: Promise<unknown>): void;
 }
@@ -43,22 +57,22 @@ interface Held {
 }
 
 export function createBodies(bounds: BodyBounds = {}): Bodies {
-  const { longest = MiB, together = 64 * MiB, withinMs = 10_000 } = bounds;
+  const { longest = 16 * MiB, whole = MiB, together = 64 * MiB, withinMs = 10_000 } = bounds;
   const parse = bodyParser.raw({ type: () => true, limit: longest, inflate: false });
   const tooLong = `The body is longer than ${longest / MiB} MiB.`;
   const held = new WeakMap<Response, Held>();
   let total = 0;
-  const leave = (one: Held): void => {
+  const release = (one: Held): void => {
     one.users -= 1;
     if (one.users === 0) total -= one.bytes;
   };
   return {
     receive: (request, response, next) => {
-      if (Number(request.headers['content-length'] ?? 0) > longest)
+      if (announcedOf(request) > longest)
         return refuseUnread(request, response, { status: 413, error: tooLong });
       const one = { bytes: 0, users: 1 };
       held.set(response, one);
-      onClose(response, () => leave(one));
+      onClose(response, () => release(one));
       let isRefused = false;
       const stop = (status: number, error: string): void => {
         isRefused = true;
@@ -66,30 +80,45 @@ export function createBodies(bounds: BodyBounds = {}): Bodies {
         refuseUnread(request, response, { status, error });
       };
       const limit = setTimeout(() => {
+        if (response.headersSent) return void request.destroy();
         response.set('Connection', 'close');
         stop(408, `The body did not come within ${withinMs / 1_000} s.`);
       }, withinMs);
-      request.on('data', (chunk: Buffer) => {
-        one.bytes += chunk.length;
-        total += chunk.length;
+      const count = (bytes: number): void => {
+        one.bytes += bytes;
+        total += bytes;
         if (one.bytes > longest) stop(413, tooLong);
         else if (total > (one.bytes > small ? together / 2 : together)) {
           response.set('Retry-After', '5');
           stop(503, 'This process has no room for more pushes: send it again.');
         }
-      });
+      };
+      if (announcedOf(request) > whole) {
+        request.once('end', () => clearTimeout(limit)).once('close', () => clearTimeout(limit));
+        count(passing);
+        return isRefused ? undefined : next();
+      }
+      request.on('data', (chunk: Buffer) => count(chunk.length));
       parse(request, response, (error?: unknown) => {
         clearTimeout(limit);
         if (!isRefused) next(error);
       });
     },
+    isLong: (request) => {
+      const body: unknown = request.body;
+      return (body instanceof Uint8Array ? body.length : announcedOf(request)) > whole;
+    },
     keep: (response, over) => {
       const one = held.get(response);
       if (!one || one.users === 0) return;
       one.users += 1;
-      over.catch(() => {}).finally(() => leave(one));
+      over.catch(() => {}).finally(() => release(one));
     },
   };
+}
+
+function announcedOf({ headers }: Request): number {
+  return Number(headers['content-length'] ?? 0);
 }
 
 /** One sentence for whoever sent something that cannot be taken. */
@@ -107,7 +136,13 @@ export function refuseUnread(
   { status, error }: { status: number; error: string },
 ): void {
   refuse(response, status, error);
-  request.removeAllListeners('data').resume();
+  request.removeAllListeners('data');
+  leave(request);
+}
+
+/** Nothing more is wanted of its body. */
+export function leave(request: Request): void {
+  request.resume();
   const cut = (): void => {
     if (!request.complete) request.destroy();
   };

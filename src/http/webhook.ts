@@ -81,7 +81,7 @@ export function refuseMethod(response: Response, allowed: string): void {
   refuse(response, 405, `This URL takes ${allowed} only.`);
 }
 
-function candidatesOf(accounts: Roster, request: Request): readonly Served[] {
+export function candidatesOf(accounts: Roster, request: Request): readonly Served[] {
   const { channel, account } = request.params;
   return accounts.find(String(channel), account === undefined ? undefined : String(account));
 }
@@ -91,7 +91,10 @@ function refuseUnknown(deps: WebhookDeps, request: Request, response: Response):
   refuse(response, status, error);
 }
 
-function unknownOf({ mayCome, isSkipped }: WebhookDeps, request: Request): Refusing {
+export function unknownOf(
+  { mayCome, isSkipped }: Pick<WebhookDeps, 'mayCome' | 'isSkipped'>,
+  request: Request,
+): Refusing {
   if (mayCome?.())
     return { status: 503, error: 'Not all accounts are known yet, as Redis is out of reach: send it again.' };
   const { channel, account = 'default' } = request.params;
@@ -168,7 +171,11 @@ const tooMuch =
   'Pushes say more than the account takes up: they go to the bot, and nothing is typed for them. Where that is right, raise NXCLOUD_PUSH_MESSAGES or NXCLOUD_MESSAGES_PER_MINUTE; where they are not signed, switch callback signing on.';
 
 /** Who writes without a signature names what they like: nothing that they name is told. */
-function tellPush({ observe }: WebhookDeps, { served: { platform }, received }: Read, at: number): void {
+export function tellPush(
+  { observe }: Pick<WebhookDeps, 'observe'>,
+  { served: { platform }, received }: Read,
+  at: number,
+): void {
   if (!observe) return;
   const { channel, account } = platform;
   const result = resultOf(received);

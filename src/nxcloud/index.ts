@@ -18,7 +18,7 @@ import {
 import { createOwnCalls } from './own-calls.ts';
 import { phoneOf, spelled } from './people.ts';
 import { nxcloudRules } from './rules.ts';
-import { isSigned, verify, verifyHead } from './signature.ts';
+import { followSignature, isSigned, verify, verifyHead } from './signature.ts';
 import { show } from './typing-api.ts';
 
 /** Types that a bot answers. Not `reaction`, `system`, `unsupported`: "only … if you are going to respond" (Meta). */
@@ -81,6 +81,10 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     ownCalls: createOwnCalls(account),
     marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
     admit: (head) => refusalOf(verifyHead(head, account)),
+    follow: (head) => {
+      const following = followSignature(head, account);
+      return following && { add: (chunk) => following.add(chunk), end: () => refusalOf(following.end()) };
+    },
     receive: (push) => Promise.resolve(receive(push, account, reading)),
     show: (target) => show(api, target),
     explain,

@@ -84,12 +84,32 @@ export function verify(
   if (refused !== null || account.verifyCallbacks === 'off') return refused;
   const { signature, begun } = claimOf(push);
   if (signature === null || begun === null) return null;
-  const known = account.accessSecrets.some((accessSecret) =>
-    equal(signature, finish(begun.copy(), accessSecret)),
-  );
-  return known
+  return judge(signature, begun, account);
+}
+
+function judge(
+  signature: string,
+  begun: Hash,
+  { accessSecrets }: Pick<NxcloudAccount, 'accessSecrets'>,
+): string | null {
+  return accessSecrets.some((accessSecret) => equal(signature, finish(begun.copy(), accessSecret)))
     ? null
     : 'The header "sign" does not match: it must be made with this account\'s access secret.';
+}
+
+/** The same for a body that is not held. null: there is nothing to check. */
+export function followSignature(
+  { headers }: PushHead,
+  account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
+): { add(chunk: Uint8Array): void; end(): string | null } | null {
+  const signature = headerOf(headers, 'sign')?.toLowerCase() ?? null;
+  const common = commonHeadersOf(headers);
+  if (account.verifyCallbacks === 'off' || signature === null || typeof common === 'string') return null;
+  const begun = begin(common, '', algorithmOf(headers)).update('&body=');
+  return {
+    add: (chunk) => void begun.update(chunk),
+    end: () => judge(signature, begun, account),
+  };
 }
 
 /** Whether a push that was accepted has a signature, and it was looked at. */

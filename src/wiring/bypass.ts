@@ -3,7 +3,7 @@ import type { Log } from '../core/ports.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
-import { createBodies } from '../http/respond.ts';
+import { boundsOf, createBodies } from '../http/respond.ts';
 import { openPlainGateway } from './gateway.ts';
 import { createClients } from './platforms.ts';
 import { closeServer, listen, portOf, type Releases } from './releases.ts';
@@ -24,9 +24,10 @@ export async function startBypass(
   const components = forwards.flatMap(({ account }) =>
     account.endsWith('.*') ? [account.slice(0, -2)] : [],
   );
+  const bounds = boundsOf(config);
   const app = createApp({
     log,
-    bodies: createBodies({ together: config.webhookMemoryMb * 1024 * 1024 }),
+    bodies: createBodies({ ...bounds, whole: bounds.longest }),
     components,
     readiness: () => ({ phase: 'ready', degraded: ['bypass'], skipped: [] }),
     receive: (request, response) => bypass(deps, request, response),

@@ -7,7 +7,7 @@ import { idOf, type Place } from '../core/roster.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp, type Readiness, webhooks } from '../http/app.ts';
 import { createHolds, type Holds } from '../http/holds.ts';
-import { createBodies } from '../http/respond.ts';
+import { boundsOf, createBodies } from '../http/respond.ts';
 import type { WebhookDeps } from '../http/webhook.ts';
 import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
 import { keys } from '../redis/keys.ts';
@@ -170,7 +170,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   const queues = parts.queuesOn(parts.connections.fast);
   const isSkipped = (place: Place): boolean =>
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
-  const bodies = createBodies({ together: parts.config.webhookMemoryMb * 1024 * 1024 });
+  const bodies = createBodies(boundsOf(parts.config));
   const deps = { ...createWebhookDeps(parts, { queues, owned, isSkipped }), bodies };
   const { log } = parts;
   const { events, kept, store, identities } = queues;

@@ -118,6 +118,9 @@ describe.each(cases)('$channel', ({ channel, path, contentType }) => {
         const push: RawPush = { method: 'POST', rawQuery, headers: [['Content-Type', contentType]], body };
         const received = await platform.receive(push);
         expect(['push', 'refusal', 'stranger']).toContain(received.is);
+        // What is refused before its body is read would not have been taken with it.
+        const refused = platform.admit?.(push) ?? null;
+        expect(refused === null || received.is === 'refusal').toBe(true);
       }),
       { numRuns: 200 },
     );
