@@ -172,8 +172,8 @@ export const nxcloudFields = z.strictObject({
     },
   ),
   verifyCallbacks: setting(oneOf('auto', 'require', 'off').default('auto'), {
-    en: '`auto`: check a signature that is there; `require`: refuse pushes without; `off`',
-    zh: '`auto`：带签名才验；`require`：拒绝不带签名的；`off`',
+    en: '`auto`: check a signature that is there, and refuse pushes without one as soon as a valid one was seen; `require`: refuse them at once; `off`: check none, and forget that one was seen',
+    zh: '`auto`：带签名才验，见过一次有效签名后就拒绝不带签名的；`require`：一开始就拒绝；`off`：都不验，并忘掉见过签名',
   }),
   pushMessages: setting(wholeNumber(1, 10_000).default(100), {
     en: 'a push with more messages or statuses than this goes to the bot, and nothing is typed for it',

@@ -62,6 +62,8 @@ export type Received =
       byPrevious?: true;
       /** The platform tests the bot: to it and back at once, in every mode. */
       straight?: true;
+      /** A message, or news of one, that nobody can have made without the account's secret: what it says is signed, or encrypted. */
+      assured?: true;
     }
   | Refusal
   /** Authentic but for an account that is not configured here. */
@@ -78,6 +80,14 @@ export interface Following {
   add(chunk: Uint8Array): void;
   /** After the last byte. null: the signature is right. */
   end(): Refusal | null;
+}
+
+/** What the pushes of an account have shown so far, in any process: its platform signs or encrypts each, or none. */
+export interface Assurance {
+  /** One was assured: from then on none is taken that is not. */
+  isAsked(): boolean;
+  /** One has come. Never throws, never waits. */
+  note(): void;
 }
 
 /** What a typing call achieved: the platform's word as a value. "No answer" is `lost`. */
@@ -256,6 +266,10 @@ export interface Examiner {
   ask(): Promise<Finding[]>;
   /** What no bot answers: it asks whether somebody is there who knows the secret. */
   knock(): Knock;
+  /** The same unsigned, and with a wrong signature: keeptyping is to refuse both. */
+  forgeries(): { unsigned: Knock; wrong: Knock };
+  /** What mends that it takes one. */
+  readonly forged: string;
   /** A text message of a user who does not exist. */
   message(): Knock;
   /** What the bot's answer to that message means. */

@@ -134,7 +134,27 @@ export async function examineWebhook(
     const what = index === 0 ? 'takes a signed request' : 'takes a signed message';
     findings.push(ok('webhook', `${url} ${what}, in ${tookOf(tookMs)}`));
   }
-  return findings;
+  return [...findings, await examineForgeries(deps, examiner, { url, timeoutMs })];
+}
+
+async function examineForgeries(
+  deps: BotCallDeps,
+  examiner: Examiner,
+  to: { url: string; timeoutMs: number },
+): Promise<Finding> {
+  const subject = 'forged requests';
+  const { unsigned, wrong } = examiner.forgeries();
+  const statusOf = async (knock: Knock): Promise<number | null> => {
+    const { result } = await call(deps, knock, to);
+    return result instanceof NoAnswer ? null : result.status;
+  };
+  const met = { 'an unsigned one': await statusOf(unsigned), 'a wrongly signed one': await statusOf(wrong) };
+  const taken = Object.entries(met).filter(([, status]) => status !== 401);
+  if (taken.length === 0) return ok(subject, 'an unsigned and a wrongly signed one are refused');
+  const says = taken.map(
+    ([which, status]) => `${status === null ? 'no answer' : `HTTP ${status}`} to ${which}`,
+  );
+  return warn(subject, { says: says.join(', '), remedy: examiner.forged });
 }
 
 const address = 'Check the URL, and what stands before keeptyping: DNS, certificate, proxy, tunnel.';

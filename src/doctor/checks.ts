@@ -102,7 +102,7 @@ function accountChecks(parts: CheckParts, account: Account, clients = parts.clie
   if (webhookBase !== null) {
     const webhook = { base: webhookBase, timeoutMs: limits.webhook, push };
     const send = parts.clients.api.send;
-    const limitMs = limits.webhook * (push ? 2 : 1) + 1_000;
+    const limitMs = limits.webhook * (push ? 4 : 3) + 1_000;
     checks.push(check('webhook', limitMs, () => examineWebhook({ send, now: elapsed }, examiner, webhook)));
   }
   return checks;
@@ -124,6 +124,7 @@ async function examineHistory(
     hasPrevious: hasPrevious(account),
     hasBot: account.botUrl !== null,
     off: { until, code, remedy },
+    assuredSince: Number((await redis.hget(keys.assured, idOf(place))) ?? 0),
     now: clock.now(),
   });
 }

@@ -15,6 +15,8 @@ export interface AccountSights {
   hasBot: boolean;
   /** Typing is switched off until then (ms), and why. */
   off: { until: number; code: number; remedy: string };
+  /** Since then its pushes were signed or encrypted (ms); 0: never seen. */
+  assuredSince: number;
   /** ms since 1970. */
   now: number;
 }
@@ -23,6 +25,7 @@ export function examineSights(seen: AccountSights): Finding[] {
   return [
     switchedOff(seen),
     messages(seen),
+    assured(seen),
     evidence(seen),
     answers(seen),
     statuses(seen),
@@ -44,6 +47,14 @@ function messages({ channel, account, sights, now }: AccountSights): Finding {
   const path = account === 'default' ? channel : `${channel}/${account}`;
   const remedy = `Put keeptyping's URL, /webhooks/${path}, into the platform's console, and write to the account.`;
   return warn('messages', { says: 'never seen', remedy });
+}
+
+function assured({ assuredSince, now }: AccountSights): Finding | null {
+  if (assuredSince === 0) return null;
+  return ok(
+    'signed or encrypted pushes',
+    `first seen ${agoOf(now - assuredSince)}: others are refused since then`,
+  );
 }
 
 /** By what keeptyping learns that an answer is out. */

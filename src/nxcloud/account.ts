@@ -13,7 +13,7 @@ export interface NxcloudAccount {
   businessPhone: string | null;
   /** The `app_id` of its pushes, digits. null: any. */
   appId: string | null;
-  /** `auto`: checked when the headers carry one; `require`: a push without one is refused; `off`. */
+  /** `auto`: checked when the headers carry one, and asked for once a valid one has come; `require`: a push without one is refused; `off`. */
   verifyCallbacks: 'auto' | 'require' | 'off';
   /** A push with more entries in one of its lists is not read. */
   pushMessages: number;

@@ -4,7 +4,7 @@ import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn }
 import { headerOf, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { metaCodes, platformCodes, setClock } from './codes.ts';
-import { joinMessageId } from './message.ts';
+import { joinMessageId, nobody } from './message.ts';
 import { sign } from './signature.ts';
 import { show, type TypingApi } from './typing-api.ts';
 
@@ -26,6 +26,17 @@ export function createNxcloudExaminer(account: NxcloudAccount, deps: CheckDeps):
     evidence: nxcloudEvidence,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
+    forgeries: () => {
+      const { headers, ...rest } = knock(sealing());
+      const others = headers.filter(([name]) => name !== 'sign');
+      const unsigned = others.filter(([name]) => name === 'Content-Type');
+      return {
+        unsigned: { ...rest, headers: unsigned },
+        wrong: { ...rest, headers: [...others, ['sign', '0'.repeat(32)]] },
+      };
+    },
+    forged:
+      'Switch callback signing on for the app at NXCloud, and NXCLOUD_VERIFY_CALLBACKS to auto, which asks for it after the first signed message, or require.',
     message: () => messageKnock(sealing()),
     readAnswer: () => ({ is: 'acknowledgement' }),
   };
@@ -48,7 +59,7 @@ async function ask(account: NxcloudAccount, { send, clock, log }: CheckDeps): Pr
     drift = Number.isNaN(theirs) ? null : clock.now() - theirs;
     return answer;
   };
-  const target = { user: '', messageId: joinMessageId(noMessage, noPhone) };
+  const target = { user: '', messageId: joinMessageId(noMessage, nobody) };
   const outcome = await show({ account, typing, clock, log }, target);
   return [signatureFinding(account, outcome), ...(drift === null ? [] : [clockFinding(drift)])];
 }
@@ -103,9 +114,6 @@ function named(code: number): string {
 /** The form of a real id, of a message that nobody has written: "keeptyping doctor" in base64. */
 const noMessage = 'wamid.a2VlcHR5cGluZyBkb2N0b3I=';
 
-/** Numbers of country code 1 never begin with 0: nobody has it. */
-const noPhone = '10000000000';
-
 interface Sealing {
   account: Pick<NxcloudAccount, 'accessKey' | 'accessSecrets' | 'businessPhone'>;
   /** ms since 1970. */
@@ -123,8 +131,8 @@ function messageKnock(sealing: Sealing): Knock {
   const id = `wamid.${Buffer.from(sealing.random(18)).toString('base64')}`;
   const timestamp = String(Math.floor(sealing.at / 1000));
   return post(sealing, {
-    contacts: [{ wa_id: noPhone, profile: { name: 'keeptyping doctor' } }],
-    messages: [{ from: noPhone, id, timestamp, type: 'text', text: { body: 'keeptyping doctor' } }],
+    contacts: [{ wa_id: nobody, profile: { name: 'keeptyping doctor' } }],
+    messages: [{ from: nobody, id, timestamp, type: 'text', text: { body: 'keeptyping doctor' } }],
   });
 }
 

@@ -1,5 +1,5 @@
 /** WhatsApp through NXCloud (牛信云), as a {@link Platform}. */
-import type { Platform, Received, Refusal } from '../core/platform.ts';
+import type { Assurance, Platform, Received, Refusal } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, type Fields, oncePer, type RawPush, type Send } from '../core/wire.ts';
@@ -10,6 +10,7 @@ import {
   businessPhoneOf,
   entriesOf,
   happeningsOf,
+  nobody,
   parseFields,
   pushKeyOf,
   type Reading,
@@ -50,6 +51,8 @@ interface NxcloudDependencies {
   typing: Send;
   clock: Clock;
   log: Log;
+  /** What its pushes have shown. @default nothing is known, or noted */
+  assurance?: Assurance;
 }
 
 /**
@@ -69,7 +72,9 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     templateEnds: account.templates === 'answer',
     groups: account.groups === 'conversation',
   };
-  const api = { account, ...dependencies };
+  const { assurance, ...rest } = dependencies;
+  const api = { account, ...rest };
+  const isAsked = (): boolean => assurance?.isAsked() ?? false;
   return {
     channel: 'nxcloud',
     account: account.name,
@@ -80,12 +85,16 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     perMinute: { signed: account.messagesPerMinute, unsigned: account.unsignedPerMinute },
     ownCalls: createOwnCalls(account),
     marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
-    admit: (head) => refusalOf(verifyHead(head, account)),
+    admit: (head) => refusalOf(verifyHead(head, account, isAsked())),
     follow: (head) => {
       const following = followSignature(head, account);
       return following && { add: (chunk) => following.add(chunk), end: () => refusalOf(following.end()) };
     },
-    receive: (push) => Promise.resolve(receive(push, account, reading)),
+    receive: async (push) => {
+      const received = receive(push, account, { ...reading, isAsked: isAsked() });
+      if (received.is === 'push' && received.assured) assurance?.note();
+      return received;
+    },
     show: (target) => show(api, target),
     explain,
     spell: (user) => spelled(user.replace(/^\+/, '')),
@@ -112,8 +121,8 @@ function refusalOf(forged: string | null): Refusal | null {
   return forged === null ? null : { is: 'refusal', status: 401, error: forged };
 }
 
-function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Received {
-  const forged = refusalOf(verify(push, account));
+function receive(push: RawPush, account: NxcloudAccount, reading: Reading & { isAsked: boolean }): Received {
+  const forged = refusalOf(verify(push, account, reading.isAsked));
   if (forged !== null) return forged;
   const body = fieldsOf(push);
   if (body === null) {
@@ -125,11 +134,14 @@ function receive(push: RawPush, account: NxcloudAccount, reading: Reading): Rece
     entries > account.pushMessages
       ? { key: pushKeyOf({}, push.body), happenings: [], excess: entries }
       : { key: pushKeyOf(body, push.body), happenings: happeningsOf(body, reading) };
+  const isOurs = isSigned(push, account);
   return {
     is: 'push',
     ...read,
-    ...(isSigned(push, account) ? {} : { unsigned: true }),
+    ...(isOurs ? {} : { unsigned: true }),
     ...(isByPrevious(push, account) ? { byPrevious: true } : {}),
+    // What the doctor signs says nothing of what NXCloud does.
+    ...(isOurs && read.happenings.some(({ user }) => user !== nobody) ? { assured: true } : {}),
   };
 }
 
@@ -150,5 +162,5 @@ function strangerOf(body: Fields): string {
 
 function isByPrevious(push: RawPush, account: NxcloudAccount): boolean {
   const [current, ...previous] = account.accessSecrets;
-  return previous.length > 0 && verify(push, { ...account, accessSecrets: [current ?? ''] }) !== null;
+  return previous.length > 0 && verify(push, { ...account, accessSecrets: [current ?? ''] }, false) !== null;
 }

@@ -20,6 +20,9 @@ export interface Reading {
 
 type Read = Reading & { contacts: Fields[]; phone: string | null };
 
+/** Numbers of country code 1 never begin with 0: nobody has it, and the doctor writes by it. */
+export const nobody = '10000000000';
+
 /** What a push says, in its order. What is not understood is left out: the bot gets the push all the same. */
 export function happeningsOf(body: Fields, reading: Reading): Happening[] {
   const phone = reading.carryPhone ? businessPhoneOf(body) : null;

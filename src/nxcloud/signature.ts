@@ -59,12 +59,15 @@ const claimOf = oncePer((push: RawPush): Claim => {
 export function verifyHead(
   { headers }: PushHead,
   { verifyCallbacks }: Pick<NxcloudAccount, 'verifyCallbacks'>,
+  isAsked: boolean,
 ): string | null {
   if (verifyCallbacks === 'off') return null;
   if (headerOf(headers, 'sign') === null) {
-    return verifyCallbacks === 'auto'
-      ? null
-      : 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
+    if (verifyCallbacks === 'require')
+      return 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
+    return isAsked
+      ? 'The header "sign" is missing, though signed pushes have come: keep callback signing on for the app at NXCloud, or set verifyCallbacks to "off".'
+      : null;
   }
   const common = commonHeadersOf(headers);
   return typeof common === 'string'
@@ -74,13 +77,14 @@ export function verifyHead(
 
 /**
  * Checks a callback's signature as far as the account asks for it. null: accepted; otherwise one sentence for the 401.
- * The age of `ts` is not judged: a repeat, up to an hour later, carries the first delivery's headers.
+ * `isAsked`: a signed one has come; NXCloud signs all of an app or none. The age of `ts` is not judged: a repeat, up to an hour later, carries the first delivery's headers.
  */
 export function verify(
   push: RawPush,
   account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
+  isAsked: boolean,
 ): string | null {
-  const refused = verifyHead(push, account);
+  const refused = verifyHead(push, account, isAsked);
   if (refused !== null || account.verifyCallbacks === 'off') return refused;
   const { signature, begun } = claimOf(push);
   if (signature === null || begun === null) return null;

@@ -63,6 +63,8 @@ export const keys = {
   accountRevision: `${prefix}:account-records:revision`,
   /** For which accounts behind a third-party platform typing is on: a string, JSON. For ever. */
   component: (name: string) => `${prefix}:component:${name}`,
+  /** Accounts whose pushes were signed or encrypted, and since when (ms), by `channel/account`: a hash. For ever. */
+  assured: `${prefix}:assured`,
   /** When something was last seen of an account (ms), by `channel/account/what`: a hash. For ever. */
   seen: `${prefix}:seen`,
   /** What happened in the last day: a capped stream of JSON records. Gone a day after the last. */

@@ -24,6 +24,15 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
     evidence: wechatEvidence,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
+    forgeries: () => {
+      const signed = knock(sealing());
+      const query = new URLSearchParams(signed.rawQuery);
+      query.set('signature', '0'.repeat(40));
+      const wrong = { ...signed, rawQuery: query.toString() };
+      query.delete('signature');
+      return { unsigned: { ...signed, rawQuery: query.toString() }, wrong };
+    },
+    forged: 'See that the URL leads to keeptyping itself: it never takes one.',
     message: () => messageKnock(sealing()),
     readAnswer: ({ body }) => botAnswerOf(readPassive(body, account.encodingAesKeys)),
   };

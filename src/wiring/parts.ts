@@ -16,6 +16,7 @@ import { createOutbox, type Outbox } from '../redis/outbox.ts';
 import { createSharedCache } from '../redis/shared.ts';
 import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import { type Assurances, createAssurances } from '../typing/assurances.ts';
 import { createEventQueue, createKeptEvents, type EventQueue } from '../typing/events.ts';
 import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
 import { createApply } from '../typing/perform.ts';
@@ -54,6 +55,7 @@ export interface Parts {
   serving: Serving;
   components: OpenComponents;
   learned: ReturnType<typeof createLearned>;
+  assurances: Assurances;
   /** Hear of everything that happens. */
   observers: Observers;
   observe: Observe;
@@ -113,13 +115,14 @@ export function createParts(options: PartsOptions): Parts {
   const seal = openSeal(config);
   const calls = { clients, clock, cache, log, observe };
   const components = openComponents({ ...calls, config, connections, seal }, () => learned);
-  const serving = createServing({ ...calls, config, releases, traced });
+  const assurances = createAssurances({ redis: connections.fast, clock, log });
+  const serving = createServing({ ...calls, assurances, config, releases, traced });
   const served = openAccounts({ config, redis: connections.fast, serving, components, clock, log });
   const saw = createSightings({ redis: connections.fast, clock, log });
   observers.add(createSightsObserver(saw));
   const learned = createLearned({ redis: connections.fast, clock, log, saw, observe });
   const { roster } = served;
-  const heard = { learned, observers, observe };
+  const heard = { learned, assurances, observers, observe };
   const outbox = createOutbox({ health: connections.health, clock, log });
   releases.add('outbox', async () => {
     await limited(outbox.idle(), outboxMs);
@@ -187,7 +190,7 @@ const beatsPerFollow = { withKey: 2, without: 10 };
 
 /** What a process learns from Redis as it runs; `beats` counts from 0. */
 export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
-  const { config, connections, clock, learned, served, components } = parts;
+  const { config, connections, clock, learned, assurances, served, components } = parts;
   await components.typings.refresh();
   if (beats % beatsPerSync === 0) {
     await clock.sync(connections.fast);
@@ -195,7 +198,7 @@ export async function learnFromRedis(parts: Parts, beats: number): Promise<void>
   }
   const perFollow = config.accountsKeys.length > 0 ? beatsPerFollow.withKey : beatsPerFollow.without;
   if (beats % perFollow === 0) await served.records.follow();
-  if (beats % beatsPerRefresh === 0) await learned.refresh();
+  if (beats % beatsPerRefresh === 0) await Promise.all([learned.refresh(), assurances.refresh()]);
 }
 
 /** Records what happens; reads what has. */

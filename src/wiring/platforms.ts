@@ -10,6 +10,7 @@ import { createApiClient } from '../http/api-client.ts';
 import { type Client, createClient } from '../http/client.ts';
 import type { Confinement } from '../http/confine.ts';
 import { createNxcloud } from '../nxcloud/index.ts';
+import type { Assurances } from '../typing/assurances.ts';
 import { createWechat } from '../wechat/index.ts';
 import type { Releases } from './releases.ts';
 
@@ -56,14 +57,18 @@ interface PlatformDeps {
   log: Log;
   /** @default nobody */
   observe?: Observe;
+  /** What the pushes of accounts have shown. @default nothing is known, or noted */
+  assurances?: Pick<Assurances, 'of'>;
 }
 
 export function createPlatform(account: Account, deps: PlatformDeps): Platform {
-  const { clients, clock, cache, log, observe } = deps;
+  const { clients, clock, cache, log, observe, assurances } = deps;
   const [typing, messages] = [clients.typing.send, clients.messages.send];
-  return account.channel === 'wechat'
-    ? createWechat(account, { typing, messages, send: clients.api.send, clock, cache, log, observe })
-    : createNxcloud(account, { typing, clock, log });
+  const place = { channel: account.channel, account: account.name };
+  if (account.channel === 'wechat')
+    return createWechat(account, { typing, messages, send: clients.api.send, clock, cache, log, observe });
+  const assurance = assurances?.of(place, { isOff: account.verifyCallbacks === 'off' });
+  return createNxcloud(account, { typing, clock, log, ...(assurance ? { assurance } : {}) });
 }
 
 /** From an account to what a process serves of it. */

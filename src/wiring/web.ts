@@ -80,11 +80,12 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
 const firstLookMs = 1_000;
 
 /** A push that comes with the first moment is to find its account, and the time that all processes share. */
-async function lookFirst({ config, connections, served, clock }: Parts): Promise<void> {
+async function lookFirst({ config, connections, served, clock, assurances }: Parts): Promise<void> {
   const look = async (): Promise<void> => {
     await connections.ready();
     await Promise.all([
       clock.sync(connections.fast),
+      assurances.refresh(),
       config.accountsKeys.length === 0 ? null : served.records.follow(),
     ]);
   };

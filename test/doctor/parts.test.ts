@@ -146,6 +146,7 @@ describe('what was seen', () => {
       hasPrevious: false,
       hasBot: true,
       off: { until: 0, code: 0, remedy: '' },
+      assuredSince: 0,
       now,
       ...over,
     }).map(lineOf);

@@ -47,6 +47,27 @@ describe('the webhook', () => {
     expect(bot.calls).toHaveLength(7);
   });
 
+  test('says what it does with forged requests, and its own signed ones teach it nothing', async () => {
+    const { simulator, redis } = await open({ nxcloud: { callbacks: 'md5' } });
+    const forged = async () => {
+      const { of } = await look({}, '--push');
+      return [of('wechat/default forged requests'), of('nxcloud/default forged requests')].flat();
+    };
+    const refused = expect.stringMatching(/^ok .* an unsigned and a wrongly signed one are refused/);
+    expect(await forged()).toEqual([
+      refused,
+      expect.stringMatching(/^warn .*HTTP 200 to an unsigned one\. /),
+    ]);
+    expect((await forged())[1]).toMatch(/^warn .*HTTP 200 to an unsigned one\. Switch/);
+    await simulator.nxcloud.push({ user: '8613800138000', text: 'hello' });
+    expect(await forged()).toEqual([refused, refused]);
+    await expect.poll(() => redis.connect().hexists(keys.assured, 'nxcloud/default')).toBe(1);
+    const { of } = await look();
+    expect(of('nxcloud/default signed or encrypted pushes')).toEqual([
+      expect.stringMatching(/^ok .*others are refused since then/),
+    ]);
+  });
+
   test('of a process with other secrets', async () => {
     await open({ env: { NXCLOUD_VERIFY_CALLBACKS: 'require' } });
     const { of, code } = await look({ WECHAT_TOKEN: 'another', NXCLOUD_ACCESS_SECRET: 'another' });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { markIs as is, useStage, type Stage } from './stage.ts';
 
 const { open, now } = useStage();
@@ -57,6 +58,29 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     await simulator.nxcloud.push({ user, text: 'hi' });
     await phone.next(is('typing-on'));
     expect(await phone.next(is('received'))).toMatchObject({ detail: 'echo: hi' });
+  });
+
+  // https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify: all callbacks of such an app are signed.
+  test('after a signed one an unsigned is refused, in each process, and nothing of it reaches the bot', async () => {
+    const stage = await open({ nxcloud: { callbacks: 'sha256' }, webs: 2, bot: { thinkMs: 50 } });
+    const { simulator, bot, webs, redis } = stage;
+    let forged = 0;
+    const forge = async (web: number): Promise<number> => {
+      forged += 1;
+      const body = JSON.stringify({
+        business_phone: simulator.nxcloud.options.businessPhone,
+        message_echoes: [{ to: user, id: `wamid.${forged}`, timestamp: '1735470750', type: 'text' }],
+      });
+      const answer = await fetch(`${webs[web]?.url}/webhooks/nxcloud`, { method: 'POST', body });
+      return answer.status;
+    };
+    expect([await forge(0), await forge(1)]).toEqual([200, 200]);
+    await bot.call(2);
+    await simulator.nxcloud.push({ user, text: 'hi' });
+    await bot.call(3);
+    expect(await forge(0)).toBe(401);
+    await expect.poll(() => forge(1)).toBe(401);
+    expect(await redis.connect().hexists(keys.assured, 'nxcloud/default')).toBe(1);
   });
 
   test('a user without a phone number', async () => {

@@ -59,12 +59,13 @@ describe('verify', () => {
     );
   }
 
-  function check(headers: HeaderLines, overrides: Partial<NxcloudAccount> = {}, sent = body): string | null {
-    return verify(pushOf(sent, headers), {
-      accessSecrets: [accessSecret],
-      verifyCallbacks: 'auto',
-      ...overrides,
-    });
+  function check(
+    headers: HeaderLines,
+    overrides: Partial<NxcloudAccount> = {},
+    { sent = body, isAsked = false } = {},
+  ): string | null {
+    const account = { accessSecrets: [accessSecret], verifyCallbacks: 'auto', ...overrides } as const;
+    return verify(pushOf(sent, headers), account, isAsked);
   }
 
   test.each([null, 'md5', 'sha256'] as const)('accepts a true signature with algorithm %s', (algorithm) => {
@@ -90,7 +91,7 @@ describe('verify', () => {
   });
 
   test('refuses another body, another timestamp and a signature of another length', () => {
-    expect(check(signed('md5'), {}, `${body} `)).toContain('"sign" does not match');
+    expect(check(signed('md5'), {}, { sent: `${body} ` })).toContain('"sign" does not match');
     expect(check(signed('md5', { ts: '1655710885432' }))).toContain('"sign" does not match');
     expect(check(signed('md5', { sign: 'abc' }))).toContain('"sign" does not match');
     expect(check(signed('md5', { sign: '' }))).toContain('"sign" does not match');
@@ -109,6 +110,12 @@ describe('verify', () => {
     expect(check([])).toBeNull();
     expect(check([], { verifyCallbacks: 'off' })).toBeNull();
     expect(check([], { verifyCallbacks: 'require' })).toContain('"sign" is missing');
+  });
+
+  test('takes none without, once a signed one has come', () => {
+    expect(check([], {}, { isAsked: true })).toContain('"sign" is missing, though signed pushes have come');
+    expect(check(signed('md5'), {}, { isAsked: true })).toBeNull();
+    expect(check([], { verifyCallbacks: 'off' }, { isAsked: true })).toBeNull();
   });
 
   test('looks at no signature when told so', () => {

@@ -40,6 +40,7 @@ test('the names are those that other releases know: two of them share a Redis wh
     accountRecords: '{keeptyping}:account-records',
     accountRevision: '{keeptyping}:account-records:revision',
     component: '{keeptyping}:component:a',
+    assured: '{keeptyping}:assured',
     seen: '{keeptyping}:seen',
     journal: '{keeptyping}:journal',
     secret: '{keeptyping}:secret:a',
