@@ -8,6 +8,7 @@ import {
   aesKey,
   apiBase,
   customSend,
+  DAY,
   interim,
   milliseconds,
   needed,
@@ -97,6 +98,14 @@ export const wechatFields = z.strictObject({
     en: 'the EncodingAESKey before, accepted as well while you change it',
     zh: '旧的 EncodingAESKey，更换期间同时接受',
     secret: true,
+  }),
+  encryption: setting(oneOf('auto', 'require', 'any').default('auto'), {
+    en: '`auto`: refuse plain pushes as soon as an encrypted one was seen; `require`: refuse them at once; `any`: take both, and forget that one was seen. To change to plain mode in the console, set `any` first',
+    zh: '`auto`：见过一次加密推送后就拒绝明文推送；`require`：一开始就拒绝；`any`：都接受，并忘掉见过加密。在控制台改回明文模式之前，先设为 `any`',
+  }),
+  pushAgeMs: setting(wholeNumber(60_000, 30 * DAY).default(DAY), {
+    en: 'a push is refused whose `timestamp` is further from now, before or after, in ms',
+    zh: '推送的 `timestamp` 与当前时间相差超过此值（早或晚，毫秒）则拒绝',
   }),
   kind: setting(oneOf('official', 'mini').default('official'), {
     en: '`official` (also Service Accounts) or `mini` (Mini Program, Mini Game)',
@@ -210,6 +219,7 @@ export const templateFields = wechatFields.omit({
   tokenPrevious: true,
   encodingAesKey: true,
   encodingAesKeyPrevious: true,
+  encryption: true,
   accessTokenUrl: true,
   apiBase: true,
 });

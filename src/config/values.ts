@@ -81,7 +81,7 @@ export const aesKey = text.regex(/^[A-Za-z0-9+/]{43}$/, {
   error: 'must be the 43 letters and digits that the platform shows as EncodingAESKey',
 });
 
-const DAY = 86_400_000;
+export const DAY = 86_400_000;
 /** WeChat refuses longer ones: measured, https://github.com/MamaShip/Observer/issues/77 */
 const LONGEST_TEXT = 2048;
 

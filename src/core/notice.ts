@@ -65,7 +65,13 @@ export type Notice = { at: number } &
    * the account takes up; it is taken, and nothing is typed for it.
    */
   (
-    | ({ is: 'push'; result: 'taken' | 'unread' | 'refused' | 'stranger'; status: number } & AccountNotice)
+    | ({
+        is: 'push';
+        result: 'taken' | 'unread' | 'refused' | 'stranger';
+        status: number;
+        /** Of a taken one's timestamp (s), where it has one that is older than a minute. */
+        age?: number | undefined;
+      } & AccountNotice)
     /** A user's message or act has arrived; each of its repeats says so again. */
     | ({
         is: 'inbound';

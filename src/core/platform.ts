@@ -64,6 +64,8 @@ export type Received =
       straight?: true;
       /** A message, or news of one, that nobody can have made without the account's secret: what it says is signed, or encrypted. */
       assured?: true;
+      /** Seconds since its signed timestamp, where it has one that is older than a minute. */
+      age?: number;
     }
   | Refusal
   /** Authentic but for an account that is not configured here. */

@@ -120,6 +120,13 @@ export function fillAppId(url: string, appId: string): string {
 
 /** What is noted of an account as it runs, for whoever asks later what works. */
 
+/** From the oldest (s). */
+export const ages = [
+  { sight: 'aged-12-h', from: 12 * 3600 },
+  { sight: 'aged-1-h', from: 3600 },
+  { sight: 'aged-1-min', from: 60 },
+] as const;
+
 export type Sight =
   /** A message or an act of a user has arrived. */
   | 'message'
@@ -127,6 +134,8 @@ export type Sight =
   | 'status'
   /** A push was signed or encrypted, or a call authorised, by the previous secret. */
   | 'previous-secret'
+  /** A push was taken whose timestamp was so old. */
+  | (typeof ages)[number]['sight']
   /** A turn was ended by this. */
   | `end-by-${Evidence}`;
 

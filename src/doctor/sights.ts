@@ -1,6 +1,6 @@
 /** What has been seen of an account while keeptyping ran, and what follows from it. */
 import { type Channel, type Examiner, type Finding, ok, warn } from '../core/platform.ts';
-import type { Sight, Sights } from '../core/roster.ts';
+import { ages, type Sight, type Sights } from '../core/roster.ts';
 import type { Evidence } from '../core/state.ts';
 import { agoOf } from './check.ts';
 
@@ -26,6 +26,7 @@ export function examineSights(seen: AccountSights): Finding[] {
     switchedOff(seen),
     messages(seen),
     assured(seen),
+    aged(seen),
     evidence(seen),
     answers(seen),
     statuses(seen),
@@ -55,6 +56,16 @@ function assured({ assuredSince, now }: AccountSights): Finding | null {
     'signed or encrypted pushes',
     `first seen ${agoOf(now - assuredSince)}: others are refused since then`,
   );
+}
+
+/** Whether WeChat's repeats bear timestamps of their own is not documented. */
+function aged({ channel, sights, now }: AccountSights): Finding | null {
+  if (channel !== 'wechat' || sights.message === undefined) return null;
+  const oldest = ages.find(({ sight }) => sights[sight] !== undefined);
+  const at = oldest && sights[oldest.sight];
+  if (oldest === undefined || at === undefined) return ok('timestamps', 'none older than 1 min was taken');
+  const age = oldest.sight.slice('aged-'.length).replace('-', ' ');
+  return ok('timestamps', `the oldest taken was over ${age} old, ${agoOf(now - at)}`);
 }
 
 /** By what keeptyping learns that an answer is out. */

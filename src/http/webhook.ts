@@ -180,7 +180,8 @@ export function tellPush(
   const { channel, account } = platform;
   const result = resultOf(received);
   const status = received.is === 'refusal' ? received.status : 200;
-  observe({ is: 'push', at, channel, account, result, status });
+  const age = received.is === 'push' ? received.age : undefined;
+  observe({ is: 'push', at, channel, account, result, status, age });
   if (received.is !== 'push') return;
   if (received.byPrevious) observe({ is: 'previous-secret', at, channel, account });
   for (const each of received.happenings) {

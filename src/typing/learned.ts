@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
+import { ages, idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { EndedTurn } from '../core/state.ts';
 import { jsonOf } from '../core/wire.ts';
@@ -237,6 +237,10 @@ export function createSightsObserver(saw: Saw): Observe {
 
 function sightOf(notice: Notice): Sight | null {
   switch (notice.is) {
+    case 'push': {
+      const { age = 0 } = notice;
+      return ages.find(({ from }) => age >= from)?.sight ?? null;
+    }
     case 'inbound':
       return 'message';
     case 'outbound':

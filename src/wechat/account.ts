@@ -12,6 +12,10 @@ export interface WechatAccount {
   tokens: readonly string[];
   /** 43 characters each; during rotation the previous one second; empty in plain mode. */
   encodingAesKeys: readonly string[];
+  /** `auto`: once an encrypted push has come, a plain one is refused; `require`: at once; `any`: both are taken. */
+  encryption: 'auto' | 'require' | 'any';
+  /** How far the timestamp of a push may be from now, before or after (ms). */
+  pushAgeMs: number;
   /** The AppID of the third-party platform that has the account: its pushes are always encrypted, and for that one. */
   component?: string;
   kind: 'official' | 'mini';

@@ -4,6 +4,7 @@ import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn }
 import type { WechatAccount } from './account.ts';
 import { botAnswerOf, readPassive } from './answer.ts';
 import { codeOf } from './api.ts';
+import { nobody } from './message.ts';
 import { encrypt, sign } from './receive.ts';
 import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token.ts';
 import { createTyping } from './typing-api.ts';
@@ -135,9 +136,6 @@ function remedyOf(code: number): string {
 }
 
 /** Requests as WeChat makes them on the server URL, made by ourselves to see who answers. */
-
-/** An openid that no user has: real ones have 28 characters. */
-const nobody = 'keeptyping-doctor';
 
 interface Sealing {
   account: Pick<WechatAccount, 'appId' | 'tokens' | 'encodingAesKeys'>;

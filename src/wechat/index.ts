@@ -1,5 +1,5 @@
 /** WeChat: Official and Service Accounts, Mini Programs and Mini Games. */
-import type { Platform } from '../core/platform.ts';
+import type { Assurance, Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, oncePer, type Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
@@ -20,6 +20,8 @@ export interface WechatDeps extends TokenDeps {
   messages?: Send;
   /** Where its tokens come from. @default the account's own secret or token service */
   tokens?: AccessTokens;
+  /** What its pushes have shown. @default nothing is known, or noted */
+  assurance?: Assurance;
 }
 
 export function createWechat(configured: WechatAccount, deps: WechatDeps): Platform {
@@ -34,6 +36,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   const sendInterim = createSendInterim(account, { send: customSend, log: deps.log });
   // Read once, whoever asks of it: what it means, and then what of it can be sent.
   const passive = oncePer((answer: Answer) => readPassive(answer.body, account.encodingAesKeys));
+  const isAsked = () => deps.assurance?.isAsked() ?? false;
   const now = () => Math.floor(deps.clock.now() / 1000);
   return {
     channel: 'wechat',
@@ -44,8 +47,12 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     acknowledgement,
     ownCalls: createOwnCalls(account),
     handshake: (rawQuery) => shakeHands(rawQuery, account),
-    admit: ({ rawQuery }) => admitPush(rawQuery, account),
-    receive: async (push) => receivePush(push, account, { now: now(), starts }),
+    admit: ({ rawQuery }) => admitPush(rawQuery, account, now()),
+    receive: async (push) => {
+      const received = receivePush(push, account, { now: now(), isAsked, starts });
+      if (received.is === 'push' && received.assured) deps.assurance?.note();
+      return received;
+    },
     show: ({ user }) => typing('Typing', user),
     hide: ({ user }) => typing('CancelTyping', user),
     explain,

@@ -43,6 +43,9 @@ export function readStarts(starts: Readonly<Record<string, boolean>>): ReadonlyM
 /** The name goes into keys and calls; whatever is no openid is no user of ours. */
 export const openid = /^[\w@.-]{1,128}$/;
 
+/** An openid that no user has, real ones have 28 characters: the doctor writes by it. */
+export const nobody = 'keeptyping-doctor';
+
 interface Reading {
   key: string;
   happenings: Happening[];
@@ -68,7 +71,7 @@ export function readMessage(
   const kind = kinds.get(name) ?? background;
   const opensTurn = context.starts.get(name) ?? kind.opensTurn;
   const sentAt = secondsOf(fields) ?? context.now;
-  const messageId = textOf(fields, 'MsgId');
+  const messageId = messageIdOf(fields);
   // Whoever lets a kind open turns says that it counts: if not, WeChat answers 45080 and nothing is lost.
   const interaction = kind.interaction || opensTurn;
   return {
@@ -87,6 +90,12 @@ export function readMessage(
 function messageKey(user: string, fields: Fields, text: string): string {
   const messageId = textOf(fields, 'MsgId');
   return messageId ? turnOf(user, messageId) : plainOrDigest([user, digest(text)]);
+}
+
+/** WeChat's are numbers of 64 bits. A longer one would only fill Redis: its message goes by its {@link messageKey}. */
+function messageIdOf(fields: Fields): string | null {
+  const id = textOf(fields, 'MsgId');
+  return id !== null && id.length <= 64 ? id : null;
 }
 
 /** The turn that a user's message opens, by its MsgId. */

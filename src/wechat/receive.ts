@@ -4,49 +4,99 @@ import type { Received } from '../core/platform.ts';
 import type { Fields, RawPush } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { decodeText, readFields, textOf } from './body.ts';
-import { readMessage } from './message.ts';
+import { nobody, readMessage } from './message.ts';
 
 type PushRefusal = Extract<Received, { is: 'refusal' }>;
 type Keys = Pick<WechatAccount, 'appId' | 'component' | 'tokens' | 'encodingAesKeys'>;
+type Account = Keys & Pick<WechatAccount, 'encryption' | 'pushAgeMs'>;
 
-interface Context {
+interface Moment {
+  /** Seconds since 1970. */
   now: number;
+  /** An encrypted push has come. */
+  isAsked: () => boolean;
+}
+
+interface Context extends Moment {
   starts: ReadonlyMap<string, boolean>;
 }
 
-/** The content of an authentic push, decrypted. */
-type Body = { is: 'body'; text: string; fields: Fields; byPrevious?: true } | PushRefusal;
+/** The content of an authentic push, decrypted where it was `sealed`. */
+type Body = { is: 'body'; text: string; fields: Fields; sealed: boolean } | PushRefusal;
 
-/**
- * Checks and reads one push. Never throws.
- * @param context.now seconds since 1970
- */
-export function receivePush(push: RawPush, account: Keys, context: Context): Received {
-  const body = openPush(push, account);
+/** Checks and reads one push. Never throws. */
+export function receivePush(push: RawPush, account: Account, context: Context): Received {
+  const body = openPush(push, account, context);
   if (body.is === 'refusal') return body;
   const reading = readMessage(body.fields, { ...context, text: body.text });
-  const previous = body.byPrevious ? { byPrevious: body.byPrevious } : {};
-  if (account.component === undefined || !isReleaseTest(body.fields, account.appId))
-    return { is: 'push', ...reading, ...previous };
-  return { is: 'push', key: reading.key, happenings: [], straight: true, ...previous };
+  const { age, byPrevious } = body;
+  const found = { ...(age < 60 ? {} : { age }), ...(byPrevious ? { byPrevious } : {}) };
+  if (account.component !== undefined && isReleaseTest(body.fields, account.appId))
+    return { is: 'push', key: reading.key, happenings: [], straight: true, ...found };
+  // What the doctor encrypts says nothing of what WeChat does.
+  const assured = body.sealed && reading.happenings.some(({ user }) => user !== nobody);
+  return { is: 'push', ...reading, ...found, ...(assured ? { assured } : {}) };
 }
 
 /**
  * What the query alone says of a push, before its body is read. Those of a third-party platform carry `signature` beside
  * `msg_signature`, on both URLs: https://github.com/007gzs/weixin-java-open-demo (WechatNotifyController) checks it there.
  */
-export function admitPush(rawQuery: string, account: Pick<Keys, 'tokens'>): PushRefusal | null {
-  return checkQuery(new URLSearchParams(rawQuery), account);
+export function admitPush(
+  rawQuery: string,
+  account: Pick<Account, 'tokens' | 'pushAgeMs'>,
+  now: number,
+): PushRefusal | null {
+  const refused = checkQuery(new URLSearchParams(rawQuery), account);
+  return refused ?? (isFarFromNow(ageOf(rawQuery, now), account) ? farFromNow : null);
 }
 
 /** Checks one push and opens it. Never throws. */
-export function openPush(push: RawPush, account: Keys): Body {
+export function openPush(
+  push: RawPush,
+  account: Account,
+  moment: Moment,
+): (Extract<Body, { is: 'body' }> & { age: number; byPrevious?: true }) | PushRefusal {
   const body = readPush(push, account);
+  if (body.is === 'refusal') return body;
+  if (!body.sealed && isSealedOnly(account, moment)) return unsealed;
+  const age = ageOf(push.rawQuery, moment.now);
+  if (isFarFromNow(age, account)) return farFromNow;
   const { tokens, encodingAesKeys } = account;
-  if (body.is !== 'body' || (tokens.length < 2 && encodingAesKeys.length < 2)) return body;
+  const aged = { ...body, age };
+  if (tokens.length < 2 && encodingAesKeys.length < 2) return aged;
   const current = { ...account, tokens: tokens.slice(0, 1), encodingAesKeys: encodingAesKeys.slice(0, 1) };
-  return readPush(push, current).is === 'body' ? body : { ...body, byPrevious: true };
+  return readPush(push, current).is === 'body' ? aged : { ...aged, byPrevious: true };
 }
+
+/**
+ * The query's signature does not cover a plain body: who has seen one URL can make any. WeChat encrypts all pushes of an
+ * account or none, as a switch in its console says.
+ */
+function isSealedOnly({ encryption, encodingAesKeys }: Account, { isAsked }: Moment): boolean {
+  return encryption === 'require' || (encryption === 'auto' && encodingAesKeys.length > 0 && isAsked());
+}
+
+const unsealed = refuse(
+  401,
+  'The push is not encrypted, and has to be: choose secure mode in the WeChat console, or set WECHAT_ENCRYPTION to any.',
+);
+
+/** Seconds since its timestamp; NaN: it has none. */
+function ageOf(rawQuery: string, now: number): number {
+  const timestamp = new URLSearchParams(rawQuery).get('timestamp') ?? '';
+  return /^\d{1,12}$/.test(timestamp) ? now - Number(timestamp) : Number.NaN;
+}
+
+/** A repeat comes within seconds, some events again for hours; whether with a timestamp of its own is not known. */
+function isFarFromNow(age: number, { pushAgeMs }: Pick<Account, 'pushAgeMs'>): boolean {
+  return !(Math.abs(age) * 1000 <= pushAgeMs);
+}
+
+const farFromNow = refuse(
+  401,
+  'The timestamp is too far from now: set the clock of this machine, or WECHAT_PUSH_AGE_MS to what WeChat needs.',
+);
 
 function readPush(push: RawPush, account: Keys): Body {
   const query = new URLSearchParams(push.rawQuery);
@@ -93,11 +143,7 @@ function checkQuery(query: URLSearchParams, account: Pick<Keys, 'tokens'>): Push
     : refuse(401, 'The signature does not match: set the same Token here and in the WeChat console.');
 }
 
-/**
- * In compatible mode the plain fields beside `Encrypt` are not signed: only the decrypted text counts. A plain push
- * is taken although a key is configured, because the mode is a switch in the console: refusing would lose messages
- * from the moment that somebody turns it until the configuration follows.
- */
+/** In compatible mode the plain fields beside `Encrypt` are not signed: only the decrypted text counts. */
 function readText(text: string, query: URLSearchParams, account: Keys): Body {
   const fields = readFields(text);
   if (fields === null) return unreadable;
@@ -105,7 +151,7 @@ function readText(text: string, query: URLSearchParams, account: Keys): Body {
   const sealed = query.get('encrypt_type') === 'aes' || (encrypted !== null && query.has('msg_signature'));
   if (!sealed && account.component !== undefined)
     return refuse(401, 'The push is not encrypted: those of a third-party platform always are.');
-  if (!sealed) return { is: 'body', text, fields };
+  if (!sealed) return { is: 'body', text, fields, sealed };
   if (encrypted === null)
     return refuse(
       400,
@@ -124,7 +170,7 @@ function readText(text: string, query: URLSearchParams, account: Keys): Body {
   const opened = openEncrypted(encrypted, account);
   if (opened.is === 'refusal') return opened;
   const inner = readFields(opened.text);
-  return inner === null ? unreadable : { is: 'body', text: opened.text, fields: inner };
+  return inner === null ? unreadable : { is: 'body', text: opened.text, fields: inner, sealed };
 }
 
 function isBodySigned(encrypted: string, query: URLSearchParams, account: Keys): boolean {

@@ -64,11 +64,13 @@ interface PlatformDeps {
 export function createPlatform(account: Account, deps: PlatformDeps): Platform {
   const { clients, clock, cache, log, observe, assurances } = deps;
   const [typing, messages] = [clients.typing.send, clients.messages.send];
-  const place = { channel: account.channel, account: account.name };
-  if (account.channel === 'wechat')
-    return createWechat(account, { typing, messages, send: clients.api.send, clock, cache, log, observe });
-  const assurance = assurances?.of(place, { isOff: account.verifyCallbacks === 'off' });
-  return createNxcloud(account, { typing, clock, log, ...(assurance ? { assurance } : {}) });
+  const isOff =
+    account.channel === 'wechat' ? account.encryption === 'any' : account.verifyCallbacks === 'off';
+  const assurance = assurances?.of({ channel: account.channel, account: account.name }, { isOff });
+  const known = { clock, log, ...(assurance ? { assurance } : {}) };
+  return account.channel === 'wechat'
+    ? createWechat(account, { typing, messages, send: clients.api.send, cache, observe, ...known })
+    : createNxcloud(account, { typing, ...known });
 }
 
 /** From an account to what a process serves of it. */

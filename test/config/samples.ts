@@ -5,6 +5,7 @@ import { asJsonSchema } from '../../src/config/values.ts';
 
 const values: unknown[] = [
   7,
+  120_000,
   '777',
   '1234567',
   'b'.repeat(43),

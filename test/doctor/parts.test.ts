@@ -152,6 +152,17 @@ describe('what was seen', () => {
     }).map(lineOf);
   const ago = (ms: number): number => now - ms;
 
+  test('of timestamps: the oldest that was taken', () => {
+    const message = ago(1);
+    expect(look({ sights: { message } })).toContainEqual(
+      expect.stringMatching(/^ok .*timestamps: none older than 1 min/),
+    );
+    const sights = { message, 'aged-1-min': ago(5), 'aged-1-h': ago(7_200_000) };
+    expect(look({ sights })).toContainEqual(
+      expect.stringMatching(/^ok .*timestamps: the oldest taken was over 1 h old, 2 h ago/),
+    );
+  });
+
   test.each([
     ['default', '/webhooks/wechat,'],
     ['shop', '/webhooks/wechat/shop,'],

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
+import { sign } from '../../src/wechat/receive.ts';
+import { xmlOf } from '../support/wechat.ts';
 import { longHold, markIs as is, useStage, type Stage, wechatRules, wideWindow } from './stage.ts';
 
 const { open, now } = useStage();
@@ -64,6 +66,24 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(await simulator.wechat.phone(user).next(is('received', 'echo: later'))).toMatchObject({
       via: 'api',
     });
+  });
+
+  test('after an encrypted push a plain one is refused, and nobody is typed to', async () => {
+    const { simulator, bot, webs } = await open({ wechat: { mode: 'secure' } });
+    const { token } = simulator.wechat.options;
+    let forged = 0;
+    const forge = async (): Promise<number> => {
+      forged += 1;
+      const parts = [String(Math.floor(Date.now() / 1000)), '1'] as const;
+      const query = `signature=${sign([token, ...parts])}&timestamp=${parts[0]}&nonce=1`;
+      const fields = { FromUserName: 'oForged', MsgType: 'text', Content: 'hi', MsgId: `${forged}` };
+      const body = xmlOf(fields);
+      return (await fetch(`${webs[0]?.url}/webhooks/wechat?${query}`, { method: 'POST', body })).status;
+    };
+    expect(await forge()).toBe(200);
+    await simulator.wechat.push({ user, text: 'hi' });
+    expect(await forge()).toBe(401);
+    expect(bot.calls).toHaveLength(2);
   });
 
   test('the console’s check of the URL is answered', async () => {

@@ -17,6 +17,8 @@ const official = {
   typingPath: null,
   interim: null,
   customSend: { kfAccount: null, isAiMessage: false },
+  // Published pushes are years old.
+  pushAgeMs: Number.POSITIVE_INFINITY,
 } as const;
 
 export const wechatAccount: WechatAccount = {
@@ -27,6 +29,7 @@ export const wechatAccount: WechatAccount = {
   appSecret: 'secret',
   tokens: ['AAAAA'],
   encodingAesKeys: [],
+  encryption: 'auto',
   accessTokenUrl: null,
   apiBase: 'https://api.weixin.qq.com',
 };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Place } from '../../src/core/roster.ts';
-import { createSightings, sightsOf } from '../../src/typing/learned.ts';
+import { createSightings, createSightsObserver, sightsOf } from '../../src/typing/learned.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 
@@ -33,6 +33,17 @@ describe('what is seen of an account', () => {
     saw({ ...shop, account: 'shop-2' }, ['status']);
     expect(sightsOf(hash, shop)).toEqual({ message: clock.now(), 'end-by-gateway': clock.now() });
     expect(sightsOf(hash, { ...shop, account: 'shop-2' })).toEqual({ status: clock.now() });
+  });
+
+  test.each([
+    { age: undefined, sights: [] },
+    { age: 60, sights: ['aged-1-min'] },
+    { age: 3_600, sights: ['aged-1-h'] },
+    { age: 80_000, sights: ['aged-12-h'] },
+  ])('of the age of pushes: $age s', ({ age, sights }) => {
+    const observe = createSightsObserver(process());
+    observe({ is: 'push', at: clock.now(), ...shop, channel: 'wechat', result: 'taken', status: 200, age });
+    expect(Object.keys(sightsOf(hash, shop))).toEqual(sights);
   });
 
   test('is written once an hour', () => {

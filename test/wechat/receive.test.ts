@@ -110,6 +110,8 @@ describe('the published pushes', () => {
           interaction: true,
         },
       ],
+      assured: true,
+      age: expect.any(Number),
     });
   });
 });
@@ -355,6 +357,84 @@ describe("a push's key", () => {
   test('is a digest where it would be long or hold odd characters', async () => {
     expect(await keyOf(xmlOf({ ...text, MsgId: 'a:b' }))).toMatch(/^[0-9a-f]{64}$/);
     expect(await keyOf(xmlOf({ ...text, MsgId: 'x'.repeat(200) }))).toMatch(/^[0-9a-f]{64}$/);
+  });
+});
+
+describe('what a push has to be', () => {
+  const at = 1_714_037_059;
+  const plain = signedPush(xmlOf(text));
+  const sealed = sealedPush(xmlOf(text));
+  const unsealed = { is: 'refusal', status: 401, error: expect.stringContaining('is not encrypted') };
+
+  /** At this time, with what is known of its pushes. */
+  function account15(over: Partial<WechatAccount> = {}, now = at) {
+    const deps = adapterDeps(scriptedSend());
+    deps.clock.set(now * 1000);
+    const known = { isAsked: false };
+    const assurance = { isAsked: () => known.isAsked, note: () => void (known.isAsked = true) };
+    const one = { ...account, encodingAesKeys: [key], pushAgeMs: 86_400_000, ...over };
+    return createWechat(one, { ...deps, assurance });
+  }
+
+  test('a plain one is taken until an encrypted one has come, and then refused', async () => {
+    const platform = account15();
+    expect(await platform.receive(plain)).toMatchObject({ is: 'push' });
+    expect(await platform.receive(sealed)).toMatchObject({ is: 'push', assured: true });
+    expect(await platform.receive(plain)).toMatchObject(unsealed);
+    expect(await platform.receive(sealed)).toMatchObject({ is: 'push' });
+  });
+
+  test('a plain one is refused at once, or never, where the account says so', async () => {
+    expect(await account15({ encryption: 'require' }).receive(plain)).toMatchObject(unsealed);
+    const any = account15({ encryption: 'any' });
+    await any.receive(sealed);
+    expect(await any.receive(plain)).toMatchObject({ is: 'push' });
+  });
+
+  test('a plain one is taken where there is no key to open another with', async () => {
+    const platform = account15();
+    await platform.receive(sealed);
+    expect(await account15({ encodingAesKeys: [] }).receive(plain)).toMatchObject({ is: 'push' });
+  });
+
+  test("what was sealed wrongly, or is the doctor's, proves nothing", async () => {
+    const platform = account15();
+    await platform.receive(sealedPush(xmlOf(text), { appId: 'wx0000000000000000' }));
+    await platform.receive(signedPush(sealedXml('AAAA'), '&encrypt_type=aes&msg_signature=wrong'));
+    await platform.receive(sealedPush(xmlOf({ ...text, FromUserName: 'keeptyping-doctor' })));
+    expect(await platform.receive(plain)).toMatchObject({ is: 'push' });
+  });
+
+  test.each([
+    { off: 86_400, is: 'push' },
+    { off: 86_401, is: 'refusal' },
+    { off: -86_400, is: 'push' },
+    { off: -86_401, is: 'refusal' },
+  ])('a timestamp that is $off s old: $is', async ({ off, is }) => {
+    for (const push of [plain, sealed])
+      expect(await account15({}, at + off).receive(push)).toMatchObject({ is });
+  });
+
+  test('the bound of the age is a setting, and what is older than a minute is told', async () => {
+    expect(await account15({ pushAgeMs: 60_000 }, at + 61).receive(plain)).toMatchObject({
+      status: 401,
+      error: expect.stringContaining('WECHAT_PUSH_AGE_MS'),
+    });
+    expect(await account15({}, at + 3_600).receive(plain)).toMatchObject({ age: 3_600 });
+    expect(await account15({}, at + 59).receive(plain)).not.toHaveProperty('age');
+  });
+
+  test('a timestamp that is none', async () => {
+    const signature = sign(['AAAAA', 'soon', '1']);
+    const push = { ...plain, rawQuery: `signature=${signature}&timestamp=soon&nonce=1` };
+    expect(await account15().receive(push)).toMatchObject({ is: 'refusal', status: 401 });
+  });
+
+  test('an id that is longer than WeChat gives is kept nowhere', async () => {
+    const long = await receive(signedPush(xmlOf({ ...text, MsgId: '7'.repeat(900_000) })));
+    expect(JSON.stringify(long).length).toBeLessThan(500);
+    expect(long).toMatchObject({ happenings: [{ messageId: null }] });
+    expect(await receive(signedPush(xmlOf({ ...text, MsgId: '7'.repeat(900_000) })))).toEqual(long);
   });
 });
 

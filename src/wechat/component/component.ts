@@ -37,6 +37,7 @@ type AuthorizerTemplate = Omit<
   | 'appSecret'
   | 'tokens'
   | 'encodingAesKeys'
+  | 'encryption'
   | 'component'
   | 'accessTokenUrl'
   | 'accessTokenAuthorization'
@@ -59,6 +60,7 @@ export function authorizerOf(component: WechatComponent, appId: string): WechatA
     component: component.appId,
     tokens: component.tokens,
     encodingAesKeys: component.encodingAesKeys,
+    encryption: 'require',
     apiBase: component.apiBase,
     accessTokenUrl: authorizerTokenUrl === null ? null : fillAppId(authorizerTokenUrl, appId),
     ...(authorization === null ? {} : { accessTokenAuthorization: authorization }),

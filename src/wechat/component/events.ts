@@ -3,6 +3,7 @@
  * https://developers.weixin.qq.com/doc/oplatform/Third-party_Platforms/2.0/api/Before_Develop/authorize_event.html
  */
 import { createHash } from 'node:crypto';
+import type { WechatAccount } from '../account.ts';
 import { explain } from '../api.ts';
 import { textOf } from '../body.ts';
 import type { Outcome, OwnCalls, Platform, Received } from '../../core/platform.ts';
@@ -37,7 +38,12 @@ const nobody = { is: 'account-off', code: 0, remedy: 'A third-party platform its
 
 /** The component itself as an account, whose pushes are its events and whose bot is the vendor's own service. */
 export function createComponentEvents(component: WechatComponent, deps: ComponentEventsDeps): Platform {
-  const keys = { ...component, component: component.appId };
+  const keys = {
+    ...component,
+    component: component.appId,
+    encryption: 'require',
+    pushAgeMs: component.template.pushAgeMs,
+  } as const;
   return {
     channel: 'wechat',
     account: eventsName(component.name),
@@ -47,7 +53,7 @@ export function createComponentEvents(component: WechatComponent, deps: Componen
     ownCalls: unread,
     explain,
     handshake: (rawQuery) => shakeHands(rawQuery, keys),
-    admit: ({ rawQuery }) => admitPush(rawQuery, keys),
+    admit: ({ rawQuery }) => admitPush(rawQuery, keys, deps.now() / 1000),
     receive: (push) => receiveEvent(push, keys, deps),
     show: async () => nobody,
     refer: (_, messageId) => ({ turn: messageId, messageId }),
@@ -57,14 +63,14 @@ export function createComponentEvents(component: WechatComponent, deps: Componen
   };
 }
 
-type EventKeys = WechatComponent & { component: string };
+type EventKeys = WechatComponent & Pick<WechatAccount, 'encryption' | 'pushAgeMs'> & { component: string };
 
 async function receiveEvent(
   push: RawPush,
   keys: EventKeys,
   { now, hear }: ComponentEventsDeps,
 ): Promise<Received> {
-  const body = openPush(push, keys);
+  const body = openPush(push, keys, { now: now() / 1000, isAsked: () => true });
   if (body.is === 'refusal') return body;
   await hear(readEvent(body.fields, now()));
   // Each delivery travels on, repeats included: the vendor's service may have failed on the one before.

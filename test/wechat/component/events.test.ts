@@ -101,6 +101,13 @@ describe('an authorization event', () => {
     expect(heard).toEqual([]);
   });
 
+  test('a ticket of another year is refused and heard by nobody', async () => {
+    const today = { ...vendor, template: { ...vendor.template, pushAgeMs: 86_400_000 } };
+    const { received, heard } = await hear(sealed(xmlOf(head)), today);
+    expect(received).toMatchObject({ is: 'refusal', status: 401 });
+    expect(heard).toEqual([]);
+  });
+
   test('the previous token and key are taken too, and said', async () => {
     const rotated = {
       ...vendor,
