@@ -132,9 +132,11 @@ test('an account is kept once WeChat has pushed for it', async () => {
     appId: vendor.appId,
     random: Buffer.alloc(16, 1),
   });
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  const signature = sign(['AAAAA', timestamp, '2', Encrypt]);
   const push = {
     method: 'POST',
-    rawQuery: `timestamp=1&nonce=2&encrypt_type=aes&msg_signature=${sign(['AAAAA', '1', '2', Encrypt])}`,
+    rawQuery: `timestamp=${timestamp}&nonce=2&encrypt_type=aes&msg_signature=${signature}`,
     headers: [],
     body: Buffer.from(`<xml><Encrypt>${Encrypt}</Encrypt></xml>`),
   };
