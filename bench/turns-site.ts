@@ -3,7 +3,7 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { start } from '../test/chaos/processes.ts';
+import { setTokens, start } from '../test/chaos/processes.ts';
 import { wait } from './measure.ts';
 import { type BenchRedis, freePort } from './redis.ts';
 
@@ -95,7 +95,7 @@ async function openProduct(environment: Record<string, string>): Promise<Opened>
   const worker = start('worker', environment);
   await worker.says('"working"');
   await wait(1_000);
-  const web = start('web', { ...environment, PORT: '0', HOST: '127.0.0.1' });
+  const web = start('web', { ...environment, ...setTokens, PORT: '0', HOST: '127.0.0.1' });
   const line = await web.says('"listening"');
   const port = /"port":(\d+)/.exec(line)?.[1] ?? '';
   await wait(1_000);

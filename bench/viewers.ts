@@ -47,12 +47,15 @@ interface Site {
   port: number;
 }
 
+const token = 'control-token-of-the-bench';
+
 async function openWeb(redisUrl: string): Promise<Site> {
   const env = {
     PATH: process.env['PATH'],
     REDIS_URL: redisUrl,
     PORT: '0',
     HOST: '127.0.0.1',
+    CONTROL_TOKEN: token,
     WECHAT_APP_ID: 'wx-of-the-bench',
     WECHAT_APP_SECRET: 'secret-of-the-bench',
     WECHAT_TOKEN: 'token-of-the-bench',
@@ -130,7 +133,8 @@ async function measure(site: Site, count: number): Promise<{ cpu: number; bytes:
 
 async function watch({ port }: Site, took: (size: number) => void): Promise<IncomingMessage> {
   const page = await new Promise<IncomingMessage>((resolve, reject) => {
-    get({ port, host: '127.0.0.1', path: '/console/api/events', agent: false }, resolve).once(
+    const headers = { authorization: `Bearer ${token}` };
+    get({ port, host: '127.0.0.1', path: '/console/api/events', agent: false, headers }, resolve).once(
       'error',
       reject,
     );

@@ -1,4 +1,5 @@
 /** `npm start`: one process does everything, and sets all up by itself. */
+import { provideTokens } from './config/own-tokens.ts';
 import { openDemo } from './demo/open.ts';
 import { provideRedis } from './redis/by-itself.ts';
 import { startBypass } from './wiring/bypass.ts';
@@ -7,7 +8,8 @@ import { openTracing, run } from './wiring/run.ts';
 import { startWeb } from './wiring/web.ts';
 import { createOwnWorker } from './wiring/worker.ts';
 
-await run(async ({ config, skipped, log, releases }) => {
+await run(async ({ config: read, skipped, log, releases }) => {
+  const { config, ownsControl: invites } = await provideTokens(read, log);
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
   const tracing = await openTracing(config, { log, releases });
   const demo = config.demo ? await openDemo(config) : null;
@@ -18,7 +20,7 @@ await run(async ({ config, skipped, log, releases }) => {
   const worker = createOwnWorker(parts);
   // The web first: with Redis away it forwards all the same.
   const page = demo?.page ?? null;
-  const port = await startWeb(parts, { skipped, releases, standby: false, page, worker });
+  const port = await startWeb(parts, { skipped, releases, standby: false, page, worker, invites });
   await worker.start();
   await demo?.play(port, { releases, worker });
 });

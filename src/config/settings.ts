@@ -42,8 +42,8 @@ export const processFields = {
     heroku: { value: '0' },
   }),
   dataDir: setting(z.string().default('data'), {
-    en: 'folder of the Redis that `npm start` runs',
-    zh: '`npm start` 自己启动的 Redis 的数据目录',
+    en: 'folder of the Redis that `npm start` runs, and of the tokens that are not set',
+    zh: '`npm start` 自己启动的 Redis 的数据目录；没有设置的令牌也保存在这里',
     heroku: false,
   }),
   logLevel: setting(oneOf('debug', 'info', 'warn', 'error', 'silent').default('info'), {
@@ -109,8 +109,8 @@ export const processFields = {
     zh: '`1` 只转发，不用 Redis、任务和“正在输入”：应急开关',
   }),
   controlToken: setting(unset(token), {
-    en: 'bearer of the control API and login of the console, at least 16 characters. Unset, it answers this machine only, and in production nobody; behind a proxy on this machine set it in any case',
-    zh: '控制 API 的 bearer，也用于登录控制台，至少 16 个字符。不设时只应答本机，生产环境里谁都不应答；本机上有反向代理时一定要设',
+    en: 'bearer of the control API and login of the console, at least 16 characters. Unset, `npm start` and `web` make one at their first start and keep it in `DATA_DIR`, in the file `control-token`; in production there is none, and these are off',
+    zh: '控制 API 的 bearer，也用于登录控制台，至少 16 个字符。不设时，`npm start` 和 `web` 首次启动时生成一个，保存在 `DATA_DIR` 的 `control-token` 文件里；生产环境不生成，它们就是关闭的',
     heroku: { generator: 'secret' },
   }),
   controlTokenPrevious: setting(unset(token), {
@@ -135,8 +135,8 @@ export const processFields = {
       z.string().regex(/^[A-Za-z0-9_-]{16,200}$/, { error: 'must be 16 to 200 letters, digits, _ and -' }),
     ),
     {
-      en: "stands in the gateway's path, 16 to 200 letters, digits, `_` and `-`. Unset, the gateway answers this machine only, and in production nobody",
-      zh: '写在网关的路径里，16 到 200 个字母、数字、`_` 和 `-`。不设时网关只应答本机，生产环境里谁都不应答',
+      en: "stands in the gateway's path, 16 to 200 letters, digits, `_` and `-`. Unset, one is made and kept in the same way, in the file `gateway-key`; in production there is none, and the gateway is off",
+      zh: '写在网关的路径里，16 到 200 个字母、数字、`_` 和 `-`。不设时同样生成并保存在 `gateway-key` 文件里；生产环境不生成，网关就是关闭的',
     },
   ),
   botQueue: setting(
@@ -159,8 +159,8 @@ export const processFields = {
     heroku: false,
   }),
   metricsToken: setting(unset(token), {
-    en: "bearer of `/metrics`, at least 16 characters; the control token opens it too. Neither set: the web's answers this machine only, and in production nobody; a worker's answers whoever reaches `METRICS_PORT`, unless this one is set",
-    zh: '`/metrics` 的 bearer，至少 16 个字符；控制令牌也可以打开它。两者都未设置时：web 只回答本机，生产环境谁也不回答；worker 回答所有能访问 `METRICS_PORT` 的人，除非设置了本项',
+    en: "bearer of `/metrics`, at least 16 characters; the control token opens it too. Neither set, and none kept: the web's answers nobody; a worker's answers whoever reaches `METRICS_PORT`, unless this one is set",
+    zh: '`/metrics` 的 bearer，至少 16 个字符；控制令牌也可以打开它。两者都未设置、也没有保存的令牌时：web 谁也不回答；worker 回答所有能访问 `METRICS_PORT` 的人，除非设置了本项',
     heroku: { generator: 'secret' },
   }),
   otelExporterOtlpEndpoint: setting(unset(collectorUrl), {
@@ -243,7 +243,7 @@ export function nameSettings(settings: Settings) {
     ...own,
     /** `NODE_ENV=production`, or on a Heroku dyno. */
     production: isProduction(settings),
-    /** Bearers of the control API, the present one first; empty: it answers this machine only, in production nobody. */
+    /** Bearers of the control API, the present one first; empty: it answers nobody, and in the demo this machine. */
     controlTokens: present(controlToken, controlTokenPrevious),
     /** What closes the secrets of accounts that are set at run time, in hex, the present one first; empty: none are. */
     accountsKeys: present(accountsKey, accountsKeyPrevious),

@@ -10,8 +10,10 @@ import type { Conversations } from '../typing/conversations.ts';
 import {
   type Attempts,
   createAttempts,
+  createInvitation,
   createSessions,
   foreign,
+  type Invitation,
   isFromElsewhere,
   isFromPage,
   type Sessions,
@@ -22,7 +24,7 @@ import { type ConsoleWatch, createWatch } from './watch.ts';
 import type { ConsoleSource, FailedJobs } from './wire.ts';
 
 export interface ConsoleOptions {
-  /** Knows the control token where one is configured, and else this machine. */
+  /** Knows the control token; without one nobody, or this machine. */
   guard: Guard;
   /** The present one first; empty: nobody has to log in whom the guard admits. */
   tokens: readonly string[];
@@ -37,6 +39,8 @@ export interface ConsoleOptions {
 
 export interface Console {
   handler: Handler;
+  /** The code that stands after `/console#login=`, and logs in once. */
+  invite(): string;
   /** Ends all streams at once, and opens no more. */
   close(): void;
 }
@@ -44,6 +48,7 @@ export interface Console {
 interface ConsoleParts extends ConsoleOptions {
   sessions: Sessions;
   attempts: Attempts;
+  invitation: Invitation;
   watch: ConsoleWatch;
 }
 
@@ -61,6 +66,7 @@ export function createConsole(options: ConsoleOptions): Console {
     failed: { ...failed, read: readSeldom(() => failed.read(), { clock, everyMs: failedEvery }) },
     sessions: createSessions(options.tokens, clock),
     attempts: createAttempts(clock),
+    invitation: createInvitation(clock),
     watch: createWatch(source),
     page: once(options.page ?? (() => readPage(new URL('./page/', import.meta.url)))),
     openQueues: once(options.openQueues),
@@ -74,7 +80,7 @@ export function createConsole(options: ConsoleOptions): Console {
     // Whoever hangs up while sending is not to be answered.
     void serve(parts, { request, response, path, access, next }).catch(() => response.destroy());
   };
-  return { handler, close: () => parts.watch.close() };
+  return { handler, invite: () => parts.invitation.make(), close: () => parts.watch.close() };
 }
 
 function once<Made>(make: () => Made): () => Made {

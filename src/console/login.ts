@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller, Guard } from '../http/guard.ts';
 import { readJson, sendJson } from '../pages/pages.ts';
@@ -10,6 +10,7 @@ interface LoginParts {
   tokens: readonly string[];
   sessions: Sessions;
   attempts: Attempts;
+  invitation: Invitation;
 }
 
 /** Logs in and out, and tells whether there is anything to log in with. */
@@ -30,7 +31,7 @@ export async function takeSession(
 }
 
 function logIn(
-  { guard, sessions, attempts }: LoginParts,
+  { guard, tokens, sessions, attempts, invitation }: LoginParts,
   { request, response, body }: { request: IncomingMessage; response: ServerResponse; body: unknown },
 ): void {
   const caller = callerOf(request);
@@ -39,11 +40,14 @@ function logIn(
     response.setHeader('retry-after', Math.ceil(wait / 1000));
     return sendJson(response, 429, { error: 'Too many wrong tokens: wait a minute.' });
   }
-  const read = sessionBody.safeParse(body);
-  if (read.success && guard(bearing(request, read.data.token)) === 'admitted')
-    return done(response, sessions.start(read.data.token, request));
+  const shown = sessionBody.safeParse(body).data ?? { token: '' };
+  if ('code' in shown && invitation.redeem(shown.code))
+    return done(response, sessions.start(tokens[0] ?? '', request));
+  if ('token' in shown && guard(bearing(request, shown.token)) === 'admitted')
+    return done(response, sessions.start(shown.token, request));
   attempts.failed(caller);
-  sendJson(response, 401, { error: 'This is not the control token.' });
+  const error = 'code' in shown ? 'This link logs in no more.' : 'This is not the control token.';
+  sendJson(response, 401, { error });
 }
 
 /** Behind a proxy the address is the proxy's, and the last one that it has added the caller's. */
@@ -93,6 +97,34 @@ export function createAttempts(clock: { now: () => number }): Attempts {
     },
     failed: (caller) => {
       failures.push({ caller, at: clock.now() });
+    },
+  };
+}
+
+/** A link that logs in once, for whoever has started the process and been told no token. */
+export interface Invitation {
+  /** The code of a new link, which is worth an hour; the one before is worth nothing any more. */
+  make(): string;
+  /** Whether it was the code; it is none from then on. */
+  redeem(code: string): boolean;
+}
+
+const invited = 60 * 60_000;
+
+export function createInvitation(clock: { now: () => number }): Invitation {
+  let open: { code: Buffer; until: number } | null = null;
+  return {
+    make: () => {
+      const code = randomBytes(24).toString('base64url');
+      open = { code: Buffer.from(code), until: clock.now() + invited };
+      return code;
+    },
+    redeem: (given) => {
+      const code = Buffer.from(given);
+      if (open === null || clock.now() >= open.until) return false;
+      if (code.length !== open.code.length || !timingSafeEqual(code, open.code)) return false;
+      open = null;
+      return true;
     },
   };
 }

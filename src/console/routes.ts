@@ -33,7 +33,10 @@ const searchQuery = z.object({
 /** As the control API takes it. */
 const userName = /^[\w@.=-]{1,131}$/;
 
-export const sessionBody = z.object({ token: z.string().min(1).max(1_000) });
+const secret = z.string().min(1).max(1_000);
+
+/** The control token, or the code of a link that logs in once. */
+export const sessionBody = z.union([z.object({ token: secret }), z.object({ code: secret })]);
 
 /** As the control API takes it: up to a year. */
 const pauseBody = z.object({ seconds: z.int().min(1).max(31_536_000).optional() });

@@ -88,7 +88,11 @@ function withSecrets({ wechat, nxcloud, ...others }: SimulatorOptions = {}): Sim
 function configOf(simulator: Simulator, bot: Bot, environment: OpenDemoOptions['environment'] = {}): Config {
   const real = /^(WECHAT|NXCLOUD|BOT_QUEUE|ACCOUNTS_KEY)|^CONFIG_DIR$/;
   const own = Object.entries(process.env).filter(([name]) => !real.test(name));
-  const simulated = { ...simulatedEnvironment(simulator, bot), NXCLOUD_VERIFY_CALLBACKS: 'require' };
+  const simulated = {
+    ...simulatedEnvironment(simulator, bot),
+    NXCLOUD_VERIFY_CALLBACKS: 'require',
+    DEMO: '1',
+  };
   return loadConfig({ ...Object.fromEntries(own), ...simulated, ...environment }, () => null).config;
 }
 

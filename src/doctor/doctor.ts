@@ -24,7 +24,7 @@ import {
   type Wanted,
 } from './check.ts';
 import { componentChecks, createChecks, examineRecords, mayHoldRecords } from './checks.ts';
-import { type DoctorOpening, openRedis, openWebhook } from './opening.ts';
+import { type DoctorOpening, examineTokens, openRedis, openWebhook } from './opening.ts';
 
 /** For each of what the others stand on (ms). */
 const limitMs = 6_000;
@@ -71,6 +71,7 @@ async function examine(options: DoctorOptions, wanted: Wanted, show: Show): Prom
   const records = isEmpty ? await mayHoldRecords(openingOf(options, config)) : 'none';
   const findings = shown(show, examineConfiguration({ ...loaded, records }));
   if (isEmpty && records === 'none') return findings;
+  findings.push(...shown(show, examineTokens(config)));
   return [...findings, ...(await examineLive(options, { config, wanted, show }))];
 }
 

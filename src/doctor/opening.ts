@@ -1,6 +1,7 @@
 /** What the other checks stand on: a connection to Redis, and where pushes arrive. */
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
+import { tokenFile } from '../config/own-tokens.ts';
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import type { Send } from '../core/wire.ts';
 import { findServer } from '../redis/by-itself.ts';
@@ -8,6 +9,7 @@ import type { RedisClock } from '../redis/clock.ts';
 import { visitRedis } from '../redis/connect.ts';
 import { errorWord } from '../redis/errors.ts';
 import { findPrivateServer } from '../redis/private-server.ts';
+import { ownUrl } from '../wiring/releases.ts';
 import { findListener } from './bot.ts';
 import { tookOf } from './check.ts';
 
@@ -63,14 +65,24 @@ function remedyOf(word: string): string {
   return 'Start it, check REDIS_URL, and that this machine reaches it.';
 }
 
+/** Where to find the token and the key that nobody has set; in production there are none. */
+export function examineTokens({ production, controlTokens, gatewayKey, dataDir }: Config): Finding[] {
+  if (production) return [];
+  const control = `CONTROL_TOKEN is not set: the token is in ${tokenFile(dataDir, 'CONTROL_TOKEN')}`;
+  const gateway = `GATEWAY_KEY is not set: the bot calls /gateway/<key>/…, <key> is in ${tokenFile(dataDir, 'GATEWAY_KEY')}`;
+  return [
+    ...(controlTokens.length === 0 ? [ok('control API and console', control)] : []),
+    ...(gatewayKey === null ? [ok('gateway', gateway)] : []),
+  ];
+}
+
 /** Without a public URL: what listens on this machine's port. */
 export async function openWebhook(
   send: Send,
   { host, port }: Config,
   found: (base: string) => void,
 ): Promise<Finding[]> {
-  const name = ['0.0.0.0', '::', ''].includes(host) ? '127.0.0.1' : host;
-  const base = `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const base = ownUrl(host, port);
   const fault = await findListener(send, base);
   if (fault) return [warn('webhook', fault)];
   found(base);

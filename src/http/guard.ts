@@ -16,7 +16,7 @@ export type Guard = (request: Caller) => Admission;
 export interface GuardOptions {
   /** Any of them is accepted as `Authorization: Bearer …`: the current one and, during a rotation, the previous. */
   tokens: readonly string[];
-  /** Who may come without a token being configured: programs on this machine, or nobody. */
+  /** Who may come where there is no token: programs on this machine (the demo), or nobody. */
   open: 'loopback' | 'never';
   /** Is told when it was not the current one. @default nobody */
   sawPrevious?: () => void;
@@ -37,19 +37,28 @@ export function createGuard({ tokens, open, sawPrevious }: GuardOptions): Guard 
 /** Where the use of CONTROL_TOKEN_PREVIOUS is noted. */
 export const controlToken = { channel: 'control', account: 'token' } as const satisfies Place;
 
+/**
+ * Who needs no token. That a caller is on this machine proves nothing where it matters: so is every proxy, tunnel and
+ * forwarder that says nothing of itself, and the Host header is the caller's. Only the demo, which has nothing to
+ * hide, takes it for enough.
+ */
+export function openTo({ demo, production }: Pick<Config, 'demo' | 'production'>): 'loopback' | 'never' {
+  return demo && !production ? 'loopback' : 'never';
+}
+
 export interface OperatorGuardParts {
-  config: Pick<Config, 'production' | 'controlTokens'>;
+  config: Pick<Config, 'demo' | 'production' | 'controlTokens'>;
   clock: Pick<Clock, 'now'>;
   observe: Observe;
 }
 
 /**
- * Whoever has the control token; without one this machine, and in production nobody.
+ * Whoever has the control token; without one nobody, but in the demo this machine.
  * @param options.open Nobody without a token, where there is another one to ask for.
  */
 export function operatorGuard(
   { config, clock, observe }: OperatorGuardParts,
-  { open = config.production ? 'never' : 'loopback' }: { open?: 'never' | 'loopback' } = {},
+  { open = openTo(config) }: { open?: 'never' | 'loopback' } = {},
 ): Guard {
   const sawPrevious = (): void => observe({ is: 'previous-secret', at: clock.now(), ...controlToken });
   return createGuard({ tokens: config.controlTokens, open, sawPrevious });

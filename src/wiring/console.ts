@@ -17,7 +17,7 @@ interface ConsoleWiring {
   skipped: () => Skipped[];
 }
 
-/** The operator's console, for whoever has the control token; without one for this machine, in production for nobody. */
+/** The operator's console, for whoever has the control token; without one for nobody, but in the demo for this machine. */
 export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): Console {
   const { config, learned, clock } = parts;
   const { events, store, typing, replies, deliveries } = queues;

@@ -29,7 +29,7 @@ interface ControlParts {
   skipped: readonly Skipped[];
 }
 
-/** The control API, for whoever has the token; without one for this machine, and in production for nobody. */
+/** The control API, for whoever has the token; without one for nobody, but in the demo for this machine. */
 export function openControl(parts: Parts, { events, store, skipped }: ControlParts): Router {
   const { learned, clock, log, components } = parts;
   const guard = operatorGuard(parts);

@@ -5,16 +5,17 @@ import { behindOf } from '../core/roster.ts';
 import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
-import { isFromHere } from '../http/guard.ts';
+import { isFromHere, openTo } from '../http/guard.ts';
 import { createBlocks } from '../typing/blocks.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { Identities } from '../typing/identities.ts';
 import type { Parts } from './parts.ts';
 
-/** Who may use it: whoever knows the key; without one this machine, and in production nobody. */
-function gatewayAccess({ gatewayKey, production }: Pick<Config, 'gatewayKey' | 'production'>) {
-  if (gatewayKey !== null) return { by: 'key', keys: [gatewayKey] } as const;
-  return production ? ({ by: 'nobody' } as const) : ({ by: 'place', admits: isFromHere } as const);
+/** Who may use it: whoever knows the key; without one nobody, but in the demo this machine. */
+function gatewayAccess(config: Pick<Config, 'gatewayKey' | 'demo' | 'production'>) {
+  if (config.gatewayKey !== null) return { by: 'key', keys: [config.gatewayKey] } as const;
+  const isOpen = openTo(config) === 'loopback';
+  return isOpen ? ({ by: 'place', admits: isFromHere } as const) : ({ by: 'nobody' } as const);
 }
 
 /** The gateway for the bot's own calls, which tells the typing what it sees. */

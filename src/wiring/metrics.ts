@@ -100,7 +100,7 @@ function json(response: ServerResponse, status: number, body: object): void {
 }
 
 interface MetricsPageParts extends OperatorGuardParts {
-  config: Pick<Config, 'production' | 'controlTokens' | 'metricsToken'>;
+  config: Pick<Config, 'demo' | 'production' | 'controlTokens' | 'metricsToken'>;
   metrics: Pick<Metrics, 'scrape'>;
 }
 

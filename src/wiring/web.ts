@@ -22,7 +22,7 @@ import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics.ts';
 import { learnFromRedis, type Parts, type QueueParts } from './parts.ts';
-import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
+import { closeServer, createReleases, limited, listen, ownUrl, portOf, type Releases } from './releases.ts';
 import { startQueues } from './worker.ts';
 
 interface WebOptions {
@@ -37,6 +37,8 @@ interface WebOptions {
    * answers it waits for send them there.
    */
   worker?: { stop(): Promise<void> };
+  /** Says a link that logs in to the console once. @default not */
+  invites?: boolean;
 }
 
 /** A held connection and a relayed delivery last 5 s at most: longer no platform waits (ms). */
@@ -48,7 +50,7 @@ const turnsMs = 13_000;
 
 /** Opens the web process. Resolves with its port when it listens; Redis may come up later. */
 export async function startWeb(parts: Parts, options: WebOptions): Promise<number> {
-  const { skipped, releases, standby, page = null, worker } = options;
+  const { skipped, releases, standby, page = null, worker, invites = false } = options;
   const left = [...skipped, ...parts.components.skipped];
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
   const { clock, log } = parts;
@@ -73,6 +75,10 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   });
   const port = portOf(server);
   parts.log.info({ port }, 'listening');
+  if (invites) {
+    const link = `${ownUrl(parts.config.host, port)}/console#login=${app.console.invite()}`;
+    parts.log.info({}, `The console, by a link that logs in once, within the hour: ${link}`);
+  }
   return port;
 }
 
@@ -162,7 +168,7 @@ interface WebAppParts {
 
 interface WebApp {
   listener: RequestListener;
-  console: Pick<Console, 'close'>;
+  console: Pick<Console, 'close' | 'invite'>;
 }
 
 /** The web's routes on the connection that fails fast. */

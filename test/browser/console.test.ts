@@ -117,6 +117,17 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
       expect(await logout.isVisible()).toBe(false);
     });
 
+    test('by a link is done once, and leaves nothing of it in the address', async () => {
+      const one = await openVisit(browser, `${scene.url}#login=${scene.code}`, { locale: 'en-GB' });
+      visits.push(one);
+      await one.page.locator('#line[data-tone=good]').waitFor();
+      expect(one.page.url()).toBe(scene.url);
+      const page = await visit(`#login=${scene.code}`);
+      await page.getByText('This link was used before').waitFor();
+      expect(page.url()).toBe(scene.url);
+      expect(await page.locator('#view-overview').isVisible()).toBe(false);
+    });
+
     test('is filled in by password managers', async () => {
       const page = await visit();
       expect(await page.locator('#token').getAttribute('autocomplete')).toBe('current-password');

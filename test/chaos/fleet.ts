@@ -16,7 +16,7 @@ import {
 } from '../../src/simulator/index.ts';
 import { exitLimit } from './judge.ts';
 import type { Target } from './plan.ts';
-import { builtHere, type Child, type Release, start } from './processes.ts';
+import { builtHere, type Child, type Release, setTokens, start } from './processes.ts';
 import { type Balancer, type RedisProxy, startBalancer, startRedisProxy } from './proxies.ts';
 import { type Exit } from './record.ts';
 import { createRedis, type Server } from './redis-server.ts';
@@ -90,8 +90,14 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
   const base = `http://127.0.0.1:${balancer.port}`;
   const simulator = await openSimulator(base);
   const bot = await startBot({
-    wechat: { ...simulator.wechat.options, apiBase: `${base}/gateway/wechat/default` },
-    nxcloud: { ...simulator.nxcloud.options, apiBase: `${base}/gateway/nxcloud/default` },
+    wechat: {
+      ...simulator.wechat.options,
+      apiBase: `${base}/gateway/${setTokens.GATEWAY_KEY}/wechat/default`,
+    },
+    nxcloud: {
+      ...simulator.nxcloud.options,
+      apiBase: `${base}/gateway/${setTokens.GATEWAY_KEY}/nxcloud/default`,
+    },
     ...options.bot,
   });
   const proxies = new Map<Target, RedisProxy>();
@@ -157,6 +163,7 @@ function environmentOf(): { [name: string]: string } {
   return {
     PORT: '0',
     HOST: '127.0.0.1',
+    ...setTokens,
     BOT_TIMEOUT_MS: String(limits.bot),
     REPLY_DEADLINE_MS: String(reply),
     // A line for each typing call: whose it was, whoever looks for a fault wants to know.

@@ -25,6 +25,12 @@ export interface Child {
   pid: number;
 }
 
+/** As an operator sets them: else each web would make its own in the folder that the tests run in. */
+export const setTokens = {
+  CONTROL_TOKEN: 'control-token-of-the-site',
+  GATEWAY_KEY: 'gateway-key-of-the-site',
+} as const;
+
 /** A release that can be started. */
 export interface Release {
   /** The folder that its build made. */
@@ -117,6 +123,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
   const environment = {
     PORT: '0',
     HOST: '127.0.0.1',
+    ...setTokens,
     REDIS_URL: redisUrl,
     ...simulatedEnvironment(simulator, bot),
     ...options.env,

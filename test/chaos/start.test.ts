@@ -1,12 +1,15 @@
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { connect, createServer as createForwarder } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
 import { type Bot, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
-import { type Child, start } from './processes.ts';
+
+import { startRedis } from '../support/redis.ts';
+import { type Child, setTokens, start } from './processes.ts';
 
 let dataDir: string;
 let child: Child | null = null;
@@ -66,8 +69,14 @@ describe('npm start', () => {
     const demo = run('main', bare);
     const port = /"port":(\d+)/.exec(await demo.says('"listening"'))?.[1];
     await demo.says('"working"');
-    const page = await fetch(`http://127.0.0.1:${port}/`);
+    const base = `http://127.0.0.1:${port}`;
+    const page = await fetch(`${base}/`);
     expect(await page.text()).toContain('<title>keeptyping</title>');
+    // The demo alone is open to this machine, and to no proxy on it.
+    for (const path of ['/console/api/failed', '/metrics', '/accounts'])
+      expect([path, (await fetch(`${base}${path}`)).status]).toEqual([path, 200]);
+    const forwarded = { headers: { 'x-forwarded-for': '203.0.113.7' } };
+    expect((await fetch(`${base}/console/api/failed`, forwarded)).status).toBe(404);
     const lines = demo.output().trim().split('\n');
     expect(lines.filter((line) => !line.startsWith('{'))).toEqual([]);
   });
@@ -132,10 +141,10 @@ describe('npm start', () => {
     );
 
     test('a bot that is at work when it stops still sends its answer through the gateway', async () => {
-      const process = run('main', { ...bare, ...simulatedEnvironment(simulator, slowBot) });
+      const process = run('main', { ...bare, ...setTokens, ...simulatedEnvironment(simulator, slowBot) });
       const port = /"port":(\d+)/.exec(await process.says('"listening"'))?.[1];
       await process.says('"working"');
-      const gateway = `http://127.0.0.1:${port}/gateway/wechat/default`;
+      const gateway = `http://127.0.0.1:${port}/gateway/${setTokens.GATEWAY_KEY}/wechat/default`;
       const post = async (path: string, body: object): Promise<Record<string, unknown>> => {
         const answer = await fetch(`${gateway}${path}`, { method: 'POST', body: JSON.stringify(body) });
         return (await answer.json()) as Record<string, unknown>;
@@ -159,6 +168,76 @@ describe('npm start', () => {
       answered();
       await simulator.wechat.phone('oUser_1').next(({ what }) => what === 'received');
       expect(await process.exit).toBe(0);
+    });
+
+    test('wants a token of its own making from this machine too, through a forwarder that says nothing of itself', async () => {
+      const environment = { ...bare, ...simulatedEnvironment(simulator, bot) };
+      const process = run('main', environment);
+      const port = Number(/"port":(\d+)/.exec(await process.says('"listening"'))?.[1]);
+      const link = /http:\S+#login=([\w-]+)/.exec(await process.says('#login='));
+      const forwarder = createForwarder((socket) => {
+        const onward = connect({ host: '127.0.0.1', port });
+        socket.pipe(onward).pipe(socket);
+        for (const end of [socket, onward]) end.on('error', () => {});
+      }).listen(0, 'localhost');
+      await once(forwarder, 'listening');
+      const address = forwarder.address();
+      const outside = `http://localhost:${typeof address === 'object' ? address?.port : ''}`;
+      for (const base of [outside, `http://localhost:${port}`]) {
+        const statusOf = async (path: string, headers = {}) =>
+          (await fetch(`${base}${path}`, { headers })).status;
+        for (const path of [
+          '/console/api/failed',
+          '/metrics',
+          '/accounts',
+          '/conversations/wechat/default/u',
+        ])
+          expect([path, await statusOf(path)]).toEqual([path, 401]);
+        const asked = 'cgi-bin/token?grant_type=client_credential&appid=wrong';
+        expect(await statusOf(`/gateway/wechat/default/${asked}`)).toBe(404);
+        // What was made is in the data folder, for its owner, and opens everything.
+        const [token, key] = await Promise.all(
+          ['control-token', 'gateway-key'].map(async (name) => {
+            expect(((await stat(join(dataDir, name))).mode & 0o777).toString(8)).toBe('600');
+            return (await readFile(join(dataDir, name), 'utf8')).trim();
+          }),
+        );
+        const authorization = `Bearer ${token}`;
+        for (const path of ['/console/api/failed', '/metrics', '/accounts'])
+          expect([path, await statusOf(path, { authorization })]).toEqual([path, 200]);
+        expect(await statusOf(`/gateway/${key}/wechat/default/${asked}`)).toBe(200);
+        expect(process.output()).not.toContain(token);
+        expect(process.output()).not.toContain(key);
+      }
+      const logIn = () =>
+        fetch(`http://127.0.0.1:${port}/console/api/session`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+          body: JSON.stringify({ code: link?.[1] }),
+        });
+      expect(link?.[0]).toBe(`http://127.0.0.1:${port}/console#login=${link?.[1]}`);
+      const entered = await logIn();
+      const cookie = entered.headers.get('set-cookie')?.split(';')[0] ?? '';
+      const failed = await fetch(`${outside}/console/api/failed`, { headers: { cookie } });
+      expect([entered.status, failed.status, (await logIn()).status]).toEqual([204, 200, 401]);
+      const before = await readFile(join(dataDir, 'control-token'), 'utf8');
+      forwarder.close();
+      process.signal('SIGTERM');
+      await process.exit;
+      const next = run('main', environment);
+      expect(await next.says('#login=')).not.toContain(link?.[1]);
+      expect(await readFile(join(dataDir, 'control-token'), 'utf8')).toBe(before);
+    });
+
+    test('web on a Redis of its own wants one as well', async () => {
+      const redis = await startRedis('embedded');
+      const web = run('web', { ...bare, ...simulatedEnvironment(simulator, bot), REDIS_URL: redis.url });
+      const port = /"port":(\d+)/.exec(await web.says('"listening"'))?.[1];
+      await web.says('#login=');
+      expect((await fetch(`http://localhost:${port}/console/api/failed`)).status).toBe(401);
+      web.signal('SIGTERM');
+      await web.exit;
+      await redis.stop();
     });
 
     test('lives on through bad input', async () => {

@@ -143,6 +143,38 @@ const changes: [method: string, path: string][] = [
   ['DELETE', 'session'],
 ];
 
+const useLink = (url: string, code: string) => openBrowser(url).ask('POST', 'session', { code });
+
+describe('a link that logs in', () => {
+  test('does so once', async () => {
+    const { url, console } = await start();
+    const code = console.invite();
+    const entered = await useLink(url, code);
+    expect(entered.status).toBe(204);
+    const cookie = entered.headers.get('set-cookie')?.split(';')[0] ?? '';
+    expect((await openBrowser(url).ask('GET', 'failed', undefined, { cookie })).status).toBe(200);
+    expect((await useLink(url, code)).status).toBe(401);
+  });
+
+  test('is worth nothing after an hour, or when there is a newer one', async () => {
+    const { url, console, clock } = await start();
+    const [older, newer] = [console.invite(), console.invite()];
+    expect((await useLink(url, older)).status).toBe(401);
+    clock.set(clock.now() + 60 * 60_000);
+    const late = await useLink(url, newer);
+    expect([late.status, await late.json()]).toEqual([401, { error: 'This link logs in no more.' }]);
+  });
+
+  test('is not guessed, nor used from another site', async () => {
+    const { url, console } = await start();
+    expect((await useLink(url, 'A'.repeat(32))).status).toBe(401);
+    const code = console.invite();
+    const foreign = { 'sec-fetch-site': 'cross-site' };
+    expect((await openBrowser(url).ask('POST', 'session', { code }, foreign)).status).toBe(403);
+    expect((await useLink(url, code)).status).toBe(204);
+  });
+});
+
 describe.each(changes)('%s %s', (method, path) => {
   const ask = async (headers: Record<string, string>, body: unknown = {}): Promise<number> => {
     const { url } = await start();

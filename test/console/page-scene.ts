@@ -10,6 +10,8 @@ import { accountRow, answer, createWorld, darken, light, wait } from './page-wor
 export interface ConsoleScene {
   url: string;
   token: string;
+  /** Logs in once. */
+  code: string;
   /** Somebody waits since then; typing is on its way. Returns the turn. */
   wait(conversation: Conversation, since?: number): string;
   /** The platform has accepted a typing call. */
@@ -45,6 +47,7 @@ export async function openConsoleScene(): Promise<ConsoleScene> {
   return {
     url: server.url,
     token: server.token,
+    code: server.code,
     wait: (conversation, since) => wait(world, conversation, since),
     light: (conversation) => light(world, conversation),
     darken: (conversation, reason) => darken(world, conversation, reason),

@@ -16,6 +16,8 @@ const year = 365 * 86_400_000;
 export interface PageServer {
   url: string;
   token: string;
+  /** Logs in once. */
+  code: string;
   /** Searches that were asked for. */
   searches: URLSearchParams[];
   /** How often a page has connected. */
@@ -38,6 +40,7 @@ export async function startPageServer(world: World): Promise<PageServer> {
     tries: 0,
     streams: 0,
     token: 'a control token',
+    code: 'the-code-of-a-link',
     session: 'of-the-operator',
     searches: [] as URLSearchParams[],
   };
@@ -76,6 +79,7 @@ export async function startPageServer(world: World): Promise<PageServer> {
   return {
     url: `http://127.0.0.1:${port}/console`,
     token: state.token,
+    code: state.code,
     searches: state.searches,
     streams: () => state.streams,
     beat: () => streams.forEach((stream) => stream.beat()),
@@ -101,7 +105,7 @@ async function sendFile(response: ServerResponse, path: string): Promise<void> {
 }
 
 async function session(
-  state: { tries: number; token: string; session: string },
+  state: { tries: number; token: string; code: string; session: string },
   { request, response }: Asked,
 ): Promise<void> {
   if (request.method === 'GET') return sendJson(response, 200, { login: true });
@@ -114,7 +118,9 @@ async function session(
     response.setHeader('retry-after', '42');
     return sendJson(response, 429, { error: 'Too many tries.' });
   }
-  if (body['token'] !== state.token) {
+  const isLink = body['code'] === state.code;
+  if (isLink) state.code = 'none any more';
+  if (body['token'] !== state.token && !isLink) {
     state.tries += 1;
     return sendJson(response, 401, { error: 'This is not the control token.' });
   }

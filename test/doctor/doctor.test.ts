@@ -68,6 +68,17 @@ describe('the configuration', () => {
     expect(code).toBe(0);
   });
 
+  test('the token and the key that are not set are told by their files', async () => {
+    const { environment } = await openScene();
+    const { of } = await visit({ ...environment, REDIS_URL: redis.url, DATA_DIR: '/kept' });
+    expect([of('control API and console'), of('gateway')]).toEqual([
+      ['ok    control API and console: CONTROL_TOKEN is not set: the token is in /kept/control-token.'],
+      [expect.stringMatching(/^ok .* <key> is in \/kept\/gateway-key\.$/)],
+    ]);
+    const inProduction = await visit({ ...environment, REDIS_URL: redis.url, NODE_ENV: 'production' });
+    expect(inProduction.of('gateway')).toEqual([]);
+  });
+
   test('an unknown option is said, and nothing is looked at', async () => {
     expect(await visit({}, '--jason')).toMatchObject({
       code: 1,

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { redisKinds } from '../support/redis.ts';
-import { markIs as is, type Stage, useStage } from './stage.ts';
+import { gatewayOf, markIs as is, type Stage, useStage } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -136,9 +136,7 @@ describe('what a removed account had taken is still done', () => {
     const { webs, simulator } = await open({ env });
     await put('nxcloud', 'shop');
     await remove('nxcloud', 'shop');
-    const { status } = await request(webs[0]?.url ?? '')
-      .post('/gateway/nxcloud/shop/api/wa/mt')
-      .send('{}');
+    const { status } = await request(gatewayOf({ webs })).post('/nxcloud/shop/api/wa/mt').send('{}');
     expect(status).not.toBe(404);
     expect(simulator.nxcloud.calls.map(({ path }) => path)).toContain('/api/wa/mt');
   });

@@ -10,7 +10,16 @@ import {
   startComponent,
 } from '../../src/simulator/index.ts';
 import { type Reply, type Request, startServer } from '../../src/simulator/server.ts';
-import { markIs as is, quick, type Stage, type StageOptions, useStage, wechatRules } from './stage.ts';
+import {
+  asOperator,
+  gatewayOf,
+  markIs as is,
+  quick,
+  type Stage,
+  type StageOptions,
+  useStage,
+  wechatRules,
+} from './stage.ts';
 
 const { open } = useStage();
 
@@ -182,6 +191,7 @@ describe('by itself', () => {
     const refresh = component.grants.grant(shop).authorizer_refresh_token;
     component.grants.authorise(shop);
     const { status } = await fetch(`${webs[0]?.url}/components/default/authorizers/${shop}`, {
+      ...asOperator,
       method: 'PUT',
       body: JSON.stringify({ refreshToken: refresh }),
     });
@@ -229,7 +239,7 @@ describe('by itself', () => {
     expect(await ready.json()).toMatchObject({
       skipped: [{ account: 'component/default', reason: expect.stringContaining('ACCOUNTS_KEY') as string }],
     });
-    const accounts: unknown = await (await fetch(`${webs[0]?.url}/accounts`)).json();
+    const accounts: unknown = await (await fetch(`${webs[0]?.url}/accounts`, asOperator)).json();
     expect(accountList.parse(accounts).accounts).toContainEqual(
       expect.objectContaining({ channel: 'component', account: 'default', state: 'faulty', serves: null }),
     );
@@ -388,7 +398,7 @@ describe('whatever the way to a token', () => {
     await phone.next(is('typing-on'));
     const access = component.grants.grant(shop).authorizer_access_token;
     const path = `wechat/default.${shop}/cgi-bin/message/custom/send`;
-    const sent = await fetch(`${webs[0]?.url}/gateway/${path}?access_token=${access}`, {
+    const sent = await fetch(`${gatewayOf({ webs })}/${path}?access_token=${access}`, {
       method: 'POST',
       body: JSON.stringify({ touser: user, msgtype: 'text', text: { content: 'done' } }),
     });

@@ -3,7 +3,16 @@ import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
-import { markIs as is, quick, useStage, wideWindow, type Stage, type StageOptions } from './stage.ts';
+import {
+  asOperator,
+  gatewayOf,
+  markIs as is,
+  quick,
+  useStage,
+  wideWindow,
+  type Stage,
+  type StageOptions,
+} from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -46,14 +55,14 @@ function received(phone: Phone): string[] {
 
 /** What the control API says of the user. */
 async function read(stage: Stage, user?: string): Promise<Record<string, unknown>> {
-  const answer = await fetch(at(stage, '', user));
+  const answer = await fetch(at(stage, '', user), asOperator);
   return (await answer.json()) as Record<string, unknown>;
 }
 
 /** The bot makes a typing call itself. Resolves with WeChat's code. */
 async function type(stage: Stage, command: 'Typing' | 'CancelTyping'): Promise<number> {
-  const { simulator, webs } = stage;
-  const base = `${webs[0]?.url}/gateway/wechat/default`;
+  const { simulator } = stage;
+  const base = `${gatewayOf(stage)}/wechat/default`;
   const { appId: appid, appSecret: secret } = simulator.wechat.options;
   const credential = { grant_type: 'client_credential', appid, secret };
   const post = async (path: string, body: object): Promise<Record<string, unknown>> => {
@@ -84,7 +93,7 @@ async function openBehindGateway(options: StageOptions = {}): Promise<Stage> {
   const env = { ...renewing, ...options.env };
   const stage = await open({ ...wideWindow, ...options, env });
   const { wechat, nxcloud } = stage.simulator;
-  const gateway = `${stage.webs[0]?.url}/gateway`;
+  const gateway = gatewayOf(stage);
   stage.bot.set({
     style: 'api',
     ...options.bot,
@@ -183,11 +192,11 @@ describe('a message through the gateway', () => {
 
   test('passes while Redis is away', async () => {
     const stage = await openBehindGateway();
-    const { simulator, webs, redis } = stage;
+    const { simulator, redis } = stage;
     await simulator.wechat.push({ user: openid, text: 'before' });
     await simulator.wechat.phone(openid).next(is('received'));
     await redis.stop();
-    const base = `${webs[0]?.url}/gateway/wechat/default`;
+    const base = `${gatewayOf(stage)}/wechat/default`;
     const token = await fetch(`${base}/cgi-bin/stable_token`, {
       method: 'POST',
       body: JSON.stringify({
@@ -339,7 +348,7 @@ describe('handoff', () => {
     // A human who answers before the bot has acknowledged takes the conversation over.
     const conversation = `${stage.webs[0]?.url}/conversations/nxcloud/default/${phoneNumber}`;
     const phase = async (): Promise<unknown> => {
-      const said = (await (await fetch(conversation)).json()) as { turns: { phase: string }[] };
+      const said = (await (await fetch(conversation, asOperator)).json()) as { turns: { phase: string }[] };
       return said.turns[0]?.phase;
     };
     await expect.poll(phase).toBe('acknowledged');
@@ -405,11 +414,11 @@ describe('the control API', () => {
     const { msgId } = await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await phone.next(is('typing-on'));
     await expect.poll(() => read(stage)).toMatchObject({ dark: null, lastMessageId: msgId });
-    const stopped = await fetch(at(stage, `/typing?messageId=${msgId}`), { method: 'DELETE' });
+    const stopped = await fetch(at(stage, `/typing?messageId=${msgId}`), { ...asOperator, method: 'DELETE' });
     expect(stopped.status).toBe(204);
     await expectEnds(stage, 'control');
     await phone.next(is('typing-off', 'cancelled'));
-    await fetch(at(stage, `/typing?messageId=${msgId}`), { method: 'DELETE' });
+    await fetch(at(stage, `/typing?messageId=${msgId}`), { ...asOperator, method: 'DELETE' });
     expect(await read(stage)).toMatchObject({
       turns: [],
       lastEnded: { by: 'control' },
@@ -427,7 +436,7 @@ describe('the control API', () => {
     const started = await fetch(at(stage, '/typing'), {
       method: 'PUT',
       body: JSON.stringify({ messageId: msgId }),
-      headers: { 'content-type': 'application/json' },
+      headers: { ...asOperator.headers, 'content-type': 'application/json' },
     });
     expect(await started.json()).toEqual({ turn: `${openid}-${msgId}` });
     await phone.next(is('typing-on'));
@@ -435,11 +444,11 @@ describe('the control API', () => {
 
   test('pauses: what the user then writes shows nothing, and is explained', async () => {
     const stage = await open({ bot: { style: 'silent' } });
-    await fetch(at(stage, '/pause'), { method: 'PUT' });
+    await fetch(at(stage, '/pause'), { ...asOperator, method: 'PUT' });
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await expect.poll(async () => (await read(stage))['dark']).toMatchObject({ reason: 'paused' });
     expect(stage.simulator.wechat.calls.filter(({ path }) => path.endsWith('/typing'))).toEqual([]);
-    await fetch(at(stage, '/pause'), { method: 'DELETE' });
+    await fetch(at(stage, '/pause'), { ...asOperator, method: 'DELETE' });
     await stage.simulator.wechat.push({ user: openid, text: 'hi again' });
     await stage.simulator.wechat.phone(openid).next(is('typing-on'));
   });
@@ -471,7 +480,7 @@ describe('the control API', () => {
     const phone = stage.simulator.wechat.phone(openid);
     await stage.simulator.wechat.push({ user: openid, text: 'hi' });
     await phone.next(is('typing-on'));
-    await fetch(at(stage), { method: 'DELETE' });
+    await fetch(at(stage), { ...asOperator, method: 'DELETE' });
     await phone.next(is('typing-off', 'cancelled'));
     await expect
       .poll(async () => stage.webs[0]?.parts.connections.fast.keys(`*${openid}*`))

@@ -1,7 +1,7 @@
 /** What is told, as it happens, to whoever counts or keeps a record: from the push to the phone. */
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
-import { type Stage, type StageOptions, useStage, wideWindow } from './stage.ts';
+import { asOperator, gatewayOf, type Stage, type StageOptions, useStage, wideWindow } from './stage.ts';
 
 const { open } = useStage();
 
@@ -110,11 +110,11 @@ describe('told as well are', () => {
   test('a human who takes the conversation and gives it back, and the message that then got no typing', async () => {
     const { stage, told } = await watched({ ...wideWindow, bot: { thinkMs: () => 100 } });
     const pause = `${stage.webs[0]?.url}/conversations/wechat/default/oNotice/pause`;
-    await fetch(pause, { method: 'PUT' });
+    await fetch(pause, { ...asOperator, method: 'PUT' });
     await expectTold(told, 'handoff', { ...byWechat, on: true, by: 'control' });
     await stage.simulator.wechat.push({ user: 'oNotice', text: 'x' });
     await expectTold(told, 'skipped', { ...byWechat, reason: 'paused' });
-    await fetch(pause, { method: 'DELETE' });
+    await fetch(pause, { ...asOperator, method: 'DELETE' });
     await expectTold(told, 'handoff', { on: true }, { on: false, by: 'control' });
   });
 
@@ -150,7 +150,7 @@ describe('told as well are', () => {
     await expect
       .poll(() => stage.simulator.wechat.phone('oNotice').marks.some(({ what }) => what === 'received'))
       .toBe(true);
-    const base = `${stage.webs[0]?.url}/gateway/wechat/default`;
+    const base = `${gatewayOf(stage)}/wechat/default`;
     const { appId: appid, appSecret: secret } = stage.simulator.wechat.options;
     const token = await post(`${base}/cgi-bin/stable_token`, {
       grant_type: 'client_credential',

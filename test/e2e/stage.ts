@@ -92,6 +92,17 @@ export const quickRules = {
   HOLD_MS: '300',
 };
 
+const controlToken = 'control-token-of-the-stage';
+const gatewayKey = 'gateway-key-of-the-stage';
+
+/** Opens the control API, the console and the metrics. */
+export const asOperator = { headers: { authorization: `Bearer ${controlToken}` } } as const;
+
+/** Where the bot's own calls go, in place of the platforms. */
+export function gatewayOf({ webs }: Pick<Stage, 'webs'>): string {
+  return `${webs[0]?.url}/gateway/${gatewayKey}`;
+}
+
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const log = recordLog();
@@ -113,6 +124,8 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const environment = {
     PORT: '0',
     HOST: '127.0.0.1',
+    CONTROL_TOKEN: controlToken,
+    GATEWAY_KEY: gatewayKey,
     ...quickRules,
     ...simulatedEnvironment(simulator, bot),
     ...options.env,

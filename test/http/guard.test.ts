@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createGuard } from '../../src/http/guard.ts';
+import { createGuard, openTo } from '../../src/http/guard.ts';
 
 type Asked = Parameters<ReturnType<typeof createGuard>>[0];
 
@@ -67,6 +67,15 @@ describe('without a token', () => {
     ['a proxy of the newer kind', asked({ forwarded: 'for=127.0.0.1' })],
   ])('hides itself from %s', (_, request) => {
     expect(guard(request)).toBe('hidden');
+  });
+
+  test.each([
+    [{ demo: true, production: false }, 'loopback'],
+    [{ demo: true, production: true }, 'never'],
+    [{ demo: false, production: false }, 'never'],
+    [{ demo: false, production: true }, 'never'],
+  ])('%j is open to: %s', (config, open) => {
+    expect(openTo(config)).toBe(open);
   });
 
   test('hides itself from this machine too where it is never open', () => {

@@ -5,7 +5,6 @@ import { onTestFinished } from 'vitest';
 import { createWatch } from '../gateway/scene.ts';
 import { createGateway } from '../../src/gateway/gateway.ts';
 import { createAgents } from '../../src/http/agents.ts';
-import { isFromHere } from '../../src/http/guard.ts';
 import { createNxcloud } from '../../src/nxcloud/index.ts';
 import type { Simulator } from '../../src/simulator/index.ts';
 import { createWechat } from '../../src/wechat/index.ts';
@@ -23,7 +22,7 @@ export interface Gateway {
   told: ReturnType<typeof createWatch>['told'];
 }
 
-/** Serves `/gateway/wechat/default` and `/gateway/nxcloud/default` until the test ends. */
+/** Serves `/gateway/KEY/wechat/default` and `/gateway/KEY/nxcloud/default` until the test ends. */
 export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gateway> {
   const calls: string[] = [];
   const agents = createAgents({ maxSockets: 10, idleMs: 1_000 });
@@ -33,7 +32,7 @@ export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gatew
   const account = { ...nxcloudAccount, name: 'default' };
   const onNxcloud = createNxcloud(account, { typing: scriptedSend(), clock: handClock(), log });
   const gateway = createGateway({
-    access: { by: 'place', admits: isFromHere },
+    access: { by: 'key', keys: ['KEY'] },
     accountOf: ({ channel }) =>
       channel === 'wechat'
         ? { base: wechat.apiBase, platform: onWechat }
@@ -44,7 +43,7 @@ export async function openGateway({ wechat, nxcloud }: Simulator): Promise<Gatew
     log,
   });
   const server = createServer((request, response) => {
-    const [, path = ''] = /^\/gateway\/\w+\/default([^?]*)/.exec(request.url ?? '') ?? [];
+    const [, path = ''] = /^\/gateway\/KEY\/\w+\/default([^?]*)/.exec(request.url ?? '') ?? [];
     calls.push(`${request.method} ${path}`);
     gateway(request, response);
   });

@@ -8,10 +8,12 @@ export const chinese = {
   close: '取消',
 
   login: '登录',
-  loginHint: '使用控制令牌，即服务器上 CONTROL_TOKEN 的值。',
+  loginHint:
+    '使用控制令牌，即服务器上 CONTROL_TOKEN 的值；没有设置时，是数据目录里 control-token 文件的内容。',
   token: '控制令牌',
   logout: '退出登录',
   wrongToken: '这不是控制令牌。',
+  linkOver: '这个链接已经用过，或者已超过一小时。请用控制令牌登录。',
   tooMany: '尝试次数太多。请在 {time} 之后（还有 {wait}）再登录。',
   tooManySoon: '尝试次数太多。请等一分钟再登录。',
   sessionOver: '登录已失效，请重新登录。',

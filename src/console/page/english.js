@@ -8,10 +8,12 @@ export const english = {
   close: 'Cancel',
 
   login: 'Log in',
-  loginHint: 'With the control token: what CONTROL_TOKEN is set to on the server.',
+  loginHint:
+    'With the control token: what CONTROL_TOKEN is set to on the server or, where it is not set, what the file control-token in the data folder holds.',
   token: 'Control token',
   logout: 'Log out',
   wrongToken: 'This is not the control token.',
+  linkOver: 'This link was used before, or is more than an hour old. Log in with the control token.',
   tooMany: 'Too many tries. Log in again after {time}, in {wait}.',
   tooManySoon: 'Too many tries. Wait a minute, then log in again.',
   sessionOver: 'The session is over: log in again.',

@@ -24,6 +24,22 @@ export async function hasLogin() {
   return body?.login !== false;
 }
 
+const linked = /^#login=([\w-]{1,200})$/;
+
+/** Whether the page was opened by a link that logs in. */
+export function isLink() {
+  return linked.test(location.hash);
+}
+
+/** Logs in by the link's code, which is no more in the address then. @returns why it did not; null: it did */
+export async function logInByLink() {
+  const [, code] = linked.exec(location.hash) ?? [];
+  history.replaceState(null, '', location.pathname);
+  const answer = await ask('POST', 'session', { code });
+  if (answer.ok) return null;
+  return answer.status === 401 ? () => word('linkOver') : () => errorOf(answer);
+}
+
 async function logIn(entered) {
   const answer = await ask('POST', 'session', { token: find('token').value });
   if (!answer.ok) return refuse(() => wrongOf(answer));

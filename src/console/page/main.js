@@ -5,7 +5,7 @@ import { setShown } from './dom.js';
 import { createFailed } from './failed.js';
 import { clock } from './format.js';
 import { drawHead, listenToSkip } from './head.js';
-import { hasLogin, listenToLogin, refuse, sayWrongAgain } from './login.js';
+import { hasLogin, isLink, listenToLogin, logInByLink, refuse, sayWrongAgain } from './login.js';
 import * as knowledge from './model.js';
 import { createOverview } from './overview.js';
 import { say } from './said.js';
@@ -36,10 +36,10 @@ find('logout').addEventListener('click', () => void logout());
 for (const button of document.querySelectorAll('[data-language]'))
   button.addEventListener('click', () => void sayIn(button.dataset.language));
 document.addEventListener('toggle', drawSoon, { capture: true });
-window.addEventListener('hashchange', () => goTo({ focus: true }));
+window.addEventListener('hashchange', () => (isLink() ? void enterByLink() : goTo({ focus: true })));
 new ResizeObserver(drawSoon).observe(find('main'));
 setInterval(drawSoon, 1_000);
-await enter({ focus: false });
+await (isLink() ? enterByLink() : enter({ focus: false }));
 
 async function sayIn(language) {
   await chooseLanguage(language);
@@ -64,6 +64,13 @@ async function enter({ focus }) {
   void hasLogin().then((has) => setShown(has && disconnect !== null, find('logout')));
   setShown(false, find('view-login'));
   goTo({ focus });
+}
+
+/** Whoever is logged in already stays so, whatever the link is worth. */
+async function enterByLink() {
+  const wrong = await logInByLink();
+  await enter({ focus: false });
+  if (wrong !== null && disconnect === null) refuse(wrong);
 }
 
 function leave(reason) {
