@@ -35,6 +35,17 @@ export function endToEnd(headers: HeaderLines): HeaderLines {
   return headers.filter(([name]) => !hopByHop.has(name.toLowerCase()) && !named.includes(name.toLowerCase()));
 }
 
+/**
+ * Names in which we speak to the bot. To CGI and WSGI a `_` in them is a `-`:
+ * https://www.rfc-editor.org/rfc/rfc3875#section-4.1.18
+ */
+const ours = /^(?:idempotency[-_]key|x[-_]keeptyping[-_].*)$/i;
+
+/** The header lines that travel on to the bot: else whoever sends a webhook could speak in our name. */
+export function toBot(headers: HeaderLines): HeaderLines {
+  return endToEnd(headers).filter(([name]) => !ours.test(name));
+}
+
 interface BotCall {
   botUrl: string;
   push: RawPush;
@@ -50,7 +61,7 @@ export function botRequest({ botUrl, push, key, attempt, timeoutMs }: BotCall): 
   return {
     method: push.method,
     url: withQuery(botUrl, push.rawQuery),
-    headers: [...endToEnd(push.headers), ['Idempotency-Key', key], ['X-Keeptyping-Attempt', String(attempt)]],
+    headers: [...toBot(push.headers), ['Idempotency-Key', key], ['X-Keeptyping-Attempt', String(attempt)]],
     body: push.body,
     timeoutMs,
   };

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import type { Forward } from '../config/index.ts';
-import { endToEnd, withQuery } from '../core/bot.ts';
+import { toBot, withQuery } from '../core/bot.ts';
 import type { Log } from '../core/ports.ts';
 import { behindOf, fillAppId } from '../core/roster.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
@@ -23,7 +23,7 @@ export async function bypass(deps: BypassDeps, request: Request, response: Respo
   const plain: OutboundRequest = {
     method: push.method,
     url: withQuery(forward.botUrl, push.rawQuery),
-    headers: endToEnd(push.headers),
+    headers: toBot(push.headers),
     body: push.body.length === 0 ? null : push.body,
     timeoutMs: deps.timeoutMs,
     signal: hangUpOf(response),

@@ -73,6 +73,10 @@ test("the bot's request is the platform's own, with a key and the number of the 
     headers: [
       ['Host', 'keeptyping.example'],
       ['Content-Type', 'text/xml'],
+      ['idempotency-key', 'theirs'],
+      ['X-KEEPTYPING-Attempt', '7'],
+      ['x_keeptyping_other', 'x'],
+      ['Idempotency-Keys', 'stays'],
     ],
     body,
   } as const;
@@ -83,6 +87,7 @@ test("the bot's request is the platform's own, with a key and the number of the 
     url: 'http://bot/?nonce=1',
     headers: [
       ['Content-Type', 'text/xml'],
+      ['Idempotency-Keys', 'stays'],
       ['Idempotency-Key', '24180351648420683'],
       ['X-Keeptyping-Attempt', '2'],
     ],

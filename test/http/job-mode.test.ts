@@ -1,10 +1,11 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { Served } from '../../src/core/roster.ts';
-import type { Answer } from '../../src/core/wire.ts';
+import type { Answer, OutboundRequest } from '../../src/core/wire.ts';
 import {
   createJournal,
   expectRelayed,
+  forged,
   nxcloud,
   oddAnswer,
   openScene,
@@ -122,6 +123,24 @@ describe('a push is acknowledged', () => {
     expect(await pushWechat(scene).answer).toMatchObject(success);
     expect(await pushNxcloud(scene).answer).toMatchObject({ status: 200, body: Buffer.from('{}') });
     expect(scene.journal.of('asked')).toEqual([]);
+  });
+});
+
+test('nobody but keeptyping tells the bot which push it is, and which attempt', async () => {
+  let asked: OutboundRequest | null = null;
+  const send = async (request: OutboundRequest) => {
+    asked = request;
+    return passiveReply;
+  };
+  const scene = await holding({ send });
+  const headers = ['X-Theirs', '1', ...forged];
+  await scene.call(signedPath(), { headers, body: xmlOf(wechatText) }).answer;
+  expect(asked).toMatchObject({
+    headers: [
+      ['X-Theirs', '1'],
+      ['Idempotency-Key', 'openid1-1234567890123456789'],
+      ['X-Keeptyping-Attempt', '1'],
+    ],
   });
 });
 

@@ -4,6 +4,7 @@ import type { Answer } from '../../src/core/wire.ts';
 import { xmlOf } from '../support/wechat.ts';
 import {
   bot as anyBot,
+  forged,
   nxcloud,
   openClient,
   openScene,
@@ -63,6 +64,7 @@ describe('each delivery', () => {
         'close, X-Hop',
         'X-Hop',
         '1',
+        ...forged,
       ],
       body: xmlOf(wechatText),
     }).answer;

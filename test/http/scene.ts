@@ -358,6 +358,9 @@ export function openClient(over: Partial<Parameters<typeof createClient>[0]> = {
   return client;
 }
 
+/** What a sender of webhooks says in keeptyping's name, as raw header lines. */
+export const forged = ['Idempotency-Key', 'theirs', 'x-keeptyping-attempt', '7', 'X_Keeptyping_Other', 'x'];
+
 export const wechatText = {
   ToUserName: 'gh_x',
   FromUserName: 'openid1',
