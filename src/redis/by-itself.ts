@@ -1,9 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import type { AddressInfo, Socket } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
-import { createRedisCommandExecutor, RedisServerState, Resp2Server } from 'js-redis-server/core';
+import {
+  type CommandExecutor,
+  createRedisCommandExecutor,
+  RedisResult,
+  RedisServerState,
+  RedisValue,
+  Resp2Server,
+} from 'js-redis-server/core';
 import type { Log } from '../core/ports.ts';
 import { type BundledServer, startPrivateServer } from './private-server.ts';
 
@@ -92,13 +100,14 @@ async function startEmbedded(log: Log): Promise<ProvidedRedis> {
 }
 
 /**
- * Starts the Redis written in JavaScript inside this process, on a free port of the loopback interface. Memory only.
- * The package's own `createRedisServer` would listen on every interface, open to the network without a password.
+ * Starts the Redis written in JavaScript inside this process, on a free port of the loopback interface, with a random
+ * password. Memory only. The package's own `createRedisServer` would listen on every interface, open to the network without a password.
  */
 export async function startEmbeddedServer(): Promise<BundledServer> {
+  const password = randomBytes(24).toString('base64url');
   const embedded = new Resp2Server({
-    server: new RedisServerState({ databaseCount: 1 }),
-    executor: createRedisCommandExecutor(),
+    server: new RedisServerState({ databaseCount: 1, requirepass: password }),
+    executor: createExecutor(),
   });
   const sockets = new Set<Socket>();
   embedded.server.on('connection', (socket: Socket) => {
@@ -109,7 +118,7 @@ export async function startEmbeddedServer(): Promise<BundledServer> {
   embedded.server.listen(0, '127.0.0.1');
   await once(embedded.server, 'listening');
   return {
-    url: `redis://127.0.0.1:${portOf(embedded.server.address())}`,
+    url: `redis://:${password}@127.0.0.1:${portOf(embedded.server.address())}`,
     stop: async () => {
       const closed = embedded.close();
       // Connections that their owners forgot must not keep the process alive.
@@ -117,6 +126,19 @@ export async function startEmbeddedServer(): Promise<BundledServer> {
       await closed;
     },
   };
+}
+
+/**
+ * Hangs up on HTTP, as Redis itself does: any page that a browser on this machine shows may send requests here, whose
+ * bodies would be read as commands. https://redis.io/docs/latest/operate/oss_and_stack/management/security/
+ */
+function createExecutor(): CommandExecutor {
+  const executor = createRedisCommandExecutor();
+  const execute = executor.executeRaw.bind(executor);
+  const hangUp = RedisResult.create(RedisValue.null(), { omitReply: true, close: true });
+  executor.executeRaw = async (command, parameters, context) =>
+    /^(?:post|host:)$/i.test(String(command)) ? hangUp : execute(command, parameters, context);
+  return executor;
 }
 
 function portOf(address: AddressInfo | string | null): number {

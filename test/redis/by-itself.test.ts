@@ -99,6 +99,55 @@ describe('a Redis from wherever there is one', () => {
   });
 });
 
+describe.each(installed ? (['embedded', 'private'] as const) : (['embedded'] as const))(
+  'the %s one',
+  (bundled) => {
+    /** Sends it all at once. Resolves with what comes back until the other side hangs up. */
+    async function speak(url: string, text: string): Promise<string> {
+      const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+      releases.push(async () => socket.destroy());
+      let said = '';
+      socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
+      // Whoever hangs up on what has not been read resets the connection.
+      socket.on('error', () => {});
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.write(text);
+      await closed;
+      return said;
+    }
+
+    test('lets nobody in without its password, which is another each time', async () => {
+      const [one, other] = [
+        await start(optionsFor(await folder(), { bundled })),
+        await start(optionsFor(await folder(), { bundled })),
+      ];
+      const passwords = [one, other].map(({ url }) => new URL(url).password);
+      expect(passwords).toEqual([expect.stringMatching(/^[\w-]{32}$/), expect.stringMatching(/^[\w-]{32}$/)]);
+      expect(passwords[0]).not.toBe(passwords[1]);
+      const stranger = client(one.url.replace(/:[^:@]*@/, ''));
+      await expect(stranger.set('x', '1')).rejects.toThrow(/NOAUTH/);
+      const wrong = client(one.url.replace(passwords[0] ?? '', passwords[1] ?? ''));
+      await expect(wrong.set('x', '1')).rejects.toThrow(/NOAUTH|WRONGPASS/);
+      expect(await client(one.url).exists('x')).toBe(0);
+    });
+
+    // Cross-protocol scripting: https://www.agarri.fr/kom/archives/2014/09/11/trying_to_hack_redis_via_http_requests/
+    test('hangs up on a request of a browser, and carries out nothing of its body', async () => {
+      const { url } = await start(optionsFor(await folder(), { bundled }));
+      const { password, host } = new URL(url);
+      const commands = `\r\nAUTH ${password}\r\nSET from-a-page 1\r\n`;
+      const requests = [
+        `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Type: text/plain\r\n${commands}`,
+        `PUT / HTTP/1.1\r\nhost: ${host}\r\n${commands}`,
+      ];
+      for (const request of requests) expect(await speak(url, request)).not.toContain('+OK');
+      const redis = client(url);
+      expect(await redis.exists('from-a-page')).toBe(0);
+      expect(await redis.set('Host:', 'POST')).toBe('OK');
+    });
+  },
+);
+
 describe.runIf(installed)('a private redis-server', () => {
   test('is found on PATH, names its folder and keeps its data across restarts', async () => {
     const dataDir = await folder();
@@ -128,6 +177,9 @@ describe.runIf(installed)('a private redis-server', () => {
     const { url } = await start(optionsFor(dataDir));
     const stranger = client(url.replace(/:[^:@]*@/, ''));
     await expect(stranger.get('x')).rejects.toThrow(/NOAUTH/);
+    const pid = await processIdOf(client(url));
+    const { stdout: processes } = await promisify(execFile)('ps', ['-ww', '-o', 'args=', '-p', String(pid)]);
+    expect(processes).not.toContain(new URL(url).password);
     const { stdout } = await promisify(execFile)('stat', ['-c', '%a', join(dataDir, 'redis', 'redis.conf')]);
     expect(stdout.trim()).toBe('600');
   });

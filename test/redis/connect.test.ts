@@ -11,6 +11,7 @@ import {
   FAIL_FAST_QUEUE,
 } from '../../src/redis/connect.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
+import { throughPort } from '../support/redis.ts';
 
 const releases: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -54,7 +55,7 @@ async function startWay(redisUrl: string) {
     await once(server, 'close');
   });
   return {
-    url: `redis://127.0.0.1:${portOf(server.address())}`,
+    url: throughPort(redisUrl, portOf(server.address())),
     freeze: () => {
       state = 'frozen';
       for (const socket of sockets) socket.unpipe().pause();

@@ -7,6 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { startEmbeddedServer } from '../../src/redis/by-itself.ts';
 import { type Connections, createConnections } from '../../src/redis/connect.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
+import { throughPort } from '../support/redis.ts';
 
 async function listen(server: Server): Promise<number> {
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -44,7 +45,7 @@ async function startSilent() {
     socket.pipe(through).pipe(socket);
   });
   return {
-    url,
+    url: throughPort(redis.url, Number(new URL(url).port)),
     fallSilent: () => {
       isSilent = true;
       for (const [socket, through] of pairs) {

@@ -25,6 +25,11 @@ export interface TestRedis {
   stop: () => Promise<void>;
 }
 
+/** The same Redis, with its password, by another port of this machine that leads to it. */
+export function throughPort(url: string, port: number): string {
+  return url.replace(/:\d+$/, `:${port}`);
+}
+
 /** Starts an empty Redis of that kind for one test file. */
 export async function startRedis(kind: TestKind): Promise<TestRedis> {
   const dataDir = await mkdtemp(join(tmpdir(), 'keeptyping-'));
