@@ -16,6 +16,8 @@ await run(async ({ config, log, releases }) => {
   const parts = await openParts({ config, log, releases, tracing });
   const { metricsPort: port, host } = config;
   const { scrape } = parts.metrics;
-  if (port !== null) await startHealth({ port, host, guard: workerGuard(config), scrape, releases });
+  const guessed = parts.guesses.at('metrics');
+  const guard = workerGuard(config);
+  if (port !== null) await startHealth({ port, host, guard, guessed, scrape, releases });
   await startWorker(parts, releases);
 });

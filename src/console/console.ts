@@ -5,11 +5,10 @@ import type { Queue } from 'bullmq';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import type { Clock } from '../core/ports.ts';
 import type { Guard } from '../http/guard.ts';
+import type { Guessed } from '../http/guesses.ts';
 import { type Handler, type Page, readJson, readPage, sendFile, sendJson } from '../pages/pages.ts';
 import type { Conversations } from '../typing/conversations.ts';
 import {
-  type Attempts,
-  createAttempts,
   createInvitation,
   createSessions,
   foreign,
@@ -26,6 +25,8 @@ import type { ConsoleSource, FailedJobs } from './wire.ts';
 export interface ConsoleOptions {
   /** Knows the control token; without one nobody, or this machine. */
   guard: Guard;
+  /** Hears of wrong tokens, and says when they may be refused. @default at once */
+  guessed?: { bearer: Guessed; login: Guessed };
   /** The present one first; empty: nobody has to log in whom the guard admits. */
   tokens: readonly string[];
   source: ConsoleSource;
@@ -46,8 +47,8 @@ export interface Console {
 }
 
 interface ConsoleParts extends ConsoleOptions {
+  guessed: Required<ConsoleOptions>['guessed'];
   sessions: Sessions;
-  attempts: Attempts;
   invitation: Invitation;
   watch: ConsoleWatch;
 }
@@ -65,7 +66,7 @@ export function createConsole(options: ConsoleOptions): Console {
     ...options,
     failed: { ...failed, read: readSeldom(() => failed.read(), { clock, everyMs: failedEvery }) },
     sessions: createSessions(options.tokens, clock),
-    attempts: createAttempts(clock),
+    guessed: options.guessed ?? { bearer: atOnce, login: atOnce },
     invitation: createInvitation(clock),
     watch: createWatch(source),
     page: once(options.page ?? (() => readPage(new URL('./page/', import.meta.url)))),
@@ -82,6 +83,8 @@ export function createConsole(options: ConsoleOptions): Console {
   };
   return { handler, invite: () => parts.invitation.make(), close: () => parts.watch.close() };
 }
+
+const atOnce: Guessed = async () => {};
 
 function once<Made>(make: () => Made): () => Made {
   let made: { value: Made } | null = null;
@@ -106,7 +109,8 @@ interface ConsoleRequest {
 
 async function serve(parts: ConsoleParts, asked: ConsoleRequest): Promise<void> {
   const { request, response, path, next } = asked;
-  if (path === '/console/api/session') return takeSession(parts, request, response);
+  if (path === '/console/api/session')
+    return takeSession({ ...parts, guessed: parts.guessed.login }, request, response);
   if (path.startsWith('/console/api/')) return takeCall(parts, asked);
   if (path === '/console/queues' || path.startsWith('/console/queues/')) return showQueues(parts, asked);
   const name = path.replace(/^\/console\/?/, '') || 'index.html';
@@ -126,7 +130,10 @@ async function takeCall(
   { request, response, path, access }: ConsoleRequest,
 ): Promise<void> {
   const { method = '' } = request;
-  if (access.is === 'out') return sendJson(response, 401, { error: 'Log in with the control token.' });
+  if (access.is === 'out') {
+    await parts.guessed.bearer(request);
+    return sendJson(response, 401, { error: 'Log in with the control token.' });
+  }
   const route = routeAt(path.slice('/console/api/'.length));
   const run = route && Object.hasOwn(route.methods, method) ? route.methods[method] : undefined;
   if (!route || !run) return sendJson(response, 404, { error: 'The console does not know this.' });

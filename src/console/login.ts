@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller, Guard } from '../http/guard.ts';
+import type { Guessed } from '../http/guesses.ts';
 import { readJson, sendJson } from '../pages/pages.ts';
 import { sessionBody } from './routes.ts';
 
@@ -9,7 +10,7 @@ interface LoginParts {
   /** Empty: there is nothing to log in with. */
   tokens: readonly string[];
   sessions: Sessions;
-  attempts: Attempts;
+  guessed: Guessed;
   invitation: Invitation;
 }
 
@@ -30,34 +31,18 @@ export async function takeSession(
   done(response, parts.sessions.end(request));
 }
 
-function logIn(
-  { guard, tokens, sessions, attempts, invitation }: LoginParts,
+async function logIn(
+  { guard, tokens, sessions, guessed, invitation }: LoginParts,
   { request, response, body }: { request: IncomingMessage; response: ServerResponse; body: unknown },
-): void {
-  const caller = callerOf(request);
-  const wait = attempts.wait(caller);
-  if (wait > 0) {
-    response.setHeader('retry-after', Math.ceil(wait / 1000));
-    return sendJson(response, 429, { error: 'Too many wrong tokens: wait a minute.' });
-  }
+): Promise<void> {
   const shown = sessionBody.safeParse(body).data ?? { token: '' };
   if ('code' in shown && invitation.redeem(shown.code))
     return done(response, sessions.start(tokens[0] ?? '', request));
   if ('token' in shown && guard(bearing(request, shown.token)) === 'admitted')
     return done(response, sessions.start(shown.token, request));
-  attempts.failed(caller);
+  await guessed(request);
   const error = 'code' in shown ? 'This link logs in no more.' : 'This is not the control token.';
   sendJson(response, 401, { error });
-}
-
-/** Behind a proxy the address is the proxy's, and the last one that it has added the caller's. */
-function callerOf({ headers, socket }: IncomingMessage): string {
-  const forwarded =
-    String(headers['x-forwarded-for'] ?? '')
-      .split(',')
-      .at(-1)
-      ?.trim() ?? '';
-  return `${socket.remoteAddress ?? ''} ${forwarded.slice(0, 64)}`;
 }
 
 /** The guard knows a token as a bearer's. Header bytes are latin1. */
@@ -68,37 +53,6 @@ function bearing({ headers, httpVersion, socket }: Caller, token: string): Calle
 
 function done(response: ServerResponse, cookie: string): void {
   response.writeHead(204, { 'set-cookie': cookie, 'cache-control': 'no-store' }).end();
-}
-
-/** Failed logins of the last minute. */
-export interface Attempts {
-  /** How long this caller may not try (ms); 0: now. */
-  wait(caller: string): number;
-  failed(caller: string): void;
-}
-
-/** Somebody who guesses must not lock the others out… */
-const own = 10;
-/** …nor go on under ever new names. */
-const everybody = 100;
-const minute = 60_000;
-
-export function createAttempts(clock: { now: () => number }): Attempts {
-  let failures: { caller: string; at: number }[] = [];
-  const left = (of: readonly { at: number }[], limit: number): number => {
-    const oldest = of.at(-limit);
-    return oldest === undefined ? 0 : oldest.at + minute - clock.now();
-  };
-  return {
-    wait: (caller) => {
-      failures = failures.filter(({ at }) => at > clock.now() - minute);
-      const theirs = failures.filter((failure) => failure.caller === caller);
-      return Math.max(left(theirs, own), left(failures, everybody));
-    },
-    failed: (caller) => {
-      failures.push({ caller, at: clock.now() });
-    },
-  };
 }
 
 /** A link that logs in once, for whoever has started the process and been told no token. */

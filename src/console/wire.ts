@@ -1,7 +1,7 @@
 /**
  * What the console's page and its server say to each other, as JSON below `/console/api/`. Times: whole ms since 1970.
  *
- *   POST   session {token}                   204 and the cookie | 401 | 429
+ *   POST   session {token}                   204 and the cookie | 401
  *   DELETE session                           204
  *   GET    events                            server-sent events: `overview`, `conversations`, `notices`; `heartbeat` {} each 15 s
  *   GET    search?q=&from=&to=&before=       SearchAnswer; q: a user, a message's id or a turn's

@@ -5,6 +5,7 @@ import type { ComponentTypings } from '../accounts/component-typing.ts';
 import type { Log } from '../core/ports.ts';
 import { appIdPattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
+import type { Guessed } from '../http/guesses.ts';
 import { refuse } from '../http/respond.ts';
 import { refuseMethod } from '../http/webhook.ts';
 import {
@@ -22,6 +23,8 @@ import { componentTyping } from './schemas.ts';
 
 interface ComponentControlOptions {
   guard: Guard;
+  /** @default nobody who guesses waits */
+  guessed?: Guessed | undefined;
   /** The names of those that are served. */
   components: readonly string[];
   typings: Pick<ComponentTypings, 'read' | 'write'>;
@@ -34,7 +37,7 @@ const readTypingBody = createBodyReader(64);
 
 export function createComponentControl(options: ComponentControlOptions): Router {
   const router = Router();
-  router.use('/components', admit(options.guard));
+  router.use('/components', admit(options.guard, options.guessed));
   router
     .route(typingPath.replace('{component}', ':component'))
     .get((request, response) => take(options, { request, response }, read))
@@ -125,6 +128,8 @@ export type KeptToken = { is: 'kept' } | { is: 'refused'; error: string };
 
 interface AuthorizerControlOptions {
   guard: Guard;
+  /** @default nobody who guesses waits */
+  guessed?: Guessed | undefined;
   /** The names of those that are served. */
   components: readonly string[];
   /** Rejects when Redis is out of reach. */
@@ -145,7 +150,7 @@ const authorizer = z.strictObject({
 
 export function createAuthorizerControl(options: AuthorizerControlOptions): Router {
   const router = Router();
-  router.use('/components', admit(options.guard));
+  router.use('/components', admit(options.guard, options.guessed));
   router
     .route(authorizerPath.replaceAll(/\{(\w+)\}/g, ':$1'))
     .put((request, response) => put(options, request, response))

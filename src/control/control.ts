@@ -5,6 +5,7 @@ import { channels } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import { servedNamePattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
+import type { Guessed } from '../http/guesses.ts';
 import { refuse } from '../http/respond.ts';
 import { refuseMethod } from '../http/webhook.ts';
 import {
@@ -20,6 +21,8 @@ import { failure, outage } from './schemas.ts';
 
 interface ControlOptions extends Subjects {
   guard: Guard;
+  /** @default nobody who guesses waits */
+  guessed?: Guessed | undefined;
   log: Log;
   /** Described beside these routes. @default none */
   more?: readonly MoreRoutes[];
@@ -29,9 +32,9 @@ interface ControlOptions extends Subjects {
 
 /** The routes by which a bot, or a human, says what keeptyping cannot see, and sets accounts; and their description. */
 export function createControl(options: ControlOptions): Router {
-  const { guard, bodies } = options;
+  const { guard, guessed, bodies } = options;
   const router = Router();
-  router.use(['/conversations', '/accounts'], admit(guard));
+  router.use(['/conversations', '/accounts'], admit(guard, guessed));
   for (const path of new Set(operations.map((operation) => operation.path))) {
     const here = operations.filter((operation) => operation.path === path);
     const route = router.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
@@ -51,12 +54,13 @@ export function createControl(options: ControlOptions): Router {
 }
 
 /** Lets only those through whom the guard admits. */
-export function admit(guard: Guard): RequestHandler {
-  return (request, response, next) => {
+export function admit(guard: Guard, guessed: Guessed = async () => {}): RequestHandler {
+  return async (request, response, next) => {
     const admission = guard(request);
     if (admission === 'hidden') return next('router');
     response.set('Cache-Control', 'no-store');
     if (admission === 'admitted') return next();
+    await guessed(request);
     response.set('WWW-Authenticate', 'Bearer');
     refuse(response, 401, 'This is not the control token: send "Authorization: Bearer", then CONTROL_TOKEN.');
   };

@@ -58,6 +58,9 @@ interface UserNotice extends AccountNotice {
   user: string;
 }
 
+/** Which one was guessed at; `login`: the console's, where it is the control token too. */
+export type GuessedToken = 'control' | 'metrics' | 'gateway' | 'login';
+
 /** `at`: ms since 1970, on the clock that all processes share. */
 export type Notice = { at: number } &
   /**
@@ -138,6 +141,8 @@ export type Notice = { at: number } &
     | ({ is: 'breaker'; state: 'closed' | 'open' | 'half-open' } & AccountNotice)
     /** A push was signed or encrypted, or a call authorised, by the previous secret: the rotation is not over. */
     | { is: 'previous-secret'; channel: Channel | 'control'; account: string }
+    /** A wrong token was shown. */
+    | { is: 'guess'; token: GuessedToken }
     /** An access token was fetched; `code`: of the refusal, 0: none. */
     | ({ is: 'token'; result: 'renewed' | 'refused' | 'lost'; code: number } & AccountNotice)
     /** Typing of the whole account was switched. */

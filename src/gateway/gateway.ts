@@ -28,6 +28,8 @@ interface GatewayOptions {
   accountOf: (place: Place) => GatewayAccount | null;
   agentFor: (url: string) => Agent;
   watch: GatewayWatch;
+  /** Resolves when a wrong key may be refused. @default at once */
+  guessed?: (caller: IncomingMessage) => Promise<void>;
   clock: Pick<Clock, 'now'>;
   log: Log;
   /** Is told what a read call cost. @default nobody */
@@ -54,11 +56,14 @@ export function isForGateway(url: string): boolean {
  * account's API base and nowhere else, and reads what they say about a user's wait.
  */
 export function createGateway(options: GatewayOptions): Gateway {
-  const { access, watch, clock, log, observe } = options;
+  const { access, watch, clock, log, observe, guessed } = options;
   const baseOf = createBases(options);
   return (request, response) => {
     const route = routeOf({ access, baseOf }, request);
-    if (route.is === 'refusal') return refuse(response, route);
+    if (route.is === 'refusal') {
+      const isGuess = route.isGuess === true && guessed !== undefined;
+      return isGuess ? void guessed(request).then(() => refuse(response, route)) : refuse(response, route);
+    }
     const { api, platform } = route.base;
     const call: Exchange = {
       request,

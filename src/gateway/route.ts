@@ -11,7 +11,7 @@ export type GatewayAccess =
 type GatewayRoute<Base> =
   /** `path`: below the API's base, as it came; `query`: with its "?", as it came. */
   | { is: 'route'; base: Base; path: string; query: string }
-  | { is: 'refusal'; status: 400 | 404; error: string };
+  | { is: 'refusal'; status: 400 | 404; error: string; isGuess?: boolean };
 
 interface Routes<Base> {
   access: GatewayAccess;
@@ -30,7 +30,7 @@ export function routeOf<Base>(
   const url = urlOf(request);
   if (!url.startsWith('/')) return refusal('The request names a whole URL: ask for its path alone.');
   const { key, channel, account, path, query } = partsOf(url, access.by === 'key');
-  if (!isAllowed(access, key, request)) return nothing;
+  if (!isAllowed(access, key, request)) return { ...nothing, isGuess: access.by === 'key' };
   const base = baseOf({ channel, account: decoded(account) });
   if (base === null) return nothing;
   if (url.includes('#')) return refusal('The URL holds a "#": write %23 instead.');

@@ -56,12 +56,8 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
     }
     case 'lag':
       return on.lag.observe({ queue: notice.queue }, seconds(notice.ms));
-    case 'breaker': {
-      const place = labels.place(notice);
-      for (const state of ['closed', 'open', 'half-open'])
-        on.breaker.set({ ...place, state }, state === notice.state ? 1 : 0);
-      return;
-    }
+    case 'breaker':
+      return countBreaker(on, labels, notice);
     case 'token':
       return on.tokens.inc({
         ...labels.place(notice),
@@ -73,6 +69,8 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
       on.typing.set(place, notice.typing === 'on' ? 1 : 0);
       return on.switches.inc({ ...place, state: notice.typing, code: labels.code(notice.code) });
     }
+    case 'guess':
+      return on.wrongTokens.inc({ token: notice.token });
     case 'previous-secret':
       return;
   }
@@ -80,6 +78,12 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
 
 function isProven({ result, account }: NoticeOf<'push'>): boolean {
   return result === 'taken' || result === 'unread' || (result === 'refused' && behindOf(account) === null);
+}
+
+function countBreaker(on: Instruments, labels: Labels, notice: NoticeOf<'breaker'>): void {
+  const place = labels.place(notice);
+  for (const state of ['closed', 'open', 'half-open'])
+    on.breaker.set({ ...place, state }, state === notice.state ? 1 : 0);
 }
 
 function countCall(on: Instruments, labels: Labels, notice: NoticeOf<'call'>): void {

@@ -31,6 +31,7 @@ function createTypingCounters(registry: Registry) {
       'outcome',
       'code',
     ),
+    wrongTokens: counter('wrong_tokens_total', 'Wrong tokens that were shown, by which was meant', 'token'),
     tokens: counter('token_renewals_total', 'Fetches of an access token', ...place, 'result', 'code'),
     switches: counter(
       'account_switches_total',

@@ -3,7 +3,9 @@ import type { Log } from '../core/ports.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp } from '../http/app.ts';
 import { bypass } from '../http/bypass.ts';
+import { createGuesses } from '../http/guesses.ts';
 import { boundsOf, createBodies } from '../http/respond.ts';
+import { createRedisClock } from '../redis/clock.ts';
 import { openPlainGateway } from './gateway.ts';
 import { createClients } from './platforms.ts';
 import { closeServer, listen, portOf, type Releases } from './releases.ts';
@@ -33,7 +35,10 @@ export async function startBypass(
     receive: (request, response) => bypass(deps, request, response),
     handshake: (request, response) => bypass(deps, request, response),
   });
-  const server = await listen(withGateway(openPlainGateway(config, { agents, log }), app), config);
+  const guesses = createGuesses({ clock: createRedisClock({ local: Date.now }), log });
+  releases.add('guesses', () => guesses.close());
+  const gateway = openPlainGateway(config, { agents, log, guessed: guesses.at('gateway') });
+  const server = await listen(withGateway(gateway, app), config);
   releases.add('server', () => closeServer(server, drainMs));
   log.warn(
     { port: portOf(server), forwards: forwards.length },

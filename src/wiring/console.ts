@@ -24,6 +24,7 @@ export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): 
   const failed = { replies, deliveries };
   return createConsole({
     guard: operatorGuard(parts),
+    guessed: { bearer: parts.guesses.at('control'), login: parts.guesses.at('login') },
     tokens: config.controlTokens,
     source: openSource(parts, { queues, ...known }),
     conversations: createConversations({ store, events, learned, clock }),

@@ -33,9 +33,11 @@ interface ControlParts {
 export function openControl(parts: Parts, { events, store, skipped }: ControlParts): Router {
   const { learned, clock, log, components } = parts;
   const guard = operatorGuard(parts);
+  const guessed = parts.guesses.at('control');
   const some = components.names.length > 0;
   const control = createControl({
     guard,
+    guessed,
     accounts: parts.roster,
     conversations: createConversations({ store, events, learned, clock }),
     register: createAccountRegister(parts, skipped),
@@ -44,7 +46,7 @@ export function openControl(parts: Parts, { events, store, skipped }: ControlPar
     more: some ? [componentRoutes, authorizerRoutes] : [],
   });
   if (some) {
-    const served = { ...components, components: components.names, guard, log };
+    const served = { ...components, components: components.names, guard, guessed, log };
     control.use(createComponentControl(served), createAuthorizerControl(served));
   }
   return control;

@@ -6,6 +6,7 @@ import { createGateway, type Gateway } from '../gateway/gateway.ts';
 import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
 import { isFromHere, openTo } from '../http/guard.ts';
+import type { Guessed } from '../http/guesses.ts';
 import { createBlocks } from '../typing/blocks.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { Identities } from '../typing/identities.ts';
@@ -38,6 +39,7 @@ export function openGateway(
     clock,
     log,
     observe: parts.observe,
+    guessed: parts.guesses.at('gateway'),
   });
 }
 
@@ -49,7 +51,10 @@ const nobody: GatewayWatch = {
 };
 
 /** The gateway that only passes on, for the panic switch: the bot's API calls must go on. */
-export function openPlainGateway(config: Config, { agents, log }: { agents: Agents; log: Log }): Gateway {
+export function openPlainGateway(
+  config: Config,
+  { agents, log, guessed }: { agents: Agents; log: Log; guessed: Guessed },
+): Gateway {
   const accounts = new Map(
     (config.bypass ?? []).map(({ channel, account, apiBase: base }) => [
       `${channel}/${account}`,
@@ -65,5 +70,6 @@ export function openPlainGateway(config: Config, { agents, log }: { agents: Agen
     watch: nobody,
     clock: Date,
     log,
+    guessed,
   });
 }

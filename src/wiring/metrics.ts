@@ -4,6 +4,7 @@ import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
 import { anyOf, createGuard, type Guard, operatorGuard, type OperatorGuardParts } from '../http/guard.ts';
+import type { Guessed, Guesses } from '../http/guesses.ts';
 import { createMetricsPage } from '../http/metrics.ts';
 import { createMetrics, type Metrics, type MetricsSource, type Stock } from '../metrics/metrics.ts';
 import type { Connections } from '../redis/connect.ts';
@@ -56,6 +57,7 @@ interface HealthOptions {
   host: string;
   /** Who may read the metrics. */
   guard: Guard;
+  guessed: Guessed;
   scrape: Metrics['scrape'];
   releases: Releases;
 }
@@ -86,6 +88,7 @@ async function answerHealth(
   if (path !== '/metrics')
     return json(response, 404, { error: 'There are only /healthz and /metrics here.' });
   if (options.guard(request) !== 'admitted') {
+    await options.guessed(request);
     response.setHeader('WWW-Authenticate', 'Bearer');
     return json(response, 401, { error: 'Send "Authorization: Bearer", then METRICS_TOKEN.' });
   }
@@ -102,13 +105,14 @@ function json(response: ServerResponse, status: number, body: object): void {
 interface MetricsPageParts extends OperatorGuardParts {
   config: Pick<Config, 'demo' | 'production' | 'controlTokens' | 'metricsToken'>;
   metrics: Pick<Metrics, 'scrape'>;
+  guesses: Pick<Guesses, 'at'>;
 }
 
 /** `/metrics` of a web process. */
 export function openMetricsPage(parts: MetricsPageParts): RequestHandler {
-  const { config, metrics } = parts;
+  const { config, metrics, guesses } = parts;
   const tokens = config.metricsToken === null ? [] : [config.metricsToken];
   const control = operatorGuard(parts, tokens.length > 0 ? { open: 'never' } : {});
   const guard = anyOf(createGuard({ tokens, open: 'never' }), control);
-  return createMetricsPage({ guard, scrape: metrics.scrape });
+  return createMetricsPage({ guard, scrape: metrics.scrape, guessed: guesses.at('metrics') });
 }

@@ -5,6 +5,7 @@ import { createObservers, type Observe, type Observers } from '../core/notice.ts
 import type { Log } from '../core/ports.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place, Roster } from '../core/roster.ts';
+import { createGuesses, type Guesses } from '../http/guesses.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
 import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -63,6 +64,8 @@ export interface Parts {
   journal: OpenJournal;
   redis: RedisPlace;
   metrics: Metrics;
+  /** Whoever shows a wrong token. */
+  guesses: Guesses;
   /** How far behind this process is. */
   pressure: Pressure;
   /** What Redis has to know, and does not take now. */
@@ -134,7 +137,9 @@ export function createParts(options: PartsOptions): Parts {
     waiting: () => connections.fast.llen(keys.waitingJobs(queueNames.typing)),
   });
   releases.add('pressure', () => pressure.close());
-  const own = { name, config, log, connections, clock, clients, outbox, wakes, pressure };
+  const guesses = createGuesses({ clock, log, observe });
+  releases.add('guesses', () => guesses.close());
+  const own = { name, config, log, connections, clock, clients, outbox, wakes, pressure, guesses };
   const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
   const known = { ...own, roster, served, platformOf, serving, components, ...heard };
   const opened = new Map<Redis, QueueParts>();

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { createAttempts, createSessions, isFromElsewhere, isFromPage } from '../../src/console/login.ts';
+import { createSessions, isFromElsewhere, isFromPage } from '../../src/console/login.ts';
 import type { Caller } from '../../src/http/guard.ts';
 import { handClock } from '../support/clock.ts';
 
@@ -84,33 +84,6 @@ describe('a session’s cookie', () => {
     expect(createSessions([next, token], clock).check(bringing(cookie))).not.toBeNull();
     expect(createSessions([next], clock).check(bringing(cookie))).toBeNull();
     expect(createSessions([], clock).check(bringing(cookie))).toBeNull();
-  });
-});
-
-describe('after wrong tokens', () => {
-  test('ten of a minute the caller has to wait, and nobody else', () => {
-    const clock = handClock();
-    const attempts = createAttempts(clock);
-    for (let n = 0; n < 10; n += 1) {
-      expect(attempts.wait('a')).toBe(0);
-      attempts.failed('a');
-      clock.set(clock.now() + 1_000);
-    }
-    expect(attempts.wait('a')).toBe(50_000);
-    expect(attempts.wait('b')).toBe(0);
-    clock.set(clock.now() + 50_000);
-    expect(attempts.wait('a')).toBe(0);
-    attempts.failed('a');
-    expect(attempts.wait('a')).toBe(1_000);
-  });
-
-  test('a hundred of a minute everybody has to, whatever they call themselves', () => {
-    const clock = handClock();
-    const attempts = createAttempts(clock);
-    for (let n = 0; n < 99; n += 1) attempts.failed(`a${n}`);
-    expect(attempts.wait('b')).toBe(0);
-    attempts.failed('a');
-    expect(attempts.wait('b')).toBe(60_000);
   });
 });
 

@@ -59,6 +59,7 @@ export interface GatewayScene {
   access?: GatewayAccess;
   watch?: GatewayWatch;
   idleMs?: number;
+  guessed?: (caller: IncomingMessage) => Promise<void>;
   agents?: Partial<AgentsOptions>;
   mount?: (gateway: Gateway) => (request: IncomingMessage, response: ServerResponse) => void;
 }
@@ -86,6 +87,7 @@ export async function openGateway(scene: GatewayScene) {
     watch,
     clock: Date,
     log,
+    ...(scene.guessed === undefined ? {} : { guessed: scene.guessed }),
     ...(scene.idleMs === undefined ? {} : { idleMs: scene.idleMs }),
   });
   const url = await listen(createServer(mount(gateway)));

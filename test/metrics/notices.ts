@@ -10,6 +10,7 @@ const answers = all<Of<'bot'>['result']>({ answered: true, again: true, failed: 
 const queues = all<Of<'lag'>['queue']>({ typing: true, replies: true, wake: true });
 const states = all<Of<'breaker'>['state']>({ closed: true, open: true, 'half-open': true });
 const fetches = all<Of<'token'>['result']>({ renewed: true, refused: true, lost: true });
+const tokens = all<Of<'guess'>['token']>({ control: true, metrics: true, gateway: true, login: true });
 const pushes = all<Of<'push'>['result']>({ taken: true, unread: true, refused: true, stranger: true });
 
 /** What each push's result is answered with. */
@@ -80,6 +81,7 @@ function ofAccounts(channel: Channel): Notice[] {
       ...account,
     })),
     ...queues.map((queue): Notice => ({ is: 'lag', queue, ms: 4, at: where.at })),
+    ...tokens.map((token): Notice => ({ is: 'guess', token, at: where.at })),
     ...states.map((state): Notice => ({ is: 'breaker', state, ...account })),
     ...fetches.map((result): Notice => ({ is: 'token', result, code: 40001, ...account })),
     { is: 'account', typing: 'on', code: 0, remedy: null, ...account },

@@ -99,23 +99,23 @@ describe('a Redis from wherever there is one', () => {
   });
 });
 
+/** Sends it all at once. Resolves with what comes back until the other side hangs up. */
+async function speak(url: string, text: string): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+  releases.push(async () => socket.destroy());
+  let said = '';
+  socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  // Whoever hangs up on what has not been read resets the connection.
+  socket.on('error', () => {});
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(text);
+  await closed;
+  return said;
+}
+
 describe.each(installed ? (['embedded', 'private'] as const) : (['embedded'] as const))(
   'the %s one',
   (bundled) => {
-    /** Sends it all at once. Resolves with what comes back until the other side hangs up. */
-    async function speak(url: string, text: string): Promise<string> {
-      const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
-      releases.push(async () => socket.destroy());
-      let said = '';
-      socket.on('data', (chunk: Buffer) => (said += chunk.toString()));
-      // Whoever hangs up on what has not been read resets the connection.
-      socket.on('error', () => {});
-      const closed = new Promise((resolve) => socket.once('close', resolve));
-      socket.write(text);
-      await closed;
-      return said;
-    }
-
     test('lets nobody in without its password, which is another each time', async () => {
       const [one, other] = [
         await start(optionsFor(await folder(), { bundled })),

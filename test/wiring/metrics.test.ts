@@ -56,6 +56,39 @@ describe('a web process', () => {
     expect((await scrapeWeb(stage, {})).status).toBe(401);
   });
 
+  test('counts wrong tokens, of each kind, and says nothing of each in the log', async () => {
+    const stage = await open({ env: { METRICS_TOKEN: 'metrics-token-0001' }, workers: 0 });
+    const { url = '' } = stage.webs[0] ?? {};
+    const wrong = bearer('wrong-token-000001');
+    const answers = await Promise.all([
+      fetch(`${url}/accounts`, wrong),
+      fetch(`${url}/conversations/wechat/default/oUser`, wrong),
+      fetch(`${url}/metrics`, wrong),
+      fetch(`${url}/gateway/wrong-key-0000000001/wechat/default/x`),
+      fetch(`${url}/console/api/failed`, wrong),
+      fetch(`${url}/console/api/session`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' },
+        body: JSON.stringify({ token: 'wrong-token-000001' }),
+      }),
+      // Whoever shows none guesses nothing.
+      fetch(`${url}/accounts`),
+      fetch(`${url}/console/api/failed`),
+      fetch(`${url}/metrics`),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 404, 401, 401, 401, 401, 401]);
+    const text = await (await scrapeWeb(stage)).text();
+    const counts = ['control', 'metrics', 'gateway', 'login'].map((token) =>
+      valueOf(text, 'keeptyping_wrong_tokens_total', { token }),
+    );
+    expect(counts).toEqual([3, 1, 1, 1]);
+    expect(stage.log.lines.filter(({ message }) => message.startsWith('Wrong tokens'))).toEqual([]);
+    await stage.webs[0]?.stop();
+    expect(stage.log.lines.filter(({ message }) => message.startsWith('Wrong tokens'))).toMatchObject([
+      { level: 'warn', fields: { count: 6, sources: 1, from: '127.0.0.1' } },
+    ]);
+  });
+
   test('counts the jobs that are in Redis, and says so when it is away', async () => {
     const stage = await open({ workers: 0, webs: 1 });
     const queue = new Queue(queueNames.replies, { connection: stage.redis.connect(), prefix });
@@ -106,10 +139,10 @@ test('what happens is counted by the process that it happens in', async () => {
 
 const scrape = async () => ({ contentType: 'text/plain', text: 'up 1\n' });
 
-async function serve(env: Record<string, string>): Promise<string> {
+async function serve(env: Record<string, string>, guessed = async () => {}): Promise<string> {
   const { config } = loadConfig(env, () => null);
   const guard = workerGuard(config);
-  const port = await startHealth({ port: 0, host: '127.0.0.1', guard, scrape, releases });
+  const port = await startHealth({ port: 0, host: '127.0.0.1', guard, guessed, scrape, releases });
   return `http://127.0.0.1:${port}`;
 }
 

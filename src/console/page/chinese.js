@@ -14,8 +14,6 @@ export const chinese = {
   logout: '退出登录',
   wrongToken: '这不是控制令牌。',
   linkOver: '这个链接已经用过，或者已超过一小时。请用控制令牌登录。',
-  tooMany: '尝试次数太多。请在 {time} 之后（还有 {wait}）再登录。',
-  tooManySoon: '尝试次数太多。请等一分钟再登录。',
   sessionOver: '登录已失效，请重新登录。',
   noAnswer: '服务器没有响应，请稍后再试。',
   refusedBy: '服务器返回 {status}。',

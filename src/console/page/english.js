@@ -14,8 +14,6 @@ export const english = {
   logout: 'Log out',
   wrongToken: 'This is not the control token.',
   linkOver: 'This link was used before, or is more than an hour old. Log in with the control token.',
-  tooMany: 'Too many tries. Log in again after {time}, in {wait}.',
-  tooManySoon: 'Too many tries. Wait a minute, then log in again.',
   sessionOver: 'The session is over: log in again.',
   noAnswer: 'The server does not answer. Try again in a moment.',
   refusedBy: 'The server said {status}.',

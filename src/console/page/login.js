@@ -1,6 +1,5 @@
 /** Log in: the token goes to the server, and nowhere else. */
 import { setShown, setText } from './dom.js';
-import { clock, ticking } from './format.js';
 import { errorOf } from './said.js';
 import { ask } from './server.js';
 import { word } from './words.js';
@@ -67,9 +66,5 @@ function showWrong(sentence = '') {
 }
 
 function wrongOf(answer) {
-  if (answer.status === 401) return word('wrongToken');
-  if (answer.status !== 429) return errorOf(answer);
-  if (answer.after === null) return word('tooManySoon');
-  const ms = answer.after * 1_000;
-  return word('tooMany', { time: clock(answer.at + ms), wait: ticking(ms) });
+  return answer.status === 401 ? word('wrongToken') : errorOf(answer);
 }

@@ -5,23 +5,16 @@ const longestRetryMs = 10_000;
 /** A connection that was cut without a word says nothing any more, not even its heartbeat of 15 s: it is made anew after this. */
 const silentMs = 40_000;
 
-/** Resolves with `status` 0 when nothing answers, `body` null where it is no JSON, `after`: s to wait, where told. */
+/** Resolves with `status` 0 when nothing answers, `body` null where it is no JSON. */
 export async function ask(method, path, body) {
   const sent = body === undefined ? {} : { body: JSON.stringify(body) };
   const headers = body === undefined ? {} : { 'content-type': 'application/json' };
   try {
     const response = await fetch(api + path, { method, headers, ...sent, credentials: 'same-origin' });
-    const after = Number(response.headers.get('retry-after') ?? NaN);
     const text = await response.text();
-    return {
-      status: response.status,
-      ok: response.ok,
-      body: read(text),
-      after: after || null,
-      at: Date.now(),
-    };
+    return { status: response.status, ok: response.ok, body: read(text) };
   } catch {
-    return { status: 0, ok: false, body: null, after: null, at: Date.now() };
+    return { status: 0, ok: false, body: null };
   }
 }
 
