@@ -106,7 +106,7 @@ const forwarded = ['forwarded', 'via', 'x-real-ip'];
 /**
  * Whether a program on this machine asks, by a name of this machine. A web page may lead its own name to this machine
  * (DNS rebinding), and its visitors' browsers would ask from here: the Host header tells. A bare nginx says nothing of
- * itself, but speaks HTTP/1.0.
+ * itself; before 1.29.7 it speaks HTTP/1.0.
  */
 export function isFromHere({ socket, headers, httpVersion = '1.1' }: Peer): boolean {
   const proxied = Object.keys(headers).some(
