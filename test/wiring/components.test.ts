@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/index.ts';
 import { encrypt, sign } from '../../src/wechat/receive.ts';
 import { createComponents } from '../../src/wiring/components.ts';
 import { vendor } from '../support/accounts.ts';
-import { handClock } from '../support/clock.ts';
+import { handClock, noon } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { testSeal } from '../support/seal.ts';
 import { fakeKept } from '../wechat/component/scene.ts';
@@ -132,7 +132,7 @@ test('an account is kept once WeChat has pushed for it', async () => {
     appId: vendor.appId,
     random: Buffer.alloc(16, 1),
   });
-  const timestamp = String(Math.floor(Date.now() / 1000));
+  const timestamp = String(noon / 1000);
   const signature = sign(['AAAAA', timestamp, '2', Encrypt]);
   const push = {
     method: 'POST',
