@@ -9,6 +9,7 @@ import {
   apiBase,
   customSend,
   DAY,
+  ending,
   interim,
   milliseconds,
   needed,
@@ -129,6 +130,14 @@ export const wechatFields = z.strictObject({
   redeliver: setting(oneOf('auto', 'off').default('auto'), {
     en: "`job` mode: a bot that lives on WeChat's repeats (an error 500 of its own within 5 s, or `success` 5 to 10 s after, with no message seen) is called again as WeChat would, three times in all; `off`: never",
     zh: '`job` 模式：依赖微信重试的机器人（5 秒内自己返回 500，或 5 至 10 秒后才返回 `success` 且没有发出消息）会像微信那样再次收到同一推送，共三次；`off`：不这样做',
+  }),
+  split: setting(oneOf('auto', 'off').default('auto'), {
+    en: 'late answers too long for one message (texts over 2,048 bytes, several articles): `auto`: they go as several; `off`',
+    zh: '一条消息装不下的迟到回答（超过 2048 字节的文本、多篇图文）：`auto`：分成几条发送；`off`：不分',
+  }),
+  splitEnding: setting(ending.default('…（未完）'), {
+    en: 'the end of the last of them, where WeChat allows no more',
+    zh: '微信不允许再发时，其中最后一条的结尾',
   }),
   typingPath: setting(unset(text.startsWith('/', { error: 'must begin with /' })), {
     en: 'path of the typing call',

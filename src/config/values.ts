@@ -144,6 +144,8 @@ export const interim = z
   )
   .transform(({ text, after }) => ({ text, after: after === null ? null : after * 1000 }));
 
+export const ending = text.max(100, { error: 'must be at most 100 characters long' });
+
 export const customSend = z.strictObject(
   { kfAccount: unset(text.min(1, { error: 'must not be empty' })), isAiMessage: yes.default(false) },
   { error: 'must be an object with kfAccount or isAiMessage' },

@@ -124,7 +124,8 @@ export type BotAnswer =
 
 /** What became of an answer that was sent after the platform had stopped waiting. */
 export type LateSend =
-  | { is: 'sent' }
+  /** `rest`: more of the answer is to follow. */
+  | { is: 'sent'; rest?: LateRest }
   /** The platform said no, by this code. `mayNotSend`: no message of this account will pass until somebody mends it. */
   | { is: 'refused'; code: number; reason: string; mayNotSend: boolean }
   /** This kind of answer cannot be sent late; `reason` says which and why. */
@@ -133,6 +134,25 @@ export type LateSend =
   | { is: 'unknown'; cause: string }
   /** It certainly did not go out, and another try may. */
   | { is: 'not-sent'; cause: string };
+
+/** Which message of an answer is sent: where it begins, as the platform counts, and how many there may be from it on. */
+export interface LatePart {
+  from: number;
+  most: number;
+}
+
+/** What of an answer has not gone out. `says`: how much, as `900 of 5000 characters`. */
+export interface LateRest {
+  from: number;
+  says: string;
+}
+
+export interface AnswerShape {
+  /** On the connection of its push the platform would show nothing of it. */
+  isLateOnly: boolean;
+  /** It may take several messages. */
+  isLong: boolean;
+}
 
 export interface Target {
   user: string;
@@ -197,8 +217,14 @@ export interface Platform {
 
   /** Reads a bot's 2xx webhook answer; opens it where it is encrypted. */
   readAnswer(answer: Answer): Promise<BotAnswer>;
-  /** Sends a bot's webhook answer through the platform's API. Absent where webhook answers never hold messages. */
-  sendLate?(user: string, answer: Answer): Promise<LateSend>;
+  /**
+   * Sends a bot's webhook answer through the platform's API: the next message of it. Absent where webhook answers never
+   * hold messages.
+   * @param part @default the first of as many as it takes
+   */
+  sendLate?(user: string, answer: Answer, part?: LatePart): Promise<LateSend>;
+  /** What an answer is that holds a message. Absent: any is shown on the connection, and sent as one message. */
+  shapeOf?(answer: Answer): AnswerShape;
   /** Sends the account's text for whoever waits long. Absent where none is configured, or can be sent. Never throws. */
   sendInterim?(user: string): Promise<Outcome>;
 }

@@ -13,7 +13,7 @@ import {
   meaningOf,
   notTaken,
 } from '../core/bot.ts';
-import type { LateSend, Platform } from '../core/platform.ts';
+import type { AnswerShape, LatePart, LateSend, Platform } from '../core/platform.ts';
 import { type Answer, headerOf } from '../core/wire.ts';
 import { callBot } from './call-bot.ts';
 import { decoded } from './coding.ts';
@@ -135,6 +135,7 @@ async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): 
   const { data, platform } = carried;
   const { answer, meaning, waits } = answered;
   const message = holdsMessage(meaning);
+  const shape = message ? shapeOf(carried, answer) : plainShape;
   const inline = async (isNoted: boolean): Promise<End> => {
     // A bare acknowledgement is no message: it takes no indicator away and opens no window.
     if (message) tellDelivery(deps, data, { way: 'inline', code: 0 });
@@ -142,12 +143,34 @@ async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): 
     return { is: 'inline', answer, isNoted };
   };
   const isAwaited = message && deps.learned.isMute(platform);
-  const given = await give(deps, carried, { answer, isAwaited, after: waits });
+  const given = shape.isLateOnly
+    ? await acknowledge(deps, carried, waits)
+    : await give(deps, carried, { answer, isAwaited, after: waits });
   if (given === 'noted' || given === 'assumed') return inline(given === 'noted');
   const sends = given === 'nobody' ? await maySend(deps, carried) : given;
   if (sends === 'written') return inline(true);
   if (sends === 'lost') return { is: 'lost' };
-  return message ? sendLate(deps, carried, answered) : { is: 'sent', answer };
+  return message ? sendLate(deps, carried, { ...answered, shape }) : { is: 'sent', answer };
+}
+
+const plainShape: AnswerShape = { isLateOnly: false, isLong: false };
+
+/** What has gone out in part goes on as it began. */
+function shapeOf({ platform, sentUpTo = 0 }: Carried, answer: Answer): AnswerShape {
+  const plain = plainOf(answer);
+  const shape = (plain && platform.shapeOf?.(plain)) ?? plainShape;
+  return sentUpTo > 0 ? { ...shape, isLateOnly: true } : shape;
+}
+
+/** What the platform would not show is not given to a connection, which need not wait for anything else. */
+async function acknowledge(
+  { holds }: CarryDeps,
+  { id, platform }: Carried,
+  after: Promise<unknown>,
+): Promise<'nobody'> {
+  await after;
+  void holds.give(id, platform.acknowledgement);
+  return 'nobody';
 }
 
 type Given =
@@ -263,44 +286,102 @@ function lost({ log }: CarryDeps, id: string): 'lost' {
   return 'lost';
 }
 
-/** Sends the answer through the platform's API. */
-async function sendLate(deps: CarryDeps, carried: Carried, { answer, meaning }: ToDeliver): Promise<End> {
-  const { platform, data, job } = carried;
-  const release = await deps.makeWay(data).catch(() => null);
-  const sent = await sendAgain(deps, carried, answer);
-  if (sent.is === 'sent') {
-    tellDelivery(deps, data, { way: 'sent', code: 0 });
+interface ToSend extends ToDeliver {
+  shape: AnswerShape;
+}
+
+/** Sends the answer through the platform's API, in as many messages as it takes and the platform allows. */
+async function sendLate(deps: CarryDeps, carried: Carried, answered: ToSend): Promise<End> {
+  const { data } = carried;
+  const { answer, shape } = answered;
+  let part = { from: carried.sentUpTo ?? 0, most: shape.isLong ? await sendsLeft(deps, carried) : 1 };
+  for (let left = ''; ;) {
+    if (shape.isLong && !(await notePart(deps, carried, { answer, upTo: part.from }))) return { is: 'lost' };
+    const { sent, release } = await sendAgain(deps, carried, { answer, part });
+    if (sent.is !== 'sent') {
+      await unblock(deps, carried, release);
+      return notSent(deps, carried, { ...answered, sent, sentUpTo: part.from, left });
+    }
+    const { rest } = sent;
+    if (!rest) tellDelivery(deps, data, { way: 'sent', code: 0 });
     await tellReached(deps, data, { sent: true, release });
-    return { is: 'sent', answer };
+    if (!rest) return { is: 'sent', answer };
+    left = ` ${rest.says} remain.`;
+    if (part.most <= 1) {
+      tellDelivery(deps, data, { way: 'failed', code: 0, job: carried.job });
+      return { ...failedEnd, why: `${noneLeft}${left}`, answer, sentUpTo: rest.from };
+    }
+    part = { from: rest.from, most: part.most - 1 };
   }
-  await unblock(deps, carried, release);
+}
+
+const failedEnd = { is: 'failed', unknown: false, wasAnswered: true } as const;
+const noneLeft = 'The platform allows no more messages until the user writes again: run the job again then.';
+
+/** How many messages the answer may take: of those that the platform allows one is kept for the next answer. */
+async function sendsLeft({ events, clock }: CarryDeps, { platform, data }: Carried): Promise<number> {
+  const { channel, account, user } = data;
+  const { sendsPerMessage } = platform.rules;
+  if (sendsPerMessage === 0 || user === null) return Infinity;
+  // It changes nothing, and brings the state back.
+  const event = { is: 'unblocked', doubt: false, at: clock.now() } as const;
+  const state = await events.tell({ channel, account, user }, event);
+  return Math.max(1, sendsPerMessage - (state?.sends ?? 0) - 1);
+}
+
+/** Whether it is still this process's to send. */
+async function notePart(
+  deps: CarryDeps,
+  { id, owner }: Carried,
+  sent: { answer: Answer; upTo: number },
+): Promise<boolean> {
+  const said = await ask(deps, { id, owner }, () =>
+    deps.deliveries.part({ id, owner }, deps.clock.now(), sent),
+  );
+  return said !== 'lost';
+}
+
+interface NotSent extends ToSend {
+  sent: Exclude<LateSend, { is: 'sent' }>;
+  sentUpTo: number;
+  /** A sentence; empty: nothing has gone out in this run. */
+  left: string;
+}
+
+async function notSent(
+  deps: CarryDeps,
+  { platform, data, job }: Carried,
+  { sent, answer, meaning, sentUpTo, left }: NotSent,
+): Promise<End> {
   const way = sent.is === 'not-sent' ? 'failed' : sent.is;
   tellDelivery(deps, data, { way, code: sent.is === 'refused' ? sent.code : 0, job });
   if (sent.is === 'refused' && sent.mayNotSend) await deps.learned.mute(platform).catch(() => {});
-  const lost = notTaken(meaning);
+  const lost = left === '' ? notTaken(meaning) : null;
   if (lost) await tellTurns(deps, data, { meaning: lost, platform });
-  return { is: 'failed', why: reasonOf(sent), unknown: sent.is === 'unknown', answer, wasAnswered: true };
+  const why = left === '' ? reasonOf(sent) : `${reasonOf(sent).replace(/\.$/, '')}.${left}`;
+  return { ...failedEnd, why, unknown: sent.is === 'unknown', answer, sentUpTo };
 }
 
-/** Again only what certainly did not go out. */
+/** One message; again only what certainly did not go out. `release`: what keeps shows from beginning meanwhile. */
 async function sendAgain(
   deps: CarryDeps,
-  { data: { user }, platform, signal }: Carried,
-  answer: Answer,
-): Promise<LateSend> {
-  if (user === null || !platform.sendLate) return { is: 'impossible', reason: 'The push names no user.' };
+  { data, platform, signal }: Carried,
+  { answer, part }: { answer: Answer; part: LatePart },
+): Promise<{ sent: LateSend; release: string | null }> {
+  const { user } = data;
   const plain = plainOf(answer);
-  if (plain === null)
-    return {
-      is: 'impossible',
-      reason: 'its Content-Encoding is none that can be read: let the bot send it plain',
-    };
+  if (user === null || !platform.sendLate)
+    return { sent: { is: 'impossible', reason: 'The push names no user.' }, release: null };
+  if (plain === null) return { sent: { is: 'impossible', reason: unreadable }, release: null };
+  const release = await deps.makeWay(data).catch(() => null);
   for (let tries = 1; ; tries += 1) {
-    const sent = await platform.sendLate(user, plain);
-    if (sent.is !== 'not-sent' || tries === botAttempts || signal.aborted) return sent;
+    const sent = await platform.sendLate(user, plain, part);
+    if (sent.is !== 'not-sent' || tries === botAttempts || signal.aborted) return { sent, release };
     await deps.clock.sleep(botPause, signal).catch(() => {});
   }
 }
+
+const unreadable = 'its Content-Encoding is none that can be read: let the bot send it plain';
 
 async function unblock(deps: CarryDeps, { data }: Carried, release: string | null): Promise<void> {
   const { channel, account, user } = data;

@@ -55,10 +55,11 @@ export const deliveryScripts = {
     if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[8]) end
     return {'owned', calls, deliveries, isAgain and '1' or ''}`),
   takeOver: createScript(`
-    local was = redis.call('HMGET', KEYS[1], 'state', 'answer', 'owner', 'lease', 'sendingAt', 'why', 'deliveries')
+    local was = redis.call('HMGET', KEYS[1], 'state', 'answer', 'owner', 'lease', 'sendingAt', 'why', 'deliveries',
+      'sentUpTo')
     local state, owner, lease = was[1], was[3] or '', tonumber(was[4] or '0')
     local isKnown = state or was[3] or was[7]
-    if state == 'sending' then return {'sending', was[5] or '0'} end
+    if state == 'sending' then return {'sending', was[5] or '0', was[8] and was[2] or '', was[8] or ''} end
     if state == 'direct' and owner ~= '' then state = false end
     if state and state ~= 'offered' then return {'decided', state, was[6] or ''} end
     local isSame = owner ~= '' and string.sub(owner, 1, #ARGV[4]) == ARGV[4]
@@ -117,6 +118,14 @@ export const deliveryScripts = {
     redis.call('HSET', KEYS[1], 'state', 'sending', 'sendingAt', ARGV[2], 'owner', ARGV[1])
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
     return {'may'}`),
+  part: createScript(`
+    local was = redis.call('HMGET', KEYS[1], 'owner', 'state')
+    local isOver = was[2] == 'sent' or was[2] == 'failed' or was[2] == 'unknown'
+    if (was[1] or ARGV[1]) ~= ARGV[1] or isOver then return 0 end
+    redis.call('HSET', KEYS[1], 'state', 'sending', 'sendingAt', ARGV[2], 'owner', ARGV[1],
+      'answer', ARGV[3], 'sentUpTo', ARGV[4])
+    redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
+    return 1`),
   offer: createScript(`
     local was = redis.call('HMGET', KEYS[1], 'owner', 'state')
     if (was[1] or ARGV[1]) ~= ARGV[1] or (was[2] and was[2] ~= 'direct' and was[2] ~= 'inline') then return 0 end

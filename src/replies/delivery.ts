@@ -46,7 +46,8 @@ type TakeOver =
   | { is: 'owned'; attempt: number; answer: Answer | null; isKnown: boolean }
   /** Another one is at it until then (ms). */
   | { is: 'held'; until: number }
-  | { is: 'sending'; since: number }
+  /** `answer`: where it goes in parts, with how much of it is out. */
+  | { is: 'sending'; since: number; answer: Answer | null; sentUpTo: number }
   /** `why`: what it failed by. */
   | { is: 'decided'; state: DeliveryState; why: string | null };
 
@@ -88,6 +89,11 @@ export interface Deliveries {
     at: number,
     now: number | null,
   ): Promise<{ is: 'may' | 'written' | 'lost' } | { is: 'held'; holder: string }>;
+  /**
+   * Says before each part of an answer that goes in parts how much of it is out: whoever finds its sender dead knows
+   * where to go on. Resolves with false when it is no longer its to deliver.
+   */
+  part(who: Owner, at: number, sent: { answer: Answer; upTo: number }): Promise<boolean>;
   /** Puts the answer up for a connection of another process, or for a repeat that is still to come. */
   offer(who: Owner, answer: Answer, holder?: string): Promise<boolean>;
   /** Claims an offered answer for the connection; null: somebody else has it. */
@@ -175,7 +181,7 @@ export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}
         case 'held':
           return { is, until: Number(first) };
         case 'sending':
-          return { is, since: Number(first) };
+          return { is, since: Number(first), answer: read(id, second), sentUpTo: Number(third ?? 0) };
         default:
           return { is: 'decided', state: readState(first) ?? 'unknown', why: second };
       }
@@ -203,6 +209,10 @@ export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}
       const [is, holder] = await run('send', id, owner, at, now ?? '', processOf(owner));
       if (is === 'held') return { is, holder: holder ?? '' };
       return { is: is === 'may' || is === 'written' ? is : 'lost' };
+    },
+    part: async ({ id, owner }, at, { answer, upTo }) => {
+      const [is] = await run('part', id, owner, at, JSON.stringify(storeAnswer(answer)), upTo);
+      return is === '1';
     },
     offer: async ({ id, owner }, answer, holder = '') => {
       const [is] = await run('offer', id, owner, JSON.stringify(storeAnswer(answer)), holder);

@@ -3,7 +3,7 @@ import { type Job, UnrecoverableError } from 'bullmq';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Health } from '../redis/watchdog.ts';
-import { readAnswer, readReplyJob, type ReplyJob, restorePush, storeAnswer } from '../typing/jobs.ts';
+import { readAnswer, readReplyJob, type ReplyJob, restorePush, storeUnsent } from '../typing/jobs.ts';
 import type { Meet } from '../typing/perform.ts';
 import { Postponed, putBack, type Shares } from '../typing/shares.ts';
 import { carry } from './carry.ts';
@@ -60,8 +60,8 @@ export function createReplyProcessor(
 }
 
 /** Beside the reason, which is for people: what is not noted counts as not known. */
-async function noteFailure(job: Job<ReplyJob>, { unknown, answer }: ReplyFailed): Promise<void> {
-  const kept = answer ? { answer: storeAnswer(answer) } : {};
+async function noteFailure(job: Job<ReplyJob>, { unknown, answer, sentUpTo }: ReplyFailed): Promise<void> {
+  const kept = answer ? storeUnsent(answer, sentUpTo) : {};
   await job.updateData({ ...job.data, ...kept, failure: { unknown } }).catch(() => {});
 }
 
@@ -109,7 +109,8 @@ async function takeOver(
     const why = `${outcomeUnknown}: a process died while it sent the answer.`;
     await deps.deliveries.settle(id, { state: 'unknown', why, repeats });
     tellDelivery(deps, data, { way: 'unknown', code: 0, job });
-    throw new ReplyFailed(why, { unknown: true });
+    const { answer, sentUpTo } = said;
+    throw new ReplyFailed(why, { unknown: true, answer, sentUpTo });
   }
   if (said.is === 'decided') {
     if (said.state !== 'failed' && said.state !== 'unknown') return;
@@ -122,8 +123,10 @@ async function takeOver(
     throw new ReplyFailed(why, { unknown: true, answer: readAnswer(data.answer) });
   }
   const attempt = said.attempt + (data.calls ?? 0);
-  const answer = said.answer ?? readAnswer(data.answer);
-  await carryOn(deps, run, { platform, bot, attempt, answer, leaseUntil });
+  const kept = readAnswer(data.answer);
+  const answer = said.answer ?? kept;
+  const sentUpTo = answer === kept ? (data.sentUpTo ?? 0) : 0;
+  await carryOn(deps, run, { platform, bot, attempt, answer, sentUpTo, leaseUntil });
 }
 
 /** Nothing is known of its delivery any more, which may have been made. Who runs it again by hand knows that. */
@@ -136,6 +139,7 @@ interface TakenOver {
   bot: Omit<ServedBot, 'mode'>;
   attempt: number;
   answer: ReturnType<typeof readAnswer>;
+  sentUpTo: number;
   leaseUntil: number;
 }
 
@@ -149,8 +153,11 @@ async function carryOn(deps: ReplyDeps, run: ReplyRun, { leaseUntil, ...taken }:
     const end = await carry(deps, { ...taken, id, owner, job, data, push, signal });
     await noteEnd(deps, { id, platform: taken.platform, data }, end);
     if (end.is !== 'failed') return;
-    const { why, unknown, answer, wasAnswered } = end;
-    throw new ReplyFailed(why, { unknown, answer: wasAnswered ? answer : null });
+    const { why, unknown } = end;
+    throw new ReplyFailed(
+      why,
+      end.wasAnswered ? { unknown, answer: end.answer, sentUpTo: end.sentUpTo } : {},
+    );
   } catch (error) {
     if (!signal.aborted || error !== signal.reason) throw error;
     // The process stops: another one calls the bot again.

@@ -64,6 +64,8 @@ export interface Carried {
   attempt: number;
   /** What the bot has answered already; null: it is to be asked. */
   answer: Answer | null;
+  /** So much of that is out, as the platform counts. @default 0 */
+  sentUpTo?: number;
   /** Aborted when the process has to stop: another goes on. */
   signal: AbortSignal;
 }
@@ -75,8 +77,8 @@ export type End =
   | { is: 'sent'; answer: Answer }
   /** Another process has the delivery, or had it. */
   | { is: 'lost' }
-  /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent. */
-  | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: true }
+  /** `unknown`: whether the user has the answer, nobody knows. `answer`: what was to be sent; `sentUpTo`: so much of it is out. */
+  | { is: 'failed'; why: string; unknown: boolean; answer: Answer; wasAnswered: true; sentUpTo: number }
   /** `answer`: the bot's own failure. `calls`: so often it was called. */
   | { is: 'failed'; why: string; unknown: false; answer: Answer; wasAnswered: false; calls: number };
 
@@ -121,14 +123,21 @@ export class ReplyFailed extends Error {
   readonly unknown: boolean;
   /** What is to be sent when somebody runs it again. */
   readonly answer: Answer | null;
+  /** So much of it is out. */
+  readonly sentUpTo: number;
 
   constructor(
     reason: string,
-    { unknown = false, answer = null }: { unknown?: boolean; answer?: Answer | null } = {},
+    {
+      unknown = false,
+      answer = null,
+      sentUpTo = 0,
+    }: { unknown?: boolean; answer?: Answer | null; sentUpTo?: number } = {},
   ) {
     super(reason);
     this.unknown = unknown;
     this.answer = answer;
+    this.sentUpTo = sentUpTo;
   }
 }
 

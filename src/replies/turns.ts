@@ -6,7 +6,7 @@
 import type { Happening, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
-import { type ReplyJob, storeAnswer, storePush } from '../typing/jobs.ts';
+import { type ReplyJob, storePush, storeUnsent } from '../typing/jobs.ts';
 import type { Pressure } from '../typing/pressure.ts';
 import type { Shares } from '../typing/shares.ts';
 import { carry } from './carry.ts';
@@ -249,7 +249,7 @@ async function settle(deps: TurnsDeps, { id, taken, insurance }: Turn, end: End)
   const isStored = isSmall(deps, taken);
   if (isFailed && !isStored)
     deps.log.error({ push: id, why: end.why }, 'A push that is too big to be kept has no answer.');
-  const kept = isFailed && end.wasAnswered ? { answer: storeAnswer(end.answer) } : {};
+  const kept = isFailed && end.wasAnswered ? storeUnsent(end.answer, end.sentUpTo) : {};
   await noteEnd(deps, { id, platform: taken.platform, data: insurance }, end, async () => {
     if (isFailed && isStored) await addReplyJob(deps.replies, { ...insurance, ...kept });
   });

@@ -4,10 +4,11 @@
  */
 import { asObject, asText, type JsonObject } from './server.ts';
 import type { WechatAccountOptions } from './wechat-account.ts';
+import { TEXT_LIMIT } from './wechat-custom-message.ts';
 import { decrypt, parseBody, sha1Signature } from './wechat-sealed.ts';
 
 type Passive =
-  /** `success` or nothing: nothing shown. */
+  /** `success` or nothing: nothing shown. Nor is a text that is too long. */
   | { is: 'nothing' }
   | { is: 'message'; detail: string }
   | { is: 'handover' }
@@ -61,7 +62,9 @@ function readMessage(fields: JsonObject, user: string): Passive {
   if (kind === 'transfer_customer_service') return { is: 'handover' };
   const required = kind === null ? null : (KINDS[kind]?.(fields) ?? null);
   if (kind === null || required === null) return garbage('the answer holds no message');
-  return { is: 'message', detail: typeof required === 'string' && kind === 'text' ? required : `[${kind}]` };
+  const text = typeof required === 'string' && kind === 'text' ? required : null;
+  if (text !== null && Buffer.byteLength(text) > TEXT_LIMIT) return { is: 'nothing' };
+  return { is: 'message', detail: text ?? `[${kind}]` };
 }
 
 /** By its name whatever the case, as libraries differ; JSON may hold the timestamp as a number. */

@@ -17,7 +17,7 @@ const REQUIRED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Bytes of UTF-8, as measured: https://github.com/MamaShip/Observer/issues/77 */
-const TEXT_LIMIT = 2048;
+export const TEXT_LIMIT = 2048;
 
 /** 0, or WeChat's code for what is wrong with the message. */
 export function messageFault(kind: string, message: JsonObject): 0 | 40008 | 47001 | 45002 | 45008 {

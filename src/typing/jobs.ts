@@ -34,6 +34,8 @@ export interface ReplyJob {
   push: { method: string; rawQuery: string; headers: HeaderLines; body: string };
   /** What the bot has answered, where that is still to be sent: of a job that failed after it. */
   answer?: StoredAnswer;
+  /** So much of it is out, as the platform counts. */
+  sentUpTo?: number;
 }
 
 interface StoredAnswer {
@@ -138,6 +140,7 @@ const replyJob = schemaOf<ReplyJob>()(
       body: z.string(),
     }),
     answer: storedAnswer.exactOptional(),
+    sentUpTo: z.number().exactOptional(),
   }),
 );
 
@@ -183,6 +186,11 @@ export function restorePush(push: ReplyJob['push']): RawPush {
 
 export function storeAnswer({ status, headers, body }: Answer): StoredAnswer {
   return { status, headers, body: Buffer.from(body).toString('base64') };
+}
+
+/** What was to be sent of a job that fails, for whoever runs it again. */
+export function storeUnsent(answer: Answer, sentUpTo: number): Pick<ReplyJob, 'answer' | 'sentUpTo'> {
+  return { answer: storeAnswer(answer), ...(sentUpTo > 0 ? { sentUpTo } : {}) };
 }
 
 /** null: it is none that this release can read. */

@@ -33,5 +33,9 @@ export interface WechatAccount {
   interim: { text: string; after: number | null } | null;
   /** How messages that keeptyping sends look: in whose name, and marked as made by an AI. */
   customSend: { kfAccount: string | null; isAiMessage: boolean };
+  /** Whether answers that are too long for one message go as several. */
+  split: 'auto' | 'off';
+  /** The end of the last of them, where more of the answer is left than may be sent. */
+  splitEnding: string;
   rules: Readonly<Partial<Rules>>;
 }

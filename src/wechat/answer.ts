@@ -2,10 +2,12 @@
  * A bot's webhook answer: WeChat's passive reply, plain or encrypted, in XML or JSON.
  * https://developers.weixin.qq.com/doc/subscription/guide/product/message/Passive_user_reply_message.html
  */
-import type { BotAnswer } from '../core/platform.ts';
-import type { Fields } from '../core/wire.ts';
+import type { AnswerShape, BotAnswer, LatePart, LateRest } from '../core/platform.ts';
+import { type Fields, isFields } from '../core/wire.ts';
+import type { WechatAccount } from './account.ts';
 import { decodeText, fieldsOf, readFields, textOf } from './body.ts';
 import { decrypt } from './receive.ts';
+import { cutText, longestText } from './split.ts';
 
 export type Passive =
   | { is: 'acknowledgement' }
@@ -30,7 +32,7 @@ export function readPassive(body: Uint8Array, encodingAesKeys: readonly string[]
 /** What the answer means to the turn. Whatever is not plainly "nothing to say" is relayed, so it is a message. */
 export function botAnswerOf(passive: Passive): BotAnswer {
   if (passive.is === 'acknowledgement') return { is: 'acknowledgement' };
-  const kind = passive.is === 'message' ? (textOf(passive.fields, 'MsgType') ?? '').toLowerCase() : null;
+  const kind = passive.is === 'message' ? kindOf(passive.fields) : null;
   return { is: kind === 'transfer_customer_service' ? 'handoff' : 'message' };
 }
 
@@ -60,7 +62,7 @@ const verdicts: ReadonlySet<string> = new Set([
 ]);
 const fine: ReadonlySet<string> = new Set(['0', '200', 'ok', 'OK', 'success', 'true']);
 
-type Conversion = { is: 'body'; body: object } | { is: 'impossible'; reason: string };
+type Conversion = { is: 'body'; body: object; rest: LateRest | null } | { is: 'impossible'; reason: string };
 
 type Convert = (fields: Fields) => object | null;
 
@@ -71,21 +73,71 @@ const conversions: ReadonlyMap<string, Convert> = new Map<string, Convert>([
   ['voice', (fields) => medium(fieldsOf(fields, 'Voice'))],
   ['video', (fields) => video(fieldsOf(fields, 'Video'))],
   ['music', (fields) => music(fieldsOf(fields, 'Music'))],
-  ['news', (fields) => news(firstArticle(fields))],
+  ['news', (fields) => news(articlesOf(fields)[0] ?? null)],
 ]);
 
+type Splitting = Pick<WechatAccount, 'split' | 'splitEnding'>;
+
 /**
- * A passive reply as the body of a custom message to `user`.
+ * A passive reply, or the next part of one, as the body of a custom message to `user`.
  * https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage
  */
-export function toCustomMessage(user: string, fields: Fields): Conversion {
-  const kind = (textOf(fields, 'MsgType') ?? '').toLowerCase();
+export function toCustomMessage(
+  user: string,
+  fields: Fields,
+  { account, part }: { account: Splitting; part: LatePart },
+): Conversion {
+  const kind = kindOf(fields);
   const convert = conversions.get(kind);
   if (convert === undefined) return { is: 'impossible', reason: reasonAgainst(kind) };
-  const content = convert(fields);
+  const { own, rest } = account.split === 'off' ? { own: fields, rest: null } : partOf(fields, account, part);
+  const content = convert(own);
   return content === null
     ? { is: 'impossible', reason: `the ${kind} answer lacks its content` }
-    : { is: 'body', body: { touser: user, msgtype: kind, [kind]: content } };
+    : { is: 'body', body: { touser: user, msgtype: kind, [kind]: content }, rest };
+}
+
+function kindOf(fields: Fields): string {
+  return (textOf(fields, 'MsgType') ?? '').toLowerCase();
+}
+
+/** What of the answer goes as its next message: as much of a text as fits, one article of news, all of anything else. */
+function partOf(
+  fields: Fields,
+  { splitEnding: ending }: Splitting,
+  { from, most }: LatePart,
+): { own: Fields; rest: LateRest | null } {
+  const kind = kindOf(fields);
+  if (kind === 'text') {
+    const text = textOf(fields, 'Content') ?? '';
+    if (!isLongText(fields)) return { own: fields, rest: null };
+    const { part, next } = cutText(text, { from, most, ending });
+    const says = `${text.length - (next ?? 0)} of ${text.length} characters`;
+    return { own: { ...fields, Content: part }, rest: next === null ? null : { from: next, says } };
+  }
+  if (kind !== 'news') return { own: fields, rest: null };
+  const articles = articlesOf(fields);
+  const article = articles[from] ?? {};
+  const left = articles.length - from - 1;
+  if (left <= 0) return { own: { ...fields, Articles: article }, rest: null };
+  const said = textOf(article, 'Description') ?? '';
+  const ended = most > 1 ? article : { ...article, Description: `${said}${ending}` };
+  const says = `${left} of ${articles.length} articles`;
+  return { own: { ...fields, Articles: ended }, rest: { from: from + 1, says } };
+}
+
+function isLongText(fields: Fields): boolean {
+  return Buffer.byteLength(textOf(fields, 'Content') ?? '') > longestText;
+}
+
+/** What becomes of a bot's answer on this account. What cannot be sent is left where it is. */
+export function shapeOf(passive: Passive, { split }: Pick<WechatAccount, 'split'>): AnswerShape {
+  const isSendable = passive.is === 'message' && conversions.has(kindOf(passive.fields));
+  if (!isSendable) return { isLateOnly: false, isLong: false };
+  const { fields } = passive;
+  const isLong = split === 'auto' && kindOf(fields) === 'text' && isLongText(fields);
+  const areMany = split === 'auto' && kindOf(fields) === 'news' && articlesOf(fields).length > 1;
+  return { isLateOnly: isLong, isLong: isLong || areMany };
 }
 
 function reasonAgainst(kind: string): string {
@@ -129,10 +181,11 @@ function news(article: Fields | null): object | null {
   return first && { articles: [first] };
 }
 
-/** Only the first: a custom message with more than one is refused (45008). XML wraps articles in `item`. */
-function firstArticle(fields: Fields): Fields | null {
-  const articles = fieldsOf(fields, 'Articles');
-  return articles && (fieldsOf(articles, 'item') ?? articles);
+/** A custom message with more than one is refused (45008). XML wraps articles in `item`. */
+function articlesOf(fields: Fields): Fields[] {
+  const all = [Object.hasOwn(fields, 'Articles') ? fields['Articles'] : []].flat();
+  const items = all.flatMap((each) => (isFields(each) && Object.hasOwn(each, 'item') ? each['item'] : each));
+  return items.filter((item) => isFields(item)).filter((article) => news(article) !== null);
 }
 
 function filled(content: Record<string, string>): object | null {

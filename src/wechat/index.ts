@@ -3,7 +3,7 @@ import type { Assurance, Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, oncePer, type Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { botAnswerOf, readPassive } from './answer.ts';
+import { botAnswerOf, readPassive, shapeOf } from './answer.ts';
 import { explain } from './api.ts';
 import { readStarts, turnOf } from './message.ts';
 import { createOwnCalls } from './own-calls.ts';
@@ -32,7 +32,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   // Nine tenths: the caller gives a call up at callLimit, and none may begin after that.
   const typing = createTyping(account, { ...deps, tokens }, rules.callLimit * 0.9);
   const customSend = createCustomSend(account, { send: deps.messages ?? deps.send, tokens });
-  const sendLate = createSendLate(customSend);
+  const sendLate = createSendLate(account, customSend);
   const sendInterim = createSendInterim(account, { send: customSend, log: deps.log });
   // Read once, whoever asks of it: what it means, and then what of it can be sent.
   const passive = oncePer((answer: Answer) => readPassive(answer.body, account.encodingAesKeys));
@@ -58,7 +58,8 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     explain,
     refer: (user, messageId) => ({ turn: turnOf(user, messageId), messageId }),
     readAnswer: async (answer) => botAnswerOf(passive(answer)),
-    sendLate: async (user, answer) => sendLate(user, passive(answer)),
+    sendLate: async (user, answer, part) => sendLate(user, passive(answer), part),
+    shapeOf: (answer) => shapeOf(passive(answer), account),
     ...(sendInterim ? { sendInterim } : {}),
   };
 }

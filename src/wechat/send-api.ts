@@ -1,5 +1,5 @@
 /** Sends a late answer: https://developers.weixin.qq.com/doc/service/api/customer/message/api_sendcustommessage */
-import type { LateSend, Outcome } from '../core/platform.ts';
+import type { LatePart, LateSend, Outcome } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
@@ -13,14 +13,18 @@ const timeoutMs = 5000;
  * Makes the account's late send. Never throws. Only a call which WeChat has refused for its token is repeated here:
  * everything else might have gone out.
  */
-export function createSendLate(send: CustomSend): (user: string, passive: Passive) => Promise<LateSend> {
-  return async (user, passive) => {
+export function createSendLate(
+  account: WechatAccount,
+  send: CustomSend,
+): (user: string, passive: Passive, part?: LatePart) => Promise<LateSend> {
+  return async (user, passive, part = { from: 0, most: Infinity }) => {
     if (passive.is === 'acknowledgement')
       return { is: 'impossible', reason: 'the answer only acknowledges: it holds no message' };
     if (passive.is === 'opaque') return { is: 'impossible', reason: passive.reason };
-    const message = toCustomMessage(user, passive.fields);
+    const message = toCustomMessage(user, passive.fields, { account, part });
     if (message.is === 'impossible') return message;
-    return resultOf(await send(message.body));
+    const result = resultOf(await send(message.body));
+    return result.is === 'sent' && message.rest ? { ...result, rest: message.rest } : result;
   };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Phone } from '../../src/simulator/index.ts';
+import { readFailed, retryFailed } from '../../src/replies/failed.ts';
 import { sign } from '../../src/wechat/receive.ts';
 import { xmlOf } from '../support/wechat.ts';
 import { longHold, markIs as is, useStage, type Stage, wechatRules, wideWindow } from './stage.ts';
@@ -263,6 +264,65 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     });
     await bot.call(1);
     expect(await typingCalls(now())).toEqual([]);
+  });
+});
+
+const answerWith = (characters: number): string =>
+  Array.from({ length: characters / 50 }, (_, n) => `${n}。${'字'.repeat(50)}`.slice(0, 50)).join('\n');
+
+const texts = (phone: Phone): string[] => phone.marks.filter(is('received')).map(({ detail }) => detail);
+
+/**
+ * Others have lost the ends of long answers: https://github.com/w7corp/easywechat/issues/2742 and
+ * https://github.com/w7corp/easywechat/issues/1383
+ */
+describe('an answer that is longer than one message', () => {
+  test.each([
+    ['late', 1_000],
+    ['fast, which WeChat would not show on the connection', 0],
+  ])('arrives whole, in order: %s', async (_, thinkMs) => {
+    const answer = answerWith(2_000);
+    const { simulator, bot } = await open({ ...wideWindow, bot: { thinkMs, answer: () => answer } });
+    const phone = simulator.wechat.phone(user);
+    const pushed = await simulator.wechat.push({ user, text: 'hi' });
+    expect(pushed.answered?.toString()).toBe('success');
+    expect(pushed.deliveries).toHaveLength(1);
+    await phone.next((mark) => mark.what === 'received' && answer.endsWith(mark.detail));
+    expect(texts(phone).join('\n')).toBe(answer);
+    expect(texts(phone).length).toBeGreaterThan(2);
+    expect(phone.marks.filter(is('received')).every(({ via }) => via === 'api')).toBe(true);
+    expect(phone.ghost(phone.marks.find(is('received'))?.at ?? 0)).toBe(0);
+    expect(bot.calls).toHaveLength(1);
+  });
+
+  test('of which more is left than WeChat allows ends with what says so, and the rest goes out by hand', async () => {
+    const answer = answerWith(3_500);
+    const { simulator, bot, webs, log } = await open({
+      ...wideWindow,
+      bot: {
+        thinkMs: (text) => (text === 'hi' ? 500 : 0),
+        answer: (text) => (text === 'hi' ? answer : 'yes'),
+      },
+    });
+    const phone = simulator.wechat.phone(user);
+    await simulator.wechat.push({ user, text: 'hi' });
+    await phone.next((mark) => mark.what === 'received' && mark.detail.endsWith('…（未完）'));
+    expect(texts(phone)).toHaveLength(4);
+    await expect
+      .poll(() => log.lines.map(({ message }) => message))
+      .toContainEqual(expect.stringMatching(/until the user writes again.* \d+ of \d+ characters remain\.$/));
+    const [web] = webs;
+    if (!web) throw new Error('there is no web');
+    const queues = web.parts.queuesOn(web.parts.connections.jobs);
+    const [failed] = await readFailed(queues);
+    await simulator.wechat.push({ user, text: 'go on' });
+    await phone.next(is('received', 'yes'));
+    await retryFailed(queues, failed?.job ?? '');
+    await phone.next((mark) => mark.what === 'received' && answer.endsWith(mark.detail));
+    const all = texts(phone).filter((text) => text !== 'yes');
+    expect(all.map((text) => text.replace('…（未完）', '')).join('\n')).toBe(answer);
+    expect(bot.calls).toHaveLength(2);
+    expect(phone.marks.filter(is('refused'))).toEqual([]);
   });
 });
 

@@ -330,6 +330,7 @@ function deliveriesOf(journal: Journal, over: Partial<Deliveries> = {}): Deliver
       note('send', who.id);
       return over.send?.(who, at, now) ?? { is: 'may' };
     },
+    part: async (who, at, sent) => over.part?.(who, at, sent) ?? true,
     offer: async (who, answer, holder) => {
       note('offer', who.id);
       return over.offer?.(who, answer, holder) ?? true;

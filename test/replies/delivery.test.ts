@@ -260,13 +260,22 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test.each([
-      ['sending', { is: 'sending', since: now }],
+      ['sending', { is: 'sending', since: now, answer: null, sentUpTo: 0 }],
       ['sent', { is: 'decided', state: 'sent', why: null }],
       ['written', { is: 'decided', state: 'inline', why: null }],
       ['claimed', { is: 'decided', state: 'inline', why: null }],
       ['failed', { is: 'decided', state: 'failed', why: null }],
     ] as const)('that is %s is not taken over', async (state, said) => {
       expect(await takeOver(await stand(state))).toEqual(said);
+    });
+
+    test('that is sending in parts is not taken over either: how far it came is known', async () => {
+      const id = await stand('sending');
+      expect(await deliveries.part({ id, owner: own }, now + 5, { answer, upTo: 900 })).toBe(true);
+      expect(await deliveries.part({ id, owner: other }, now, { answer, upTo: 0 })).toBe(false);
+      expect(await takeOver(id)).toEqual({ is: 'sending', since: now + 5, answer, sentUpTo: 900 });
+      await deliveries.settle(id, { state: 'unknown', repeats });
+      expect(await deliveries.part({ id, owner: own }, now, { answer, upTo: 1_800 })).toBe(false);
     });
 
     test('whose answer is offered is taken over with it', async () => {
@@ -474,7 +483,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     test('stays while the answer is sent: who finds it says that nobody knows', async () => {
       const id = await stand('sending');
       expect(await isInsured(id)).toBe(true);
-      expect(await takeOver(id)).toEqual({ is: 'sending', since: now });
+      expect(await takeOver(id)).toEqual({ is: 'sending', since: now, answer: null, sentUpTo: 0 });
     });
 
     test('of what is decided, or gone, is taken away by who finds it', async () => {

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BotRetry } from '../../src/core/bot.ts';
 import type { Notice, Observe } from '../../src/core/notice.ts';
-import type { LateSend } from '../../src/core/platform.ts';
+import type { LatePart, LateSend } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
@@ -682,6 +682,140 @@ describe('what becomes of an answer that is sent late', () => {
     const failure = await failureOf(it.run({ data: { ...it.job, user: null } }));
     expect(failure.message).toBe('The answer cannot be sent late: The push names no user.');
     expect(it.platform.sent).toEqual([]);
+  });
+});
+
+const having =
+  (sends: number): Options['stateAfter'] =>
+  () => ({ ...initialState, sends });
+const interactions = (it: Stage): number => told(it).filter((each) => each === '0 interaction').length;
+
+/**
+ * Others have lost the ends of long answers: https://github.com/w7corp/easywechat/issues/2742 and
+ * https://github.com/w7corp/easywechat/issues/1383
+ */
+describe('an answer that goes in parts', () => {
+  const shape = { isLateOnly: true, isLong: true };
+  const whole = 1_000;
+
+  /** Each message takes 300 of 1,000. `fates`: what becomes of the messages that do not go out, by where they begin. */
+  function longAnswer(fates: Record<number, LateSend> = {}): { parts: LatePart[]; options: Options } {
+    const parts: LatePart[] = [];
+    const sendLate = (part: LatePart): LateSend => {
+      parts.push(part);
+      const fate = fates[part.from];
+      if (fate) {
+        delete fates[part.from];
+        return fate;
+      }
+      const from = part.from + 300;
+      return from < whole ? { is: 'sent', rest: { from, says: `${whole - from} of 1000` } } : { is: 'sent' };
+    };
+    return { parts, options: { shape, sendLate, stateAfter: () => initialState } };
+  }
+
+  test('is sent one after the other, and each of them takes the indicator away', async () => {
+    const { parts, options } = longAnswer();
+    const ways: string[] = [];
+    const observe: Observe = (notice) => notice.is === 'delivery' && ways.push(notice.way);
+    const it = await stage({ ...options, observe, block: 'the-block' });
+    await it.run();
+    expect(parts.map(({ from }) => from)).toEqual([0, 300, 600, 900]);
+    expect(interactions(it)).toBe(4);
+    expect(it.events.released).toHaveLength(4);
+    expect(ways).toEqual(['sent']);
+    expect(await stateOf(it)).toBe('sent');
+  });
+
+  test.each([
+    [0, 4],
+    [1, 3],
+    [3, 1],
+    [4, 1],
+  ])('after %i sends takes %i at most: one is kept where it can be', async (sends, most) => {
+    const { parts, options } = longAnswer();
+    const it = await stage({ ...options, stateAfter: having(sends) });
+    await it.run().catch(() => {});
+    expect(parts.map((part) => part.most)).toEqual(Array.from({ length: most }, (_, n) => most - n));
+  });
+
+  test('that may not all go out fails with how much is left, and goes on there by hand', async () => {
+    const { parts, options } = longAnswer();
+    const it = await stage({ ...options, stateAfter: having(2) });
+    expect((await failureOf(it.run())).message).toBe(
+      'The platform allows no more messages until the user writes again: run the job again then. 400 of 1000 remain.',
+    );
+    expect(it.noted).toMatchObject([
+      { answer: storeAnswer(message), sentUpTo: 600, failure: { unknown: false } },
+    ]);
+    expect(told(it)).not.toContain('0 undelivered');
+    await deliveries.reopen(it.id);
+    await it.run();
+    expect(it.asked).toHaveLength(1);
+    expect(parts.map(({ from }) => from)).toEqual([0, 300, 600, 900]);
+  });
+
+  test.each([
+    [
+      'an unknown outcome',
+      { is: 'unknown', cause: 'ECONNRESET' },
+      'outcome unknown: ECONNRESET. 700 of 1000 remain.',
+    ],
+    [
+      'a refusal',
+      { is: 'refused', code: 45047, reason: 'customer message count out of limit', mayNotSend: false },
+      'The platform refused the answer with 45047: customer message count out of limit. 700 of 1000 remain.',
+    ],
+  ] as const)('is stopped by %s, and goes on there by hand', async (_, fate, reason) => {
+    const { parts, options } = longAnswer({ 300: fate });
+    const it = await stage(options);
+    expect((await failureOf(it.run())).message).toBe(reason);
+    expect(parts.map(({ from }) => from)).toEqual([0, 300]);
+    expect(it.noted).toMatchObject([{ sentUpTo: 300, failure: { unknown: fate.is === 'unknown' } }]);
+    expect(told(it)).not.toContain('0 undelivered');
+    await deliveries.reopen(it.id);
+    await it.run();
+    expect(parts.slice(2).map(({ from }) => from)).toEqual([300, 600, 900]);
+    expect(it.asked).toHaveLength(1);
+  });
+
+  test('whose process dies on the way goes on by hand where it stopped, without the bot', async () => {
+    const { parts, options } = longAnswer();
+    const it = await stage(options);
+    const [now, who] = [it.clock.now(), { id: it.id, owner: 'p9.t1' }];
+    await deliveries.take({ ...who, now, leaseUntil: now, insurance: it.job }, null);
+    await deliveries.send(who, now, null);
+    await deliveries.part(who, now, { answer: message, upTo: 600 });
+    it.clock.pass(20_000);
+    expect((await failureOf(it.run())).message).toMatch(/^outcome unknown/);
+    expect(parts).toEqual([]);
+    await deliveries.reopen(it.id);
+    await it.run();
+    expect(parts.map(({ from }) => from)).toEqual([600, 900]);
+    expect(it.asked).toEqual([]);
+  });
+
+  test('stops when another process has its delivery', async () => {
+    const { parts, options } = longAnswer();
+    const it = await stage(options);
+    it.makeWay = async () => {
+      await deliveries.settle(it.id, { state: 'unknown', repeats: 60_000 });
+      return null;
+    };
+    await it.run();
+    expect(parts).toHaveLength(1);
+    expect(await stateOf(it)).toBe('unknown');
+  });
+
+  test('leaves the connection to an acknowledgement: the platform would show nothing of it there', async () => {
+    const { parts, options } = longAnswer();
+    const it = await stage(options);
+    const given: string[] = [];
+    it.holds = { waits: () => true, give: async (_, { body }) => given.push(textOf(body)) > 0 };
+    await it.run();
+    expect(given).toEqual(['success']);
+    expect(parts).toHaveLength(4);
+    expect(await stateOf(it)).toBe('sent');
   });
 });
 

@@ -19,6 +19,8 @@ const official = {
   customSend: { kfAccount: null, isAiMessage: false },
   // Published pushes are years old.
   pushAgeMs: Number.POSITIVE_INFINITY,
+  split: 'auto',
+  splitEnding: '…（未完）',
 } as const;
 
 export const wechatAccount: WechatAccount = {

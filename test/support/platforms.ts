@@ -1,5 +1,13 @@
 /** A platform that does as it is told, and notes what it is asked for. */
-import type { BotAnswer, LateSend, Outcome, Platform, Target } from '../../src/core/platform.ts';
+import type {
+  AnswerShape,
+  BotAnswer,
+  LatePart,
+  LateSend,
+  Outcome,
+  Platform,
+  Target,
+} from '../../src/core/platform.ts';
 import type { Rules } from '../../src/core/rules.ts';
 import type { Answer } from '../../src/core/wire.ts';
 import { wechatRules } from '../../src/wechat/rules.ts';
@@ -15,7 +23,9 @@ export interface Scripted {
   /** What each body means. @default `answer` */
   reads?: (body: string) => BotAnswer['is'];
   /** `absent`: webhook answers of this platform never hold messages. */
-  sendLate?: 'absent' | LateSend;
+  sendLate?: 'absent' | LateSend | ((part: LatePart) => LateSend);
+  /** @default one message, shown wherever it comes from */
+  shape?: AnswerShape;
 }
 
 export interface ScriptedPlatform extends Platform {
@@ -25,7 +35,7 @@ export interface ScriptedPlatform extends Platform {
 }
 
 export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
-  const { channel = 'wechat', answer = 'message', sendLate = { is: 'sent' } } = script;
+  const { channel = 'wechat', answer = 'message', sendLate = { is: 'sent' }, shape } = script;
   const { hide = (): Outcome => ({ is: 'done' }) } = script;
   const calls: string[] = [];
   const sent: ScriptedPlatform['sent'] = [];
@@ -46,6 +56,7 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
     refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
     explain: (code) => `Code ${code} is explained.`,
     readAnswer: async ({ body }) => ({ is: script.reads?.(textOf(body)) ?? answer }),
+    ...(shape ? { shapeOf: () => shape } : {}),
     ...(hide === 'absent'
       ? {}
       : {
@@ -57,9 +68,9 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
     ...(sendLate === 'absent'
       ? {}
       : {
-          sendLate: async (user: string, { body }: Answer): Promise<LateSend> => {
+          sendLate: async (user: string, { body }: Answer, part?: LatePart): Promise<LateSend> => {
             sent.push({ user, body: textOf(body) });
-            return sendLate;
+            return typeof sendLate === 'function' ? sendLate(part ?? { from: 0, most: Infinity }) : sendLate;
           },
         }),
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Platform } from '../../src/core/platform.ts';
+import type { LatePart, Platform } from '../../src/core/platform.ts';
 import { NoAnswer } from '../../src/core/wire.ts';
 import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
@@ -14,17 +14,17 @@ const hello = xmlOf({ ToUserName: 'somebodyElse', MsgType: 'text', Content: 'hel
 type Step = Parameters<typeof scriptedSend>[number];
 
 /** Sends late; the first call is for the token. */
-async function late(body: string, script: Step[] = [ok], over: Partial<WechatAccount> = {}) {
+async function late(body: string, script: Step[] = [ok], over: Partial<WechatAccount> = {}, part?: LatePart) {
   const send = scriptedSend(granted('T1'), ...script);
   const platform: Platform = createWechat({ ...account, ...over }, adapterDeps(scriptedSend(), send));
-  const result = await platform.sendLate?.('OPENID', answerOf(body));
+  const result = await platform.sendLate?.('OPENID', answerOf(body), part);
   return { result, calls: send.requests.slice(1) };
 }
 
 /** The custom message that an answer becomes. */
 async function converted(body: string): Promise<unknown> {
   const { result, calls } = await late(body);
-  expect(result).toEqual({ is: 'sent' });
+  expect(result).toMatchObject({ is: 'sent' });
   return JSON.parse(String(calls[0]?.body));
 }
 
@@ -48,12 +48,7 @@ describe('a late answer', () => {
     ['around its values', ' <![CDATA[text]]>\n  ', '\n    <![CDATA[答案 > 1 < 2]]> ', '答案 > 1 < 2'],
     ['around values without CDATA', '\n text\t', '\n 答案 &gt; 1\n', '答案 > 1'],
     ['inside CDATA, which are its own', 'text', '<![CDATA[  if <a> :\n    1\n]]>', '  if <a> :\n    1\n'],
-    [
-      'of which there are very many',
-      `${' '.repeat(1e6)}text`,
-      `a${' '.repeat(1e6)}b`,
-      `a${' '.repeat(1e6)}b`,
-    ],
+    ['of which there are very many', `${' '.repeat(1e6)}text`, `a${' '.repeat(1e6)}b`, 'a'],
   ])('with blanks %s is read', async (_, type, text, content) => {
     const xml = `<xml>\n  <MsgType>${type}</MsgType>\n  <Content>${text}</Content>\n</xml>`;
     expect(await converted(xml)).toEqual({ touser: 'OPENID', msgtype: 'text', text: { content } });
@@ -100,6 +95,43 @@ describe('a late answer', () => {
       expect(await converted(JSON.stringify({ MsgType: 'news', Articles }))).toEqual(message);
   });
 
+  test('further articles go as messages of their own; the last that may go says that there are more', async () => {
+    const articles = ['A', 'B', 'C'].map((Title) => ({ Title, Description: 'D' }));
+    const body = JSON.stringify({ MsgType: 'news', Articles: articles });
+    const part = async (from: number, most: number) => {
+      const { result, calls } = await late(body, [ok], {}, { from, most });
+      return [result, JSON.parse(String(calls[0]?.body)).news.articles];
+    };
+    expect(await part(0, 3)).toEqual([
+      { is: 'sent', rest: { from: 1, says: '2 of 3 articles' } },
+      [{ title: 'A', description: 'D' }],
+    ]);
+    expect(await part(1, 1)).toEqual([
+      { is: 'sent', rest: { from: 2, says: '1 of 3 articles' } },
+      [{ title: 'B', description: 'D…（未完）' }],
+    ]);
+    expect(await part(2, 1)).toEqual([{ is: 'sent' }, [{ title: 'C', description: 'D' }]]);
+  });
+
+  /** https://github.com/w7corp/easywechat/issues/2742, https://github.com/w7corp/easywechat/issues/1383 */
+  test('a text over 2,048 bytes goes in parts, the last one with an ending where more is left', async () => {
+    const long = xmlOf({ MsgType: 'text', Content: '字'.repeat(1_000) });
+    const part = async (from: number, most: number, over: Partial<WechatAccount> = {}) => {
+      const { result, calls } = await late(long, [ok], over, { from, most });
+      const { content } = JSON.parse(String(calls[0]?.body)).text;
+      return { result, content: String(content) };
+    };
+    expect(await part(0, 4)).toEqual({
+      result: { is: 'sent', rest: { from: 682, says: '318 of 1000 characters' } },
+      content: '字'.repeat(682),
+    });
+    expect(await part(682, 3)).toEqual({ result: { is: 'sent' }, content: '字'.repeat(318) });
+    const { content } = await part(0, 1, { splitEnding: ' (more)' });
+    expect(content).toBe(`${'字'.repeat(680)} (more)`);
+    const off = await part(0, 4, { split: 'off' });
+    expect(off).toEqual({ result: { is: 'sent' }, content: '字'.repeat(1_000) });
+  });
+
   test('is opened first where it is encrypted', async () => {
     const sealed = encrypt(utf8(hello), {
       encodingAesKey: key,
@@ -133,6 +165,33 @@ describe('a late answer', () => {
     const { result, calls } = await late(body);
     expect(result).toEqual({ is: 'impossible', reason: expect.stringContaining(reason) });
     expect(calls).toHaveLength(0);
+  });
+});
+
+const shape = (body: string, over: Partial<WechatAccount> = {}) =>
+  createWechat({ ...account, ...over }, adapterDeps(scriptedSend())).shapeOf?.(answerOf(body));
+const textOf = (content: string) => xmlOf({ MsgType: 'text', Content: content });
+
+describe('what an answer is to the platform', () => {
+  const one = { isLateOnly: false, isLong: false };
+
+  test.each([
+    ['a text that fits', textOf('字'.repeat(682)), one],
+    [
+      'a longer one, which WeChat drops without a word',
+      textOf('字'.repeat(683)),
+      { isLateOnly: true, isLong: true },
+    ],
+    ['one article', newsXml('<item><Title>T</Title></item>'), one],
+    [
+      'several articles, which it shows',
+      newsXml('<item><Title>T</Title></item><item><Title>U</Title></item>'),
+      { isLateOnly: false, isLong: true },
+    ],
+    ['what cannot be read', 'a'.repeat(3_000), one],
+  ])('%s', (_, body, expected) => {
+    expect(shape(body)).toEqual(expected);
+    expect(shape(body, { split: 'off' })).toEqual(one);
   });
 });
 
