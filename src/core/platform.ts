@@ -132,8 +132,8 @@ export type LateSend =
   | { is: 'impossible'; reason: string }
   /** Nobody knows: never repeated by itself. */
   | { is: 'unknown'; cause: string }
-  /** It certainly did not go out, and another try may. */
-  | { is: 'not-sent'; cause: string };
+  /** It certainly did not go out, and another try may. `perMinute`: not before the next minute, whose quota is its own. */
+  | { is: 'not-sent'; cause: string; perMinute?: true };
 
 /** Which message of an answer is sent: where it begins, as the platform counts, and how many there may be from it on. */
 export interface LatePart {

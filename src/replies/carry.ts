@@ -253,11 +253,15 @@ async function giveToRepeat(deps: CarryDeps, carried: Carried, answer: Answer): 
   return 'nobody';
 }
 
-/** Whether the answer may be sent by this process; the record says so whenever Redis answers at all. */
-async function maySend(deps: CarryDeps, { id, owner }: Carried): Promise<'may' | 'written' | 'lost'> {
+/** Whether the answer may be sent by this process, at that time (ms); the record says so whenever Redis answers at all. */
+async function maySend(
+  deps: CarryDeps,
+  { id, owner }: Carried,
+  at = deps.clock.now(),
+): Promise<'may' | 'written' | 'lost'> {
   let isWritten = false;
   const said = await ask(deps, { id, owner }, async () => {
-    const { is } = await deps.deliveries.send({ id, owner }, deps.clock.now(), null);
+    const { is } = await deps.deliveries.send({ id, owner }, at, null);
     // At the last moment, by the process to which it was offered.
     isWritten = is === 'written';
     return is !== 'lost';
@@ -365,20 +369,38 @@ async function notSent(
 /** One message; again only what certainly did not go out. `release`: what keeps shows from beginning meanwhile. */
 async function sendAgain(
   deps: CarryDeps,
-  { data, platform, signal }: Carried,
+  carried: Carried,
   { answer, part }: { answer: Answer; part: LatePart },
 ): Promise<{ sent: LateSend; release: string | null }> {
+  const { data, platform, signal } = carried;
   const { user } = data;
   const plain = plainOf(answer);
   if (user === null || !platform.sendLate)
     return { sent: { is: 'impossible', reason: 'The push names no user.' }, release: null };
   if (plain === null) return { sent: { is: 'impossible', reason: unreadable }, release: null };
-  const release = await deps.makeWay(data).catch(() => null);
+  let release = await deps.makeWay(data).catch(() => null);
   for (let tries = 1; ; tries += 1) {
     const sent = await platform.sendLate(user, plain, part);
     if (sent.is !== 'not-sent' || tries === botAttempts || signal.aborted) return { sent, release };
-    await deps.clock.sleep(botPause, signal).catch(() => {});
+    if (!sent.perMinute) await deps.clock.sleep(botPause, signal).catch(() => {});
+    else {
+      await unblock(deps, carried, release);
+      await nextMinute(deps, carried);
+      release = await deps.makeWay(data).catch(() => null);
+    }
   }
+}
+
+const minute = 60_000;
+/** The platform's clock is not quite ours (ms). */
+const minuteMargin = 1_000;
+
+/** Waits for the platform's next minute. Until then nobody takes the sender for dead. */
+async function nextMinute(deps: CarryDeps, carried: Carried): Promise<void> {
+  const now = deps.clock.now();
+  const wait = minute - (now % minute) + minuteMargin;
+  await maySend(deps, carried, now + wait);
+  await deps.clock.sleep(wait, carried.signal).catch(() => {});
 }
 
 const unreadable = 'its Content-Encoding is none that can be read: let the bot send it plain';

@@ -68,7 +68,7 @@ type CodeMeaning =
   | 'token'
   /** Come back at once. */
   | 'busy'
-  /** Come back in seconds. */
+  /** Come back in seconds; what must not be lost, in the next minute. */
   | 'rate'
   /** Come back in hours. */
   | 'quota'

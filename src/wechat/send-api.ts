@@ -100,8 +100,9 @@ function codeResult(code: number): LateSend {
   const { name, meaning, remedy } = codeOf(code);
   if (meaning === 'ok') return { is: 'sent' };
   // WeChat says itself that it did nothing and that another time will do.
-  if (meaning === 'busy' || meaning === 'rate' || meaning === 'token')
-    return { is: 'not-sent', cause: `${code} ${name}` };
+  const cause = `${code} ${name}`;
+  if (meaning === 'busy' || meaning === 'token') return { is: 'not-sent', cause };
+  if (meaning === 'rate') return { is: 'not-sent', cause, perMinute: true };
   const reason = remedy === '' ? name : `${name}. ${remedy}`;
   return { is: 'refused', code, reason, mayNotSend: meaning === 'account' };
 }

@@ -16,7 +16,7 @@ import { deliveryId } from '../../src/replies/run.ts';
 import { type ReplyJob, storeAnswer, storePush } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createShares, type Shares } from '../../src/typing/shares.ts';
-import { type HandClock, handClock } from '../support/clock.ts';
+import { type HandClock, handClock, noon } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
 import { answerOf, atMost, type RecordedEvents, recordEvents, textOf } from '../support/queue-fakes.ts';
@@ -675,6 +675,28 @@ describe('what becomes of an answer that is sent late', () => {
     expect(it.clock.slept).toEqual([1_000, 1_000]);
     expect(told(it)).toEqual(['0 ended passive-reply with a message', '0 undelivered']);
     expect(await stateOf(it)).toBe('failed');
+  });
+
+  test('met by a minute’s quota: it is tried again in the next minute, and nobody takes the sender for dead', async () => {
+    const sends: LateSend[] = [{ is: 'not-sent', cause: '45011', perMinute: true }, { is: 'sent' }];
+    const it = await stage({ sendLate: () => sends.shift() ?? { is: 'sent' }, block: 'the-block' });
+    // 20 s past a minute.
+    it.clock.set(Math.floor(noon / 60_000) * 60_000 + 20_000);
+    const { sleep } = it.clock;
+    const seen: unknown[] = [];
+    it.clock.sleep = async (ms, signal) => {
+      const asked = { id: it.id, owner: 'job:j2:p9.w1', same: 'job:j2:', now: it.clock.now() };
+      seen.push(await deliveries.takeOver({ ...asked, leaseUntil: it.clock.now() + 15_000 }));
+      await sleep(ms, signal);
+    };
+    const began = it.clock.now();
+    await it.run();
+    expect(it.clock.slept).toEqual([41_000]);
+    expect(seen).toMatchObject([{ is: 'sending', since: began + 41_000 }]);
+    // What kept typing away while it was sent does not while it waits.
+    expect(told(it).slice(1)).toEqual(['0 unblocked', '0 interaction']);
+    expect(it.platform.sent).toHaveLength(2);
+    expect(await stateOf(it)).toBe('sent');
   });
 
   test('a push that names no user has nobody to send to', async () => {

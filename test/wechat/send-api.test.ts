@@ -198,7 +198,7 @@ describe('what an answer is to the platform', () => {
 describe('the outcome of a late answer', () => {
   test.each([
     ['WeChat is busy', { errcode: -1 }, { is: 'not-sent', cause: '-1 system error' }],
-    ['WeChat asks for patience', { errcode: 45011 }, { is: 'not-sent' }],
+    ['the minute’s quota is used up', { errcode: 45011 }, { is: 'not-sent', perMinute: true }],
     ['nothing was reached', new NoAnswer('x', { begun: false }), { is: 'not-sent' }],
     ['it timed out', new NoAnswer('x', { begun: true }), { is: 'unknown' }],
     ['a gateway failed', () => answerOf('', 502), { is: 'unknown', cause: 'WeChat answered HTTP 502' }],
