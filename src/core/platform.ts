@@ -302,6 +302,16 @@ export interface Examiner {
   message(): Knock;
   /** What the bot's answer to that message means. */
   readAnswer(answer: Answer): BotAnswer;
+  /** Why the platform shows nothing of that answer. Absent, or null: it shows it. */
+  unshown?(answer: Answer): Unshown | null;
+}
+
+export interface Unshown {
+  says: string;
+  /** In job mode it goes out through the platform's API instead. */
+  isSent: boolean;
+  /** What mends it where it does not. */
+  remedy: string;
 }
 
 /** One thing that was looked at, and how it stands. Nothing in it is a secret. */

@@ -7,6 +7,7 @@ import { tookOf } from './check.ts';
 
 interface Bot {
   url: string;
+  mode: 'job' | 'pass';
   /** For a knock, and for a real message (ms). */
   knockMs: number;
   messageMs: number;
@@ -22,7 +23,7 @@ export async function examineBot(
   const reached = reachFinding(called, knock);
   if (!bot.push || reached.level === 'fail') return [reached];
   const said = await call(deps, examiner.message(), { url: bot.url, timeoutMs: bot.messageMs });
-  return [reached, answerFinding(said, examiner)];
+  return [reached, answerFinding(said, examiner, bot.mode)];
 }
 
 const sameSecret = 'Set the same secrets in the bot as here: it checks the signature itself.';
@@ -56,7 +57,7 @@ function unreachable({ message }: NoAnswer): Finding {
   return fail('bot', { says: `not reached (${message})`, remedy });
 }
 
-function answerFinding({ result, tookMs }: Called, examiner: Examiner): Finding {
+function answerFinding({ result, tookMs }: Called, examiner: Examiner, mode: Bot['mode']): Finding {
   const what = "bot's answer";
   if (result instanceof NoAnswer) {
     const remedy = 'Look into its log; BOT_TIMEOUT_MS is how long keeptyping waits.';
@@ -66,8 +67,16 @@ function answerFinding({ result, tookMs }: Called, examiner: Examiner): Finding 
     const says = `HTTP ${result.status} to a message`;
     return fail(what, { says, remedy: `Look into its log. ${sameSecret}` });
   }
-  return ok(what, `${kinds[examiner.readAnswer(decoded(result) ?? result).is]} after ${tookOf(tookMs)}`);
+  const answer = decoded(result) ?? result;
+  const says = `${kinds[examiner.readAnswer(answer).is]} after ${tookOf(tookMs)}`;
+  const unshown = examiner.unshown?.(answer);
+  if (!unshown) return ok(what, says);
+  const why = `${says}, ${unshown.says}`;
+  if (unshown.isSent && mode === 'job') return ok(what, `${why}: it goes out through the API`);
+  return warn(what, { says: why, remedy: `${unshown.remedy} ${mode === 'pass' ? jobMode : ''}`.trim() });
 }
+
+const jobMode = "Set the bot's mode (botMode) to job: only then it is sent.";
 
 const kinds = {
   message: 'a message',

@@ -93,7 +93,13 @@ function accountChecks(parts: CheckParts, account: Account, clients = parts.clie
   if (redis)
     checks.push(check('history', limits.redis, () => examineHistory(parts, account, { redis, examiner })));
   if (account.botUrl !== null) {
-    const bot = { url: account.botUrl, knockMs: limits.knock, messageMs: config.botTimeoutMs, push };
+    const bot = {
+      url: account.botUrl,
+      mode: account.botMode,
+      knockMs: limits.knock,
+      messageMs: config.botTimeoutMs,
+      push,
+    };
     const limitMs = limits.knock + (push ? config.botTimeoutMs : 0) + 1_000;
     checks.push(
       check('bot', limitMs, () => examineBot({ send: clients.bot.send, now: elapsed }, examiner, bot)),

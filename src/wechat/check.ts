@@ -1,8 +1,17 @@
 /** What WeChat makes of an account: its credentials, this machine's address, its permission to type. */
 import { randomBytes } from 'node:crypto';
-import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn } from '../core/platform.ts';
+import {
+  type Examiner,
+  fail,
+  type Finding,
+  type Knock,
+  ok,
+  type Outcome,
+  type Unshown,
+  warn,
+} from '../core/platform.ts';
 import type { WechatAccount } from './account.ts';
-import { botAnswerOf, readPassive } from './answer.ts';
+import { botAnswerOf, type Passive, readPassive, shapeOf } from './answer.ts';
 import { codeOf } from './api.ts';
 import { nobody } from './message.ts';
 import { encrypt, sign } from './receive.ts';
@@ -36,7 +45,15 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
     forged: 'See that the URL leads to keeptyping itself: it never takes one.',
     message: () => messageKnock(sealing()),
     readAnswer: ({ body }) => botAnswerOf(readPassive(body, account.encodingAesKeys)),
+    unshown: ({ body }) => unshownOf(account, readPassive(body, account.encodingAesKeys)),
   };
+}
+
+function unshownOf(account: WechatAccount, passive: Passive): Unshown | null {
+  const isSent = shapeOf(passive, account).isLateOnly;
+  if (!shapeOf(passive, { ...account, split: 'auto' }).isLateOnly) return null;
+  const says = 'longer than 2,048 bytes, of which WeChat shows nothing';
+  return { says, isSent, remedy: isSent ? '' : 'Set WECHAT_SPLIT=auto.' };
 }
 
 export const wechatEvidence: Examiner['evidence'] = {

@@ -343,6 +343,21 @@ describe('the bot', () => {
     expect(of('nxcloud/default bot')).toEqual([expect.stringMatching(nxcloud)]);
   });
 
+  test('with --push: an answer of which WeChat shows nothing, and what becomes of it', async () => {
+    const { environment } = await openScene({}, { answer: () => '字'.repeat(1_000) });
+    const lines = async (more: Record<string, string>) =>
+      (await visit({ ...environment, ...more }, '--push')).of("wechat/default bot's answer");
+    expect(await lines({})).toEqual([
+      expect.stringMatching(/^ok .* longer than 2,048 bytes, .*: it goes out through the API\.$/),
+    ]);
+    expect(await lines({ WECHAT_SPLIT: 'off' })).toEqual([
+      expect.stringMatching(/^warn .* longer than 2,048 bytes, .*\. Set WECHAT_SPLIT=auto\.$/),
+    ]);
+    expect(await lines({ WECHAT_BOT_MODE: 'pass' })).toEqual([
+      expect.stringMatching(/^warn .* longer than 2,048 bytes, .*\. Set the bot's mode \(botMode\) to job/),
+    ]);
+  });
+
   test('with --push: how long it takes, and whether it answers or acknowledges', async () => {
     const { bot, environment } = await openScene({}, { thinkMs: 30 });
     const answering = await visit(environment, '--push');
