@@ -109,8 +109,8 @@ export const wechatFields = z.strictObject({
     zh: '推送的 `timestamp` 与当前时间相差超过此值（早或晚，毫秒）则拒绝',
   }),
   kind: setting(oneOf('official', 'mini').default('official'), {
-    en: '`official` (also Service Accounts) or `mini` (Mini Program, Mini Game)',
-    zh: '`official`（公众号、服务号）或 `mini`（小程序、小游戏）',
+    en: '`official` (also Service Accounts) or `mini` (Mini Program, Mini Game: in `job` mode all answers go out through the API, as WeChat shows none of its webhook)',
+    zh: '`official`（公众号、服务号）或 `mini`（小程序、小游戏：微信不显示其 webhook 回答，`job` 模式下回答都经 API 发送）',
   }),
   accessTokenUrl: setting(unset(webAddress), {
     en: 'your own token service, answering `{access_token, expires_in}`, in place of the AppSecret',

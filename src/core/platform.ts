@@ -285,6 +285,8 @@ export interface Examiner {
   readonly evidence: {
     /** The bot's webhook answer can be the message. */
     inline: boolean;
+    /** What is to be said of that. @default nothing */
+    note?: string;
     /** The platform sends statuses of messages; what mends that none came. null: it sends none. */
     statuses: string | null;
     /** What mends that nothing tells. */

@@ -101,8 +101,10 @@ function evidence(seen: AccountSights): Finding | null {
 function answers(seen: AccountSights): Finding | null {
   if (!seen.evidence.inline || !seen.hasBot) return null;
   const inline = seen.sights['end-by-passive-reply'];
+  const { note } = seen.evidence;
+  const more = note === undefined ? '' : `, ${note}: in job mode they go out through the API`;
   if (inline !== undefined)
-    return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}`);
+    return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}${more}`);
   const works = evidenceSeen(seen).length > 0;
   return works ? ok('answers', 'the bot acknowledges, and sends another way') : null;
 }

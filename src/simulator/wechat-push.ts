@@ -27,6 +27,7 @@ export interface WechatPushed {
 }
 
 interface WechatPushOptions extends WechatAccountOptions {
+  kind: 'official' | 'mini';
   rules: WechatRules;
   phones: Phones;
   contacts: Contacts;
@@ -128,7 +129,8 @@ function show(options: WechatPushOptions, user: string, answered: Buffer | null)
   const passive = readPassive(options, user, answered);
   if (passive.is === 'garbage') phone.mark('notice', passive.why);
   if (passive.is === 'handover') phone.mark('handed-over', '');
-  if (passive.is !== 'message') return;
+  // Messages to the users of Mini Programs go through the API only.
+  if (passive.is !== 'message' || options.kind === 'mini') return;
   phone.receive(passive.detail, 'passive');
   options.contacts.told(user, false);
 }

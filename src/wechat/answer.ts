@@ -131,13 +131,18 @@ function isLongText(fields: Fields): boolean {
 }
 
 /** What becomes of a bot's answer on this account. What cannot be sent is left where it is. */
-export function shapeOf(passive: Passive, { split }: Pick<WechatAccount, 'split'>): AnswerShape {
+export function shapeOf(
+  passive: Passive,
+  { kind, split }: Pick<WechatAccount, 'kind' | 'split'>,
+): AnswerShape {
   const isSendable = passive.is === 'message' && conversions.has(kindOf(passive.fields));
   if (!isSendable) return { isLateOnly: false, isLong: false };
   const { fields } = passive;
   const isLong = split === 'auto' && kindOf(fields) === 'text' && isLongText(fields);
   const areMany = split === 'auto' && kindOf(fields) === 'news' && articlesOf(fields).length > 1;
-  return { isLateOnly: isLong, isLong: isLong || areMany };
+  // Of a Mini Program's answers WeChat shows none: they are to come by the API.
+  // https://developers.weixin.qq.com/miniprogram/dev/framework/open-ability/customer-message/receive.html
+  return { isLateOnly: isLong || kind === 'mini', isLong: isLong || areMany };
 }
 
 function reasonAgainst(kind: string): string {

@@ -31,7 +31,7 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
   return {
     channel: 'wechat',
     account: account.name,
-    evidence: wechatEvidence,
+    evidence: account.kind === 'mini' ? { ...wechatEvidence, note: ofMini } : wechatEvidence,
     ask: () => ask(account, deps),
     knock: () => knock(sealing()),
     forgeries: () => {
@@ -52,9 +52,11 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
 function unshownOf(account: WechatAccount, passive: Passive): Unshown | null {
   const isSent = shapeOf(passive, account).isLateOnly;
   if (!shapeOf(passive, { ...account, split: 'auto' }).isLateOnly) return null;
-  const says = 'longer than 2,048 bytes, of which WeChat shows nothing';
+  const says = account.kind === 'mini' ? ofMini : 'longer than 2,048 bytes, of which WeChat shows nothing';
   return { says, isSent, remedy: isSent ? '' : 'Set WECHAT_SPLIT=auto.' };
 }
+
+const ofMini = 'and WeChat shows no webhook answer of a Mini Program';
 
 export const wechatEvidence: Examiner['evidence'] = {
   inline: true,

@@ -37,6 +37,11 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   // Read once, whoever asks of it: what it means, and then what of it can be sent.
   const passive = oncePer((answer: Answer) => readPassive(answer.body, account.encodingAesKeys));
   const isAsked = () => deps.assurance?.isAsked() ?? false;
+  let isSaid = false;
+  const sayOfMini = () => {
+    if (!isSaid) deps.log.info({ account: account.name }, ofMini);
+    isSaid = true;
+  };
   const now = () => Math.floor(deps.clock.now() / 1000);
   return {
     channel: 'wechat',
@@ -59,10 +64,17 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     refer: (user, messageId) => ({ turn: turnOf(user, messageId), messageId }),
     readAnswer: async (answer) => botAnswerOf(passive(answer)),
     sendLate: async (user, answer, part) => sendLate(user, passive(answer), part),
-    shapeOf: (answer) => shapeOf(passive(answer), account),
+    shapeOf: (answer) => {
+      const shape = shapeOf(passive(answer), account);
+      if (shape.isLateOnly && account.kind === 'mini') sayOfMini();
+      return shape;
+    },
     ...(sendInterim ? { sendInterim } : {}),
   };
 }
+
+const ofMini =
+  'WeChat shows no webhook answer of a Mini Program: the messages in them go out through its API instead.';
 
 /** `auto` begins with the table's `afterAck`; what the account's history says about it is not decided here. */
 function rulesOf({ afterAck, interim, rules }: WechatAccount): Rules {

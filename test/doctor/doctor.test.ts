@@ -358,6 +358,14 @@ describe('the bot', () => {
     ]);
   });
 
+  test('with --push: an answer of a Mini Program, of which WeChat shows none', async () => {
+    const { environment } = await openScene({ wechat: { kind: 'mini' } });
+    const { of } = await visit({ ...environment, WECHAT_KIND: 'mini' }, '--push');
+    expect(of("wechat/default bot's answer")).toEqual([
+      expect.stringMatching(/^ok .* of a Mini Program: it goes out through the API\.$/),
+    ]);
+  });
+
   test('with --push: how long it takes, and whether it answers or acknowledges', async () => {
     const { bot, environment } = await openScene({}, { thinkMs: 30 });
     const answering = await visit(environment, '--push');

@@ -15,8 +15,10 @@ import {
 } from '../../src/doctor/check.ts';
 import { type AccountSights, examineSights } from '../../src/doctor/sights.ts';
 import { nxcloudEvidence } from '../../src/nxcloud/check.ts';
-import { wechatEvidence } from '../../src/wechat/check.ts';
+import { createWechatExaminer, wechatEvidence } from '../../src/wechat/check.ts';
+import { wechatAccount } from '../support/accounts.ts';
 import { deferred } from '../support/queue-fakes.ts';
+import { adapterDeps, scriptedSend } from '../support/wechat.ts';
 
 const hour = 60 * 60_000;
 
@@ -198,6 +200,18 @@ describe('what was seen', () => {
     ],
   ])('%s', (_, sights, line) => {
     expect(look({ sights })).toContainEqual(expect.stringMatching(line));
+  });
+
+  test('answers of a Mini Program, of which WeChat shows none', () => {
+    const { evidence } = createWechatExaminer(
+      { ...wechatAccount, kind: 'mini' },
+      adapterDeps(scriptedSend()),
+    );
+    expect(look({ evidence, sights: { 'end-by-passive-reply': now } })).toContainEqual(
+      expect.stringMatching(
+        /^ok {4}answers: .*of a Mini Program: in job mode they go out through the API\.$/,
+      ),
+    );
   });
 
   const statuses = (sights: Sights) =>

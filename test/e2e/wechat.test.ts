@@ -103,6 +103,24 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     await phone.next(is('received'));
   });
 
+  test('a Mini Program’s fast answers go out through custom/send: WeChat shows none of its webhook', async () => {
+    const { simulator, log } = await open({ ...longHold, wechat: { ...longHold.wechat, kind: 'mini' } });
+    const phone = simulator.wechat.phone(user);
+    for (const text of ['one', 'two']) {
+      const pushed = await simulator.wechat.push({ user, text });
+      expect(pushed.answered?.toString()).toBe('success');
+      expect(await phone.next(is('received', `echo: ${text}`))).toMatchObject({ via: 'api' });
+    }
+    expect(log.lines.filter(({ message }) => message.includes('of a Mini Program'))).toHaveLength(1);
+  });
+
+  test('a Mini Program’s bot passes a user on to a human on the connection', async () => {
+    const bot = { style: 'transfer' } as const;
+    const { simulator } = await open({ ...longHold, wechat: { ...longHold.wechat, kind: 'mini' }, bot });
+    await simulator.wechat.push({ user, text: 'help' });
+    expect(await simulator.wechat.phone(user).next(is('handed-over'))).toMatchObject({ detail: '' });
+  });
+
   test('a repeat of a push changes nothing', async () => {
     const { simulator, bot } = await open({ bot: { thinkMs: 900 } });
     const phone = simulator.wechat.phone(user);

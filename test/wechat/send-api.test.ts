@@ -195,6 +195,18 @@ describe('what an answer is to the platform', () => {
   });
 });
 
+describe('what an answer of a Mini Program is', () => {
+  test.each([
+    ['a text', textOf('hi'), true],
+    ['a picture', '<xml><MsgType>image</MsgType><Image><MediaId>M</MediaId></Image></xml>', true],
+    ['for the connection: the way to a human', xmlOf({ MsgType: 'transfer_customer_service' }), false],
+    ['nothing', 'success', false],
+    ['nothing that could be sent', '{"reply":"hi"}', false],
+  ])('%s', (_, body, isLateOnly) => {
+    expect(shape(body, { kind: 'mini' })).toEqual({ isLateOnly, isLong: false });
+  });
+});
+
 describe('the outcome of a late answer', () => {
   test.each([
     ['WeChat is busy', { errcode: -1 }, { is: 'not-sent', cause: '-1 system error' }],
