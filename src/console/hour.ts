@@ -47,6 +47,7 @@ export function createHour(): Hour {
       const account = `${notice.channel}/${notice.account}`;
       if (notice.is === 'ended') countEnd(notice, { all, own: of(account) });
       if (notice.is === 'skipped') all.add(notice.at, `untyped ${notice.reason}`);
+      if (notice.is === 'delivery' && notice.way === 'impossible') of(account).add(notice.at, 'impossible');
       if (notice.is === 'call') countCall(notice, of(account));
       if (notice.is === 'call' && notice.remedy) remedies.set(`${account} ${notice.code}`, notice.remedy);
       if (notice.is !== 'breaker') return;

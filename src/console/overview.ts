@@ -52,8 +52,8 @@ function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
     .slice(0, mostAccounts);
 }
 
-function troubleOf({ typing, breaker }: AccountRow): number {
-  return Number(typing.is === 'off' || breaker !== 'closed');
+function troubleOf({ typing, breaker, impossible }: AccountRow): number {
+  return Number(typing.is === 'off' || breaker !== 'closed' || impossible > 0);
 }
 
 function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {
@@ -91,6 +91,7 @@ function accountOf(
     typing: typingOf(source, served, at),
     breaker: hour.breaker(id, at),
     bot: bot?.mode ?? 'none',
+    impossible: count('impossible'),
     ends: under(tally.total, 'end ').map(([by, times]) => ({ by, count: times })),
   };
 }

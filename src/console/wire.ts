@@ -70,6 +70,8 @@ export interface AccountRow {
   /** `open` when any worker's is. */
   breaker: 'closed' | 'open' | 'half-open';
   bot: 'job' | 'pass' | 'none';
+  /** Answers that came too late, of a kind that no API can send. */
+  impossible: number;
   /** What ended turns, most first. */
   ends: { by: string; count: number }[];
 }

@@ -29,6 +29,7 @@ export function examineSights(seen: AccountSights): Finding[] {
     aged(seen),
     evidence(seen),
     answers(seen),
+    tooLate(seen),
     statuses(seen),
     previous(seen),
   ].filter((finding) => finding !== null);
@@ -107,6 +108,18 @@ function answers(seen: AccountSights): Finding | null {
     return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}${more}`);
   const works = evidenceSeen(seen).length > 0;
   return works ? ok('answers', 'the bot acknowledges, and sends another way') : null;
+}
+
+/** So long the failed job is kept, which says what it was (ms). */
+const failedKept = 24 * 60 * 60_000;
+
+function tooLate({ sights: { impossible: at }, now }: AccountSights): Finding | null {
+  if (at === undefined || now - at >= failedKept) return null;
+  return warn('late answers', {
+    says: `one came too late (${agoOf(now - at)}) of a kind that no API can send`,
+    remedy:
+      "Let the bot give such answers (transfer_customer_service, for one) within HOLD_MS, or send them by the platform's API; npm run replies says what it was.",
+  });
 }
 
 function statuses({ evidence, sights, now }: AccountSights): Finding | null {

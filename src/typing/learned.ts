@@ -245,6 +245,8 @@ function sightOf(notice: Notice): Sight | null {
       return 'message';
     case 'outbound':
       return notice.by === 'status' ? 'status' : null;
+    case 'delivery':
+      return notice.way === 'impossible' ? 'impossible' : null;
     case 'previous-secret':
       return 'previous-secret';
     default:

@@ -84,6 +84,15 @@ describe('live events', () => {
     watched.close();
   });
 
+  test('say that an answer came too late which no API can send', async () => {
+    const { stage, browser } = await start({ bot: { style: 'transfer', thinkMs: 1_000 } });
+    const watched = await browser.watch();
+    await stage.simulator.wechat.push({ user, text: message });
+    await expect.poll(() => watched.overviews.at(-1)?.accounts[0]?.impossible).toBe(1);
+    checkStream(watched);
+    watched.close();
+  });
+
   test('end at once when the process stops', async () => {
     const { stage, browser } = await start();
     const watched = await browser.watch();

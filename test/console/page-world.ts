@@ -69,6 +69,7 @@ export function accountRow(
     typing: { is: 'on' },
     breaker: 'closed',
     bot: 'job',
+    impossible: 0,
     ends: [],
     ...rest,
   };

@@ -33,6 +33,7 @@ export const overview = z.strictObject({
       ]),
       breaker: z.enum(['closed', 'open', 'half-open']),
       bot: z.enum(['job', 'pass', 'none']),
+      impossible: count,
       ends: z.array(z.strictObject({ by: z.string(), count })),
     }),
   ),

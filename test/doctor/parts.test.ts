@@ -214,6 +214,15 @@ describe('what was seen', () => {
     );
   });
 
+  test('an answer that came too late and could not be sent, for as long as its job says what it was', () => {
+    expect(look({ sights: { message: now, impossible: ago(3 * hour) } })).toContainEqual(
+      expect.stringMatching(/^warn {2}late answers: one came too late \(3 h ago\)/),
+    );
+    expect(look({ sights: { message: now, impossible: ago(25 * hour) } }).join()).not.toContain(
+      'late answers',
+    );
+  });
+
   const statuses = (sights: Sights) =>
     look({ channel: 'nxcloud', sights }).filter((line) => line.includes('statuses'));
 

@@ -162,6 +162,18 @@ describe('what was seen while it ran', () => {
     ]);
   });
 
+  test('an answer that came too late, of a kind that no API can send', async () => {
+    const { simulator } = await open({ bot: { style: 'transfer', thinkMs: 1_000 } });
+    await simulator.wechat.push({ user: 'oUser', text: 'help' });
+    await seen('wechat/default/impossible');
+    const { of } = await look();
+    expect(of('wechat/default late answers')).toEqual([
+      expect.stringMatching(
+        /^warn .*one came too late \(within the hour\) of a kind that no API can send\. Let the bot/,
+      ),
+    ]);
+  });
+
   test('an account that was switched off, and why', async () => {
     const { simulator, redis } = await open({ bot: { thinkMs: 200 } });
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 }, 1);

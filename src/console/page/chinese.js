@@ -59,6 +59,8 @@ export const chinese = {
   'trouble.off': '{account}：“正在输入”已关闭（错误码 {code}），{until} 再试。{remedy}',
   'trouble.breaker': '{account}：平台连续失败，暂停调用。',
   'trouble.half-open': '{account}：暂停之后，正用一次调用试探平台是否恢复。',
+  'trouble.impossible':
+    '{account}：{n} 个迟到的回答属于没有 API 能发送的种类。请让机器人立即给出这类回答；失败的回答里写明是什么。',
   'trouble.failed': '保留着的失败回复：{n} 个。',
   'trouble.over': '已恢复：{what}',
 

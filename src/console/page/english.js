@@ -60,6 +60,8 @@ export const english = {
   'trouble.off': '{account}: typing is switched off (code {code}); tried again at {until}. {remedy}',
   'trouble.breaker': '{account}: the platform failed several times in a row; typing calls pause.',
   'trouble.half-open': '{account}: after a pause one typing call tries whether the platform works again.',
+  'trouble.impossible':
+    '{account}: answers that came too late, of a kind that no API can send: {n}. Let the bot give them at once; the failed answers say what they were.',
   'trouble.failed': 'Replies that failed and are kept: {n}.',
   'trouble.over': 'Over: {what}',
 

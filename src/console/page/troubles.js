@@ -33,7 +33,7 @@ export function troublesOf({ redis, workers, accounts, skipped, queues }) {
 
 function troublesOfAccount(row) {
   const account = accountName(row);
-  const { typing, breaker } = row;
+  const { typing, breaker, impossible } = row;
   const troubles = [];
   if (typing.is === 'off')
     troubles.push({
@@ -46,6 +46,13 @@ function troublesOfAccount(row) {
       id: `breaker ${account}`,
       grave: breaker === 'open',
       says: () => word(breaker === 'open' ? 'trouble.breaker' : 'trouble.half-open', { account }),
+    });
+  if (impossible > 0)
+    troubles.push({
+      id: `impossible ${account}`,
+      grave: false,
+      to: '#failed',
+      says: () => word('trouble.impossible', { account, n: count(impossible) }),
     });
   return troubles;
 }
