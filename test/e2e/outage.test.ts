@@ -20,6 +20,18 @@ describe('Redis is away', () => {
       .toMatchObject({ status: 'ready', degraded: ['redis'] });
   });
 
+  test('an answer longer than one message still arrives whole', async () => {
+    const answer = `${'字'.repeat(1_500)}完`;
+    const { simulator, redis } = await open({ bot: { answer: () => answer } });
+    await redis.stop();
+    await simulator.wechat.push({ user, text: 'hi' });
+    const phone = simulator.wechat.phone(user);
+    await phone.next((mark) => received(mark) && mark.detail.endsWith('完'));
+    const texts = phone.marks.filter(received).map(({ detail }) => detail);
+    expect(texts.join('')).toBe(answer);
+    expect(texts).toHaveLength(3);
+  });
+
   test('NXCloud pushes still reach the bot and its answers the phone', async () => {
     const { simulator, redis } = await open();
     await redis.stop();

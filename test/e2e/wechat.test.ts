@@ -288,6 +288,11 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
 const answerWith = (characters: number): string =>
   Array.from({ length: characters / 50 }, (_, n) => `${n}。${'字'.repeat(50)}`.slice(0, 50)).join('\n');
 
+function queuesOf({ webs: [web] }: Stage) {
+  if (!web) throw new Error('there is no web');
+  return web.parts.queuesOn(web.parts.connections.jobs);
+}
+
 const texts = (phone: Phone): string[] => phone.marks.filter(is('received')).map(({ detail }) => detail);
 
 /**
@@ -313,9 +318,31 @@ describe('an answer that is longer than one message', () => {
     expect(bot.calls).toHaveLength(1);
   });
 
+  test('stops at a part of which nobody knows, and goes on there by hand', async () => {
+    const answer = answerWith(2_000);
+    const stage = await open({ ...wideWindow, bot: { answer: () => answer } });
+    const { simulator, bot } = stage;
+    const path = '/cgi-bin/message/custom/send';
+    simulator.wechat.faults.set(path, { latencyMs: 0 }, 1);
+    simulator.wechat.faults.set(path, { reset: true, carriedOut: true }, 1);
+    const phone = simulator.wechat.phone(user);
+    await simulator.wechat.push({ user, text: 'hi' });
+    const queues = queuesOf(stage);
+    await expect.poll(() => readFailed(queues)).toMatchObject([{ unknown: true }]);
+    expect(texts(phone)).toHaveLength(2);
+    const [failed] = await readFailed(queues);
+    expect(failed?.reason).toMatch(/^outcome unknown: .*\. \d+ of \d+ characters remain\.$/);
+    await retryFailed(queues, failed?.job ?? '');
+    await phone.next((mark) => mark.what === 'received' && answer.endsWith(mark.detail));
+    const [first, second, again, ...rest] = texts(phone);
+    expect(again).toBe(second);
+    expect([first, second, ...rest].join('\n')).toBe(answer);
+    expect(bot.calls).toHaveLength(1);
+  });
+
   test('of which more is left than WeChat allows ends with what says so, and the rest goes out by hand', async () => {
     const answer = answerWith(3_500);
-    const { simulator, bot, webs, log } = await open({
+    const { simulator, bot, log } = await open({
       ...wideWindow,
       bot: {
         thinkMs: (text) => (text === 'hi' ? 500 : 0),
@@ -329,9 +356,7 @@ describe('an answer that is longer than one message', () => {
     await expect
       .poll(() => log.lines.map(({ message }) => message))
       .toContainEqual(expect.stringMatching(/until the user writes again.* \d+ of \d+ characters remain\.$/));
-    const [web] = webs;
-    if (!web) throw new Error('there is no web');
-    const queues = web.parts.queuesOn(web.parts.connections.jobs);
+    const queues = queuesOf(now());
     const [failed] = await readFailed(queues);
     await simulator.wechat.push({ user, text: 'go on' });
     await phone.next(is('received', 'yes'));
