@@ -9,7 +9,7 @@ import type { Clock, Log } from '../core/ports.ts';
 import { idOf } from '../core/roster.ts';
 import { controlToken } from '../http/guard.ts';
 import { createNxcloudExaminer } from '../nxcloud/check.ts';
-import { closeConnection } from '../redis/connect.ts';
+import { closeConnection, visitAgain } from '../redis/connect.ts';
 import { keys } from '../redis/keys.ts';
 import { createKeptSecrets, createSharedCache } from '../redis/shared.ts';
 import { createLearned, sightsOf } from '../typing/learned.ts';
@@ -23,7 +23,7 @@ import type { Clients } from '../wiring/platforms.ts';
 import { examineBot, examineWebhook } from './bot.ts';
 import { type Check, runChecks, type Wanted } from './check.ts';
 import { type DoctorOpening, openRedis } from './opening.ts';
-import { examineClock, examineInfo, examineWorker } from './redis.ts';
+import { examineClock, examineCommands, examineInfo, examineWorker } from './redis.ts';
 import { examineSights, previousFinding } from './sights.ts';
 
 interface CheckParts {
@@ -69,6 +69,7 @@ function redisChecks({ config }: CheckParts, redis: Redis): Check[] {
   };
   return [
     { subject: 'Redis settings', limitMs, run: () => examineInfo(redis) },
+    { subject: 'Redis commands', limitMs, run: () => examineCommands(() => visitAgain(redis)) },
     { subject: 'Redis clock', limitMs, run: () => examineClock(redis, Date.now) },
     { subject: 'worker', limitMs, run: () => examineWorker(redis, keys.heartbeat) },
     ...(config.controlTokens.length > 1 ? [{ subject: 'control token', limitMs, run: control }] : []),

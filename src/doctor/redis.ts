@@ -1,9 +1,11 @@
 /** The checks of a Redis that is connected. */
+import type { Redis } from 'ioredis';
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
-import { errorWord } from '../redis/errors.ts';
+import { findLacks, isSerious } from '../redis/commands.ts';
+import { errorWord, isRefusal } from '../redis/errors.ts';
 import { prefix } from '../redis/keys.ts';
 
-/** The commands that the doctor uses: it writes nothing. */
+/** The commands that these checks use: they write nothing. */
 export interface RedisCommands {
   info(): Promise<string>;
   config(get: 'GET', name: string): Promise<unknown>;
@@ -52,12 +54,31 @@ const clockNoticed = 5_000;
 /** @param now this machine's time, ms since 1970 */
 export async function examineClock(redis: RedisCommands, now: () => number): Promise<Finding[]> {
   const before = now();
-  const [seconds, microseconds] = await redis.time();
+  const told = await redis.time().catch((error: unknown) => {
+    if (isRefusal(error)) return null;
+    throw error;
+  });
+  // Said of the commands.
+  if (told === null) return [];
+  const [seconds, microseconds] = told;
   const off = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (before + now()) / 2;
   const subject = 'Redis clock';
   if (Math.abs(off) < clockNoticed) return [ok(subject, "agrees with this machine's")];
   const how = `${Math.round(Math.abs(off) / 1_000)} s ${off < 0 ? 'behind' : 'ahead of'} this machine's`;
   return [warn(subject, { says: how, remedy: 'Set both clocks by NTP.' })];
+}
+
+/** Every command that keeptyping uses is tried, on connections of its own. */
+export async function examineCommands(visit: () => Promise<Redis>): Promise<Finding[]> {
+  const subject = 'Redis commands';
+  try {
+    const lacks = await findLacks(visit);
+    if (lacks.length === 0) return [ok(subject, 'all that are used are allowed')];
+    return lacks.map(({ use, ...fault }) => (isSerious(use) ? fail : warn)(subject, fault));
+  } catch (error) {
+    const remedy = 'Ask again when it takes commands.';
+    return [warn(subject, { says: `cannot be tried now (${errorWord(error)})`, remedy })];
+  }
 }
 
 /** In a cluster the key may live elsewhere: keeptyping speaks to one node. */

@@ -15,6 +15,8 @@ export interface Readiness {
   /** `starting` and `stopping` are not ready; what is `degraded` still forwards pushes. */
   phase: 'starting' | 'ready' | 'stopping';
   degraded: string[];
+  /** Why, in sentences, where that is known. @default [] */
+  reasons?: string[];
   /** Accounts of the configuration that could not be loaded, with the reason. */
   skipped: { account: string; reason: string }[];
 }
@@ -101,9 +103,11 @@ export function webhooks(
   };
 }
 
-function tellReadiness({ phase, degraded, skipped }: Readiness, request: Request, response: Response): void {
+function tellReadiness(readiness: Readiness, request: Request, response: Response): void {
+  const { phase, degraded, skipped, reasons = [] } = readiness;
   const verbose = 'verbose' in request.query ? { skipped } : {};
-  response.status(phase === 'ready' ? 200 : 503).json({ status: phase, degraded, ...verbose });
+  const why = reasons.length > 0 ? { reasons } : {};
+  response.status(phase === 'ready' ? 200 : 503).json({ status: phase, degraded, ...why, ...verbose });
 }
 
 function asSentence(log: Log): ErrorRequestHandler {

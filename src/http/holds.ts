@@ -30,8 +30,8 @@ export interface Hold {
 
 export interface Holds extends LocalHolds {
   open(id: string): Hold;
-  /** An answer was offered to a connection of this process, by another one. */
-  offered(holder: string): void;
+  /** An answer was offered to a connection of this process, by another one, or may have been. Says whether it waits for one. */
+  offered(holder: string): boolean;
 }
 
 interface HoldsOptions {
@@ -97,9 +97,9 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
       }),
     offered: (holder) => {
       const open = byName.get(holder);
-      if (!open) return;
       // Where that fails, whoever offered it sends it another way.
-      void take(open).catch(() => {});
+      if (open) void take(open).catch(() => {});
+      return open !== undefined;
     },
   };
 }

@@ -62,7 +62,10 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
   const held = { hold, waiting };
   const gift = await Promise.race([
     waiting,
-    taking.then((became) => instead(became, { ...held, isShort })),
+    taking.then((became) => {
+      if (became.is === 'waits' && became.isElsewhere) deps.lookFor?.(hold.name);
+      return instead(became, { ...held, isShort });
+    }),
     isBehind.then(async (is) => instead(await taking, { ...held, isShort: is })),
   ]);
   clearTimeout(look);

@@ -27,6 +27,8 @@ export interface WebDeps {
   holdMs: number;
   /** The account can send nothing through the platform's API: an answer has to come while the platform waits. */
   isMute: (platform: Platform) => boolean;
+  /** Another process has what that connection waits for. @default it tells when it is there */
+  lookFor?: (holder: string) => void;
   /** Looks what other processes have learned of that. */
   refreshMute: () => void;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/ports.ts';
+import { isRefusal } from './errors.ts';
 
 /** The Redis command that the clock uses; it answers seconds and microseconds. */
 interface TimeCommand {
@@ -6,7 +7,10 @@ interface TimeCommand {
 }
 
 export interface RedisClock extends Clock {
-  /** Measures Redis's clock anew. Rejects, and leaves the clock as it was, when Redis is out of reach. */
+  /**
+   * Measures Redis's clock anew; one that refuses to tell it leaves the clock as it was. Rejects, and leaves it too, when
+   * Redis is out of reach.
+   */
   sync(redis: TimeCommand): Promise<void>;
 }
 
@@ -26,8 +30,12 @@ export function createRedisClock(options: { local: () => number }): RedisClock {
     now: () => Math.round(options.local() + (offset ?? 0)),
     sleep,
     sync: async (redis) => {
-      const measured = await measureOffset(redis, options.local);
-      if (offset === null || measured.roundTrip <= slow) offset = measured.offset;
+      try {
+        const measured = await measureOffset(redis, options.local);
+        if (offset === null || measured.roundTrip <= slow) offset = measured.offset;
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+      }
     },
   };
 }

@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../core/ports.ts';
-import { createWatchdog, type Health } from './watchdog.ts';
+import { createWatchdog, type Health, type Watchdog } from './watchdog.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
 export interface Connections {
@@ -10,7 +10,7 @@ export interface Connections {
   jobs: Redis;
   /** A further connection for SUBSCRIBE. It subscribes again by itself after an outage. */
   subscriber: () => Redis;
-  health: Health;
+  health: Health & Pick<Watchdog, 'takeAsAway'>;
   /** Resolves when `fast` and `jobs` have been ready once; waits for as long as Redis is away. */
   ready: () => Promise<void>;
   close: () => Promise<void>;
@@ -186,4 +186,13 @@ export async function visitRedis(options: {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A further connection of the same kind to the same Redis. */
+export async function visitAgain(visit: Redis): Promise<Redis> {
+  const redis = visit.duplicate();
+  // What keeps it from Redis is told by `connect`.
+  redis.on('error', () => {});
+  await redis.connect();
+  return redis;
 }

@@ -9,3 +9,8 @@ export function errorWord(error: unknown): string {
   if (!(error instanceof Error)) return 'error';
   return errorCodeOf(error) ?? /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
 }
+
+/** The user may not use that command, or a proxy does not know it: told where all commands are tried. */
+export function isRefusal(error: unknown): boolean {
+  return ['NOPERM', 'ERR'].includes(errorWord(error));
+}

@@ -4,8 +4,8 @@ import { errorWord } from './errors.ts';
 import { keys } from './keys.ts';
 
 /**
- * Whether Redis is there. It is *away* while the connection is down, or refuses writes as a replica does, and once it
- * has answered nothing for a second; a single late command is not that, and decides nothing.
+ * Whether Redis is there. It is *away* while the connection is down, or refuses writes as a replica does, or commands
+ * without which nothing works, and once it has answered nothing for a second; a single late command is not that, and decides nothing.
  */
 export interface Health {
   isAway: () => boolean;
@@ -31,6 +31,8 @@ export interface Watchdog extends Health {
   /** The connection on which it is proved that Redis takes writes. */
   proveOn(redis: Redis): void;
   refusedWrite(error: Error): 2 | false;
+  /** Commands without which nothing works are refused, or are again taken. */
+  takeAsAway(is: boolean): void;
   /** How many times in a row a write was refused. */
   refusals(): number;
   close(): void;
@@ -51,6 +53,7 @@ export function createWatchdog(log: Log): Watchdog {
   let said = false;
   let backAt = -Infinity;
   let provedAt = -Infinity;
+  let isUseless = false;
   let closed = false;
   const lost = (redis: Redis | null, cause: string): void => {
     if (closed) return;
@@ -63,8 +66,11 @@ export function createWatchdog(log: Log): Watchdog {
     if (closed || away.size > 0 || !isProved || !said) return;
     said = false;
     refusals = 0;
-    backAt = performance.now();
     log.info({}, 'Redis is back.');
+    tellBack();
+  };
+  const tellBack = (): void => {
+    backAt = performance.now();
     listeners.forEach((listener) => listener());
   };
   const prove = async (redis: Redis): Promise<void> => {
@@ -92,8 +98,8 @@ export function createWatchdog(log: Log): Watchdog {
   }, look);
   timer.unref();
   return {
-    isAway: () => said || proof?.status !== 'ready',
-    backFor: () => (said ? 0 : performance.now() - backAt),
+    isAway: () => said || isUseless || proof?.status !== 'ready',
+    backFor: () => (said || isUseless ? 0 : performance.now() - backAt),
     refused: () => {
       backAt = performance.now();
     },
@@ -119,6 +125,11 @@ export function createWatchdog(log: Log): Watchdog {
       refusals += 1;
       lost(null, 'READONLY');
       return 2;
+    },
+    takeAsAway: (is) => {
+      const isBack = isUseless && !is;
+      isUseless = is;
+      if (isBack && !said) tellBack();
     },
     refusals: () => refusals,
     close: () => {

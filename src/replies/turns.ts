@@ -31,9 +31,9 @@ export interface TakenPush {
 export type Taken =
   /**
    * Its answer is on its way to the newest connection that waits for it. `isInsured`: it survives this process: the
-   * platform may hear 2xx. `over`: resolves with false when the bot has failed.
+   * platform may hear 2xx. `over`: resolves with false when the bot has failed. `isElsewhere`: another process has it.
    */
-  | { is: 'waits'; deliveries: number; isInsured: boolean; over: Promise<boolean> }
+  | { is: 'waits'; deliveries: number; isInsured: boolean; over: Promise<boolean>; isElsewhere?: true }
   /** Write this now. */
   | { is: 'answer'; answer: Answer }
   /** Nothing to wait for. */
@@ -59,6 +59,8 @@ export interface TurnsDeps extends CarryDeps {
   storedPushLimit: number;
   /** Asks another process for the bytes that it has written; resolves with how many heard it. */
   askOwner: (owner: string, asked: { id: string; holder: string }) => Promise<number>;
+  /** Whether somebody runs jobs, so that what is in Redis is more than this process has. @default somebody does */
+  jobsRun?: () => boolean;
 }
 
 /** A push in this process's memory: while it is carried, and for as long as a repeat of it may come. */
@@ -117,26 +119,26 @@ export function createTurns(deps: TurnsDeps): Turns {
       const isFull = deps.shares.isCrowded(taken.platform, taken.bot.concurrency);
       // Without Redis there is nobody else.
       const left =
-        isFull && isSmall(deps, taken) ? await leaveToWorker(deps, turn, hold).catch(() => null) : null;
+        isFull && isInsurable(deps, taken) ? await leaveToWorker(deps, turn, hold).catch(() => null) : null;
       if (left) return left;
       const said = await own(deps, turn, hold).catch(() => null);
       // A repeat that came meanwhile, while Redis said nothing, was quicker.
       const quicker = known.get(turn.id);
       if (quicker && quicker !== here) return again(quicker);
-      const isStored = isSmall(deps, taken);
+      const isInsured = isInsurable(deps, taken);
       if (said === null) {
         const attempt = here ? callsOf(here) + 1 : 1;
         const one = begin(turn, { attempt, deliveries: 1, isInsured: false, isAgain: here !== undefined });
-        if (isStored) void insureLater(deps, turn, one);
+        if (isSmall(deps, taken)) void insureLater(deps, turn, one);
         return one;
       }
-      if (said.is === 'owned') return begin(turn, { ...said, isInsured: isStored });
+      if (said.is === 'owned') return begin(turn, { ...said, isInsured });
       return said.is === 'inline' && hold ? askAnother(said.owner) : resultOf(said);
       async function askAnother(owner: string): Promise<Taken> {
         const heard = await deps.askOwner(owner, { id: turn.id, holder: hold?.name ?? '' }).catch(() => 1);
         if (heard > 0) return resultOf({ is: 'held', deliveries: 1 });
         const next = await own(deps, turn, hold, owner).catch(() => null);
-        return next?.is === 'owned' ? begin(turn, { ...next, isInsured: isStored }) : resultOf(next);
+        return next?.is === 'owned' ? begin(turn, { ...next, isInsured }) : resultOf(next);
       }
     },
     bringLate: async (taken, { holder, answer }) => {
@@ -168,14 +170,20 @@ function again(one: Known): Taken {
   return end.is === 'inline' ? { is: 'answer', answer: end.answer } : { is: 'decided' };
 }
 
+const elsewhere = { is: 'waits', isInsured: true, isElsewhere: true } as const;
+
 function resultOf(said: Take | null): Taken {
-  if (said?.is === 'held')
-    return { is: 'waits', deliveries: said.deliveries, isInsured: true, over: Promise.resolve(true) };
+  if (said?.is === 'held') return { ...elsewhere, deliveries: said.deliveries, over: Promise.resolve(true) };
   return said?.is === 'answer' ? said : { is: 'decided' };
 }
 
 function isSmall({ storedPushLimit }: TurnsDeps, { push }: TakenPush): boolean {
   return push.body.length <= storedPushLimit;
+}
+
+/** What is in Redis survives this process only where somebody runs jobs. */
+function isInsurable(deps: TurnsDeps, taken: TakenPush): boolean {
+  return isSmall(deps, taken) && (deps.jobsRun?.() ?? true);
 }
 
 function own(
@@ -194,7 +202,7 @@ function insureLater(deps: TurnsDeps, turn: Turn, one: Known): Promise<void> {
   return deps.outbox.tell(turn.id, async () => {
     if (one.end) return;
     await own(deps, turn, null);
-    one.isInsured = true;
+    one.isInsured = isInsurable(deps, turn.taken);
   });
 }
 

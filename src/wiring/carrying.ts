@@ -13,7 +13,7 @@ interface Carrying extends CarryDeps {
 
 /** What a web and a worker carry a push through with; `holds`: the platform's connections that this process has. */
 export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
-  const { name, config, connections, clients, clock, log, observe, learned, outbox } = parts;
+  const { name, config, connections, commands, clients, clock, log, observe, learned, outbox } = parts;
   const { deliveries, kept: events, store } = parts.queuesOn(connections.fast);
   return {
     name,
@@ -34,7 +34,9 @@ export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
     health: connections.health,
     send: clients.bot.send,
     isAnswered: createIsAnswered(store),
-    notify: (holder) => connections.fast.publish(keys.web(processOf(holder)), holder),
+    // Without channels the holder looks for it by itself.
+    notify: async (holder) =>
+      commands.lacks.has('channels') ? 1 : connections.fast.publish(keys.web(processOf(holder)), holder),
     makeWay: createWay({ blocks: createBlocks(connections.fast), clock }),
   };
 }

@@ -11,7 +11,8 @@ import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import { type Connections, createConnections } from '../redis/connect.ts';
+import { type Commands, createCommands } from '../redis/commands.ts';
+import { type Connections, createConnections, visitRedis } from '../redis/connect.ts';
 import { keys, queueNames } from '../redis/keys.ts';
 import { createOutbox, type Outbox } from '../redis/outbox.ts';
 import { createSharedCache } from '../redis/shared.ts';
@@ -45,6 +46,8 @@ export interface Parts {
   config: Config;
   log: Log;
   connections: Connections;
+  /** Which of those that are used Redis refuses. */
+  commands: Commands;
   clock: RedisClock;
   clients: Clients;
   /** The accounts that take pushes. */
@@ -106,6 +109,7 @@ export function createParts(options: PartsOptions): Parts {
     log,
   });
   releases.add('Redis connections', () => connections.close());
+  const commands = openCommands(options, connections);
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   // Also of a Redis that has come back on another host.
   connections.fast.on('ready', () => void clock.sync(connections.fast).catch(() => {}));
@@ -139,7 +143,7 @@ export function createParts(options: PartsOptions): Parts {
   releases.add('pressure', () => pressure.close());
   const guesses = createGuesses({ clock, log, observe });
   releases.add('guesses', () => guesses.close());
-  const own = { name, config, log, connections, clock, clients, outbox, wakes, pressure, guesses };
+  const own = { name, config, log, connections, commands, clock, clients, outbox, wakes, pressure, guesses };
   const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
   const known = { ...own, roster, served, platformOf, serving, components, ...heard };
   const opened = new Map<Redis, QueueParts>();
@@ -154,6 +158,23 @@ export function createParts(options: PartsOptions): Parts {
   observers.add(journal.observe);
   const parts: Parts = { ...known, redis, metrics, tracing, journal, queuesOn };
   return parts;
+}
+
+/** One try (ms). */
+const visitMs = 3_000;
+
+/** They are tried at the start, and whenever Redis is back: another one may have come in its place. */
+function openCommands({ config, redis, log, releases }: PartsOptions, connections: Connections): Commands {
+  const { fast, health } = connections;
+  const rejectUnauthorized = config.redisTlsRejectUnauthorized;
+  const visit = (): Promise<Redis> => visitRedis({ url: redis.url, rejectUnauthorized, timeoutMs: visitMs });
+  const commands = createCommands({ visit, log });
+  commands.onChange(() => health.takeAsAway(commands.lacks.has('scripts')));
+  const look = (): void => void commands.look();
+  fast.once('ready', look);
+  health.onBack(look);
+  releases.add('commands', () => commands.close());
+  return commands;
 }
 
 /** What a stopping process has learned last; a Redis that is away is not waited for (ms). */
@@ -193,8 +214,16 @@ const beatsPerSync = 30;
 /** Accounts that are set at run time are known everywhere within this many; without a key for them none is. */
 const beatsPerFollow = { withKey: 2, without: 10 };
 
-/** What a process learns from Redis as it runs; `beats` counts from 0. */
+/** What a process learns from Redis as it runs, as far as it may; `beats` counts from 0. */
 export async function learnFromRedis(parts: Parts, beats: number): Promise<void> {
+  try {
+    await learnAll(parts, beats);
+  } catch (error) {
+    if (!parts.commands.lacks.has('records')) throw error;
+  }
+}
+
+async function learnAll(parts: Parts, beats: number): Promise<void> {
   const { config, connections, clock, learned, assurances, served, components } = parts;
   await components.typings.refresh();
   if (beats % beatsPerSync === 0) {

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
 import type { Skipped } from '../config/index.ts';
 import type { Console } from '../console/console.ts';
@@ -56,7 +57,9 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const { clock, log } = parts;
   const { deliveries } = parts.queuesOn(parts.connections.fast);
   const owned = createOwned({ deliveries, outbox: parts.outbox, clock, log });
-  const app = createWebApp(parts, { readiness, owned, page, standby });
+  const seen = { worker: false };
+  const jobsRun = (): boolean => seen.worker || !parts.commands.lacks.has('jobs');
+  const app = createWebApp(parts, { readiness, owned, page, standby, jobsRun });
   await lookFirst(parts);
   const server = await listen(app.listener, parts.config);
   let stoppingAt = 0;
@@ -64,7 +67,7 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
     const left = stoppingAt + gatewayMs - performance.now();
     return Promise.all([closeServer(server, Math.max(left, drainMs)), owned.stop(turnsMs)]);
   });
-  watchRedis(parts, { readiness, releases, standby });
+  watchRedis(parts, { readiness, releases, standby, seen });
   if (worker) releases.add('worker', () => worker.stop());
   readiness.phase = 'ready';
   // Its streams would keep the server open, and nothing is waited for on them.
@@ -85,11 +88,12 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
 /** Not longer: what is configured is served without Redis too (ms). */
 const firstLookMs = 1_000;
 
-/** A push that comes with the first moment is to find its account, and the time that all processes share. */
-async function lookFirst({ config, connections, served, clock, assurances }: Parts): Promise<void> {
+/** A push that comes with the first moment is to find its account, the time that all processes share, and what Redis can do. */
+async function lookFirst({ config, connections, commands, served, clock, assurances }: Parts): Promise<void> {
   const look = async (): Promise<void> => {
     await connections.ready();
     await Promise.all([
+      commands.look(),
       clock.sync(connections.fast),
       assurances.refresh(),
       config.accountsKeys.length === 0 ? null : served.records.follow(),
@@ -103,9 +107,16 @@ async function lookFirst({ config, connections, served, clock, assurances }: Par
 
 const beatsPerProbe = 3;
 
+interface Watching extends Pick<WebOptions, 'releases' | 'standby'> {
+  readiness: Readiness;
+  /** Whether a worker lives. */
+  seen: { worker: boolean };
+}
+
 /** Looks after Redis and the workers: whether it takes writes, whether they live, what they have learned. */
-function watchRedis(parts: Parts, how: { readiness: Readiness; releases: Releases; standby: boolean }): void {
-  const { connections, log } = parts;
+function watchRedis(parts: Parts, how: Watching): void {
+  const { connections, commands, log } = parts;
+  const { readiness, seen } = how;
   const takeover = createTakeover(() => openStandby(parts), log);
   how.releases.add('queues', () => takeover.close());
   let beats = 0;
@@ -115,15 +126,19 @@ function watchRedis(parts: Parts, how: { readiness: Readiness; releases: Release
     async () => {
       // A primary that has become a replica still reads: only a write tells.
       if (beats % beatsPerProbe === 0) await connections.fast.set(keys.probe, '1', 'PX', 10_000);
-      const alive = await connections.fast.exists(keys.heartbeat);
+      seen.worker = (await connections.fast.exists(keys.heartbeat)) === 1;
       await learnFromRedis(parts, beats);
       beats += 1;
-      how.readiness.degraded = parts.pressure.isHurried() ? ['overload'] : [];
+      readiness.degraded = parts.pressure.isHurried() ? ['overload'] : [];
+      if (commands.lacks.size > 0) readiness.degraded.push('redis');
+      readiness.reasons = commands.reasons();
       tellOverload();
-      if (how.standby) takeover.see(alive === 1);
+      if (how.standby) takeover.see(seen.worker);
     },
     () => {
-      how.readiness.degraded = ['redis'];
+      readiness.degraded = ['redis'];
+      readiness.reasons = commands.reasons();
+      seen.worker = false;
     },
   );
   how.releases.add('watch', () => ticker.stop());
@@ -164,6 +179,7 @@ interface WebAppParts {
   page: RequestHandler | null;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
+  jobsRun: () => boolean;
 }
 
 interface WebApp {
@@ -173,12 +189,12 @@ interface WebApp {
 
 /** The web's routes on the connection that fails fast. */
 function createWebApp(parts: Parts, options: WebAppParts): WebApp {
-  const { readiness, owned, page, standby } = options;
+  const { readiness, owned, page, standby, jobsRun } = options;
   const queues = parts.queuesOn(parts.connections.fast);
   const isSkipped = (place: Place): boolean =>
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
   const bodies = createBodies(boundsOf(parts.config));
-  const deps = { ...createWebhookDeps(parts, { queues, owned, isSkipped }), bodies };
+  const deps = { ...createWebhookDeps(parts, { queues, owned, isSkipped, jobsRun }), bodies };
   const { log } = parts;
   const { events, kept, store, identities } = queues;
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
@@ -198,27 +214,38 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
 interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {
   queues: QueueParts;
   owned: Owned;
+  jobsRun: () => boolean;
 }
 
-function createWebhookDeps(parts: Parts, { queues, owned, isSkipped }: WebhookParts): WebhookDeps {
-  const { connections, clock, log, observe, learned, config, roster, served, name } = parts;
+/** Who offers an answer waits 500 ms for it to be claimed (ms). */
+const offerLook = 100;
+
+function createWebhookDeps(parts: Parts, { queues, owned, isSkipped, jobsRun }: WebhookParts): WebhookDeps {
+  const { connections, commands, clock, log, observe, learned, config, roster, served, name } = parts;
   const { replies, kept: events, store, identities, deliveries } = queues;
   const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
   const holds = createHolds({ name, deliveries });
+  const isDeaf = (): boolean => commands.lacks.has('channels');
+  const lookFor = async (holder: string): Promise<void> => {
+    while (isDeaf() && holds.offered(holder)) await delay(offerLook);
+  };
   const turns = createTurns({
     ...createCarrying(parts, holds),
     replies,
     owned,
     pressure: parts.pressure,
     storedPushLimit,
-    askOwner: (owner, { id, holder }) =>
-      connections.fast.publish(keys.web(processOf(owner)), `repeat ${holder} ${id}`),
+    jobsRun,
+    // Who cannot be asked is as good as dead: the bot is called again.
+    askOwner: async (owner, { id, holder }) =>
+      isDeaf() ? 0 : connections.fast.publish(keys.web(processOf(owner)), `repeat ${holder} ${id}`),
   });
   listenToOthers(parts, { holds, turns });
   return {
     intake: createIntake({ events, store, identities, clock, index }),
     turns,
     holds,
+    lookFor: (holder) => void lookFor(holder),
     pressure: parts.pressure,
     events,
     clock,
@@ -253,7 +280,7 @@ function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeo
 
 /** What other processes say to this one: that an answer waits for its connection, or that a repeat of a push has come. */
 function listenToOthers(
-  { connections, log, name }: Parts,
+  { connections, commands, log, name }: Parts,
   { holds, turns }: { holds: Holds; turns: Turns },
 ): void {
   const subscriber = connections.subscriber();
@@ -262,7 +289,14 @@ function listenToOthers(
     if (word === 'repeat') turns.repeat(id.join(' '), holder).catch(() => {});
     else holds.offered(message);
   });
-  subscriber
-    .subscribe(keys.web(name))
-    .catch((error: unknown) => log.warn({ error }, 'Offers of answers cannot be heard.'));
+  const listen = (): void => {
+    if (commands.lacks.has('channels')) return;
+    subscriber.subscribe(keys.web(name)).catch((error: unknown) => {
+      // Said where all commands are tried.
+      log.debug({ error }, 'Offers of answers cannot be heard.');
+      void commands.look();
+    });
+  };
+  commands.onChange(listen);
+  listen();
 }

@@ -126,8 +126,9 @@ const noHolds: LocalHolds = { waits: () => false, give: () => Promise.resolve(fa
 
 /** A worker process: runs the queues and shows that it lives. */
 export async function startWorker(parts: Parts, releases: Releases): Promise<Workers> {
-  const { connections, log } = parts;
+  const { connections, commands, log } = parts;
   await connections.ready();
+  await commands.look();
   await learnFromRedis(parts, 0);
   await warnOfEviction(parts);
   const workers = startQueues(parts, releases);
@@ -135,7 +136,8 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<Wor
   const ticker = createTicker(
     beat,
     async () => {
-      await signOfLife(connections.fast);
+      const isRefused = commands.lacks.has('scripts') || commands.lacks.has('jobs');
+      if (!isRefused && workers.move()) await signOfLife(connections.fast);
       beats += 1;
       await learnFromRedis(parts, beats);
     },

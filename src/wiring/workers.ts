@@ -38,6 +38,8 @@ export interface Workers {
    * without Redis no job can end, and each goes on elsewhere when its lock has run out.
    */
   close(graceMs: number): Promise<void>;
+  /** Whether both queues move: not while Redis refuses what their loops ask it. */
+  move(): boolean;
   /** Puts back the jobs of dead processes; to be called again and again while jobs are under way. */
   rescueStalled(): Promise<void>;
 }
@@ -63,8 +65,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     concurrency: options.replyConcurrency,
   });
   options.wakes.start(look);
-  watch(typing, log);
-  watch(replies, log);
+  const loops = [typing, replies].map((worker) => watch(worker, log));
   const { wakes, queue } = options;
   const { clock } = options.perform;
   const closeTyping = async (force: boolean): Promise<void> => {
@@ -78,6 +79,7 @@ export function createWorkers(options: WorkersOptions): Workers {
   };
   return {
     drain: () => close(false),
+    move: () => loops.every(({ moves }) => moves()),
     rescueStalled: async () => {
       await Promise.all([typing, replies].map((worker) => worker.getBackend().moveStalledJobsToWait()));
     },
@@ -87,13 +89,32 @@ export function createWorkers(options: WorkersOptions): Workers {
   };
 }
 
-function watch(worker: Worker, log: Log): void {
-  // Without a listener an outage of Redis would end the process; the connections report it themselves.
-  worker.on('error', () => {});
+/** Its loop asks again at once, so one that goes on being refused says so all the time (ms). */
+const refusedFor = 2_000;
+/** How often is told what goes on (ms). */
+const tellEvery = 60_000;
+
+/** A loop of BullMQ's. What it is refused is told at once, and then every minute how often. */
+function watch(worker: Worker, log: Log): { moves: () => boolean } {
+  let refusedAt = -Infinity;
+  let toldAt = -Infinity;
+  let count = 0;
+  worker.on('error', (error) => {
+    // An outage is told by the connections. Without a listener it would end the process.
+    if (error.name !== 'ReplyError') return;
+    const now = performance.now();
+    refusedAt = now;
+    count += 1;
+    if (now - toldAt < tellEvery) return;
+    log.error({ queue: worker.name, count }, `Redis refuses what a queue needs: ${error.message}`);
+    toldAt = now;
+    count = 0;
+  });
   worker.on('failed', (job, error) => {
     const again = job !== undefined && job.finishedOn === undefined;
     log.warn({ queue: worker.name, job: job?.id, again }, `A job failed: ${error.message}`);
   });
+  return { moves: () => worker.isRunning() && performance.now() - refusedAt > refusedFor };
 }
 
 export interface OpenedQueues {

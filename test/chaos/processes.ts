@@ -103,6 +103,7 @@ export interface Site {
 export interface SiteOptions {
   env?: Record<string, string>;
   wechat?: SimulatorOptions['wechat'];
+  nxcloud?: SimulatorOptions['nxcloud'];
   bot?: BotOptions;
   /** Instead of a Redis of its own. */
   redisUrl?: string;
@@ -113,7 +114,10 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     options.redisUrl === undefined
       ? await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded')
       : null;
-  const simulator = await startSimulator({ wechat: options.wechat ?? {} });
+  const simulator = await startSimulator({
+    wechat: options.wechat ?? {},
+    nxcloud: options.nxcloud ?? {},
+  });
   const bot = await startBot({
     wechat: { ...simulator.wechat.options, apiBase: simulator.wechat.apiBase },
     nxcloud: { ...simulator.nxcloud.options, apiBase: simulator.nxcloud.apiBase },

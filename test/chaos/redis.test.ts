@@ -5,6 +5,7 @@ import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
+import { keys } from '../../src/redis/keys.ts';
 import type { Mark } from '../../src/simulator/index.ts';
 import { openBoth, openSite, type Site } from './processes.ts';
 import { createRedis, type Server } from './redis-server.ts';
@@ -31,6 +32,31 @@ async function idle(): Promise<void> {
   connection.disconnect();
 }
 
+/** The URL of a user of Redis that has these rights. */
+async function urlAs(rights: string): Promise<string> {
+  await admin((redis) => redis.call('ACL', 'SETUSER', 'app', 'on', '>secret', ...rights.split(' ')));
+  const url = new URL(server.url);
+  Object.assign(url, { username: 'app', password: 'secret' });
+  return url.href;
+}
+
+async function admin<T>(work: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(server.url);
+  redis.on('error', () => {}); // Disconnecting may meet what is still being said.
+  return work(redis).finally(() => redis.disconnect());
+}
+
+/** What `/readyz` says once it says that this is degraded. */
+async function readiness(url: string, degraded: string) {
+  const ask = async () => {
+    const answer = await fetch(`${url}/readyz`);
+    const body = (await answer.json()) as { degraded: string[]; reasons?: string[] };
+    return { status: answer.status, body };
+  };
+  await expect.poll(async () => (await ask()).body.degraded).toContain(degraded);
+  return ask();
+}
+
 describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60_000 }, () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keeptyping-'));
@@ -45,12 +71,7 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
 
   // https://github.com/taskforcesh/bullmq/issues/3372: hosts give `+@all -@dangerous`, and with that no INFO.
   test('whose user may not ask INFO: everything goes its way', async () => {
-    const admin = new Redis(server.url);
-    await admin.call('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all', '-@dangerous');
-    admin.disconnect();
-    const url = new URL(server.url);
-    Object.assign(url, { username: 'app', password: 'secret' });
-    site = await openSite({ redisUrl: url.href, bot: { thinkMs: 6_000 } });
+    site = await openSite({ redisUrl: await urlAs('~* &* +@all -@dangerous'), bot: { thinkMs: 6_000 } });
     await openBoth(site);
     const { wechat } = site.simulator;
     const pushed = await wechat.push({ user: 'oUser_1', text: 'hi' });
@@ -58,6 +79,77 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     const phone = wechat.phone('oUser_1');
     expect(await phone.next(received)).toMatchObject({ via: 'api' });
     expect(phone.marks.map(({ what }) => what)).toContain('typing-on');
+  });
+
+  // https://github.com/OptimalBits/bull/issues/2113: with these rights workers took nothing and said nothing.
+  test('whose user may not wait for jobs: it is told, and no push is taken that nobody else could take over', async () => {
+    const rights =
+      '~* &* +@all -@blocking -@admin -restore-asking -migrate +client -role -flushall -keys -restore -swapdb -flushdb -sort';
+    const bot = { style: 'fail', failStatus: 404 } as const;
+    const nxcloud = { rules: { retries: 0 } };
+    site = await openSite({ redisUrl: await urlAs(rights), bot, nxcloud });
+    const web = await site.web();
+    const worker = await site.worker();
+    for (const each of [web, worker]) {
+      await each.says('Redis: BZPOPMIN is refused (NOPERM): this process cannot run jobs');
+      await each.says('Redis refuses what a queue needs');
+    }
+    const { status, body } = await readiness(web.url, 'redis');
+    expect(status).toBe(200);
+    expect(body.reasons).toEqual([expect.stringContaining('+bzpopmin')]);
+    // WhatsApp's platform is told that the bot has failed, while it can still send the push again.
+    const pushed = await site.simulator.nxcloud.push({ user: '8613800000000', text: 'hi' });
+    expect(pushed.deliveries.map((each) => each.status)).toEqual([502]);
+    expect(await admin((redis) => redis.exists(keys.heartbeat))).toBe(0);
+    site.bot.set({ style: 'passive' });
+    const { wechat } = site.simulator;
+    await wechat.push({ user: 'oUser_1', text: 'hi' });
+    expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ via: 'passive' });
+    expect(web.output().split('Redis refuses what a queue needs').length - 1).toBeLessThanOrEqual(4);
+  });
+
+  test('whose user may run no scripts: messages go on as without it, and no worker shows a sign of life', async () => {
+    const redisUrl = await urlAs('~{keeptyping}* &{keeptyping}* +@all -eval -evalsha');
+    site = await openSite({ redisUrl, bot: { thinkMs: 100 } });
+    const web = await site.web();
+    await site.worker();
+    await web.says('Redis: EVALSHA, EVAL are refused (NOPERM): Redis counts as away');
+    await readiness(web.url, 'redis');
+    const { wechat, nxcloud } = site.simulator;
+    await wechat.push({ user: 'oUser_1', text: 'hi' });
+    expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ via: 'passive' });
+    expect((await nxcloud.push({ user: '8613800000000', text: 'hi' })).accepted).toBe(true);
+    expect(await admin((redis) => redis.exists(keys.heartbeat))).toBe(0);
+  });
+
+  test('whose user may not ask for the time: all goes on by the own clock', async () => {
+    const redisUrl = await urlAs('~{keeptyping}* &{keeptyping}* +@all -time');
+    site = await openSite({ redisUrl, bot: { thinkMs: 1_000 } });
+    const { web, worker } = await openBoth(site);
+    await Promise.all([web, worker].map((each) => each.says('Redis: TIME is refused (NOPERM)')));
+    const { wechat } = site.simulator;
+    await wechat.push({ user: 'oUser_1', text: 'hi' });
+    await wechat.phone('oUser_1').next(received);
+    expect(wechat.phone('oUser_1').marks.map(({ what }) => what)).toContain('typing-on');
+  });
+
+  // https://github.com/redis/redis/issues/12418: since Redis 7 a user has no channel unless it is given some.
+  test('whose user has no channels: the answer is found by the web that holds the connection', async () => {
+    const wechatRules = { rules: { pushTimeout: 1_500 } };
+    const bot = { thinkMs: (text: string) => (text === 'hi' ? 2_000 : 0) };
+    site = await openSite({ redisUrl: await urlAs('~* +@all'), wechat: wechatRules, bot });
+    const { wechat } = site.simulator;
+    const first = await site.web();
+    await first.says('Redis: PUBLISH, SUBSCRIBE are refused (NOPERM)');
+    const second = await site.web();
+    await second.says('Redis: PUBLISH, SUBSCRIBE are refused (NOPERM)');
+    wechat.connect(`${first.url}/webhooks/wechat`);
+    const pushed = wechat.push({ user: 'oUser_1', text: 'hi' });
+    await site.bot.call(1);
+    wechat.connect(`${second.url}/webhooks/wechat`);
+    await pushed;
+    expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ via: 'passive' });
+    expect(site.bot.calls).toHaveLength(1);
   });
 
   test('frozen while a push comes: the answer reaches the user once', async () => {

@@ -112,6 +112,7 @@ describe('where everything is right', () => {
         'Redis connections',
         'Redis memory',
         'Redis clock',
+        'Redis commands',
         'worker',
         'wechat/default access token',
         'wechat/default IP allowlist',
@@ -242,6 +243,27 @@ describe('Redis', () => {
     expect(of('Redis')).toEqual([expect.stringMatching(/^ok .* \(the one that keeptyping started\)/)]);
     expect(of('Redis persistence')).toEqual([expect.stringMatching(/^ok .* appendonly/)]);
   });
+
+  // https://github.com/OptimalBits/bull/issues/2113, https://github.com/redis/redis/issues/12418
+  test.runIf(isPrivate)(
+    'a user that may not do all: what, what that means, and the right to give',
+    async () => {
+      const rights = '~{keeptyping}:* +@all -bzpopmin -time';
+      await redis.connect().call('ACL', 'SETUSER', 'app', 'reset', 'on', '>secret', ...rights.split(' '));
+      const url = new URL(redis.url);
+      Object.assign(url, { username: 'app', password: 'secret' });
+      const { code, of } = await lookWith({ REDIS_URL: url.href });
+      expect(code).toBe(1);
+      expect(of('Redis commands')).toEqual([
+        expect.stringMatching(/^FAIL .*: BZPOPMIN is refused \(NOPERM\): .* \+bzpopmin;/),
+        expect.stringMatching(/^warn .*: TIME is refused .* \+time;/),
+        expect.stringMatching(
+          /^warn .*: PUBLISH, SUBSCRIBE are refused .* &{keeptyping}:\* \+publish \+subscribe;/,
+        ),
+      ]);
+      expect(of('Redis clock')).toEqual([]);
+    },
+  );
 
   test.runIf(isPrivate)('settings that lose messages', async () => {
     const connection = redis.connect();

@@ -35,6 +35,13 @@ describe('health', () => {
     expect({ status, body }).toEqual({ status: 200, body: { status: 'ready', degraded: ['redis'] } });
   });
 
+  test('says why it is not all that it could be', async () => {
+    const { url } = await serve({ degraded: ['redis'], reasons: ['EVAL is refused.'] });
+    const { status, body } = await request(url).get('/readyz');
+    expect(status).toBe(200);
+    expect(body).toEqual({ status: 'ready', degraded: ['redis'], reasons: ['EVAL is refused.'] });
+  });
+
   test('lists the accounts that were left out only when asked', async () => {
     const skipped = [{ account: 'wechat/shop', reason: 'appId is missing' }];
     const { url } = await serve({ skipped });

@@ -59,6 +59,13 @@ describe('the clock that all processes share', () => {
     expect(clock.now()).toBe(redis.local() + 5000);
   });
 
+  test('stays what it was where Redis may not tell its time', async () => {
+    const redis = world({ ahead: 5000, trips: [] });
+    const clock = createRedisClock(redis);
+    await clock.sync({ time: () => Promise.reject(new Error('NOPERM this user has no permissions')) });
+    expect(clock.now()).toBe(redis.local());
+  });
+
   test('refuses an answer that is no time', async () => {
     const clock = createRedisClock({ local: () => 0 });
     await expect(clock.sync({ time: async () => [] })).rejects.toThrow('no time');

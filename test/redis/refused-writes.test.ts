@@ -42,6 +42,16 @@ describe.runIf(hasServer)('a Redis that refuses writes', () => {
     expect(log.lines).toEqual([]);
   });
 
+  test('it is away while it refuses commands without which nothing works', async () => {
+    const { health } = await open();
+    health.takeAsAway(true);
+    expect([health.isAway(), health.backFor(), backs]).toEqual([true, 0, 0]);
+    health.takeAsAway(false);
+    health.takeAsAway(false);
+    expect([health.isAway(), backs]).toEqual([false, 1]);
+    expect(health.backFor()).toBeLessThan(10_000);
+  });
+
   test('it is back when a write was taken, and from then on it counts', async () => {
     const { health, fast, jobs } = await open();
     lose(opened);
