@@ -107,7 +107,7 @@ function createLosses({ clock, log }: JournalOptions): { add(lost: number): void
   let count = 0;
   let dueAt = 0;
   const tell = (): void => {
-    if (count > 0) log.warn({ lost: count }, 'Redis is out of reach: records of the journal are lost.');
+    if (count > 0) log.warn({ lost: count }, 'Redis did not take records of the journal: they are lost.');
     count = 0;
   };
   return {

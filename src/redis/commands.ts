@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
 import { closeConnection } from './connect.ts';
-import { errorWord } from './errors.ts';
+import { errorWord, isPassing } from './errors.ts';
 import { keys, prefix } from './keys.ts';
 
 /** What a command is needed for, the most important first. */
@@ -132,8 +132,6 @@ return answers`;
 
 /** The command is known and allowed: it was not to do anything. */
 const harmless = ['WRONGTYPE', 'NOSCRIPT'];
-/** Redis takes none now, or not here, whoever asks. */
-const passing = ['OOM', 'READONLY', 'LOADING', 'MISCONF', 'NOREPLICAS', 'BUSY', 'CLUSTERDOWN', 'MASTERDOWN'];
 
 /**
  * Tries every command; what it writes is gone when it is done.
@@ -183,7 +181,7 @@ async function tryInScript(redis: Redis): Promise<Refused[]> {
 function refusalOf(error: unknown, of: Pick<Refused, 'use' | 'command'>): Refused[] {
   const word = errorWord(error);
   const isAnswer = error instanceof Error && error.name === 'ReplyError';
-  if (!isAnswer || passing.includes(word)) throw error;
+  if (!isAnswer || isPassing(error)) throw error;
   return harmless.includes(word) ? [] : [{ ...of, error: word }];
 }
 

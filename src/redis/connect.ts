@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Log } from '../core/ports.ts';
 import { createWatchdog, type Health, type Watchdog } from './watchdog.ts';
@@ -30,7 +31,13 @@ function pauseBefore(tries: number): number {
   return Math.min(50 * 2 ** Math.min(tries, 10), 1000) * (0.5 + Math.random() / 2);
 }
 
-const shared: Options = { connectTimeout: 2000, keepAlive: 10_000, retryStrategy: pauseBefore };
+const shared: Options = {
+  connectTimeout: 2000,
+  keepAlive: 10_000,
+  retryStrategy: pauseBefore,
+  // One that loads its data is asked again so often (ms).
+  maxLoadingRetryTime: 1_000,
+};
 
 const forFast: Options = {
   ...shared,
@@ -98,7 +105,10 @@ export function createPattern(options: { url: string; rejectUnauthorized: boolea
 }
 
 function tlsOf({ url, rejectUnauthorized }: { url: string; rejectUnauthorized: boolean }): Options {
-  return /^rediss:/i.test(url) ? { tls: { rejectUnauthorized } } : {};
+  if (!/^rediss:/i.test(url)) return {};
+  // Hosts with one address for many names go by it; nobody else sets it. An address is no name.
+  const host = URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, '') : '';
+  return { tls: { rejectUnauthorized, ...(host === '' || isIP(host) > 0 ? {} : { servername: host }) } };
 }
 
 /** Closes one connection, whatever its state, and resolves when nothing of it is left. */

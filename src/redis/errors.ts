@@ -14,3 +14,20 @@ export function errorWord(error: unknown): string {
 export function isRefusal(error: unknown): boolean {
   return ['NOPERM', 'ERR'].includes(errorWord(error));
 }
+
+const passing = [
+  'OOM',
+  'READONLY',
+  'LOADING',
+  'MISCONF',
+  'NOREPLICAS',
+  'BUSY',
+  'CLUSTERDOWN',
+  'MASTERDOWN',
+  'UNBLOCKED',
+];
+
+/** Redis takes nothing of the kind now, whoever asks: it is full, a replica, loading its data… */
+export function isPassing(error: unknown): boolean {
+  return passing.includes(errorWord(error));
+}

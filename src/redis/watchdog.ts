@@ -17,9 +17,22 @@ export interface Health {
   onBack: (listener: () => void) => void;
 }
 
+/** It answers, and takes no writes: what that means. */
+const refusing: Readonly<Record<string, string>> = {
+  OOM: 'its memory is full: give it more',
+  MISCONF: 'it cannot write to its disk: look whether that is full',
+  NOREPLICAS: 'too few of its replicas are there: look why',
+};
+/** It may take some and refuse others: so long after the last refusal it takes them again (ms). */
+const calm = 3_000;
+/** Another one takes its place, or it is ready soon: the connection is opened anew. */
+const leaving = ['READONLY', 'LOADING'];
+
 /** Nothing was heard for so long, though something was asked: the other end is gone (ms). */
 const silenceLimit = 1_000;
 const look = 250;
+/** A connection stands for so long, and takes no commands yet (ms). */
+const notReady = 1_000;
 /** While nothing but the proof is missing it is asked for so often (ms). */
 const proveEvery = 1_000;
 
@@ -46,6 +59,7 @@ export function createWatchdog(log: Log): Watchdog {
   const watched = new Map<Redis, () => boolean>();
   const followers = new Set<Redis>();
   const away = new Set<Redis>();
+  const unready = new Map<Redis, number>();
   const listeners: (() => void)[] = [];
   let proof: Redis | null = null;
   let isProved = true;
@@ -54,6 +68,7 @@ export function createWatchdog(log: Log): Watchdog {
   let backAt = -Infinity;
   let provedAt = -Infinity;
   let isUseless = false;
+  let refusedAt: number | null = null;
   let closed = false;
   const lost = (redis: Redis | null, cause: string): void => {
     if (closed) return;
@@ -75,21 +90,37 @@ export function createWatchdog(log: Log): Watchdog {
   };
   const prove = async (redis: Redis): Promise<void> => {
     provedAt = performance.now();
-    await redis.set(keys.probe, '1', 'PX', 10_000).catch((error: unknown) => {
+    await redis.set(keys.probe, '1', 'PX', 10_000).then(taken, (error: unknown) => {
       // A Redis that is full answers, and takes the ends of turns: only what it cannot keep is refused.
       if (errorWord(error) !== 'OOM') throw error;
     });
     isProved = true;
     back();
   };
+  const taken = (): void => {
+    if (refusedAt === null || performance.now() - refusedAt < calm) return;
+    refusedAt = null;
+    log.info({}, 'Redis takes writes again.');
+  };
+  const refused = (cause: string, why: string): void => {
+    if (closed) return;
+    if (refusedAt === null)
+      log.error({ cause }, `Redis takes no writes: ${why}. Messages go on without it, typing does not.`);
+    refusedAt = performance.now();
+  };
   // A proof can be refused for a while, and what was refused a write need not be a connection that comes back.
   const proveAgain = (): void => {
-    const isDue = said && away.size === 0 && performance.now() - provedAt >= proveEvery;
+    const isAsked = said || refusedAt !== null;
+    const isDue = isAsked && away.size === 0 && performance.now() - provedAt >= proveEvery;
     if (isDue && proof?.status === 'ready') void prove(proof).catch(() => {});
   };
   const timer = setInterval(() => {
     proveAgain();
     for (const [redis, isSilent] of watched) {
+      // One that is loading its data says so when it is asked whether it is ready, and ioredis asks again by itself.
+      const looks = redis.status === 'connect' ? (unready.get(redis) ?? 0) + 1 : 0;
+      unready.set(redis, looks);
+      if (looks * look > notReady) lost(redis, 'LOADING');
       if (!isSilent()) continue;
       lost(redis, 'no answer for a second');
       for (const each of [...watched.keys(), ...followers]) each.stream?.destroy();
@@ -121,9 +152,12 @@ export function createWatchdog(log: Log): Watchdog {
       proof = redis;
     },
     refusedWrite: (error) => {
-      if (errorWord(error) !== 'READONLY') return false;
+      const word = errorWord(error);
+      const why = refusing[word];
+      if (why !== undefined) refused(word, why);
+      if (!leaving.includes(word)) return false;
       refusals += 1;
-      lost(null, 'READONLY');
+      lost(null, word);
       return 2;
     },
     takeAsAway: (is) => {
@@ -164,6 +198,8 @@ function createSilence(redis: Redis): () => boolean {
 }
 
 function remedy(cause: string): string {
+  if (cause === 'READONLY') return ' It is a replica now: REDIS_URL has to lead to the primary.';
+  if (cause === 'LOADING') return ' It takes no commands yet: it may be loading its data.';
   const selfSigned = ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(cause);
   return selfSigned
     ? ' Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.'

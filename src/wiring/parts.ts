@@ -172,9 +172,20 @@ function openCommands({ config, redis, log, releases }: PartsOptions, connection
   commands.onChange(() => health.takeAsAway(commands.lacks.has('scripts')));
   const look = (): void => void commands.look();
   fast.once('ready', look);
+  fast.once('ready', () => void warnOfEviction(fast, log));
   health.onBack(look);
   releases.add('commands', () => commands.close());
   return commands;
+}
+
+/** A Redis that evicts keys loses messages. Managed ones may allow no CONFIG, or tell nothing at all. */
+async function warnOfEviction(redis: Redis, log: Log): Promise<void> {
+  const answer = await redis.config('GET', 'maxmemory-policy').catch(() => []);
+  const info = await redis.info('memory').catch(() => '');
+  const told: unknown = Array.isArray(answer) ? answer[1] : undefined;
+  const policy = told ?? /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+  if (typeof policy !== 'string' || policy === 'noeviction') return;
+  log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
 }
 
 /** What a stopping process has learned last; a Redis that is away is not waited for (ms). */
@@ -219,7 +230,8 @@ export async function learnFromRedis(parts: Parts, beats: number): Promise<void>
   try {
     await learnAll(parts, beats);
   } catch (error) {
-    if (!parts.commands.lacks.has('records')) throw error;
+    const { lacks } = parts.commands;
+    if (!lacks.has('records') && !lacks.has('scripts')) throw error;
   }
 }
 

@@ -130,7 +130,6 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<Wor
   await connections.ready();
   await commands.look();
   await learnFromRedis(parts, 0);
-  await warnOfEviction(parts);
   const workers = startQueues(parts, releases);
   let beats = 0;
   const ticker = createTicker(
@@ -149,14 +148,6 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<Wor
   releases.add('heartbeat', () => ticker.stop());
   log.info({}, 'working');
   return workers;
-}
-
-/** A Redis that evicts keys loses messages. Managed ones may not tell. */
-async function warnOfEviction({ connections, log }: Parts): Promise<void> {
-  const answer = await connections.fast.config('GET', 'maxmemory-policy').catch(() => []);
-  const policy = Array.isArray(answer) ? answer[1] : undefined;
-  if (typeof policy !== 'string' || policy === 'noeviction') return;
-  log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
 }
 
 interface BotQueueParts {

@@ -3,6 +3,7 @@ import { Queue, type Telemetry, Worker, type WorkerOptions } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
+import { isPassing } from '../redis/errors.ts';
 import { prefix, queueNames } from '../redis/keys.ts';
 import { createReplyProcessor, type ReplyDeps } from '../replies/reply.ts';
 import { addTimers } from '../typing/events.ts';
@@ -100,8 +101,8 @@ function watch(worker: Worker, log: Log): { moves: () => boolean } {
   let toldAt = -Infinity;
   let count = 0;
   worker.on('error', (error) => {
-    // An outage is told by the connections. Without a listener it would end the process.
-    if (error.name !== 'ReplyError') return;
+    // What passes is told by the connections. Without a listener it would end the process.
+    if (error.name !== 'ReplyError' || isPassing(error)) return;
     const now = performance.now();
     refusedAt = now;
     count += 1;

@@ -8,20 +8,24 @@ export interface Server {
   url: string;
   port: number;
   signal(name: NodeJS.Signals): void;
-  /** Again, on the same port and data. */
-  start(): Promise<void>;
+  /** Again, on the same port and data. Resolves when it takes commands. @param more Further options. */
+  start(more?: readonly string[]): Promise<void>;
   kill(): Promise<void>;
 }
 
 /** Starts the binary; every write is in the append-only file below `folder` before it is answered. */
-export async function createRedis(binary: string, folder: string): Promise<Server> {
+export async function createRedis(
+  binary: string,
+  folder: string,
+  always: readonly string[] = [],
+): Promise<Server> {
   const port = await freePort();
   const url = `redis://127.0.0.1:${port}`;
   const options = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--hz', '100'];
   let child: ChildProcess | null = null;
-  const start = async (): Promise<void> => {
+  const start = async (more: readonly string[] = []): Promise<void> => {
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder];
-    child = spawn(binary, [...place, ...options], { stdio: 'ignore' });
+    child = spawn(binary, [...place, ...options, ...always, ...more], { stdio: 'ignore' });
     const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
     redis.on('error', () => {}); // Until the server is up.
     await redis.ping();
@@ -42,7 +46,7 @@ export async function createRedis(binary: string, folder: string): Promise<Serve
   };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const free = createServer().listen(0, '127.0.0.1');
   await once(free, 'listening');
   const address = free.address();

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { Mark } from '../../src/simulator/index.ts';
-import { openBoth, openSite, type Site } from './processes.ts';
-import { createRedis, type Server } from './redis-server.ts';
+import { type Child, openBoth, openSite, type Site } from './processes.ts';
+import { createRedis, freePort, type Server } from './redis-server.ts';
 
 const binary = await findServer(process.env['PATH'] ?? '');
 const received = (mark: Mark): boolean => mark.what === 'received';
@@ -55,6 +55,53 @@ async function readiness(url: string, degraded: string) {
   };
   await expect.poll(async () => (await ask()).body.degraded).toContain(degraded);
   return ask();
+}
+
+async function openNode(name: string) {
+  const bus = await freePort();
+  const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(bus)];
+  const files = ['--cluster-config-file', `${name}.conf`, '--appenddirname', name];
+  const node = await createRedis(binary ?? '', folder, [...cluster, ...files]);
+  const redis = new Redis(node.url);
+  onTestFinished(() => redis.disconnect());
+  return { node, redis, bus };
+}
+
+/** Two nodes; the first does not hold the keys of keeptyping. */
+async function openCluster(): Promise<[Server, Server]> {
+  const [first, second] = [await openNode('first'), await openNode('second')];
+  const slot = await first.redis.cluster('KEYSLOT', keys.heartbeat);
+  await first.redis.call('CLUSTER', 'ADDSLOTSRANGE', 0, slot - 1, slot + 1, 16_383);
+  await second.redis.call('CLUSTER', 'ADDSLOTS', slot);
+  await first.redis.call('CLUSTER', 'MEET', '127.0.0.1', second.node.port, second.bus);
+  await expect
+    .poll(() => first.redis.get(keys.heartbeat).catch((error: Error) => error.message), { interval: 100 })
+    .toContain('MOVED');
+  return [first.node, second.node];
+}
+
+const slowly = (text: string): number => (text === 'hi' ? 1_500 : 0);
+
+/** A push of each platform. Resolves when both users have their answers. */
+async function push(wechatUser: string, nxcloudUser: string): Promise<void> {
+  const { wechat, nxcloud } = site.simulator;
+  await Promise.all([
+    wechat.push({ user: wechatUser, text: 'hi' }),
+    nxcloud.push({ user: nxcloudUser, text: 'hi' }),
+    wechat.phone(wechatUser).next(received),
+    nxcloud.phone(nxcloudUser).next(received),
+  ]);
+}
+
+function expectOneAnswer(...users: string[]): void {
+  const { wechat } = site.simulator;
+  expect(users.map((user) => wechat.phone(user).marks.filter(received).length)).toEqual(users.map(() => 1));
+}
+
+/** What a process says of Redis, in order; but for what it has lost of its journal. */
+function troubles(child: Child): string[] {
+  const said = child.output().matchAll(/"msg":"(Redis[^.;:"]*)/g);
+  return [...said].flatMap(([, words = '']) => (words.includes('journal') ? [] : words));
 }
 
 describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60_000 }, () => {
@@ -108,6 +155,7 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     expect(web.output().split('Redis refuses what a queue needs').length - 1).toBeLessThanOrEqual(4);
   });
 
+  // https://github.com/taskforcesh/bullmq/issues/3351: Redis Enterprise allows none unless it is told to.
   test('whose user may run no scripts: messages go on as without it, and no worker shows a sign of life', async () => {
     const redisUrl = await urlAs('~{keeptyping}* &{keeptyping}* +@all -eval -evalsha');
     site = await openSite({ redisUrl, bot: { thinkMs: 100 } });
@@ -150,6 +198,84 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     await pushed;
     expect(await wechat.phone('oUser_1').next(received)).toMatchObject({ via: 'passive' });
     expect(site.bot.calls).toHaveLength(1);
+  });
+
+  // https://github.com/taskforcesh/bullmq/issues/648: its workers stopped at this.
+  test('that becomes a replica while pushes are on their way: all are answered, one line says so and one that it is over', async () => {
+    site = await openSite({ redisUrl: server.url, bot: { thinkMs: slowly } });
+    const { web, worker } = await openBoth(site);
+    const pushes = [push('oUser_1', '8613800000001')];
+    await site.bot.call(site.bot.calls.length + 1);
+    await admin((redis) => redis.call('REPLICAOF', '127.0.0.1', '1'));
+    for (const each of [web, worker])
+      await each.says('Redis is out of reach; trying again. It is a replica now');
+    pushes.push(push('oUser_2', '8613800000002'));
+    await Promise.all(pushes);
+    await admin((redis) => redis.call('REPLICAOF', 'NO', 'ONE'));
+    for (const each of [web, worker]) await each.says('Redis is back.');
+    await idle();
+    expectOneAnswer('oUser_1', 'oUser_2');
+    for (const each of [web, worker])
+      expect(troubles(each)).toEqual(['Redis is out of reach', 'Redis is back']);
+  });
+
+  test('that is full when a push comes: it is answered, one line says so and one that it is over', async () => {
+    site = await openSite({ redisUrl: server.url, bot: { thinkMs: slowly } });
+    const { web } = await openBoth(site);
+    const pushes = [push('oUser_1', '8613800000001')];
+    await site.bot.call(site.bot.calls.length + 1);
+    await admin((redis) => redis.config('SET', 'maxmemory', '1'));
+    pushes.push(push('oUser_2', '8613800000002'));
+    await web.says('Redis takes no writes: its memory is full');
+    await Promise.all(pushes);
+    await admin((redis) => redis.config('SET', 'maxmemory', '0'));
+    await web.says('Redis takes writes again.');
+    await idle();
+    expectOneAnswer('oUser_1', 'oUser_2');
+    expect(troubles(web)).toEqual(['Redis takes no writes', 'Redis takes writes again']);
+  });
+
+  test('that is loading its data: it is away until it is done', async () => {
+    await admin(async (redis) => {
+      const many = redis.pipeline();
+      for (let n = 0; n < 3_000; n += 1) many.set(`other:${n}`, '');
+      await many.exec();
+    });
+    await server.kill();
+    // Every 1,024 commands it looks who has come; that long it says nothing.
+    const loaded = server.start(['--key-load-delay', '1000']);
+    site = await openSite({ redisUrl: server.url, bot: { thinkMs: 100 } });
+    const web = await site.web();
+    await web.says(
+      'Redis is out of reach; trying again. It takes no commands yet: it may be loading its data.',
+    );
+    await push('oUser_1', '8613800000001');
+    expectOneAnswer('oUser_1');
+    await loaded;
+    await web.says('Redis is back.');
+    expect(troubles(web)).toEqual(['Redis is out of reach', 'Redis is back']);
+  });
+
+  test('that is a node of a Cluster without our keys: it is said, and messages go on without it', async () => {
+    const [first, second] = await openCluster();
+    onTestFinished(async () => void (await Promise.all([first.kill(), second.kill()])));
+    site = await openSite({ redisUrl: first.url, bot: { thinkMs: 100 } });
+    const web = await site.web();
+    const worker = await site.worker();
+    for (const each of [web, worker])
+      await each.says("Redis: this node of a Redis Cluster does not hold keeptyping's keys (MOVED)");
+    const { status, body } = await readiness(web.url, 'redis');
+    expect(status).toBe(200);
+    expect(body.reasons).toEqual([expect.stringContaining('Let REDIS_URL name a Redis that is no Cluster')]);
+    await push('oUser_1', '8613800000001');
+    expectOneAnswer('oUser_1');
+  });
+
+  test('that evicts: it is named at the start, by a lone web too', async () => {
+    await admin((redis) => redis.config('SET', 'maxmemory-policy', 'allkeys-lru'));
+    site = await openSite({ redisUrl: server.url });
+    const web = await site.web();
+    expect(await web.says('Redis may evict jobs')).toContain('allkeys-lru');
   });
 
   test('frozen while a push comes: the answer reaches the user once', async () => {

@@ -221,3 +221,34 @@ describe('the connections of a process', () => {
     expect(logged).toBe(1);
   });
 });
+
+/** A host that hangs up, and what it heard first. */
+async function startDeafHost(host: string): Promise<{ port: number; heard: Promise<string> }> {
+  const server = createServer();
+  releases.push(async () => server.close());
+  await once(server.listen(0, host), 'listening');
+  const heard = once(server, 'connection').then(async ([socket]: Socket[]) => {
+    socket?.on('error', () => {});
+    const [chunk] = (await once(socket ?? server, 'data')) as [Buffer];
+    socket?.destroy();
+    return chunk.toString('latin1');
+  });
+  return { port: (server.address() as AddressInfo).port, heard };
+}
+
+test('a TLS host that goes by its name (SNI) is told it', async () => {
+  const { port, heard } = await startDeafHost('127.0.0.1');
+  connections(`rediss://user:secret@localhost:${port}`);
+  expect(await heard).toContain('localhost');
+});
+
+test('a TLS host without a name is told none', async () => {
+  const { port, heard } = await startDeafHost('127.0.0.1');
+  connections(`rediss://127.0.0.1:${port}`);
+  expect(await heard).not.toContain('127.0.0.1');
+});
+
+test('a name is looked up in both families, so that one with only AAAA is found', async () => {
+  const { fast, jobs, subscriber } = connections('redis://redis.invalid:6379');
+  expect([fast, jobs, subscriber()].map(({ options }) => options.family)).toEqual([0, 0, 0]);
+});
