@@ -170,7 +170,7 @@ export async function openBoth(site: Site): Promise<{ web: Child; worker: Child 
   const worker = await site.worker();
   const { wechat } = site.simulator;
   const count = (text: string): number => web.output().split(text).length;
-  for (let n = 0; n < 100; n += 1) {
+  for (let n = 0; n < 1_000; n += 1) {
     const warm = `oWarm_${n}`;
     const pushed = wechat.push({ user: warm, text: 'warm' });
     await wechat.phone(warm).next((mark) => mark.what === 'received');
