@@ -58,6 +58,7 @@ const direct: Readonly<Record<Use, readonly Tried[]>> = {
   ],
   records: [
     ['HGETALL', key],
+    ['HKEYS', key],
     ['HSET', key, 'x', ''],
     ['ZRANGE', key, 0, 0],
     ['ZCARD', key],

@@ -156,8 +156,9 @@ test.each([
 ])('a proxy that hangs up at %s: the others are tried on another connection', async (command, use) => {
   const redis = await startRedis('embedded');
   onTestFinished(() => redis.stop());
-  const url = await startProxy(Number(new URL(redis.url).port), command);
-  const lacks = await findLacks(visit(url));
+  const url = new URL(redis.url);
+  url.port = new URL(await startProxy(Number(url.port), command)).port;
+  const lacks = await findLacks(visit(url.href));
   expect(lacks).toEqual([
     expect.objectContaining({
       use,
