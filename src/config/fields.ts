@@ -13,6 +13,7 @@ import {
   interim,
   milliseconds,
   needed,
+  noAnswers,
   oneOf,
   phone,
   rules,
@@ -47,9 +48,14 @@ const forBoth = {
     en: 'after a bare acknowledgement by the bot: `keep`: leave what is lit; `renew`; `auto`: WeChat begins at `keep`, WhatsApp at `renew`',
     zh: '机器人只应答之后：`keep`：已显示的留着，不续；`renew`：续期；`auto`：微信从 `keep` 开始，WhatsApp 从 `renew` 开始',
   }),
-  sendEnds: setting(oneOf('all', 'oldest').default('all'), {
-    en: 'what a message to the user ends whose question is not known: `all` acknowledged ones before it, or the `oldest`',
-    zh: '不知道答的是哪条消息时，一条发给用户的消息结束什么：之前所有应答过的（`all`），或最早的一个（`oldest`）',
+  sendEnds: setting(oneOf('all', 'oldest', 'silence').default('all'), {
+    en: 'what a message to the user ends whose question is not known: `all` acknowledged ones before it, or the `oldest`; `silence`, for a bot that sends several: all, when none has followed for 8 s, and until then it shows again (rule `sendSilence`)',
+    zh: '不知道答的是哪条消息时，一条发给用户的消息结束什么：之前所有应答过的（`all`），或最早的一个（`oldest`）；`silence`（用于分几条发送的机器人）：8 秒内没有下一条才全部结束，其间继续显示（规则 `sendSilence`）',
+  }),
+  noAnswers: setting(noAnswers.default([]), {
+    en: 'JSON: texts of the bot that are no answers, as `["正在查询…","/^searching/i"]` (between slashes: regular expressions): they end no wait',
+    zh: 'JSON：机器人发出的、不算回答的文本，如 `["正在查询…","/^searching/i"]`（斜杠之间为正则表达式）：它们不结束等待',
+    unset: '[]',
   }),
   startDelayMs: setting(milliseconds.optional(), {
     en: 'no typing before this time after a message, in ms',

@@ -1,5 +1,6 @@
 /** What settings are made of: kinds of values, and what is said of each setting wherever settings are listed. */
 import { z } from 'zod';
+import { patternOf } from '../core/bot.ts';
 import type { Rules } from '../core/rules.ts';
 
 /**
@@ -114,6 +115,7 @@ export const rules = z.strictObject({
   handoff: rule('a human who has taken the conversation keeps it for this long, unless it is given back'),
   echoPause: rule("after a human's answer from the phone app: nothing is typed for this long"),
   remembered: rule('nobody waits: what is known of the conversation is kept for this long'),
+  sendSilence: rule('`*_SEND_ENDS=silence`: a message ends the wait when none has followed it for this long'),
   afterFailed: rule(
     'an answer that WhatsApp could not deliver: the wait ends this long after, unless the bot tries again',
   ),
@@ -124,6 +126,24 @@ export const rules = z.strictObject({
 export const starts = z.record(z.string(), yes, {
   error: 'must be an object of message types, each true or false',
 });
+
+export const noAnswers = z
+  .array(
+    text.min(1, { error: 'must not be empty' }).refine(isPattern, { error: 'is no regular expression' }),
+    {
+      error: 'must be a list of texts',
+    },
+  )
+  .max(100, { error: 'must be at most 100 texts' });
+
+function isPattern(entry: string): boolean {
+  try {
+    patternOf(entry);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export const interim = z
   .strictObject(

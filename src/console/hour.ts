@@ -48,6 +48,7 @@ export function createHour(): Hour {
       if (notice.is === 'ended') countEnd(notice, { all, own: of(account) });
       if (notice.is === 'skipped') all.add(notice.at, `untyped ${notice.reason}`);
       if (notice.is === 'delivery' && notice.way === 'impossible') of(account).add(notice.at, 'impossible');
+      if (notice.is === 'outbound' && notice.isMore) of(account).add(notice.at, 'more');
       if (notice.is === 'call') countCall(notice, of(account));
       if (notice.is === 'call' && notice.remedy) remedies.set(`${account} ${notice.code}`, notice.remedy);
       if (notice.is !== 'breaker') return;

@@ -92,6 +92,7 @@ function accountOf(
     breaker: hour.breaker(id, at),
     bot: bot?.mode ?? 'none',
     impossible: count('impossible'),
+    more: count('more'),
     ends: under(tally.total, 'end ').map(([by, times]) => ({ by, count: times })),
   };
 }

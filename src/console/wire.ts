@@ -72,6 +72,8 @@ export interface AccountRow {
   bot: 'job' | 'pass' | 'none';
   /** Answers that came too late, of a kind that no API can send. */
   impossible: number;
+  /** Messages that followed the one that had ended the wait: the bot sends several. */
+  more: number;
   /** What ended turns, most first. */
   ends: { by: string; count: number }[];
 }

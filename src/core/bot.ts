@@ -157,6 +157,30 @@ export function notTaken(meaning: Meaning): Meaning | null {
   return holdsMessage(meaning) ? 'undelivered' : null;
 }
 
+/**
+ * Texts that a bot sends while it works on. An entry between slashes is a regular expression, any other the whole text.
+ *
+ * @example createInterimTexts(['正在查询…', '/^searching/i'])('Searching the web') // true
+ */
+export function createInterimTexts(entries: readonly string[]): (text: string | null) => boolean {
+  const patterns = entries.flatMap((entry) => patternOf(entry) ?? []);
+  const texts = new Set(entries.filter((entry) => patternOf(entry) === null));
+  return (said) => {
+    const text = said?.trim() ?? '';
+    if (text === '' || text.length > longestInterim) return false;
+    return texts.has(text) || patterns.some((pattern) => pattern.test(text));
+  };
+}
+
+/** What is longer answers something, and would take a pattern long to read (characters). */
+const longestInterim = 500;
+
+/** null: it is no pattern. @throws SyntaxError when it is none that can be read */
+export function patternOf(entry: string): RegExp | null {
+  const [, source, flags = ''] = /^\/(.+)\/([imsu]*)$/s.exec(entry) ?? [];
+  return source === undefined ? null : new RegExp(source, flags);
+}
+
 /** The header by which a bot may say more than its answer does. */
 const typingHeader = 'X-Typing';
 
@@ -164,7 +188,7 @@ const typingHeader = 'X-Typing';
 export function meaningOf(read: BotAnswer, headers: HeaderLines): Meaning {
   const word = headerOf(headers, typingHeader)?.trim().toLowerCase();
   if (read.is === 'handoff') return 'handoff';
-  if (read.is === 'message') return word === 'keep' ? 'message-first' : 'message';
+  if (read.is === 'message') return word === 'keep' || read.isInterim ? 'message-first' : 'message';
   return word === 'none' || word === 'done' || word === 'keep' ? word : 'acknowledgement';
 }
 
@@ -174,7 +198,11 @@ export function holdsMessage(meaning: Meaning): boolean {
 }
 
 /** What the typing of the turn hears. */
-export function eventOf(meaning: Meaning, turn: string, { rules, at }: { rules: Rules; at: number }): Event {
+export function eventOf(
+  meaning: Meaning,
+  turn: string,
+  { rules, at, delivery }: { rules: Rules; at: number; delivery?: string | undefined },
+): Event {
   switch (meaning) {
     case 'message':
       return { is: 'ended', turn, by: 'passive-reply', message: true, at };
@@ -190,7 +218,7 @@ export function eventOf(meaning: Meaning, turn: string, { rules, at }: { rules: 
     case 'handoff':
       return { is: 'paused', until: at + rules.handoff, by: 'transfer', at };
     case 'missed':
-      return { is: 'missed', turn, at };
+      return { is: 'missed', turn, at, ...(delivery === undefined ? {} : { delivery }) };
     case 'failed':
       return { is: 'ended', turn, by: 'reply-failed', message: false, at };
     case 'again':

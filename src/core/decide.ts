@@ -224,7 +224,7 @@ function isOnceOnly(rules: Rules, turn: Turn): boolean {
 }
 
 function isUnheard(rules: Rules, turn: Turn): boolean {
-  return turn.phase === 'acknowledged' && rules.afterAck === 'keep' && !turn.renews;
+  return turn.phase === 'acknowledged' && rules.afterAck === 'keep' && !turn.renews && turn.replied === null;
 }
 
 function showsFrom(rules: Rules, turn: Turn): number {

@@ -21,9 +21,11 @@ export interface Measures {
   skipped: { turn: string; reason: Untyped } | null;
   /** So long an indicator has outlived, or will at most outlive, the last turn that it was for. */
   ghostMs: number;
+  /** A message has followed the one that had ended the wait, and nobody has written meanwhile. */
+  isMore: boolean;
 }
 
-export const nothingMeasured: Measures = { ended: [], skipped: null, ghostMs: 0 };
+export const nothingMeasured: Measures = { ended: [], skipped: null, ghostMs: 0, isMore: false };
 
 /** Adds what has passed since the last count to the turns that are open. */
 export function count(state: State, at: number): State {
@@ -54,7 +56,19 @@ export function measure(rules: Rules, change: Counting): Measures {
     ended: endedBy(rules, change),
     skipped: skippedBy(change),
     ghostMs: ghostOf(rules, change),
+    isMore: isMore(change),
   };
+}
+
+/** An agent that works on for longer after it has said something has not said it within this (ms). */
+const moreWithin = 60_000;
+
+function isMore({ before, after, event }: Counting): boolean {
+  if (event.is !== 'message' || event.by === 'echo' || before.turns.length > 0) return false;
+  const last = before.ended.at(-1);
+  const isNew = event.id === null || !before.heard.includes(event.id);
+  const wasSent = last?.by === 'gateway' || last?.by === 'status';
+  return isNew && wasSent && event.at - last.at < moreWithin && (after.lastInteractionAt ?? 0) <= event.at;
 }
 
 function endedBy(rules: Rules, { before, after, event, at, blockedUntil }: Counting): Measured[] {
@@ -136,10 +150,12 @@ export function noticesOf(judged: Judged): Notice[] {
   ];
 }
 
-function outboundIn({ conversation, event, at }: Judged): Notice[] {
+function outboundIn({ conversation, event, measures, at }: Judged): Notice[] {
   switch (event.is) {
     case 'message':
-      return [{ is: 'outbound', at, ...conversation, by: event.by, messageId: event.id }];
+      return [
+        { is: 'outbound', at, ...conversation, by: event.by, messageId: event.id, isMore: measures.isMore },
+      ];
     case 'paused':
     case 'resumed':
       return [{ is: 'handoff', at, ...conversation, on: event.is === 'paused', by: event.by }];

@@ -112,7 +112,13 @@ export type Notice = { at: number } &
     /** An indicator outlived the last turn that it was for; `ms`: at most. */
     | ({ is: 'ghost'; ms: number } & UserNotice)
     /** A message to the user was seen, whoever sent it. */
-    | ({ is: 'outbound'; by: Evidence; messageId: string | null } & UserNotice)
+    | ({
+        is: 'outbound';
+        by: Evidence;
+        messageId: string | null;
+        /** One more, after that which had ended the wait: the bot sends several. */
+        isMore: boolean;
+      } & UserNotice)
     /** A human took the conversation, or gave it back. */
     | ({ is: 'handoff'; on: boolean; by: Pause } & UserNotice)
     /** What became of an answer. `turn`: the push's key. `job`: the failed job, to be run again by hand. */

@@ -54,7 +54,9 @@ function shown(
     case 'done':
     case 'already': {
       const again = outcome.is === 'already' ? state.again + 1 : 0;
-      const soon = again > 0 && again <= rules.againTries;
+      // What is known to run is not asked for again before it ends, whoever has switched it on.
+      const isKnown = known !== null && known > at && state.again === 0;
+      const soon = again > 0 && again <= rules.againTries && !isKnown;
       const over = running.until + rules.renewMargin;
       const showAt = soon ? Math.min(at + rules.againAfter, over) : over;
       const turns = state.turns.map((turn) => ({ ...turn, shown: true }));

@@ -115,8 +115,8 @@ export type Outcome =
 
 /** What a bot's webhook answer means to the user's turn. */
 export type BotAnswer =
-  /** It holds a message to the user. */
-  | { is: 'message' }
+  /** It holds a message to the user; `isInterim`: of those that are no answers. */
+  | { is: 'message'; isInterim?: true }
   /** It only acknowledges (`success`, `{}`, nothing): the message, if any, comes another way. */
   | { is: 'acknowledgement' }
   /** It passes the user on to a human. */
@@ -346,8 +346,8 @@ export function fail(subject: string, fault: Fault): Finding {
 /** The bot's own calls to the platform's API, read as they pass: what they say about the user's wait. */
 
 export type OwnCall =
-  /** A message to the user. `from`: by which of the account's numbers, where it has several. */
-  | { is: 'send'; user: string; from?: string }
+  /** A message to the user. `from`: by which of the account's numbers, where it has several. `isInterim`: it is no answer. */
+  | { is: 'send'; user: string; from?: string; isInterim?: true }
   /** What the platform reports as it does a message, and no answer: a reaction. */
   | { is: 'aside'; user: string }
   /** The bot's own indicator, switched on or off. */

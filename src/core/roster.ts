@@ -132,6 +132,8 @@ export type Sight =
   | 'message'
   /** A status of a message to a user has arrived. */
   | 'status'
+  /** A message followed the one that had ended the wait. */
+  | 'more'
   /** An answer came too late whose kind no API can send. */
   | 'impossible'
   /** A push was signed or encrypted, or a call authorised, by the previous secret. */

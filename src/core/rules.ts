@@ -7,8 +7,11 @@ export interface Rules {
   mode: 'off' | 'once' | 'continuous';
   /** After a bare acknowledgement: `keep` what is lit, or `renew` it up to the cap. */
   afterAck: 'keep' | 'renew';
-  /** What a message to the user whose turn is not known ends: every acknowledged turn before it, or the oldest. */
-  sendEnds: 'all' | 'oldest';
+  /**
+   * What a message to the user whose turn is not known ends: every acknowledged turn before it, or the oldest; or each,
+   * when none has followed it for `sendSilence`.
+   */
+  sendEnds: 'all' | 'oldest' | 'silence';
   /** A text to whoever waits long, once per turn; null: none. `after`: null: when the window has run out. */
   interim: { after: number | null } | null;
   /** How long one accepted show lasts. */
@@ -43,6 +46,8 @@ export interface Rules {
   deliveries: number;
   /** The platform closes a delivery that has no answer after this, and delivers the push again. */
   patience: number;
+  /** With `silence`: the last message to the user is the answer when this has passed. */
+  sendSilence: number;
   /** A turn whose answer the platform could not deliver waits for so long for the bot's next try. */
   afterFailed: number;
   /** A message to the user takes the indicator away by itself. */

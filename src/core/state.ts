@@ -32,7 +32,7 @@ export interface Refusal {
 /** An event that may belong to a turn that is not open yet. */
 export type Early =
   | { is: 'acknowledged'; turn: string; at: number; renew?: boolean }
-  | { is: 'missed'; turn: string; at: number }
+  | { is: 'missed'; turn: string; at: number; delivery?: string }
   /** `all`: it ended every open turn, not only those that were acknowledged. */
   | { is: 'message'; by: Evidence; at: number; sentAt: number; slack?: number; from?: string; all?: boolean };
 
@@ -132,8 +132,8 @@ export type Event = { at: number } & (
   | { is: 'again'; turn: string }
   /** The bot has taken the message and will answer some other way, or not. `renew`: it asks for typing until then. */
   | { is: 'acknowledged'; turn: string; renew?: boolean }
-  /** Pass mode: a delivery ended without an answer. */
-  | { is: 'missed'; turn: string }
+  /** Pass mode: a delivery ended without an answer, and which one. */
+  | { is: 'missed'; turn: string; delivery?: string }
   /** The turn is over. `message`: by a message to the user, which goes out now (`true`) or may be `out` already. */
   | { is: 'ended'; turn: string; by: Evidence; message: boolean | 'out' }
   /** Somebody says that the user waits no more; whether a message went out is not known. */
@@ -221,8 +221,9 @@ export interface Turn {
   replied: Evidence | null;
   /** Dark until then, after such a message. */
   darkUntil: number;
-  /** Deliveries of the push so far, in pass mode. */
+  /** Deliveries of the push so far, in pass mode; which of them have ended without an answer. */
   deliveries: number;
+  missed?: string[];
   /** The turn ends then, unless another delivery comes. */
   lapsesAt: number | null;
   /** When the platform had first accepted an indicator, and for how long one has run since (ms). */

@@ -98,6 +98,7 @@ export function elapse(rules: Rules, state: State, at: number): State {
   const ended = endTurns(live, at, (turn) => {
     if (at < turnEnd(rules, turn)) return null;
     if (turn.lapsesAt === null || at < turn.lapsesAt) return 'deadline';
+    if (turn.replied) return turn.replied;
     return turn.deliveries === 0 && turn.phase === 'acknowledged' ? 'status' : 'deliveries';
   });
   const over = indicator.is !== 'dark' && ended.indicator.is !== 'dark' && ended.indicator.until <= at;

@@ -187,38 +187,47 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
   const renews = event.is === 'acknowledged' && event.renew === true;
   // A message that went out before the bot asked for typing was not yet the answer.
   const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
-  if (turn?.replied && !isFirst) return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
+  const isSilent = rules.sendEnds === 'silence';
+  if (turn?.replied && !isFirst && !isSilent)
+    return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
   return changeTurn(state, event.turn, (each) => ({
     ...each,
     phase: 'acknowledged',
     renews: each.renews || renews,
     replied: renews ? null : each.replied,
-    lapsesAt: null,
+    // The last message that was seen meanwhile went out then.
+    lapsesAt: each.replied && !renews ? each.darkUntil - rules.darkAfterMessage + rules.sendSilence : null,
   }));
 }
 
 function missed(rules: Rules, state: State, event: OfTurn): State {
   const turn = state.turns.find(({ id }) => id === event.turn);
-  if (turn && turn.deliveries >= rules.deliveries) {
+  if (!turn || event.is !== 'missed') return state;
+  // The platform's next delivery can come before it closes this one: what counts is what was closed, each once.
+  const missedNow = [...new Set([...(turn.missed ?? []), event.delivery ?? String(event.at)])];
+  if (missedNow.length >= rules.deliveries)
     return endTurn(state, { turn: turn.id, by: turn.replied ?? 'deliveries', at: event.at });
-  }
-  return changeTurn(state, event.turn, (each) => ({ ...each, lapsesAt: event.at + rules.lapse }));
+  const isOther = missedNow.length < turn.deliveries;
+  const lapsesAt = isOther ? turn.lapsesAt : event.at + rules.lapse;
+  return changeTurn(state, turn.id, (each) => ({ ...each, missed: missedNow, lapsesAt }));
 }
 
 /** Evidence with only a user: which turn it answers is not known. */
 export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): State {
   const meant = meantBy(rules, state, event);
+  const isLast = rules.sendEnds !== 'silence';
   // One that has answered what it may answer has nothing to say to a message that is judged after it.
   const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
   const early = isSpent ? state.early : remember(state, event);
   const over = (turn: Turn): Evidence | null =>
-    turn.phase === 'acknowledged' && meant.includes(turn) ? event.by : null;
+    isLast && turn.phase === 'acknowledged' && meant.includes(turn) ? event.by : null;
   const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
   const dark = event.at + rules.darkAfterMessage;
   const answered = (turn: Turn): Turn => ({
     ...turn,
     replied: event.by,
     darkUntil: Math.max(turn.darkUntil, dark),
+    ...(turn.phase === 'acknowledged' ? { lapsesAt: event.at + rules.sendSilence } : {}),
   });
   return { ...rest, turns: turns.map((turn) => (meant.includes(turn) ? answered(turn) : turn)) };
 }
@@ -226,7 +235,7 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
 /** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
 function meantBy({ sendEnds }: Rules, state: State, event: EarlyMessage): Turn[] {
   const before = answeredBy(state, event);
-  if (sendEnds === 'all') return before;
+  if (sendEnds !== 'oldest') return before;
   const oldest =
     before.find(({ phase }) => phase === 'acknowledged') ?? before.find(({ replied }) => replied === null);
   return oldest ? [oldest] : [];

@@ -30,6 +30,7 @@ export function examineSights(seen: AccountSights): Finding[] {
     evidence(seen),
     answers(seen),
     tooLate(seen),
+    several(seen),
     statuses(seen),
     previous(seen),
   ].filter((finding) => finding !== null);
@@ -119,6 +120,17 @@ function tooLate({ sights: { impossible: at }, now }: AccountSights): Finding | 
     says: `one came too late (${agoOf(now - at)}) of a kind that no API can send`,
     remedy:
       "Let the bot give such answers (transfer_customer_service, for one) within HOLD_MS, or send them by the platform's API; npm run replies says what it was.",
+  });
+}
+
+/** So long ago it may have been mended (ms). */
+const severalKept = 60 * 60_000;
+
+function several({ sights: { more: at }, now }: AccountSights): Finding | null {
+  if (at === undefined || now - at >= severalKept) return null;
+  return warn('several messages', {
+    says: `the bot sends several to one question (last seen ${agoOf(now - at)}), and the first ends the typing`,
+    remedy: 'Set *_SEND_ENDS=silence, or name in *_NO_ANSWERS the texts that are no answers.',
   });
 }
 

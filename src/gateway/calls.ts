@@ -29,12 +29,12 @@ export function exchangeRead(reading: CallReading, call: Exchange, path: string)
 
 type Send = Extract<OwnCall, { is: 'send' }>;
 
-async function announce(reading: CallReading, call: Exchange, { user, from: number }: Send): Promise<void> {
+async function announce(reading: CallReading, call: Exchange, own: Send): Promise<void> {
   const { watch, platform, clock, log } = reading;
   const from = clock.now();
   let sending: Sending | null = null;
   try {
-    sending = await watch.sending(platform, user, number);
+    sending = await watch.sending(platform, own.user, own);
   } catch (error) {
     log.error({ account: platform.account, error }, 'A message of the bot passes unwatched.');
   }

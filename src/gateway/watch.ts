@@ -1,6 +1,12 @@
 /** What the gateway sees of the bot's own calls, told to the typing. Nothing here throws, or waits for a Redis that is away. */
 import { randomUUID } from 'node:crypto';
-import { type Conversation, conversationOf, type GatewayPlatform, type Verdict } from '../core/platform.ts';
+import {
+  type Conversation,
+  conversationOf,
+  type GatewayPlatform,
+  type OwnCall,
+  type Verdict,
+} from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import { type Blocks, makeWay, type Way } from '../typing/blocks.ts';
@@ -33,7 +39,7 @@ export function createWatch(options: WatchOptions): GatewayWatch {
     return way;
   };
   return {
-    sending: async (platform, user, from) => {
+    sending: async (platform, user, how = {}) => {
       const conversation = conversationOf(platform, user);
       const { channel, account } = conversation;
       const holder = randomUUID();
@@ -42,7 +48,7 @@ export function createWatch(options: WatchOptions): GatewayWatch {
         options.log.debug({ channel, account }, 'A message of the bot waited for a typing call.');
       const over = (verdict: Verdict): void => {
         // The bot has its answer first.
-        setImmediate(() => void sent(options, conversation, { verdict, at, holder, is, from }));
+        setImmediate(() => void sent(options, conversation, { ...how, verdict, at, holder, is }));
       };
       return { waitedForShow, over };
     },
@@ -59,16 +65,17 @@ export function createWatch(options: WatchOptions): GatewayWatch {
   };
 }
 
-interface BlockedSend extends Pick<Way, 'at' | 'is'> {
+type Send = Extract<OwnCall, { is: 'send' }>;
+
+interface BlockedSend extends Pick<Way, 'at' | 'is'>, Pick<Send, 'from' | 'isInterim'> {
   verdict: Verdict;
   holder: string;
-  from: string | undefined;
 }
 
 async function sent(
   options: WatchOptions,
   conversation: Conversation,
-  { verdict, at, holder, is, from }: BlockedSend,
+  { verdict, at, holder, is, from, isInterim }: BlockedSend,
 ): Promise<void> {
   const { channel, account, user } = conversation;
   if (verdict.is === 'accepted' && verdict.names)
@@ -83,6 +90,13 @@ async function sent(
   if (standing?.matters === false) {
     await options.blocks.end(conversation, { holder, now: options.clock.now() }).catch(() => {});
     return;
+  }
+  if (verdict.is === 'accepted' && isInterim) {
+    // Its status is no answer either.
+    if (verdict.messageId !== null)
+      tellTyping(options, conversation, { event: { is: 'aside', id: verdict.messageId, at } });
+    const event = { is: 'interaction', sent: true, at: options.clock.now() } as const;
+    return tellTyping(options, conversation, { event, release: holder });
   }
   // It counts from when it left: a message of the user that crossed it is not answered by it.
   const event: Event =
@@ -118,10 +132,10 @@ export interface Sending {
 /** Who learns what the bot's own calls say about its users. Nothing here throws. */
 export interface GatewayWatch {
   /**
-   * Before a message leaves, by which of the account's numbers where that is said: no show begins until it is over. Never
-   * rejects, and resolves within 500 ms; at once when Redis is away.
+   * Before a message leaves: no show begins until it is over. Never rejects, and resolves within 500 ms; at once when
+   * Redis is away.
    */
-  sending(platform: GatewayPlatform, user: string, from?: string): Promise<Sending>;
+  sending(platform: GatewayPlatform, user: string, how?: Pick<Send, 'from' | 'isInterim'>): Promise<Sending>;
   /** After what the platform reports like a message, and is no answer. */
   aside(platform: GatewayPlatform, user: string, verdict: Verdict): void;
   /** After the bot's own typing call (`on`) or its end. */

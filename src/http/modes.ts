@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { badGateway, holdsMessage, notTaken } from '../core/bot.ts';
 import type { Happening } from '../core/platform.ts';
+import type { Answer } from '../core/wire.ts';
 import { callBot, type CallBotDeps } from '../replies/call-bot.ts';
 import { meaningIn } from '../replies/carry.ts';
 import { deliveryId, tellDelivery, tellReached, tellTurns } from '../replies/run.ts';
 import { pushedOf, type Taken } from '../replies/turns.ts';
+import type { Shares } from '../typing/shares.ts';
 import type { Gift, Hold } from './holds.ts';
 import { hangUpOf, onClose, write } from './respond.ts';
 import type { Task, WebDeps } from './task.ts';
@@ -133,16 +136,36 @@ function holdLeft({ clock, holdMs }: Pick<WebDeps, 'clock' | 'holdMs'>, { arrive
 const tooLate =
   'The answer is later than the platform waits, and the account may not send messages: it is lost to the user.';
 
-export type PassDeps = Pick<WebDeps, 'intake' | 'events' | 'clock' | 'log' | 'observe'> & CallBotDeps;
+export type PassDeps = Pick<WebDeps, 'intake' | 'events' | 'clock' | 'log' | 'observe'> &
+  CallBotDeps & {
+    /** Of the deliveries that may be under way at once. */
+    shares: Shares;
+  };
+
+const tooMany: Answer = { status: 503, headers: [['Retry-After', '1']], body: new Uint8Array() };
 
 /**
  * Each delivery, repeats included, goes to the bot at once and its answer back byte for byte; it is dropped when the
  * platform hangs up. Only the typing goes through Redis, and nothing here waits for it.
  */
 export async function passOn(deps: PassDeps, task: Task): Promise<void> {
+  const { platform } = task.served;
+  if (deps.shares.isCrowded(platform, task.bot.concurrency)) {
+    deps.log.warn(
+      { push: task.received.key },
+      'Too many deliveries are under way: the platform has to repeat this one.',
+    );
+    return void (await write(task.response, tooMany));
+  }
+  const leave = deps.shares.enter(platform);
+  await passThrough(deps, task).finally(leave);
+}
+
+async function passThrough(deps: PassDeps, task: Task): Promise<void> {
   const { served, bot, received, push, response } = task;
   const { platform } = served;
   const pushed = pushedOf(platform, received);
+  const delivery = randomUUID().slice(0, 8);
   void deps.intake.tell(platform, received.happenings, 'passed');
   const hangUp = hangUpOf(response);
   // Whoever lives on the platform's own repeats is called again by those alone.
@@ -163,7 +186,7 @@ export async function passOn(deps: PassDeps, task: Task): Promise<void> {
   const answer = (called.is === 'given-up' ? null : called.answer) ?? badGateway;
   const meaning = called.is === 'answered' ? await meaningIn(platform, called.answer) : 'missed';
   // The end is told before the answer leaves: no show may be decided for a phone that already has its message.
-  const told = tellTurns(deps, pushed, { meaning, platform });
+  const told = tellTurns(deps, pushed, { meaning, platform, delivery });
   const written = await write(response, answer);
   await told;
   const lost = written ? null : notTaken(meaning);

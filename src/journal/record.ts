@@ -49,7 +49,13 @@ const shapes = {
     untyped: wordOrNone,
   },
   ghost: { ...user, ms: count },
-  outbound: { ...user, by: word, messageId: wordOrNone },
+  // Records of before say nothing of it.
+  outbound: {
+    ...user,
+    by: word,
+    messageId: wordOrNone,
+    isMore: yes.nullish().transform((is) => is === true),
+  },
   handoff: { ...user, on: yes, by: word },
   delivery: { ...maybeUser, turn: word, way: word, code: count, job: wordOrNone },
   bot: { ...maybeUser, turn: word, status: count, result: word, ms: count, overheadMs: countOrNone },

@@ -26,6 +26,8 @@ export interface NxcloudAccount {
   groups: 'ignore' | 'conversation';
   apiBase: string;
   afterAck: 'auto' | 'keep' | 'renew';
+  /** Texts that the bot sends while it works on, and patterns of them between slashes. */
+  noAnswers: readonly string[];
   /** Which message types start typing, over the defaults: `{"reaction": true}`. */
   starts: Readonly<Record<string, boolean>>;
   rules: Readonly<Partial<Rules>>;

@@ -1,5 +1,6 @@
 /** WhatsApp through NXCloud (牛信云), as a {@link Platform}. */
 import type { Assurance, Platform, Received, Refusal } from '../core/platform.ts';
+import { createInterimTexts } from '../core/bot.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, type Fields, oncePer, type RawPush, type Send } from '../core/wire.ts';
@@ -83,7 +84,7 @@ export function createNxcloud(account: NxcloudAccount, dependencies: NxcloudDepe
     needsMessageId: true,
     acknowledgement,
     perMinute: { signed: account.messagesPerMinute, unsigned: account.unsignedPerMinute },
-    ownCalls: createOwnCalls(account),
+    ownCalls: createOwnCalls(account, createInterimTexts(account.noAnswers)),
     marks: (push) => marksOf(fieldsOf(push) ?? {}, account),
     admit: (head) => refusalOf(verifyHead(head, account, isAsked())),
     follow: (head) => {

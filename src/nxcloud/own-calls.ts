@@ -11,25 +11,34 @@ const sendPath = '/api/wa/mt';
 type Reading = Pick<NxcloudAccount, 'businessPhone'>;
 
 /** The bot's own typing call is not read: it names a message and no user. */
-export function createOwnCalls(account: Reading): OwnCalls {
+export function createOwnCalls(
+  account: Reading,
+  isInterim: (text: string | null) => boolean = () => false,
+): OwnCalls {
   return {
     reads: (method, path) => method === 'POST' && tidyPath(path) === sendPath,
     read: (_, body) => {
       const fields = parseFields(body);
-      return fields && read(fields, account);
+      return fields && read(fields, account, isInterim);
     },
     verdict,
   };
 }
 
 /** A reaction is no answer to what the user wrote: it ends no wait, and takes no indicator away. */
-function read(fields: Fields, { businessPhone }: Reading): OwnCall | null {
+function read(
+  fields: Fields,
+  { businessPhone }: Reading,
+  isInterim: (text: string | null) => boolean,
+): OwnCall | null {
   const { type, to, recipient, recipient_type } = fields;
   const user = recipient_type === 'group' ? idOf(to) : (phoneOrId(to) ?? userOf(recipient));
   if (user === null) return null;
   if (type === 'reaction') return { is: 'aside', user };
   const from = businessPhone === null ? phoneOf(fields.business_phone) : null;
-  return { is: 'send', user, ...(from === null ? {} : { from }) };
+  const said = idOf(fieldsOf(fields.text).body);
+  const interim = isInterim(said) ? ({ isInterim: true } as const) : {};
+  return { is: 'send', user, ...(from === null ? {} : { from }), ...interim };
 }
 
 /** A phone number may be written with "+", spaces and dashes; pushes spell it in digits alone. */

@@ -42,6 +42,8 @@ export const nxcloudRules: Rules = {
   deliveries: 1,
   // No answer is waited for.
   patience: 0,
+  // Ours: an agent that uses a tool says so, and works on.
+  sendSilence: 8000,
   // Ours: a bot tries again, or a person does; nobody is to wait up to the cap for nothing.
   afterFailed: 30_000,
   // "dismissed once you respond" (Meta, NXCloud).

@@ -179,12 +179,14 @@ export function tellDelivery(
 export async function tellTurns(
   deps: Pick<Telling, 'events' | 'clock'>,
   pushed: Pushed,
-  { meaning, platform: { rules } }: { meaning: Meaning; platform: Pick<Platform, 'rules'> },
+  how: { meaning: Meaning; platform: Pick<Platform, 'rules'>; delivery?: string },
 ): Promise<boolean> {
+  const { meaning, platform, delivery } = how;
+  const { rules } = platform;
   const at = deps.clock.now();
   const { channel, account, turns } = pushed;
   const told = turns.map(({ user, turn }) =>
-    deps.events.tell({ channel, account, user }, eventOf(meaning, turn, { rules, at })),
+    deps.events.tell({ channel, account, user }, eventOf(meaning, turn, { rules, at, delivery })),
   );
   return (
     (await Promise.all(told)).some((state) => state === null || state.turns.length > 0) || turns.length === 0

@@ -68,7 +68,7 @@ const event = schemaOf<Told>()(
     }),
     openObject({ is: z.literal('started'), at, turn, messageId: z.string().nullable() }),
     openObject({ is: z.literal('acknowledged'), at, turn, renew: z.boolean().exactOptional() }),
-    openObject({ is: z.literal('missed'), at, turn }),
+    openObject({ is: z.literal('missed'), at, turn, delivery: z.string().exactOptional() }),
     openObject({ is: z.literal('again'), at, turn }),
     openObject({
       is: z.literal('ended'),

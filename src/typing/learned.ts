@@ -244,7 +244,7 @@ function sightOf(notice: Notice): Sight | null {
     case 'inbound':
       return 'message';
     case 'outbound':
-      return notice.by === 'status' ? 'status' : null;
+      return notice.isMore ? 'more' : notice.by === 'status' ? 'status' : null;
     case 'delivery':
       return notice.way === 'impossible' ? 'impossible' : null;
     case 'previous-secret':

@@ -38,6 +38,7 @@ const turn = schemaOf<Turn>()(
     litFrom: numberOrNone,
     litMs: z.number(),
     to: z.string().exactOptional(),
+    missed: z.array(z.string()).exactOptional(),
   }),
 );
 
@@ -60,7 +61,12 @@ const early = schemaOf<Early>()(
       at: z.number(),
       renew: z.boolean().exactOptional(),
     }),
-    openObject({ is: z.literal('missed'), turn: z.string(), at: z.number() }),
+    openObject({
+      is: z.literal('missed'),
+      turn: z.string(),
+      at: z.number(),
+      delivery: z.string().exactOptional(),
+    }),
     openObject({
       is: z.literal('message'),
       by: word<Evidence>(),

@@ -27,6 +27,8 @@ export interface WechatAccount {
   /** Overrides the path that follows from `kind`: https://developers.weixin.qq.com moved it for Mini Programs. */
   typingPath: string | null;
   afterAck: 'auto' | 'keep' | 'renew';
+  /** Texts that the bot sends while it works on, and patterns of them between slashes. */
+  noAnswers: readonly string[];
   /** Which kinds start typing, over the defaults: `{"text": true, "event.CLICK": true}`. Names compare without case. */
   starts: Readonly<Record<string, boolean>>;
   /** A text for whoever waits long, sent once per message; `after`: ms, null: when the typing window has run out. */

@@ -30,10 +30,15 @@ export function readPassive(body: Uint8Array, encodingAesKeys: readonly string[]
 }
 
 /** What the answer means to the turn. Whatever is not plainly "nothing to say" is relayed, so it is a message. */
-export function botAnswerOf(passive: Passive): BotAnswer {
-  if (passive.is === 'acknowledgement') return { is: 'acknowledgement' };
-  const kind = passive.is === 'message' ? kindOf(passive.fields) : null;
-  return { is: kind === 'transfer_customer_service' ? 'handoff' : 'message' };
+export function botAnswerOf(
+  passive: Passive,
+  isInterim: (text: string | null) => boolean = () => false,
+): BotAnswer {
+  if (passive.is !== 'message') return { is: passive.is === 'opaque' ? 'message' : passive.is };
+  if (kindOf(passive.fields) === 'transfer_customer_service') return { is: 'handoff' };
+  return isInterim(textOf(passive.fields, 'Content'))
+    ? { is: 'message', isInterim: true }
+    : { is: 'message' };
 }
 
 function readPlain(text: string, fields: Fields | null): Passive {

@@ -1,4 +1,5 @@
 /** WeChat: Official and Service Accounts, Mini Programs and Mini Games. */
+import { createInterimTexts } from '../core/bot.ts';
 import type { Assurance, Platform } from '../core/platform.ts';
 import type { Rules } from '../core/rules.ts';
 import { type Answer, oncePer, type Send } from '../core/wire.ts';
@@ -36,6 +37,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
   const sendInterim = createSendInterim(account, { send: customSend, log: deps.log });
   // Read once, whoever asks of it: what it means, and then what of it can be sent.
   const passive = oncePer((answer: Answer) => readPassive(answer.body, account.encodingAesKeys));
+  const isInterim = createInterimTexts(account.noAnswers);
   const isAsked = () => deps.assurance?.isAsked() ?? false;
   let isSaid = false;
   const sayOfMini = () => {
@@ -50,7 +52,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     learnsAfterAck: account.afterAck === 'auto',
     needsMessageId: false,
     acknowledgement,
-    ownCalls: createOwnCalls(account),
+    ownCalls: createOwnCalls(account, isInterim),
     handshake: (rawQuery) => shakeHands(rawQuery, account),
     admit: ({ rawQuery }) => admitPush(rawQuery, account, now()),
     receive: async (push) => {
@@ -62,7 +64,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     hide: ({ user }) => typing('CancelTyping', user),
     explain,
     refer: (user, messageId) => ({ turn: turnOf(user, messageId), messageId }),
-    readAnswer: async (answer) => botAnswerOf(passive(answer)),
+    readAnswer: async (answer) => botAnswerOf(passive(answer), isInterim),
     sendLate: async (user, answer, part) => sendLate(user, passive(answer), part),
     shapeOf: (answer) => {
       const shape = shapeOf(passive(answer), account);

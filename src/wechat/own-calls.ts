@@ -16,10 +16,16 @@ const typingPaths = ['/cgi-bin/message/custom/typing', '/cgi-bin/message/custom/
 
 /** What is no openid is no user of ours; WeChat refuses it too. */
 const messageBody = z.object({ touser: z.string().regex(openid) });
+const textBody = messageBody.extend({
+  text: z.object({ content: z.string() }).optional().catch(undefined),
+});
 const typing = messageBody.extend({ command: z.enum(['Typing', 'CancelTyping']) });
 const word = z.object({ errcode: z.number().int() });
 
-export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>): OwnCalls {
+export function createOwnCalls(
+  { typingPath }: Pick<WechatAccount, 'typingPath'>,
+  isInterim: (text: string | null) => boolean = () => false,
+): OwnCalls {
   const typings = typingPath === null ? typingPaths : [...typingPaths, tidyPath(typingPath)];
   const kinds = new Map<string, OwnCall['is']>([
     ...sendPaths.map((path) => [path, 'send'] as const),
@@ -27,14 +33,17 @@ export function createOwnCalls({ typingPath }: Pick<WechatAccount, 'typingPath'>
   ]);
   return {
     reads: (method, path) => method === 'POST' && kinds.has(tidyPath(path)),
-    read: (path, body) => (kinds.get(tidyPath(path)) === 'send' ? readSend(body) : readTyping(body)),
+    read: (path, body) =>
+      kinds.get(tidyPath(path)) === 'send' ? readSend(body, isInterim) : readTyping(body),
     verdict,
   };
 }
 
-function readSend(body: Uint8Array): OwnCall | null {
-  const read = messageBody.safeParse(jsonIn(body));
-  return read.success ? { is: 'send', user: read.data.touser } : null;
+function readSend(body: Uint8Array, isInterim: (text: string | null) => boolean): OwnCall | null {
+  const read = textBody.safeParse(jsonIn(body));
+  if (!read.success) return null;
+  const { touser: user, text } = read.data;
+  return { is: 'send', user, ...(isInterim(text?.content ?? null) ? { isInterim: true } : {}) };
 }
 
 function readTyping(body: Uint8Array): OwnCall | null {

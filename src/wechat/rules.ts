@@ -27,6 +27,8 @@ export const wechatRules: Rules = {
   lapse: 6000,
   deliveries: 3,
   patience: 5000,
+  // Ours: an agent that uses a tool says so, and works on.
+  sendSilence: 8000,
   // WeChat says of no message that it has failed later.
   afterFailed: 0,
   /** "Sending a message to the user cancels the typing state." */

@@ -229,8 +229,9 @@ function createWebhookDeps(parts: Parts, { queues, owned, isSkipped, jobsRun }: 
   const lookFor = async (holder: string): Promise<void> => {
     while (isDeaf() && holds.offered(holder)) await delay(offerLook);
   };
+  const carrying = createCarrying(parts, holds);
   const turns = createTurns({
-    ...createCarrying(parts, holds),
+    ...carrying,
     replies,
     owned,
     pressure: parts.pressure,
@@ -246,6 +247,7 @@ function createWebhookDeps(parts: Parts, { queues, owned, isSkipped, jobsRun }: 
     turns,
     holds,
     lookFor: (holder) => void lookFor(holder),
+    shares: carrying.shares,
     pressure: parts.pressure,
     events,
     clock,

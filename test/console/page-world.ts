@@ -70,6 +70,7 @@ export function accountRow(
     breaker: 'closed',
     bot: 'job',
     impossible: 0,
+    more: 0,
     ends: [],
     ...rest,
   };

@@ -138,7 +138,7 @@ describe('a sentence for every notice', async () => {
     ['Typing may have outlived the last answer by up to 3.4 s.', { is: 'ghost', at, ms: 3_400, ...user }],
     [
       'A message to the user was seen: a human answered from the phone.',
-      { is: 'outbound', at, by: 'echo', messageId: null, ...user },
+      { is: 'outbound', isMore: false, at, by: 'echo', messageId: null, ...user },
     ],
     [
       'A human took the conversation, by the control API.',

@@ -34,6 +34,7 @@ export const overview = z.strictObject({
       breaker: z.enum(['closed', 'open', 'half-open']),
       bot: z.enum(['job', 'pass', 'none']),
       impossible: count,
+      more: count,
       ends: z.array(z.strictObject({ by: z.string(), count })),
     }),
   ),

@@ -3,6 +3,7 @@ import {
   botRequest,
   type BotRetry,
   type BotVerdict,
+  createInterimTexts,
   endToEnd,
   judgeBot,
   withQuery,
@@ -52,6 +53,21 @@ describe('endToEnd', () => {
     ];
     expect(endToEnd(lines)).toEqual([['X-Stays', '3']]);
   });
+});
+
+describe('texts that are no answers', () => {
+  const isInterim = createInterimTexts(['正在查询…', '/^searching/i', '/']);
+
+  test.each(['正在查询…', ' 正在查询…\n', 'Searching the web', '/'])('%j is one', (text) => {
+    expect(isInterim(text)).toBe(true);
+  });
+
+  test.each([null, '', '正在查询', 'I am searching', `searching ${'x'.repeat(500)}`])(
+    '%.20j is none',
+    (text) => {
+      expect(isInterim(text)).toBe(false);
+    },
+  );
 });
 
 describe('withQuery', () => {

@@ -15,6 +15,7 @@ import {
   writes,
   type Scheduled,
 } from './scenario.ts';
+import { step } from '../../src/core/step.ts';
 import { tables, whatsappLine } from './tables.ts';
 
 const [{ rules: wechat }] = tables;
@@ -71,6 +72,41 @@ describe('a message that passes the gateway', () => {
   test('without an id is another message each time', () => {
     const { state } = wechatLine(at(0, writes('a')), at(5, sends()), at(6, sends()), at(9, leaves));
     expect(state.sends).toBe(2);
+  });
+});
+
+/** Agents say something at each tool call: https://github.com/zhayujie/CowAgent */
+describe('a bot that sends several messages to one question', () => {
+  const silent = { ...renewing, sendEnds: 'silence' } as const;
+  const line = (...events: Scheduled[]) => play({ rules: silent, events });
+
+  test('shows again between them, and the last one is the answer when none has followed for 8 s', () => {
+    const { calls, ends } = line(...asks('a', 0), at(3, sends()), at(10, sends()));
+    expect(calls).toBe('0 show, 5 show, 12 show, 18 hide');
+    expect(ends).toBe('18 a: gateway');
+  });
+
+  test('also where the account shows but once after an acknowledgement', () => {
+    const keeping = { ...silent, afterAck: 'keep' } as const;
+    const { calls } = play({ rules: keeping, events: [...asks('a', 0), at(3, sends())] });
+    expect(calls).toBe('0 show, 5 show, 11 hide');
+  });
+
+  test('while its call runs: what was sent last counts from when it was sent', () => {
+    const { calls, ends } = line(at(0, writes('a')), at(4, sends()), at(9, acknowledges('a')));
+    expect(calls).toBe('0 show, 6 show, 12 hide');
+    expect(ends).toBe('12 a: gateway');
+  });
+
+  test('and whose account does not say so: what follows the end is noticed', () => {
+    const { measured } = wechatLine(...asks('a', 0), at(3, sends()), at(9, sends()), at(80, sends()));
+    expect(measured.filter(({ by }) => by === 'gateway')).toHaveLength(1);
+    const more = (after: number) => {
+      const { state } = wechatLine(...asks('a', 0), at(3, sends()));
+      const event = { ...sends(), at: start + after * 1_000 } as const;
+      return step(renewing, state, { event, by: '' }).isMore;
+    };
+    expect([more(9), more(80)]).toEqual([true, false]);
   });
 });
 

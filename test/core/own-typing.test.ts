@@ -45,7 +45,7 @@ describe('the bot switches its own indicator on', () => {
       answers: [{ is: 'already' }],
       takes: 300,
     });
-    expect(calls).toBe('0 show (already), 2.3 show, 9 hide');
+    expect(calls).toBe('0 show (already), 9 hide');
   });
 
   test('counts as the one indicator of a turn that shows but once', () => {

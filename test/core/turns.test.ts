@@ -211,6 +211,11 @@ describe('a message to the user, whose turn is not known', () => {
   });
 });
 
+/** A delivery that the platform closed. */
+function gone(delivery: string): Happening {
+  return { is: 'missed', turn: 'a', delivery };
+}
+
 describe('pass mode', () => {
   const passed: Happening = writes('a', { phase: 'passed' });
   const missed: Happening = { is: 'missed', turn: 'a' };
@@ -226,6 +231,21 @@ describe('pass mode', () => {
     );
     expect(calls).toBe('0 show, 14 hide');
     expect(ends).toBe('14 a: deliveries');
+  });
+
+  /** CowAgent behind a WeChat that delivers anew 50 ms before it hangs up. */
+  test('what counts are the deliveries that were closed, each once, not those that came', () => {
+    const { calls, ends } = wechatLine(
+      at(0, passed),
+      at(4.95, passed),
+      at(5, gone('first')),
+      at(9.95, passed),
+      at(10, gone('second')),
+      at(10.1, gone('second')),
+      at(13, answers('a')),
+    );
+    expect(calls).toBe('0 show');
+    expect(ends).toBe('13 a: passive-reply');
   });
 
   test('it ends 6 s after the last delivery without another', () => {

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { State } from '../../src/core/state.ts';
 import { spelled } from '../../src/nxcloud/people.ts';
 import { nxcloudSign } from '../../src/simulator/nxcloud-authenticate.ts';
-import { quickRules, type Stage, type StageOptions, useStage } from './stage.ts';
+import { asOperator, gatewayOf, quickRules, type Stage, type StageOptions, useStage } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -82,7 +82,7 @@ async function send(content: object): Promise<void> {
   const body = JSON.stringify({ appkey, business_phone, messaging_product: 'whatsapp', ...content });
   const headers = { accessKey, action: 'mt', bizType: '2', ts: String(Date.now()) };
   const sign = nxcloudSign({ ...headers, body }, accessSecret);
-  const url = `${webs[0]?.url}/gateway/nxcloud/default/api/wa/mt`;
+  const url = `${gatewayOf({ webs })}/nxcloud/default/api/wa/mt`;
   const answer = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers, sign },
@@ -147,10 +147,10 @@ describe('phone and business-scoped user id', () => {
     await stage.simulator.nxcloud.push({ user: phone, id: 'wamid.IN1', text: 'q' });
     await writes({ id: 'wamid.IN2', ...both });
     const at = `${stage.webs[0]?.url}/conversations/nxcloud/default/${id}`;
-    expect(await (await fetch(at)).json()).toMatchObject({
+    expect(await (await fetch(at, asOperator)).json()).toMatchObject({
       turns: [{ id: 'wamid.IN1' }, { id: 'wamid.IN2' }],
     });
-    await fetch(`${at}/typing?messageId=wamid.IN2`, { method: 'DELETE' });
+    await fetch(`${at}/typing?messageId=wamid.IN2`, { ...asOperator, method: 'DELETE' });
     await expect.poll(() => endedBy(phone)).toMatchObject({ 'wamid.IN2': 'control' });
     await send({ recipient: id, to: phone, type: 'text', text: { body: 'a' } });
     await expect.poll(() => endedBy(id)).toMatchObject({ 'wamid.IN1': 'gateway' });
@@ -161,7 +161,10 @@ describe('phone and business-scoped user id', () => {
     await writes({ id: 'wamid.IN1', ...both });
     await status({ recipient_id: phone });
     await expect.poll(() => waiting(phone)).toEqual([]);
-    await fetch(`${stage.webs[0]?.url}/conversations/nxcloud/default/${id}`, { method: 'DELETE' });
+    await fetch(`${stage.webs[0]?.url}/conversations/nxcloud/default/${id}`, {
+      ...asOperator,
+      method: 'DELETE',
+    });
     const redis = stage.redis.connect();
     await expect
       .poll(async () => (await redis.keys('*')).filter((key) => /:(state|last):/.test(key)))

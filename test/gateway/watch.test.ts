@@ -156,6 +156,18 @@ describe('a message of the bot on its way', () => {
     await expect.poll(async () => (await store.load(answered)).blockedUntil).toBe(0);
   });
 
+  test('that is no answer takes the indicator away and ends nothing, and neither does its status', async () => {
+    const conversation = await waiting();
+    const { watch, told } = openWatch();
+    const how = { isInterim: true } as const;
+    (await watch.sending(platformOf(conversation.account), conversation.user, how)).over(accepted);
+    await expect.poll(() => told).toHaveLength(2);
+    expect(told).toMatchObject([
+      { event: { is: 'aside', id: 'out' } },
+      { event: { is: 'interaction', sent: true }, release: expect.any(String) },
+    ]);
+  });
+
   test('is told where its user has written while it was on its way', async () => {
     const conversation = newConversation();
     const { watch, told } = openWatch();

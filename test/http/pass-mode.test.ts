@@ -104,6 +104,22 @@ describe('each delivery', () => {
     expect(linesOf(answer.headers, 'content-length')).toEqual([String(body.length)]);
   });
 
+  test('beyond what one account may have under way is the platform’s to repeat, and calls no bot', async () => {
+    const gate = createGate();
+    const { scene, asked } = await passing(
+      (response) => void gate.passed.then(() => response.end('success')),
+      { places: 1 },
+    );
+    const first = pushWechat(scene);
+    await expect.poll(() => asked.length).toBe(1);
+    const second = await pushWechat(scene).answer;
+    expect(second.status).toBe(503);
+    gate.open();
+    expect((await first.answer).status).toBe(200);
+    expect((await pushWechat(scene).answer).status).toBe(200);
+    expect(asked).toHaveLength(2);
+  });
+
   test('is forwarded, repeats included, and told to the typing', async () => {
     const { scene, asked } = await passing(answering('success'));
     for (let delivery = 0; delivery < 3; delivery += 1) await pushWechat(scene).answer;

@@ -142,6 +142,8 @@ export interface SceneOptions {
   /** Not all accounts have been read yet. */
   mayCome?: () => boolean;
   isSkipped?: (place: Place) => boolean;
+  /** Deliveries in pass mode that may be under way at once. */
+  places?: number;
   observe?: Observe;
   /** Receive the bodies. @default by the usual bounds */
   bodies?: Bodies;
@@ -232,6 +234,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     send,
     accounts,
     strangers: new Set(),
+    shares: atMost(options.places ?? 1_000),
     allowances: new Map(),
     mayCome: options.mayCome ?? (() => false),
     ...(options.isSkipped ? { isSkipped: options.isSkipped } : {}),

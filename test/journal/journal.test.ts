@@ -30,7 +30,7 @@ const all: Notice[] = [
     untyped: 'cap',
   },
   { is: 'ghost', at: 5, ...whose, ms: 40 },
-  { is: 'outbound', at: 6, ...whose, by: 'status', messageId: null },
+  { is: 'outbound', isMore: false, at: 6, ...whose, by: 'status', messageId: null },
   { is: 'handoff', at: 7, ...whose, on: true, by: 'control' },
   { is: 'delivery', at: 8, ...account, user: null, turn: 'openid-1-7', way: 'unknown', code: 0, job: '12' },
   {

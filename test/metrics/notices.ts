@@ -53,7 +53,13 @@ function ofUsers(channel: Channel): Notice[] {
     ...evidences.map((by): Notice => ({ ...ended, ...user, by })),
     ...reasons.map((untyped): Notice => ({ ...ended, ...user, firstMs: null, litMs: 0, untyped })),
     { is: 'ghost', ms: 250, ...user },
-    ...evidences.map((by): Notice => ({ is: 'outbound', by, messageId: 'secret-message', ...user })),
+    ...evidences.map((by): Notice => ({
+      is: 'outbound',
+      by,
+      isMore: false,
+      messageId: 'secret-message',
+      ...user,
+    })),
     ...pauses.flatMap((by) => [true, false].map((on): Notice => ({ is: 'handoff', on, by, ...user }))),
     ...ways.map((way): Notice => ({ is: 'delivery', turn, way, code: 0, job: 'secret-job', ...user })),
     ...answers.map((result): Notice => ({

@@ -19,6 +19,7 @@ const official = {
   customSend: { kfAccount: null, isAiMessage: false },
   // Published pushes are years old.
   pushAgeMs: Number.POSITIVE_INFINITY,
+  noAnswers: [],
   split: 'auto',
   splitEnding: '…（未完）',
 } as const;
@@ -51,6 +52,7 @@ export const nxcloudAccount: NxcloudAccount = {
   unsignedPerMinute: 1_200,
   templates: 'ignore',
   groups: 'ignore',
+  noAnswers: [],
   apiBase: 'https://api2.nxcloud.com',
 };
 

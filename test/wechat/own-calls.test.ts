@@ -11,7 +11,17 @@ const businessTyping = '/cgi-bin/message/custom/business/typing';
 const read = (path: string, body: unknown) =>
   ownCalls.read(path, utf8(typeof body === 'string' ? body : JSON.stringify(body)));
 
+function textTo(content: string): Uint8Array {
+  return utf8(JSON.stringify({ touser: 'o1', msgtype: 'text', text: { content } }));
+}
+
 describe('a call of the bot', () => {
+  test('that sends one of the texts that are no answers says so', () => {
+    const calls = createOwnCalls({ typingPath: null }, (text) => text === '正在查询…');
+    expect(calls.read(send, textTo('正在查询…'))).toEqual({ is: 'send', user: 'o1', isInterim: true });
+    expect(calls.read(send, textTo('答案'))).toEqual({ is: 'send', user: 'o1' });
+  });
+
   test.each([
     send,
     '/cgi-bin/message/custom/business/send',

@@ -61,6 +61,8 @@ export const chinese = {
   'trouble.half-open': '{account}：暂停之后，正用一次调用试探平台是否恢复。',
   'trouble.impossible':
     '{account}：{n} 个迟到的回答属于没有 API 能发送的种类。请让机器人立即给出这类回答；失败的回答里写明是什么。',
+  'trouble.more':
+    '{account}：机器人对一个问题发送多条消息（过去一小时另有 {n} 条），第一条就结束了“正在输入”。请设 *_SEND_ENDS=silence，或在 *_NO_ANSWERS 里列出不算回答的文本。',
   'trouble.failed': '保留着的失败回复：{n} 个。',
   'trouble.over': '已恢复：{what}',
 

@@ -62,6 +62,8 @@ export const english = {
   'trouble.half-open': '{account}: after a pause one typing call tries whether the platform works again.',
   'trouble.impossible':
     '{account}: answers that came too late, of a kind that no API can send: {n}. Let the bot give them at once; the failed answers say what they were.',
+  'trouble.more':
+    '{account}: the bot sends several messages to one question ({n} more in the last hour), and the first ends the typing. Set *_SEND_ENDS=silence, or name in *_NO_ANSWERS the texts that are no answers.',
   'trouble.failed': 'Replies that failed and are kept: {n}.',
   'trouble.over': 'Over: {what}',
 

@@ -33,7 +33,7 @@ export function troublesOf({ redis, workers, accounts, skipped, queues }) {
 
 function troublesOfAccount(row) {
   const account = accountName(row);
-  const { typing, breaker, impossible } = row;
+  const { typing, breaker, impossible, more } = row;
   const troubles = [];
   if (typing.is === 'off')
     troubles.push({
@@ -53,6 +53,12 @@ function troublesOfAccount(row) {
       grave: false,
       to: '#failed',
       says: () => word('trouble.impossible', { account, n: count(impossible) }),
+    });
+  if (more > 0)
+    troubles.push({
+      id: `more ${account}`,
+      grave: false,
+      says: () => word('trouble.more', { account, n: count(more) }),
     });
   return troubles;
 }
