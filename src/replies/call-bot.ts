@@ -1,20 +1,24 @@
 /**
- * The one call of the bot, for every mode: reply jobs, pushes that are passed on, and those that are answered without
- * Redis. Whether another call may follow a failed one is decided in `core/bot.ts`.
+ * The bot: one call of it, for every mode; the calls that a push may take; and what it has said. Whether another call may
+ * follow is decided in `core/bot.ts`.
  */
-import { botRequest, type BotRetry, judgeBot } from '../core/bot.ts';
-import type { AccountNotice, Observe } from '../core/notice.ts';
-import type { Clock } from '../core/ports.ts';
+import {
+  badGateway,
+  botAttempts,
+  botPause,
+  botRequest,
+  type BotRetry,
+  isDeliveredAgain,
+  judgeBot,
+  type Meaning,
+  meaningOf,
+} from '../core/bot.ts';
+import type { AccountNotice } from '../core/notice.ts';
 import type { ServedBot } from '../core/roster.ts';
-import { type Answer, asNoAnswer, NoAnswer, type RawPush, type Send } from '../core/wire.ts';
-
-export interface CallBotDeps {
-  /** Makes the call, unless the bot has a way of its own. */
-  send: Send;
-  clock: Clock;
-  /** @default nobody */
-  observe?: Observe | undefined;
-}
+import type { Platform } from '../core/platform.ts';
+import { type Answer, asNoAnswer, headerOf, NoAnswer, type RawPush } from '../core/wire.ts';
+import { decoded } from './coding.ts';
+import type { CallBotDeps, Carried, CarryDeps } from './run.ts';
 
 export interface CallBot {
   /** Whose push it is. */
@@ -74,4 +78,73 @@ export async function callBot(
   if (answer && verdict === 'answered') return { is: verdict, answer };
   const reason = result instanceof NoAnswer ? result.message : `status ${result.status}`;
   return { is: verdict === 'again' ? 'again' : 'failed', answer, reason };
+}
+
+/** What the bot's answer means for the push's turns. One that cannot be read goes out as it is: it is a message. */
+export async function meaningIn(platform: Platform, answer: Answer): Promise<Meaning> {
+  return meaningOf(await platform.readAnswer(plainOf(answer) ?? answer), answer.headers);
+}
+
+/** The answer as it reads; null: it is encoded in a way that nobody can read. */
+export function plainOf(answer: Answer): Answer | null {
+  return headerOf(answer.headers, 'Content-Encoding') === null ? answer : decoded(answer);
+}
+
+/** `why`: the bot has failed, and `answer` is what it said with that. */
+export type Asked = { answer: Answer; why?: undefined } | { answer: Answer; why: string; calls: number };
+
+/** Calls the bot, again where it cannot have begun, or where the platform would have delivered the push again. */
+export async function askBot(deps: CarryDeps, carried: Carried): Promise<Asked> {
+  const { platform, bot, data, push, signal } = carried;
+  const { channel, account } = platform;
+  const { user, key, arrivedAt } = data;
+  const call = { place: { channel, account }, user, key, push, signal };
+  const timed = arrivedAt === undefined ? {} : { arrivedAt };
+  for (let attempt = carried.attempt, refusals = 0; ; attempt += 1) {
+    const from = deps.clock.now();
+    const last = refusals + 1 === botAttempts;
+    const called = await callBot(deps, bot, { ...call, ...timed, attempt, last });
+    if (called.is === 'given-up') throw signal.reason;
+    if (called.is === 'again') {
+      refusals += 1;
+      await deps.clock.sleep(botPause, signal);
+      continue;
+    }
+    const { answer: said } = called;
+    const delivered = { number: attempt - refusals, answer: said, tookMs: deps.clock.now() - from };
+    if (said && (await isNextDue(deps, carried, { ...delivered, answer: said }))) {
+      if (called.is === 'failed') await deps.clock.sleep(botPause, signal);
+      continue;
+    }
+    if (called.is === 'answered') return { answer: called.answer };
+    const why = called.answer
+      ? `The bot answered with status ${called.answer.status}.`
+      : `The bot did not answer: ${called.reason}`;
+    return { answer: called.answer ?? badGateway, why, calls: attempt };
+  }
+}
+
+/** One delivery of the push, as the bot has seen and answered it. */
+interface Delivered {
+  number: number;
+  answer: Answer;
+  tookMs: number;
+}
+
+/** Whether the bot waits for the platform's next delivery of the push. */
+async function isNextDue(deps: CarryDeps, carried: Carried, delivered: Delivered): Promise<boolean> {
+  const { platform, bot, data } = carried;
+  const { deliveries, patience } = platform.rules;
+  const { number, answer, tookMs } = delivered;
+  if (!bot.redeliver || number >= deliveries || data.turns.length === 0) return false;
+  const { status } = answer;
+  const meaning = status < 300 ? await meaningIn(platform, answer) : null;
+  if (!isDeliveredAgain({ status, meaning, tookMs }, patience)) return false;
+  if (await deps.isAnswered?.(data)) return false;
+  const { account } = platform;
+  deps.log.info(
+    { account, push: carried.id, delivery: number, status, ms: Math.round(tookMs) },
+    "The bot waits for the platform's next delivery: it is called again, as the platform would.",
+  );
+  return true;
 }

@@ -3,20 +3,10 @@
  * the bot answered. It is the same with Redis and without, in the web that took the push and in a worker that took it
  * over.
  */
-import {
-  badGateway,
-  botAttempts,
-  botPause,
-  holdsMessage,
-  isDeliveredAgain,
-  type Meaning,
-  meaningOf,
-  notTaken,
-} from '../core/bot.ts';
-import type { AnswerShape, LatePart, LateSend, Platform } from '../core/platform.ts';
-import { type Answer, headerOf } from '../core/wire.ts';
-import { callBot } from './call-bot.ts';
-import { decoded } from './coding.ts';
+import { botAttempts, botPause, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
+import type { AnswerShape, LatePart, LateSend } from '../core/platform.ts';
+import type { Answer } from '../core/wire.ts';
+import { askBot, type Asked, meaningIn, plainOf } from './call-bot.ts';
 import {
   type Carried,
   type CarryDeps,
@@ -52,75 +42,6 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
   // The webhook's answer is no message there, and nobody waits for it.
   await waits;
   return { is: 'sent', answer };
-}
-
-/** What the bot's answer means for the push's turns. One that cannot be read goes out as it is: it is a message. */
-export async function meaningIn(platform: Platform, answer: Answer): Promise<Meaning> {
-  return meaningOf(await platform.readAnswer(plainOf(answer) ?? answer), answer.headers);
-}
-
-/** The answer as it reads; null: it is encoded in a way that nobody can read. */
-function plainOf(answer: Answer): Answer | null {
-  return headerOf(answer.headers, 'Content-Encoding') === null ? answer : decoded(answer);
-}
-
-/** `why`: the bot has failed, and `answer` is what it said with that. */
-type Asked = { answer: Answer; why?: undefined } | { answer: Answer; why: string; calls: number };
-
-/** Calls the bot, again where it cannot have begun, or where the platform would have delivered the push again. */
-async function askBot(deps: CarryDeps, carried: Carried): Promise<Asked> {
-  const { platform, bot, data, push, signal } = carried;
-  const { channel, account } = platform;
-  const { user, key, arrivedAt } = data;
-  const call = { place: { channel, account }, user, key, push, signal };
-  const timed = arrivedAt === undefined ? {} : { arrivedAt };
-  for (let attempt = carried.attempt, refusals = 0; ; attempt += 1) {
-    const from = deps.clock.now();
-    const last = refusals + 1 === botAttempts;
-    const called = await callBot(deps, bot, { ...call, ...timed, attempt, last });
-    if (called.is === 'given-up') throw signal.reason;
-    if (called.is === 'again') {
-      refusals += 1;
-      await deps.clock.sleep(botPause, signal);
-      continue;
-    }
-    const { answer: said } = called;
-    const delivered = { number: attempt - refusals, answer: said, tookMs: deps.clock.now() - from };
-    if (said && (await isNextDue(deps, carried, { ...delivered, answer: said }))) {
-      if (called.is === 'failed') await deps.clock.sleep(botPause, signal);
-      continue;
-    }
-    if (called.is === 'answered') return { answer: called.answer };
-    const why = called.answer
-      ? `The bot answered with status ${called.answer.status}.`
-      : `The bot did not answer: ${called.reason}`;
-    return { answer: called.answer ?? badGateway, why, calls: attempt };
-  }
-}
-
-/** One delivery of the push, as the bot has seen and answered it. */
-interface Delivered {
-  number: number;
-  answer: Answer;
-  tookMs: number;
-}
-
-/** Whether the bot waits for the platform's next delivery of the push. */
-async function isNextDue(deps: CarryDeps, carried: Carried, delivered: Delivered): Promise<boolean> {
-  const { platform, bot, data } = carried;
-  const { deliveries, patience } = platform.rules;
-  const { number, answer, tookMs } = delivered;
-  if (!bot.redeliver || number >= deliveries || data.turns.length === 0) return false;
-  const { status } = answer;
-  const meaning = status < 300 ? await meaningIn(platform, answer) : null;
-  if (!isDeliveredAgain({ status, meaning, tookMs }, patience)) return false;
-  if (await deps.isAnswered?.(data)) return false;
-  const { account } = platform;
-  deps.log.info(
-    { account, push: carried.id, delivery: number, status, ms: Math.round(tookMs) },
-    "The bot waits for the platform's next delivery: it is called again, as the platform would.",
-  );
-  return true;
 }
 
 interface ToDeliver {

@@ -5,14 +5,13 @@ import type { Notice, Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { ServedBot } from '../core/roster.ts';
-import type { Answer, RawPush } from '../core/wire.ts';
+import type { Answer, RawPush, Send } from '../core/wire.ts';
 import type { Health } from '../redis/watchdog.ts';
 import type { Outbox } from '../redis/outbox.ts';
 import type { EventQueue } from '../typing/events.ts';
 import type { ReplyJob } from '../typing/jobs.ts';
 import type { LearnedAccounts } from '../typing/learned.ts';
 import type { Store } from '../typing/store.ts';
-import type { CallBotDeps } from './call-bot.ts';
 import type { Deliveries, DeliveryEnd } from './delivery.ts';
 
 /** The connections of this process that still wait for an answer. */
@@ -21,6 +20,14 @@ export interface LocalHolds {
   waits(id: string): boolean;
   /** Gives the newest of them the answer. Resolves with whether it was written. */
   give(id: string, answer: Answer): Promise<boolean>;
+}
+
+export interface CallBotDeps {
+  /** Makes the call, unless the bot has a way of its own. */
+  send: Send;
+  clock: Clock;
+  /** @default nobody */
+  observe?: Observe | undefined;
 }
 
 export interface CarryDeps extends CallBotDeps {

@@ -2,7 +2,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import { describe, expect, test } from 'vitest';
 import type { BotAnswer, LateSend, Platform } from '../../src/core/platform.ts';
 import type { Answer } from '../../src/core/wire.ts';
-import { meaningIn } from '../../src/replies/carry.ts';
+import { meaningIn } from '../../src/replies/call-bot.ts';
 import { decode, decoded } from '../../src/replies/coding.ts';
 import { botAnswerOf, readPassive } from '../../src/wechat/answer.ts';
 
