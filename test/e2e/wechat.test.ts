@@ -211,6 +211,24 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     expect(new Set(bot.calls.map(({ key }) => key)).size).toBe(1);
   });
 
+  test('answers that cannot be sent leave no typing behind, with 30 users answered at once', async () => {
+    const lifetime = 15_000;
+    const rules = { ...wechatRules, lifetime, window: 30_000 };
+    const { simulator } = await open({
+      env: { WECHAT_RULES: JSON.stringify(rules) },
+      wechat: { rules: { lifetime, window: 30_000 } },
+      bot: { thinkMs: 1_000 },
+    });
+    simulator.wechat.faults.set('/cgi-bin/message/custom/send', { code: 45015 });
+    const users = Array.from({ length: 30 }, (_, n) => `oCrowd_${n}`);
+    const phones = users.map((each) => simulator.wechat.phone(each));
+    await Promise.all(users.map((each) => simulator.wechat.push({ user: each, text: 'hi' })));
+    const taken = (): number =>
+      phones.filter(({ marks }) => marks.some(is('typing-off', 'cancelled'))).length;
+    await expect.poll(taken, { timeout: lifetime - 3_000 }).toBe(users.length);
+    expect(phones.filter((phone) => phone.litAt(Date.now()))).toEqual([]);
+  });
+
   test('a bot that acknowledges and answers through the API gets one indicator', async () => {
     const { simulator } = await open({ bot: { style: 'api', thinkMs: 1_500 } });
     const phone = simulator.wechat.phone(user);
