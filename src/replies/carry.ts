@@ -36,9 +36,12 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
   }
   const { answer } = asked;
   const meaning = await meaningIn(platform, answer);
+  const shape = holdsMessage(meaning) ? shapeOf(carried, answer) : plainShape;
+  // What goes in parts ends the wait with the last of them.
+  const first = meaning === 'message' && isInParts(shape) ? 'message-first' : meaning;
   // Told before the answer leaves: no show may be decided for a phone that already has its message.
-  const waits = carried.answer ? Promise.resolve(true) : tellTurns(deps, data, { meaning, platform });
-  if (platform.sendLate) return deliver(deps, carried, { answer, meaning, waits });
+  const waits = carried.answer ? Promise.resolve(true) : tellTurns(deps, data, { meaning: first, platform });
+  if (platform.sendLate) return deliver(deps, carried, { answer, meaning, shape, waits });
   // The webhook's answer is no message there, and nobody waits for it.
   await waits;
   return { is: 'sent', answer };
@@ -47,6 +50,7 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
 interface ToDeliver {
   answer: Answer;
   meaning: Meaning;
+  shape: AnswerShape;
   /** The typing has been told. Resolves with whether the user still waits for something. */
   waits: Promise<boolean>;
 }
@@ -54,9 +58,8 @@ interface ToDeliver {
 /** On the platform's own connection if one still waits, else through the platform's API. */
 async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): Promise<End> {
   const { data, platform } = carried;
-  const { answer, meaning, waits } = answered;
+  const { answer, meaning, shape, waits } = answered;
   const message = holdsMessage(meaning);
-  const shape = message ? shapeOf(carried, answer) : plainShape;
   const inline = async (isNoted: boolean): Promise<End> => {
     // A bare acknowledgement is no message: it takes no indicator away and opens no window.
     if (message) tellDelivery(deps, data, { way: 'inline', code: 0 });
@@ -71,10 +74,14 @@ async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): 
   const sends = given === 'nobody' ? await maySend(deps, carried) : given;
   if (sends === 'written') return inline(true);
   if (sends === 'lost') return { is: 'lost' };
-  return message ? sendLate(deps, carried, { ...answered, shape }) : { is: 'sent', answer };
+  return message ? sendLate(deps, carried, answered) : { is: 'sent', answer };
 }
 
 const plainShape: AnswerShape = { isLateOnly: false, isLong: false };
+
+function isInParts({ isLateOnly, isLong }: AnswerShape): boolean {
+  return isLateOnly && isLong;
+}
 
 /** What has gone out in part goes on as it began. */
 function shapeOf({ platform, sentUpTo = 0 }: Carried, answer: Answer): AnswerShape {
@@ -211,23 +218,25 @@ function lost({ log }: CarryDeps, id: string): 'lost' {
   return 'lost';
 }
 
-interface ToSend extends ToDeliver {
-  shape: AnswerShape;
-}
-
 /** Sends the answer through the platform's API, in as many messages as it takes and the platform allows. */
-async function sendLate(deps: CarryDeps, carried: Carried, answered: ToSend): Promise<End> {
-  const { data } = carried;
-  const { answer, shape } = answered;
+async function sendLate(deps: CarryDeps, carried: Carried, answered: ToDeliver): Promise<End> {
+  const { data, platform } = carried;
+  const { answer, meaning, shape } = answered;
+  const ends = async (how: Meaning): Promise<void> => {
+    if (isInParts(shape)) await tellTurns(deps, data, { meaning: how, platform });
+  };
   let part = { from: carried.sentUpTo ?? 0, most: shape.isLong ? await sendsLeft(deps, carried) : 1 };
   for (let left = ''; ;) {
     if (shape.isLong && !(await notePart(deps, carried, { answer, upTo: part.from }))) return { is: 'lost' };
     const { sent, release } = await sendAgain(deps, carried, { answer, part });
     if (sent.is !== 'sent') {
+      await ends('failed');
       await unblock(deps, carried, release);
       return notSent(deps, carried, { ...answered, sent, sentUpTo: part.from, left });
     }
     const { rest } = sent;
+    // While its block still stands: no show begins before this is known.
+    if (!rest || part.most <= 1) await ends(meaning);
     if (!rest) tellDelivery(deps, data, { way: 'sent', code: 0 });
     await tellReached(deps, data, { sent: true, release });
     if (!rest) return { is: 'sent', answer };
@@ -266,7 +275,7 @@ async function notePart(
   return said !== 'lost';
 }
 
-interface NotSent extends ToSend {
+interface NotSent extends ToDeliver {
   sent: Exclude<LateSend, { is: 'sent' }>;
   sentUpTo: number;
   /** A sentence; empty: nothing has gone out in this run. */

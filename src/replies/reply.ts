@@ -17,6 +17,7 @@ import {
   repeatsOf,
   ReplyFailed,
   tellDelivery,
+  tellTurns,
 } from './run.ts';
 
 export interface ReplyDeps extends CarryDeps {
@@ -108,6 +109,8 @@ async function takeOver(
     // It died between the request and the note of its outcome: only a person may send it again.
     const why = `${outcomeUnknown}: a process died while it sent the answer.`;
     await deps.deliveries.settle(id, { state: 'unknown', why, repeats });
+    // Who has had a part of it waits no more.
+    await tellTurns(deps, data, { meaning: 'failed', platform });
     tellDelivery(deps, data, { way: 'unknown', code: 0, job });
     const { answer, sentUpTo } = said;
     throw new ReplyFailed(why, { unknown: true, answer, sentUpTo });

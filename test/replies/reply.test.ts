@@ -747,6 +747,17 @@ describe('an answer that goes in parts', () => {
     expect(it.events.released).toHaveLength(4);
     expect(ways).toEqual(['sent']);
     expect(await stateOf(it)).toBe('sent');
+    // Between them typing goes on; the last one ends the wait.
+    const told = it.events.told.map(({ event }) => event.is).filter((is) => is !== 'unblocked');
+    const last = ['ended', 'interaction'];
+    expect(told).toEqual(['acknowledged', 'interaction', 'interaction', 'interaction', ...last]);
+  });
+
+  test('of which a part is refused ends the wait all the same', async () => {
+    const refused = { is: 'refused', code: 45015, reason: 'too late', mayNotSend: false } as const;
+    const it = await stage({ ...longAnswer({ 300: refused }).options, block: 'the-block' });
+    await it.run().catch(() => {});
+    expect(it.events.told.map(({ event }) => event.is)).toContain('ended');
   });
 
   test.each([
