@@ -52,7 +52,7 @@ describe('Redis is away', () => {
 
 describe('workers are away', () => {
   test('a lone web runs the queues itself, and leaves them to a worker that comes', async () => {
-    const { simulator, log, bot } = await open({ workers: 0, bot: { thinkMs: 500 } });
+    const { simulator, log, bot } = await open({ ...wideWindow, workers: 0, bot: { thinkMs: 2_000 } });
     await simulator.wechat.push({ user, text: 'hi' });
     await simulator.wechat.phone(user).next((mark) => mark.what === 'typing-on');
     expect(await simulator.wechat.phone(user).next(received)).toMatchObject({ via: 'api' });
