@@ -1,5 +1,5 @@
 /** Whether a bot is there, how long it takes, and what its answer is. */
-import { withQuery } from '../core/bot.ts';
+import { isDeliveredAgain, meaningOf, withQuery } from '../core/bot.ts';
 import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } from '../core/platform.ts';
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
 import { decoded } from '../replies/coding.ts';
@@ -63,11 +63,16 @@ function answerFinding({ result, tookMs }: Called, examiner: Examiner, mode: Bot
     const remedy = 'Look into its log; BOT_TIMEOUT_MS is how long keeptyping waits.';
     return fail(what, { says: `none to a message (${result.message})`, remedy });
   }
+  const answer = decoded(result) ?? result;
+  const meaning = isSuccess(result) ? meaningOf(examiner.readAnswer(answer), result.headers) : null;
+  const said = { status: result.status, meaning, tookMs };
+  // Who fails at once has not waited for anything.
+  if (examiner.evidence.inline && tookMs > livelyMs && isDeliveredAgain(said, closesAfter))
+    return ok(what, `${meaning ?? `HTTP ${result.status}`} after ${tookOf(tookMs)}: ${livesOnRepeats[mode]}`);
   if (!isSuccess(result)) {
     const says = `HTTP ${result.status} to a message`;
     return fail(what, { says, remedy: `Look into its log. ${sameSecret}` });
   }
-  const answer = decoded(result) ?? result;
   const says = `${kinds[examiner.readAnswer(answer).is]} after ${tookOf(tookMs)}`;
   const unshown = examiner.unshown?.(answer);
   if (!unshown) return ok(what, says);
@@ -75,6 +80,15 @@ function answerFinding({ result, tookMs }: Called, examiner: Examiner, mode: Bot
   if (unshown.isSent && mode === 'job') return ok(what, `${why}: it goes out through the API`);
   return warn(what, { says: why, remedy: `${unshown.remedy} ${mode === 'pass' ? jobMode : ''}`.trim() });
 }
+
+/** WeChat closes a delivery after so long, and delivers the push again (ms). */
+const closesAfter = 5_000;
+const livelyMs = 3_000;
+
+const livesOnRepeats = {
+  job: "it waits for WeChat's next delivery, and is called again as WeChat would (unless WECHAT_REDELIVER=off)",
+  pass: "it waits for WeChat's next delivery",
+} as const;
 
 const jobMode = "Set the bot's mode (botMode) to job: only then it is sent.";
 

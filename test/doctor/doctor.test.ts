@@ -402,6 +402,11 @@ describe('the bot', () => {
     expect(silent.of("wechat/default bot's answer")).toEqual([
       expect.stringMatching(/^ok .* an acknowledgement/),
     ]);
+    bot.set({ style: 'fail', thinkMs: 3_200 });
+    const patient = await visit(environment, '--push');
+    expect(patient.of("wechat/default bot's answer")).toEqual([
+      expect.stringMatching(/^ok .*HTTP 500 after 3\.\d s: it waits for WeChat's next delivery/),
+    ]);
     bot.set({ style: 'fail', thinkMs: 0 });
     const failing = await visit(environment, '--push');
     expect(failing.of("wechat/default bot's answer")).toEqual([
