@@ -37,6 +37,7 @@ export function createGuesses({ clock, log, observe = () => {} }: GuessesOptions
   const closing = new AbortController();
   setMaxListeners(mostWaiting + 1, closing.signal);
   let counts: Map<string, number> | null = null;
+  const meant = new Set<GuessedToken>();
   let waiting = 0;
   const sleep = (ms: number): Promise<void> => clock.sleep(ms, closing.signal).catch(() => {});
   const tell = async (sources: ReadonlyMap<string, number>): Promise<void> => {
@@ -44,7 +45,8 @@ export function createGuesses({ clock, log, observe = () => {} }: GuessesOptions
     counts = null;
     const [from, most] = [...sources].toSorted(([, one], [, other]) => other - one)[0] ?? [];
     const all = [...sources.values()].reduce((sum, count) => sum + count, 0);
-    log.warn({ count: all, sources: sources.size, most, from }, guessing);
+    log.warn({ count: all, sources: sources.size, most, from, tokens: [...meant] }, guessing);
+    meant.clear();
   };
   const countOf = (source: string): number => {
     const known = counts ?? new Map<string, number>();
@@ -67,6 +69,7 @@ export function createGuesses({ clock, log, observe = () => {} }: GuessesOptions
       const isBearer = token === 'control' || token === 'metrics';
       if (isBearer && caller.headers.authorization === undefined) return;
       observe({ is: 'guess', token, at: clock.now() });
+      meant.add(token);
       await wait(caller);
     },
     close: () => closing.abort(new Error('the process stops')),
@@ -74,7 +77,7 @@ export function createGuesses({ clock, log, observe = () => {} }: GuessesOptions
 }
 
 const guessing =
-  'Wrong tokens were shown: somebody guesses, or has an old one. keeptyping_wrong_tokens_total says which token was meant.';
+  'Wrong tokens were shown: somebody guesses, or has an old one. keeptyping_wrong_tokens_total counts them by the token that was meant (login: the console’s).';
 
 /** Behind a proxy the address is the proxy's, and the last one that it has added the caller's. */
 function sourceOf({ headers, socket }: Guesser): string {

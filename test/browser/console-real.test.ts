@@ -84,7 +84,7 @@ describe.skipIf(browserPath === null)(`the console on a real server${browserNote
       .first()
       .click();
     await page.getByText('outcome unknown', { exact: true }).waitFor();
-    await page.getByRole('button', { name: /^Run job/ }).click();
+    await page.getByRole('button', { name: /^Run again: job/ }).click();
     const dialog = page.locator('#dialog');
     await dialog.getByRole('button', { name: 'Run again' }).click();
     await dialog.getByText('The user may get the answer twice').waitFor();

@@ -79,7 +79,10 @@ describe('whoever guesses', () => {
     expect(log.lines).toEqual([]);
     await endMinute();
     expect(log.lines).toMatchObject([
-      { level: 'warn', fields: { count: 4, sources: 2, from: '10.0.0.1', most: 3 } },
+      {
+        level: 'warn',
+        fields: { count: 4, sources: 2, from: '10.0.0.1', most: 3, tokens: ['login', 'gateway'] },
+      },
     ]);
     // The next minute begins anew.
     void guesses.at('login')(from('10.0.0.1'));

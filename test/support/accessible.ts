@@ -1,9 +1,19 @@
 /** What a screen reader, a keyboard or weak eyes would stumble over, as far as a program can see it. */
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
 /** Resolves with one line per problem of what shows now. */
-export function accessibilityProblems(page: Page): Promise<string[]> {
-  return page.evaluate<string[]>(`(${audit})()`);
+export async function accessibilityProblems(page: Page): Promise<string[]> {
+  return [...(await page.evaluate<string[]>(`(${audit})()`)), ...(await axeProblems(page))];
+}
+
+/** Every rule of axe-core, best practices too. */
+export async function axeProblems(page: Page): Promise<string[]> {
+  await page.evaluate(`window.axe ?? (() => { ${axe.source} })()`);
+  return page.evaluate<
+    string[]
+  >(`axe.run().then(({ violations }) => violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html, failureSummary }) => id + ' (' + help + '): ' + html.slice(0, 120) + ' ' + failureSummary)))`);
 }
 
 /** Runs in the page. Contrast: WCAG 2.2, 1.4.3 (AA). */
@@ -25,7 +35,7 @@ const audit = String.raw`() => {
   for (const one of all('[aria-labelledby], [aria-describedby], label[for]'))
     for (const id of [one.getAttribute('aria-labelledby'), one.getAttribute('aria-describedby'), one.getAttribute('for')].join(' ').split(' '))
       if (id !== '' && !document.getElementById(id)) problems.push('refers to nothing: ' + told(one));
-  for (const selector of ['main', 'header', 'h1']) if (all(selector).filter(isShown).length !== 1) problems.push('not one ' + selector);
+  for (const selector of ['main', 'body > header', 'h1']) if (all(selector).filter(isShown).length !== 1) problems.push('not one ' + selector);
   const levels = all('h1, h2, h3, h4').filter(isShown).map((one) => Number(one.tagName[1]));
   levels.forEach((level, index) => { if (level > (levels[index - 1] ?? 0) + 1) problems.push('heading skips to ' + level); });
   const inside = { row: ['rowgroup'], rowgroup: ['table'], cell: ['row'], columnheader: ['row'], rowheader: ['row'] };

@@ -55,7 +55,6 @@ function createBreaker(cell) {
 }
 
 function createDetails(cell) {
-  const off = element('p', { class: 'alert' });
   const summary = element('summary');
   const refusals = element('div', { class: 'table refusals', role: 'table', 'data-word-label': 'refusals' });
   const none = saying('p', 'refusalsNone', { class: 'fine' });
@@ -68,11 +67,8 @@ function createDetails(cell) {
   });
   const details = element('details', {}, summary);
   details.append(saying('h4', 'refusals'), refusals, none, saying('h4', 'ends'), ends, noEnds);
-  cell.append(off, details);
+  cell.append(details);
   return (row) => {
-    const { typing } = row;
-    setShown(typing.is === 'off', off);
-    if (typing.is === 'off') setText(off, `${typing.code}: ${typing.remedy}`);
     setText(summary, word('more', { n: count(row.refusals.reduce((sum, one) => sum + one.count, 0)) }));
     drawRefusals(row.refusals);
     setShown(row.refusals.length === 0, none);

@@ -124,7 +124,6 @@ export const chinese = {
 
   untyped: '为什么没有“正在输入”',
   untypedNone: '每次等待都有“正在输入”。',
-  waitedNone: '最近一小时没有等待结束。',
   reason: '原因',
 
   events: '最近事件',

@@ -1,5 +1,5 @@
 /** One question at a time, in a dialog: the focus returns to where it was. */
-import { element, setShown, setText } from './dom.js';
+import { element, setAttribute, setShown, setText } from './dom.js';
 
 const find = (id) => document.getElementById(id);
 
@@ -9,12 +9,13 @@ const find = (id) => document.getElementById(id);
  * @param choices `[value, words]`, the first is preselected
  * @param grave the harmless answer has the focus
  */
-export function ask({ title, text, yes, choices = [], grave = false }) {
+export function ask({ title, text, yes, yesOf = yes, choices = [], grave = false }) {
   const dialog = find('dialog');
   const choice = find('dialog-choices');
   setText(find('dialog-title'), title);
   setText(find('dialog-text'), text);
   setText(find('dialog-yes'), yes);
+  setAttribute(find('dialog-yes'), 'aria-label', yesOf);
   setShown(choices.length > 0, find('dialog-choice'));
   choice.replaceChildren(...choices.map(([value, words]) => element('option', { value }, words)));
   dialog.classList.toggle('grave', grave);

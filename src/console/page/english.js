@@ -125,7 +125,6 @@ export const english = {
 
   untyped: 'Why there was no typing',
   untypedNone: 'Every wait had typing.',
-  waitedNone: 'No wait has ended in the last hour.',
   reason: 'Reason',
 
   events: 'Last events',
@@ -206,7 +205,7 @@ export const english = {
   failedHint:
     'Kept for a day. To run one again sends the bot’s answer, which is kept; where there is none, the bot is called again.',
   retry: 'Run again',
-  retryOf: 'Run job {job} again',
+  retryOf: 'Run again: job {job}',
   unknownMark: 'outcome unknown',
   retryTitle: 'Run reply job {job} again?',
   retryText:

@@ -66,6 +66,7 @@ async function retry({ job, user, unknown }) {
     title: word('retryTitle', { job }),
     text: word('retryText', { user: whose }),
     yes: word('retry'),
+    yesOf: word('retryOf', { job }),
   };
   if ((await askOperator(first)) === null) return;
   if (unknown && !(await askTwice(whose))) return;

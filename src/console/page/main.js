@@ -36,7 +36,12 @@ find('logout').addEventListener('click', () => void logout());
 for (const button of document.querySelectorAll('[data-language]'))
   button.addEventListener('click', () => void sayIn(button.dataset.language));
 document.addEventListener('toggle', drawSoon, { capture: true });
-window.addEventListener('hashchange', () => (isLink() ? void enterByLink() : goTo({ focus: true })));
+window.addEventListener('hashchange', () => {
+  // A question belongs to the view in which it was asked.
+  find('dialog').close();
+  if (isLink()) void enterByLink();
+  else goTo({ focus: true });
+});
 new ResizeObserver(drawSoon).observe(find('main'));
 setInterval(drawSoon, 1_000);
 await (isLink() ? enterByLink() : enter({ focus: false }));

@@ -33,9 +33,11 @@ export function createOverview() {
     waits(overview.waits);
     covers(overview.covers);
     untyped(overview.untyped);
+    setShown(overview.untyped.length === 0, find('untyped-none'));
+    // That no wait has ended is said once, by the first of them.
     const waited = overview.waits.counts.some((some) => some > 0);
-    setShown(overview.untyped.length === 0 && waited, find('untyped-none'));
-    setShown(overview.untyped.length === 0 && !waited, find('waited-none'));
+    setShown(waited, find('covers').parentElement);
+    setShown(waited || overview.untyped.length > 0, find('untyped').parentElement);
     queues(overview.queues);
   };
 }

@@ -7,6 +7,8 @@ const most = 3;
 
 export function say(sentence) {
   const place = document.getElementById('said');
+  // Said anew, it stands there once.
+  for (const before of place.children) if (before.textContent === sentence) before.remove();
   const line = element('p', {}, sentence);
   place.append(line);
   while (place.children.length > most) place.firstElementChild.remove();
