@@ -20,8 +20,13 @@ export interface BotOptions {
   breaks?: () => Breakage | null;
   /** Style `api`: a push whose `Idempotency-Key` has been acknowledged is acknowledged, and not answered a second time. */
   once?: boolean;
-  /** Style `api`: types by itself while it thinks, with a plain `setInterval` of so many ms. @default never */
-  typeEveryMs?: number | ((user: string) => number | null);
+  /**
+   * Style `api`: types by itself, at once and, but for `once`, then with a plain `setInterval` of so many ms, until it
+   * has heard that its answer is out. @default never
+   */
+  typeEveryMs?: Typed | ((user: string) => Typed | null);
+  /** Style `api`: so long after the platform has taken its answer it hears of that (ms). @default 0 */
+  heardAfterMs?: number;
   /** Keeps no calls and no sends, for a bot that runs for long. */
   forgetful?: boolean;
   /** The header `X-Typing` of its webhook answers. @default none */
@@ -36,5 +41,7 @@ export interface BotOptions {
   /** @default Date.now */
   now?: () => number;
 }
+
+type Typed = number | 'once';
 
 type Style = 'passive' | 'api' | 'silent' | 'transfer' | 'fail';

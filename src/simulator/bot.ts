@@ -126,10 +126,11 @@ async function answerLater(state: State, message: BotMessage): Promise<void> {
   const { user, text, send } = message;
   const stopTyping = typeMeanwhile(state, message);
   await think(state, message);
-  stopTyping();
-  if (state.closing.aborted) return;
+  if (state.closing.aborted) return stopTyping();
   const [sent, at] = [answer(text), state.now()];
   const code = await send(sent).catch(() => null);
+  await pause(state, state.options.heardAfterMs ?? 0);
+  stopTyping();
   if (state.options.forgetful === true) return;
   state.sends.push({ user, text: sent, code, at, endedAt: state.now() });
 }
@@ -138,13 +139,19 @@ async function answerLater(state: State, message: BotMessage): Promise<void> {
 function typeMeanwhile({ options: { typeEveryMs } }: State, { user, type }: BotMessage): () => void {
   const every = typeof typeEveryMs === 'function' ? typeEveryMs(user) : typeEveryMs;
   if (every === undefined || every === null) return () => {};
-  const timer = setInterval(() => void type().catch(() => {}), every).unref();
+  const typeNow = (): void => void type().catch(() => {});
+  typeNow();
+  if (every === 'once') return () => {};
+  const timer = setInterval(typeNow, every).unref();
   return () => clearInterval(timer);
 }
 
-async function think({ options, closing }: State, { text, user }: BotMessage): Promise<void> {
-  const { thinkMs = 0 } = options;
-  const ms = typeof thinkMs === 'function' ? thinkMs(text, user) : thinkMs;
+function think(state: State, { text, user }: BotMessage): Promise<void> {
+  const { thinkMs = 0 } = state.options;
+  return pause(state, typeof thinkMs === 'function' ? thinkMs(text, user) : thinkMs);
+}
+
+async function pause({ closing }: State, ms: number): Promise<void> {
   if (ms > 0) await wait(ms, undefined, { ref: false, signal: closing }).catch(() => undefined);
 }
 

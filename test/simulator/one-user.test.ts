@@ -89,19 +89,27 @@ test.each([
   { channel: 'wechat', useless: 'refused' },
   { channel: 'nxcloud', useless: 'wasted' },
 ] as const)(
-  'on $channel a bot that types by an interval is dark first, and calls in vain after',
+  'on $channel a bot that types by an interval calls at once, then in vain, and once too late',
   async (it) => {
-    const { url } = await start({ style: 'api', thinkMs: 480, typeEveryMs: 100 });
-    await simulator[it.channel].push({ user: '9990001', text: 'hi', url });
+    const bot = await start({ style: 'api', thinkMs: 480, typeEveryMs: 100, heardAfterMs: 150 });
+    await simulator[it.channel].push({ user: '9990001', text: 'hi', url: bot.url });
     const phone = simulator[it.channel].phone('9990001');
     const answer = await phone.next(({ what }) => what === 'received');
-    const sent = phone.marks[0]?.at ?? 0;
-    const on = await phone.next(({ what }) => what === 'typing-on');
-    expect(on.at - sent).toBeGreaterThanOrEqual(95);
-    expect(phone.marks.filter(({ what }) => what === it.useless).length).toBeGreaterThan(0);
-    expect(phone.cover(sent, answer.at)).toBeLessThan(0.9);
+    const useless = await phone.next(({ what }) => what === it.useless);
+    const lit = phone.marks.findIndex(({ what }) => what === 'typing-on');
+    expect(lit).toBeGreaterThan(0);
+    expect(lit).toBeLessThan(phone.marks.indexOf(useless));
+    await phone.next(({ what, at }) => what === 'typing-on' && at >= answer.at);
   },
 );
+
+test.each(channels)('on %s a bot that types once makes one typing call', async (channel) => {
+  const { url } = await start({ style: 'api', thinkMs: 60, typeEveryMs: 'once' });
+  await simulator[channel].push({ user: '9990001', text: 'hi', url });
+  await simulator[channel].phone('9990001').next(({ what }) => what === 'received');
+  const typing = simulator[channel].calls.filter(({ command }) => /^typing$/i.test(command ?? ''));
+  expect(typing).toHaveLength(1);
+});
 
 test.each(channels)('on %s a user who is forgotten has never been there', async (channel) => {
   const { url } = await start({ style: 'api', typeEveryMs: 50, thinkMs: 80, forgetful: true });
