@@ -28,6 +28,8 @@ interface VisitorMessage {
   text: string;
   /** How long the bot thinks about it (ms). */
   thinkMs: number;
+  /** The page writes it by itself, for a visitor who only looks. @default false */
+  played?: boolean;
 }
 
 export interface Demo {
@@ -103,13 +105,20 @@ function writeMessage(
   const at = world.now();
   if (!mayAsk(visitor, 'messages', { at, limit: limits.messagesPerMinute })) return 'soon';
   visitor.messages += 1;
-  const { channel, thinkMs } = message;
-  const turn = wrote(visitor.turns.get(channel) ?? null, { at, thinkMs });
+  const { channel, thinkMs, text, played = false } = message;
+  if (!played && visitor.turns.get(channel)?.played === true) takeOver(visitors, visitor, channel);
+  const turn = wrote(visitor.turns.get(channel) ?? null, { at, thinkMs, played });
   visitor.turns.set(channel, turn);
   tellPage(visitor, 'turn', { ...turnSeen(channel, turn), now: at });
   for (const { way, user, channel: on } of visitor.users)
-    if (on === channel) world.write({ ...message, way, user });
+    if (on === channel) world.write({ channel, way, user, text, thinkMs });
   return 'ok';
+}
+
+/** A visitor's own message does not wait behind the play's, and no indicator of the play's is lit in its wait. */
+function takeOver(visitors: Visitors, visitor: Visitor, channel: Channel): void {
+  visitors.startAfresh(visitor, channel);
+  tellPage(visitor, 'afresh', { channel });
 }
 
 function begin({ world, visitors, limits }: DemoState, id: string, trouble: Trouble): 'ok' | VisitRefusal {
@@ -188,6 +197,6 @@ function asSeen({ channel, at, what, detail }: Mark, way: ComparedWay): SeenMark
 function turnSeen(
   channel: Channel,
   turn: ComparedTurn | undefined,
-): { channel: Channel; from: number } | null {
-  return turn === undefined ? null : { channel, from: turn.from };
+): { channel: Channel; from: number; expected: number } | null {
+  return turn === undefined ? null : { channel, from: turn.from, expected: turn.expected };
 }

@@ -1,5 +1,7 @@
 /** The demo over HTTP: the page at `/` and `/demo`, its files and what it asks below `/demo/`. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { channels } from '../core/platform.ts';
 import {
@@ -31,6 +33,7 @@ const messageBody = z.object({
     .transform((text) => text.replace(unprintable, ' ').trim())
     .refine((text) => text.length > 0 && text.length <= longest),
   thinkMs: z.number().int().min(thinking.least).max(thinking.most),
+  played: z.boolean().default(false),
 });
 
 const troubleBody = z.object({ trouble: z.enum(troubles) });
@@ -59,7 +62,7 @@ const routes: Readonly<Record<string, (demo: Demo, asked: PageRequest) => void |
 };
 
 export function createHandler(demo: Demo): Handler {
-  const files = readPage(new URL('./page/', import.meta.url));
+  const files = new Map([...readPage(new URL('./page/', import.meta.url)), ...readReadmes()]);
   // oxlint-disable-next-line max-params -- the form that connect and express know
   return (request, response, next) => {
     const { method = '', url = '' } = request;
@@ -72,6 +75,16 @@ export function createHandler(demo: Demo): Handler {
     // Whoever hangs up while sending is not to be answered.
     void Promise.resolve(route(demo, { request, response, id })).catch(() => response.destroy());
   };
+}
+
+/** As text, which every browser shows. An image may have left them out. */
+function readReadmes(): [string, PageFile][] {
+  return ['README.md', 'README.zh-CN.md'].flatMap((name) => {
+    const place = new URL(`../../${name}`, import.meta.url);
+    if (!existsSync(place)) return [];
+    const body = readFileSync(place);
+    return [[name, { type: 'text/plain; charset=utf-8', body, gzipped: gzipSync(body) }]];
+  });
 }
 
 function fileAt(files: Page, path: string): PageFile | undefined {

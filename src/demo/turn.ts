@@ -1,10 +1,14 @@
-/** One wait of a visitor on one phone, from the first unanswered message to the last answer, in all three ways at once. */
+/** One wait of a visitor on one phone, from the first unanswered message to the last answer, in all ways at once. */
 import { ways, type ComparedWay } from './world.ts';
 
 /** Times in ms since 1970. */
 export interface ComparedTurn {
   from: number;
   messages: number;
+  /** Nobody's answer can be there sooner. */
+  expected: number;
+  /** It is the page's own play, not a message of the visitor's. */
+  played: boolean;
   /** No answer is to be expected any more: the next message begins a wait of its own. */
   overdue: number;
   answers: Readonly<Record<ComparedWay, number>>;
@@ -15,18 +19,24 @@ export interface ComparedTurn {
 /** A retried call of the bot, a slow API and a stopped worker together take no longer (ms). */
 const slack = 20_000;
 
-const none = { keeptyping: 0, interval: 0, nothing: 0 } as const;
-const openTurn = { keeptyping: null, interval: null, nothing: null } as const;
+const none = { keeptyping: 0, interval: 0, once: 0, nothing: 0 } as const;
+const openTurn = { keeptyping: null, interval: null, once: null, nothing: null } as const;
 
 /** The user writes: while a message waits, the new one waits with it. */
 export function wrote(
   turn: ComparedTurn | null,
-  { at, thinkMs }: { at: number; thinkMs: number },
+  { at, thinkMs, played = false }: { at: number; thinkMs: number; played?: boolean },
 ): ComparedTurn {
-  const overdue = at + 2 * thinkMs + slack;
+  const [expected, overdue] = [at + thinkMs, at + 2 * thinkMs + slack];
   if (turn === null || isOver(turn, at))
-    return { from: at, messages: 1, overdue, answers: none, ends: openTurn };
-  return { ...turn, messages: turn.messages + 1, overdue: Math.max(overdue, turn.overdue), ends: openTurn };
+    return { from: at, messages: 1, expected, played, overdue, answers: none, ends: openTurn };
+  return {
+    ...turn,
+    messages: turn.messages + 1,
+    expected: Math.max(expected, turn.expected),
+    overdue: Math.max(overdue, turn.overdue),
+    ends: openTurn,
+  };
 }
 
 /** An answer reaches the phone. */

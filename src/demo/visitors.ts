@@ -9,7 +9,9 @@ export type Stream = EventStream;
 
 export interface Visitor {
   readonly id: string;
-  readonly users: readonly User[];
+  users: readonly User[];
+  /** Whom another has replaced: forgotten with the visitor. */
+  readonly replaced: User[];
   readonly streams: Set<Stream>;
   readonly turns: Map<Channel, ComparedTurn>;
   /** The last minute's requests, by kind: ms since 1970. */
@@ -46,6 +48,8 @@ export interface Visitors {
   enter(): Visitor | null;
   find(id: string): Visitor | null;
   of(channel: Channel, user: string): { visitor: Visitor; way: ComparedWay } | null;
+  /** New phones on that platform; what still comes to the old ones is heard by nobody. */
+  startAfresh(visitor: Visitor, channel: Channel): void;
   all(): Iterable<Visitor>;
   /** Forgets who has been gone for long. */
   sweep(): void;
@@ -61,9 +65,12 @@ interface VisitorsOptions {
 export function createVisitors({ world, limits, newId }: VisitorsOptions): Visitors {
   const byId = new Map<string, Visitor>();
   const byUser = new Map<string, { visitor: Visitor; way: ComparedWay }>();
+  const introduce = (visitor: Visitor): void => {
+    for (const { channel, user, way } of visitor.users) byUser.set(`${channel}/${user}`, { visitor, way });
+  };
   const forget = (visitor: Visitor): void => {
     byId.delete(visitor.id);
-    for (const { channel, user } of visitor.users) {
+    for (const { channel, user } of [...visitor.users, ...visitor.replaced]) {
       byUser.delete(`${channel}/${user}`);
       world.forget(channel, user);
     }
@@ -73,11 +80,22 @@ export function createVisitors({ world, limits, newId }: VisitorsOptions): Visit
       if (byId.size >= limits.visitors) return null;
       const visitor = createVisitor(newId(), world);
       byId.set(visitor.id, visitor);
-      for (const { channel, user, way } of visitor.users) byUser.set(`${channel}/${user}`, { visitor, way });
+      introduce(visitor);
       return visitor;
     },
     find: (id) => byId.get(id) ?? null,
     of: (channel, user) => byUser.get(`${channel}/${user}`) ?? null,
+    startAfresh(visitor, channel) {
+      const old = visitor.users.filter((user) => user.channel === channel);
+      for (const { user } of old) byUser.delete(`${channel}/${user}`);
+      visitor.replaced.push(...old);
+      visitor.users = [
+        ...visitor.users.filter((user) => user.channel !== channel),
+        ...newUsers(channel, world),
+      ];
+      visitor.turns.delete(channel);
+      introduce(visitor);
+    },
     all: () => byId.values(),
     sweep() {
       const since = world.now() - limits.forgottenAfter;
@@ -87,15 +105,17 @@ export function createVisitors({ world, limits, newId }: VisitorsOptions): Visit
 }
 
 function createVisitor(id: string, world: Pick<World, 'now' | 'newUser'>): Visitor {
-  const users = channels.flatMap((channel) =>
-    ways.map((way): User => ({ channel, way, user: world.newUser(channel) })),
-  );
+  const users = channels.flatMap((channel) => newUsers(channel, world));
   const [streams, turns, asked] = [
     new Set<Stream>(),
     new Map<Channel, ComparedTurn>(),
     new Map<string, number[]>(),
   ];
-  return { id, users, streams, turns, asked, messages: 0, goneAt: world.now() };
+  return { id, users, replaced: [], streams, turns, asked, messages: 0, goneAt: world.now() };
+}
+
+function newUsers(channel: Channel, world: Pick<World, 'newUser'>): User[] {
+  return ways.map((way) => ({ channel, way, user: world.newUser(channel) }));
 }
 
 /** Whether one more is within the minute's limit; counts it if so. */

@@ -2,12 +2,13 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import type { Channel } from '../core/platform.ts';
 import { type Bot, type BotOptions, type Simulator, startBot } from '../simulator/index.ts';
+import { answerTo } from './answers.ts';
 
 /**
- * How the user is kept company while the bot thinks: by keeptyping; by a bot's own typing calls in a plain
- * `setInterval`; not at all.
+ * How the user is kept company while the bot thinks: by keeptyping; by a bot's own typing calls, at once and then in a
+ * plain `setInterval`; by a single one, at once; not at all.
  */
-export const ways = ['keeptyping', 'interval', 'nothing'] as const;
+export const ways = ['keeptyping', 'interval', 'once', 'nothing'] as const;
 export type ComparedWay = (typeof ways)[number];
 
 export const troubles = [
@@ -94,6 +95,8 @@ interface Habits {
   refusing: Map<string, () => void>;
 }
 
+/** What a platform in another data centre takes for its answer (ms). */
+const heardAfterMs = 100;
 const slow = { latencyMs: 2_000, forMs: 15_000 };
 const down = { status: 503, forMs: 8_000 };
 /** The worker is stopped for so long, and not again for as long as that (ms): everybody's conversations hang on it. */
@@ -130,7 +133,11 @@ function botOptions({ simulator, thinkMs, typeEveryMs }: DemoWorldOptions, habit
   return {
     thinkMs: (text, user) => habits.thinkMs.get(user) ?? thinkMs(text),
     style: (user) => ((habits.ways.get(user) ?? 'keeptyping') === 'keeptyping' ? 'passive' : 'api'),
-    typeEveryMs: (user) => (habits.ways.get(user) === 'interval' ? typeEveryMs : null),
+    typeEveryMs(user) {
+      const way = habits.ways.get(user);
+      return way === 'interval' ? typeEveryMs : way === 'once' ? 'once' : null;
+    },
+    heardAfterMs,
     refuses(user) {
       const refused = habits.refusing.get(user);
       habits.refusing.delete(user);
@@ -138,8 +145,7 @@ function botOptions({ simulator, thinkMs, typeEveryMs }: DemoWorldOptions, habit
       return refused !== undefined;
     },
     failStatus: 503,
-    answer: (text) =>
-      /\p{Script=Han}/u.test(text) ? `（这是对“${text}”的回答）` : `(an answer to “${text}”)`,
+    answer: answerTo,
     forgetful: true,
     wechat: { ...wechat.options, apiBase: wechat.apiBase },
     nxcloud: { ...nxcloud.options, apiBase: nxcloud.apiBase },

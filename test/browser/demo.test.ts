@@ -3,6 +3,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type DemoStage, openDemoStage } from '../demo/stage.ts';
 import type { Mark } from '../../src/simulator/index.ts';
+import { accessibilityProblems } from '../support/accessible.ts';
 import {
   browserNote,
   browserPath,
@@ -39,14 +40,19 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
     if (problems.length > 0) throw new Error(`The page had problems:\n${problems.join('\n')}`);
   });
 
+  /** By default somebody who wants nothing to move by itself, so that nothing plays. */
   async function visit(options: Parameters<typeof openVisit>[2] = {}, path = '/'): Promise<Page> {
-    const one = await openVisit(browser, `${stage.url}${path}`, { locale: 'en-GB', ...options });
+    const one = await openVisit(browser, `${stage.url}${path}`, {
+      locale: 'en-GB',
+      reducedMotion: 'reduce',
+      ...options,
+    });
     visits.push(one);
     await one.page.locator('#alert').waitFor({ state: 'hidden' });
     return one.page;
   }
 
-  /** The marks of the phone on the page: its message is the first of the three that are sent. */
+  /** The marks of the phone on the page: its message is the first of the four that are sent. */
   function phoneMarks(channel: Mark['channel']): Mark[] {
     const user = stage.marks.find((mark) => mark.channel === channel && mark.what === 'sent')?.user;
     return stage.marks.filter((mark) => mark.channel === channel && mark.user === user);
@@ -77,7 +83,7 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
     },
   );
 
-  test('the picture tells the cover that the phones have: keeptyping, then the interval, then nothing', async () => {
+  test('the picture tells the cover that the phones have: keeptyping, the other bots, then nothing', async () => {
     const page = await visit();
     await think(page, 2);
     await write(page, 'nxcloud', 'hello');
@@ -87,7 +93,7 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
     await label.waitFor();
     await page.locator('.timeline[data-channel=nxcloud] .interval .answer').waitFor();
     const finished = page.locator(
-      '.timeline[data-channel=nxcloud] svg[aria-label*="setInterval, every 5 s: typing for"][aria-label*="dark for"]',
+      '.timeline[data-channel=nxcloud] svg[aria-label*="one typing call: typing for"][aria-label*="dark for"]',
     );
     await finished.waitFor();
     const shares = [...((await finished.getAttribute('aria-label')) ?? '').matchAll(/for (\d+) %/g)].map(
@@ -98,11 +104,12 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
       const answer = stage.marks.find((mark) => mark.user === user && mark.what === 'received');
       return Math.floor(stage.demo.simulator.nxcloud.phone(user).cover(at, answer?.at ?? 0) * 100);
     });
-    expect(shares).toHaveLength(3);
+    expect(shares).toHaveLength(4);
     shares.forEach((share, index) => expect(Math.abs(share - (covers[index] ?? -9))).toBeLessThanOrEqual(2));
-    expect(shares[0]).toBeGreaterThan(shares[1] ?? 100);
+    expect(shares[0]).toBeGreaterThan(shares[2] ?? 100);
     expect(shares[1]).toBeGreaterThan(0);
-    expect(shares[2]).toBe(0);
+    expect(shares[2]).toBeGreaterThan(0);
+    expect(shares[3]).toBe(0);
     expect(await page.locator('.timeline[data-channel=nxcloud] .interval .refused').count()).toBeGreaterThan(
       0,
     );
@@ -115,7 +122,12 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
     await think(page, 1);
     await page.locator('.nxcloud button').click();
     await page.locator('.nxcloud .title', { hasText: '正在输入…' }).waitFor();
-    await page.locator('.nxcloud .theirs', { hasText: '这是对“你好，请介绍一下深圳”的回答' }).waitFor();
+    await page.locator('.nxcloud .theirs', { hasText: '明天上午多云' }).waitFor();
+    expect(await page.locator('.timeline summary').first().textContent()).toBe('全过程');
+    await page.locator('.timeline[data-channel=nxcloud] svg[aria-label*="最长中断"]').waitFor();
+    expect(await page.getByRole('link', { name: '说明文档' }).getAttribute('href')).toBe(
+      '/demo/README.zh-CN.md',
+    );
     await page.getByRole('button', { name: 'English' }).click();
     expect(await page.locator('html').getAttribute('lang')).toBe('en');
     expect(await page.locator('#troubles-name').textContent()).toBe('Break something');
@@ -181,6 +193,101 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
     expect(await page.locator('.nxcloud').getAttribute('data-lit')).toBe('false');
   });
 
+  const english = { locale: 'en-GB', asked: 'Where is my parcel?', own: 'How far is the sea?' };
+  const chinese = { locale: 'zh-CN', asked: '我的快递到哪里了？', own: '大海有多远？' };
+
+  test.each([english, chinese])(
+    'in $locale it plays by itself, all in the first screen, until the visitor writes',
+    async ({ locale, asked, own }) => {
+      const page = await visit({
+        locale,
+        reducedMotion: 'no-preference',
+        viewport: { width: 1280, height: 720 },
+      });
+      for (const channel of ['wechat', 'nxcloud']) {
+        await page.locator(`.${channel} .mine`).waitFor();
+        await page.locator(`.${channel}[data-lit=true]`).waitFor();
+        expect(await page.locator(`.timeline[data-channel=${channel}] svg .name`).count()).toBe(4);
+      }
+      expect(await lowest(page, '.phone, .timeline svg')).toBeLessThanOrEqual(720);
+      await think(page, 1);
+      await write(page, 'wechat', own);
+      await page.locator('.wechat .theirs', { hasText: own }).waitFor();
+      expect(await page.locator('.wechat .mine').allTextContents()).toEqual([own]);
+      await page.locator('.nxcloud .theirs', { hasText: /parcel|包裹/ }).waitFor({ timeout: 15_000 });
+      expect(await page.locator('.nxcloud .mine').allTextContents()).toEqual([asked]);
+    },
+  );
+
+  test('what the other bot shows after the answer is drawn and told, as long as it lasts', async () => {
+    const page = await visit();
+    await think(page, 1);
+    await write(page, 'nxcloud', 'hello');
+    const lane = page.locator('.timeline[data-channel=nxcloud] .interval');
+    await lane.locator('.ghost').first().waitFor();
+    await lane.locator('.state', { hasText: /and \d\.\d s after the answer$/ }).waitFor();
+    await page.locator('.timeline[data-channel=nxcloud] .once .answer').waitFor();
+    expect(await page.locator('.timeline[data-channel=nxcloud] .once .call').count()).toBe(2);
+  });
+
+  test('leads to README, to the console, and to one’s own bot in four lines', async () => {
+    const page = await visit();
+    await page.getByRole('link', { name: 'Your own bot in four lines' }).click();
+    const lines = (await page.locator('#own-bot pre').allTextContents()).map((text) =>
+      text.trim().split('\n'),
+    );
+    expect(lines.map(({ length }) => length)).toEqual([4, 4]);
+    expect(await page.locator('.wechat + .fine').textContent()).toContain('对方正在输入… is');
+    for (const [name, words] of [
+      ['README', '# keeptyping'],
+      ['Console', 'view-login'],
+    ] as const) {
+      const href = await page.getByRole('link', { name }).getAttribute('href');
+      expect(await (await fetch(`${stage.url}${href}`)).text()).toContain(words);
+    }
+  });
+
+  test.each(['light', 'dark'] as const)(
+    'in %s axe finds nothing, before, while and after',
+    async (colorScheme) => {
+      for (const locale of ['en-GB', 'zh-CN']) {
+        const page = await visit({ locale, colorScheme });
+        expect(await accessibilityProblems(page)).toEqual([]);
+        await think(page, 2);
+        for (const channel of ['wechat', 'nxcloud']) {
+          await write(page, channel, 'hello');
+          await page.locator(`.${channel}[data-lit=true]`).waitFor();
+        }
+        expect(await accessibilityProblems(page)).toEqual([]);
+        await page.locator('.timeline summary').first().click();
+        for (const channel of ['wechat', 'nxcloud']) await page.locator(`.${channel} .theirs`).waitFor();
+        await page.locator('[data-trouble=down]').click();
+        await page.locator('[data-trouble=down][aria-pressed=true]').waitFor();
+        expect(await accessibilityProblems(page)).toEqual([]);
+      }
+    },
+  );
+
+  test.each([english, chinese])(
+    'on a phone of 390 px, in $locale, phone and timeline are seen together',
+    async ({ locale, own }) => {
+      const page = await visit({ locale, viewport: { width: 390, height: 664 } });
+      await think(page, 1);
+      for (const channel of ['wechat', 'nxcloud']) {
+        await write(page, channel, own);
+        const picture = page.locator(`.timeline[data-channel=${channel}] svg`);
+        await picture.waitFor();
+        const [phone, drawn] = [
+          await page.locator(`.phone.${channel}`).boundingBox(),
+          await picture.boundingBox(),
+        ];
+        expect((drawn?.y ?? 0) + (drawn?.height ?? 9_999) - (phone?.y ?? 0)).toBeLessThanOrEqual(664);
+      }
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
+      expect(await accessibilityProblems(page)).toEqual([]);
+    },
+  );
+
   test('two visitors do not see each other', async () => {
     const [one, other] = [await visit(), await visit({}, '/demo')];
     await think(one, 1);
@@ -191,7 +298,7 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
     await other.locator('.nxcloud .theirs').waitFor();
     expect(await one.locator('.nxcloud li').allTextContents()).toEqual([
       'from one',
-      '(an answer to “from one”)',
+      expect.stringMatching(/^About “from one”/),
     ]);
     expect(await other.locator('.nxcloud li').count()).toBe(2);
   });
@@ -209,7 +316,6 @@ describe.skipIf(browserPath === null)(`the demo page${browserNote}`, () => {
   test('fits a narrow screen, and the keyboard alone is enough', async () => {
     const page = await visit({
       viewport: { width: 360, height: 740 },
-      reducedMotion: 'reduce',
       colorScheme: 'dark',
     });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360);
@@ -235,6 +341,13 @@ async function think(page: Page, seconds: number): Promise<void> {
 async function write(page: Page, channel: string, text: string): Promise<void> {
   await page.locator(`#${channel}-text`).fill(text);
   await page.locator(`.${channel} button`).click();
+}
+
+/** Where the lowest of them ends, in pixels from the top of the screen. */
+function lowest(page: Page, selector: string): Promise<number> {
+  return page.evaluate<number>(
+    `Math.max(...[...document.querySelectorAll('${selector}')].map((one) => one.getBoundingClientRect().bottom))`,
+  );
 }
 
 function shareOf(match: RegExpMatchArray): number {

@@ -41,18 +41,45 @@ function pass(ms: number): void {
 
 const hello = { channel: 'wechat', text: 'hello', thinkMs: 5_000 } as const;
 
-test('a message goes out three times, by users of the visitor’s own', () => {
+test('a message goes out four times, by users of the visitor’s own', () => {
   const { id, page } = enter();
   expect(demo.write(id, hello)).toBe('ok');
   expect(world.written).toMatchObject([
     { way: 'keeptyping', channel: 'wechat', text: 'hello', thinkMs: 5_000 },
     { way: 'interval' },
+    { way: 'once' },
     { way: 'nothing' },
   ]);
-  expect(new Set(world.written.map(({ user }) => user)).size).toBe(3);
-  expect(page.of('turn')).toEqual([{ channel: 'wechat', from: 1_000, now: 1_000 }]);
-  expect(page.of('mark')).toMatchObject([{ way: 'keeptyping' }, { way: 'interval' }, { way: 'nothing' }]);
+  expect(new Set(world.written.map(({ user }) => user)).size).toBe(4);
+  expect(page.of('turn')).toEqual([{ channel: 'wechat', from: 1_000, expected: 6_000, now: 1_000 }]);
+  expect(page.of('mark')).toMatchObject([
+    { way: 'keeptyping' },
+    { way: 'interval' },
+    { way: 'once' },
+    { way: 'nothing' },
+  ]);
   expect(JSON.stringify(page.events)).not.toContain('wechat-1');
+});
+
+test('a visitor’s own message takes the phone over from the page’s play, and nothing of the play shows in it', () => {
+  const { id, page, leave } = enter();
+  demo.write(id, { ...hello, played: true });
+  demo.write(id, { ...hello, channel: 'nxcloud', played: true });
+  const played = world.written.map(({ user }) => user);
+  world.at = 3_000;
+  demo.write(id, { ...hello, text: 'my own' });
+  expect(page.of('afresh')).toEqual([{ channel: 'wechat' }]);
+  expect(page.of('turn').at(-1)).toMatchObject({ channel: 'wechat', from: 3_000, expected: 8_000 });
+  const own = world.written.slice(-4).map(({ user }) => user);
+  expect(played.filter((user) => own.includes(user))).toEqual([]);
+  const heard = page.of('mark').length;
+  world.happen({ channel: 'wechat', user: played[0] ?? '', what: 'received' });
+  expect(page.of('mark')).toHaveLength(heard);
+  demo.write(id, hello);
+  expect(page.of('afresh')).toHaveLength(1);
+  leave();
+  pass(240_000);
+  expect(world.forgotten).toHaveLength(12);
 });
 
 test('no visitor hears of another', () => {
@@ -68,7 +95,7 @@ test('the covers are the phones’, told every second until all answers are ther
   demo.write(id, hello);
   pass(1_000);
   expect(page.of('cover')).toEqual(
-    ['keeptyping', 'interval', 'nothing'].map((way) => ({
+    ['keeptyping', 'interval', 'once', 'nothing'].map((way) => ({
       channel: 'wechat',
       way,
       cover: 0.1,
@@ -78,7 +105,8 @@ test('the covers are the phones’, told every second until all answers are ther
     })),
   );
   for (const { user } of world.written) world.happen({ channel: 'wechat', user, what: 'received' });
-  expect(page.of('cover').slice(-3)).toMatchObject([
+  expect(page.of('cover').slice(-4)).toMatchObject([
+    { answered: true },
     { answered: true },
     { answered: true },
     { answered: true },
@@ -106,7 +134,13 @@ test('a page that is opened again gets all that happened so far, in its order', 
     data: {
       now: 1_010,
       turns: [{ channel: 'wechat', from: 1_000 }],
-      marks: [{ what: 'sent' }, { what: 'sent' }, { what: 'sent' }, { what: 'typing-on', way: 'keeptyping' }],
+      marks: [
+        { what: 'sent' },
+        { what: 'sent' },
+        { what: 'sent' },
+        { what: 'sent' },
+        { what: 'typing-on', way: 'keeptyping' },
+      ],
     },
   });
 });
@@ -114,7 +148,7 @@ test('a page that is opened again gets all that happened so far, in its order', 
 test('what breaks is told when it breaks and when it is mended', () => {
   const { id, page } = enter();
   expect(demo.trouble(id, 'down')).toBe('ok');
-  expect(world.begun[0]?.users).toHaveLength(6);
+  expect(world.begun[0]?.users).toHaveLength(8);
   expect(page.of('trouble')).toEqual([{ trouble: 'down', on: true, at: 1_000 }]);
   world.at = 9_000;
   world.begun[0]?.over();
@@ -130,13 +164,13 @@ test('a worker that stops for all is told to all; one that cannot stop now, to n
   expect(other.page.of('trouble')).toHaveLength(1);
 });
 
-test('who has closed the page is forgotten, with all six users, once every answer is long out', () => {
+test('who has closed the page is forgotten, with all eight users, once every answer is long out', () => {
   const { id, leave } = enter();
   leave();
   pass(239_000);
   expect(world.forgotten).toEqual([]);
   pass(1_000);
-  expect(world.forgotten).toHaveLength(6);
+  expect(world.forgotten).toHaveLength(8);
   expect(demo.write(id, hello)).toBe('unknown');
   expect(demo.open(id, createPage())).toEqual({ refused: 'unknown' });
 });
@@ -153,7 +187,7 @@ test('who comes back in time is not forgotten, nor who never left', () => {
 test('who never opens a page is forgotten too', () => {
   demo.enter();
   pass(240_000);
-  expect(world.forgotten).toHaveLength(6);
+  expect(world.forgotten).toHaveLength(8);
 });
 
 test('there are only so many visitors, and again room when some are forgotten', () => {
@@ -180,7 +214,7 @@ test('messages are limited by the minute, by the visit, and per visitor', () => 
   expect(demo.write(enter().id, hello)).toBe('ok');
   world.at += 60_001;
   expect([1, 2].map(() => demo.write(id, hello))).toEqual(['ok', 'enough']);
-  expect(world.written).toHaveLength(4 * 3);
+  expect(world.written).toHaveLength(4 * 4);
 });
 
 test('breaking is limited by the minute', () => {

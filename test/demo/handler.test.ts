@@ -58,7 +58,7 @@ describe('the page', () => {
       );
       expect(headers['content-security-policy']).not.toContain('unsafe');
       expect(headers['x-content-type-options']).toBe('nosniff');
-      expect(text).not.toMatch(/<style|style="|\son\w+="|<script>|https?:/);
+      expect(text).not.toMatch(/<style|style="|\son\w+="|<script>|\s(?:href|src)="(?!\/|#|data:)/);
     },
   );
 
@@ -89,8 +89,17 @@ describe('the page', () => {
       expect(blanks(other).toSorted()).toEqual(blanks(text).toSorted());
     }
     const html = readFileSync(new URL('index.html', folder), 'utf8');
-    const used = [...html.matchAll(/data-word(?:-label|-value)?="(\w+)"/g)].map(([, name]) => name);
+    const used = [...html.matchAll(/data-word(?:-label|-value|-href)?="(\w+)"/g)].map(([, name]) => name);
     expect(used.filter((name) => !Object.keys(english).includes(name ?? ''))).toEqual([]);
+  });
+
+  test.each([
+    ['README.md', '# keeptyping'],
+    ['README.zh-CN.md', '机器人回答得慢'],
+  ])('gives %s as text to read', async (name, words) => {
+    const { status, headers, text } = await request(server).get(`/demo/${name}`);
+    expect([status, headers['content-type']]).toEqual([200, 'text/plain; charset=utf-8']);
+    expect(text).toContain(words);
   });
 
   test.each([
@@ -136,6 +145,7 @@ describe('a visitor', () => {
     { what: 'another’s name for a channel', changes: { channel: '__proto__' } },
     { what: 'less than a second', changes: { thinkMs: 999 } },
     { what: 'more than 90 seconds', changes: { thinkMs: 90_001 } },
+    { what: 'a play that is none', changes: { played: 'yes' } },
     { what: 'half a millisecond', changes: { thinkMs: 1_000.5 } },
     { what: 'more than any message needs', changes: { more: 'x'.repeat(10_000) } },
   ])('is refused $what', async ({ changes }) => {

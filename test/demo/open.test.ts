@@ -29,7 +29,7 @@ test('the demo plays both conversations to their end and says how they were', as
   const lines = said.join('\n');
   expect(lines).toMatch(/0\.\d s {2}WeChat {4}user {6}▸ ni hao/);
   expect(lines).toMatch(/WeChat {4}indicator ● typing…/);
-  expect(lines).toMatch(/WeChat {4}bot {7}◂ \(an answer to “ni hao”\)/);
+  expect(lines).toMatch(/WeChat {4}bot {7}◂ About “ni hao”/);
   expect(lines).toMatch(/WhatsApp {2}indicator ● typing…/);
   expect(lines).toMatch(
     /WeChat: {3}waited \d+\.\d s, typing was shown for \d+\.\d % of it, nothing after the answer/,

@@ -6,16 +6,18 @@ const first = wrote(null, { at: 1_000, thinkMs: 5_000 });
 
 test('a wait ends for each way with its own answer', () => {
   const turn = answered(first, 'nothing', 6_000);
-  expect(turn.ends).toEqual({ keeptyping: null, interval: null, nothing: 6_000 });
+  expect(turn.ends).toEqual({ keeptyping: null, interval: null, once: null, nothing: 6_000 });
   expect(isOver(turn, 7_000)).toBe(false);
-  const whole = answered(answered(turn, 'interval', 6_001), 'keeptyping', 6_010);
-  expect(isOver(whole, 6_010)).toBe(true);
-  expect(ways.map((way) => endOf(whole, way, 9_000))).toEqual([6_010, 6_001, 6_000]);
+  const most = answered(answered(turn, 'interval', 6_001), 'keeptyping', 6_010);
+  expect(isOver(most, 6_011)).toBe(false);
+  const whole = answered(most, 'once', 6_012);
+  expect(isOver(whole, 6_012)).toBe(true);
+  expect(ways.map((way) => endOf(whole, way, 9_000))).toEqual([6_010, 6_001, 6_012, 6_000]);
 });
 
 test('a second message while one waits belongs to the same wait, which ends with the second answer', () => {
   const both = wrote(answered(first, 'nothing', 6_000), { at: 6_500, thinkMs: 5_000 });
-  expect(both).toMatchObject({ from: 1_000, messages: 2, ends: { nothing: null } });
+  expect(both).toMatchObject({ from: 1_000, messages: 2, expected: 11_500, ends: { nothing: null } });
   const one = answered(both, 'keeptyping', 7_000);
   expect(one.ends.keeptyping).toBeNull();
   expect(answered(one, 'keeptyping', 11_500).ends.keeptyping).toBe(11_500);

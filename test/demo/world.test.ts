@@ -6,6 +6,7 @@ import {
   type Trouble,
   type User,
   type ComparedWay,
+  ways,
 } from '../../src/demo/world.ts';
 import { type Bot, type Mark, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
 
@@ -37,7 +38,7 @@ afterEach(async () => {
 });
 
 function users(channel: User['channel']): User[] {
-  return (['keeptyping', 'interval', 'nothing'] as const).map((way) => ({
+  return ways.map((way) => ({
     channel,
     way,
     user: demo.world.newUser(channel),
@@ -65,13 +66,30 @@ function begin(trouble: Trouble, of: readonly User[]): { began: boolean; over: P
 test('one user goes through keeptyping, the others talk to the bot directly, which thinks as long', async () => {
   const all = users('nxcloud');
   for (const user of all) demo.world.write({ ...user, text: 'hi', thinkMs: 300 });
-  const [interval, nothing] = [userOf(all, 'interval'), userOf(all, 'nothing')];
+  const [interval, once, nothing] = (['interval', 'once', 'nothing'] as const).map((way) => userOf(all, way));
+  if (!interval || !once || !nothing) throw new Error('A way has no user.');
   const answers = await Promise.all([next(interval, 'received'), next(nothing, 'received')]);
   const sent = await next(nothing, 'sent');
   for (const { at } of answers) expect(at - sent.at).toBeGreaterThanOrEqual(295);
   expect(webhook.calls[0]?.body.toString()).toContain(userOf(all, 'keeptyping').user);
   expect(simulator.nxcloud.phone(interval.user).cover(sent.at, answers[0].at)).toBeGreaterThan(0.3);
   expect(simulator.nxcloud.phone(nothing.user).cover(sent.at, answers[1].at)).toBe(0);
+  await next(once, 'received');
+  const callsOf = ({ user }: User): number =>
+    simulator.nxcloud.calls.filter((call) => call.user === user && call.command === 'typing').length;
+  expect([once, nothing].map(callsOf)).toEqual([1, 0]);
+  expect(callsOf(interval)).toBeGreaterThan(1);
+});
+
+test.each([
+  { asked: 'Tell me about Shenzhen', answer: /Hong Kong/ },
+  { asked: '我的快递到哪里了？', answer: /包裹/ },
+  { asked: 'Why?', answer: /“Why\?”.*Your own bot’s answer/ },
+  { asked: '为什么', answer: /“为什么”.*您的机器人/ },
+])('the bot has an answer to $asked', async ({ asked, answer }) => {
+  const user = userOf(users('wechat'), 'nothing');
+  demo.world.write({ ...user, text: asked, thinkMs: 1 });
+  expect((await next(user, 'received')).detail).toMatch(answer);
 });
 
 test('the mark of a message is there at once', () => {

@@ -1,12 +1,26 @@
 /** The page: two phones, the slider, the switches and the two pictures, all moved by what the server tells. */
 import { drawList } from './list.js';
-import { addCover, addMark, addTrouble, beginTurn, channels, createModel, isWaiting } from './model.js';
+import {
+  addCover,
+  addMark,
+  addTrouble,
+  beginTurn,
+  channels,
+  clearChannel,
+  createModel,
+  isMoving,
+} from './model.js';
 import { clearPhone, createPhone, showIndicator, showMark } from './phone.js';
 import { connect } from './server.js';
 import { draw } from './timeline.js';
 import { browserLanguage, speak, word } from './words.js';
 
 const redrawMs = 200;
+/** What the phones ask by themselves, and how long the bot thinks about it (ms). */
+const played = {
+  wechat: { text: 'playedWechat', thinkMs: 20_000 },
+  nxcloud: { text: 'playedWhatsapp', thinkMs: 10_000 },
+};
 const find = (selector) => document.querySelector(selector);
 const slider = find('#think');
 
@@ -21,7 +35,7 @@ const phones = new Map(
     createPhone(section, write),
   ]),
 );
-const server = connect({ begin, turn, mark, cover, trouble }, (problem) => alertOf(problem));
+const server = connect({ begin, turn, mark, cover, trouble, afresh }, (problem) => alertOf(problem));
 showThinking();
 redraw();
 
@@ -32,11 +46,12 @@ for (const button of document.querySelectorAll('[data-language]')) {
 for (const button of document.querySelectorAll('[data-trouble]')) {
   button.addEventListener('click', () => void breakSomething(button.dataset.trouble));
 }
-setInterval(() => redraw(({ channel }) => isWaiting(model, channel)), redrawMs);
+setInterval(() => redraw(({ channel }) => isMoving(model, channel)), redrawMs);
 for (const details of document.querySelectorAll('.timeline details')) {
   details.addEventListener('toggle', () => redraw());
 }
-new ResizeObserver(() => redraw()).observe(find('.timelines'));
+new ResizeObserver(() => redraw()).observe(find('.sides'));
+void fetch('/console/api/session').then(({ ok }) => (find('#console').hidden = !ok));
 
 /** How things stand, at the start and after a cut connection. */
 function begin({ now, turns, marks }) {
@@ -46,6 +61,29 @@ function begin({ now, turns, marks }) {
   for (const phone of phones.values()) clearPhone(phone);
   for (const one of marks) mark(one);
   for (const one of turns) turn(one);
+  if (turns.length === 0) playOnceSeen();
+}
+
+/** Whoever wants no motion, or has the page in the background, sees nothing play by itself. */
+function playOnceSeen() {
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
+  if (!document.hidden) return void play();
+  document.addEventListener('visibilitychange', playOnceSeen, { once: true });
+}
+
+/** Both phones ask by themselves; where the visitor has written meanwhile, none does. */
+async function play() {
+  for (const channel of channels) {
+    const { text, thinkMs } = played[channel];
+    if (model.from[channel] === null)
+      await server.write({ channel, text: word(text), thinkMs, played: true });
+  }
+}
+
+/** The visitor's own message takes the phone over from the play. */
+function afresh({ channel }) {
+  clearChannel(model, channel);
+  clearPhone(phones.get(channel));
 }
 
 function turn(started) {
@@ -87,7 +125,7 @@ function redraw(wanted = () => true) {
     const { channel } = section.dataset;
     if (!channels.includes(channel) || !wanted({ channel })) continue;
     const into = section.querySelector('[data-part="picture"]');
-    draw(model, channel, { into, expected: Number(slider.value) * 1000 });
+    draw(model, channel, into);
     if (section.querySelector('details').open)
       drawList(model, channel, section.querySelector('[data-part="list"]'));
   }

@@ -1,14 +1,20 @@
 /** What the page knows: per channel and way the marks of the present wait, and what the server said of it. */
 export const channels = ['wechat', 'nxcloud'];
-export const ways = ['keeptyping', 'interval', 'nothing'];
+export const ways = ['keeptyping', 'interval', 'once', 'nothing'];
 
 export function createModel() {
-  const model = { offset: 0, lanes: {}, from: {}, troubles: [] };
+  const model = { offset: 0, lanes: {}, from: {}, expected: {}, troubles: [] };
   for (const channel of channels) {
-    model.from[channel] = null;
-    model.lanes[channel] = Object.fromEntries(ways.map((way) => [way, emptyLane()]));
+    clearChannel(model, channel);
   }
   return model;
+}
+
+/** Nothing has been written there. */
+export function clearChannel(model, channel) {
+  model.from[channel] = null;
+  model.expected[channel] = null;
+  model.lanes[channel] = Object.fromEntries(ways.map((way) => [way, emptyLane()]));
 }
 
 function emptyLane() {
@@ -20,8 +26,9 @@ export function now(model) {
   return Date.now() + model.offset;
 }
 
-/** A wait begins, or goes on with a further message. */
-export function beginTurn(model, { channel, from }) {
+/** A wait begins, or goes on with a further message; `expected`: it is not over sooner. */
+export function beginTurn(model, { channel, from, expected }) {
+  model.expected[channel] = expected;
   if (model.from[channel] === from) return;
   model.from[channel] = from;
   for (const lane of Object.values(model.lanes[channel])) {
@@ -58,8 +65,14 @@ export function endOf(model, channel, way) {
   return { to: over ? cover.to : now(model), over };
 }
 
-export function isWaiting(model, channel) {
-  return model.from[channel] !== null && ways.some((way) => !endOf(model, channel, way).over);
+/** Whether time alone changes the picture: somebody waits, or an indicator is lit. */
+export function isMoving(model, channel) {
+  if (model.from[channel] === null) return false;
+  return ways.some((way) => !endOf(model, channel, way).over || isLit(marksOf(model, channel, way)));
+}
+
+function isLit(marks) {
+  return marks.findLast(({ what }) => what.startsWith('typing-'))?.what === 'typing-on';
 }
 
 /** When the indicator was lit since `from`, as the marks tell; one that is lit now ends now. */
@@ -81,4 +94,9 @@ export function longestDark(spans, from, to) {
   const ends = [from, ...spans.map((span) => Math.min(span.to, to))];
   const starts = [...spans.map((span) => Math.min(span.from, to)), to];
   return Math.max(...starts.map((start, index) => start - ends[index]));
+}
+
+/** How long an indicator was lit after the wait had ended at `to` (ms). */
+export function ghostOf(spans, to) {
+  return spans.reduce((sum, span) => sum + Math.max(0, span.to - Math.max(span.from, to)), 0);
 }

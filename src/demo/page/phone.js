@@ -10,6 +10,7 @@ export function createPhone(section, onWrite) {
     section,
     channel: section.dataset.channel,
     log: part('log'),
+    scroll: section.querySelector('.scroll'),
     indicator: part('indicator'),
     lit: false,
   };
@@ -50,7 +51,7 @@ export function showMark(phone, { what, detail }) {
   if (what === 'read') for (const item of phone.log.querySelectorAll('.mine')) item.classList.add('read');
 }
 
-function addMessage({ log }, kind, text) {
+function addMessage({ log, scroll }, kind, text) {
   const item = document.createElement('li');
   const bubble = document.createElement('span');
   item.className = kind;
@@ -58,5 +59,5 @@ function addMessage({ log }, kind, text) {
   bubble.textContent = text;
   item.append(bubble);
   log.append(item);
-  log.scrollTop = log.scrollHeight;
+  scroll.scrollTop = scroll.scrollHeight;
 }

@@ -1,22 +1,22 @@
 /** The wait as a picture: three ways over one axis of seconds. */
-import { endOf, litOf, longestDark, marksOf, now, ways } from './model.js';
+import { endOf, ghostOf, litOf, longestDark, marksOf, now, ways } from './model.js';
 import { svg } from './svg.js';
 import { word } from './words.js';
 
-const lane = { height: 58, bar: 20, thick: 16, calls: 46 };
+const lane = { height: 47, bar: 18, thick: 14, calls: 43 };
 const axis = 22;
 /** Below this width the words of a lane take two lines, the second of this height (pixels). */
 const narrow = { width: 500, line: 16 };
 /** Pixels kept free on both sides, for what stands at the very ends. */
 const margin = 6;
 
-/** Draws one channel's wait into an element; `expected`: how long it will last at least (ms). */
-export function draw(model, channel, { into, expected }) {
+/** Draws one channel's wait into an element. */
+export function draw(model, channel, into) {
   const from = model.from[channel];
   if (from === null) return void (into.textContent = word('empty'));
   const width = Math.max(into.clientWidth, 240);
-  const ends = ways.map((way) => endOf(model, channel, way).to - from);
-  const scale = createScale(from, Math.max(expected * 1.05, ...ends), width);
+  const ends = ways.map((way) => lastOf(model, channel, way) - from);
+  const scale = createScale(from, Math.max((model.expected[channel] - from) * 1.05, ...ends), width);
   const step = lane.height + (isNarrow(scale) ? narrow.line : 0);
   const height = ways.length * step + axis;
   const summaries = ways.map((way) => summaryOf(model, channel, way));
@@ -31,6 +31,13 @@ export function draw(model, channel, { into, expected }) {
     ...drawAxis(scale, height - axis),
   );
   into.replaceChildren(picture);
+}
+
+/** Where one way's lane ends so far: with the wait, or with an indicator after it. */
+function lastOf(model, channel, way) {
+  const { to } = endOf(model, channel, way);
+  const spans = litOf(marksOf(model, channel, way), { from: model.from[channel], at: now(model) });
+  return Math.max(to, ...spans.map((span) => span.to));
 }
 
 function isNarrow({ width }) {
@@ -89,11 +96,11 @@ function drawMark(scale, { what, at }) {
     case 'wasted':
       return [svg('path', { class: 'refused', d: `M${x - 3} ${y - 7}l6 6m0 -6l-6 6` })];
     case 'received':
-      return [svg('path', { class: 'answer', d: `M${x} ${lane.bar - 2}l6 10l-6 10l-6 -10z` })];
+      return [svg('path', { class: 'answer', d: `M${x} ${lane.bar - 2}l6 9l-6 9l-6 -9z` })];
     case 'sent':
-      return [svg('path', { class: 'sent', d: `M${x - 5} ${lane.bar}l9 8l-9 8z` })];
+      return [svg('path', { class: 'sent', d: `M${x - 5} ${lane.bar}l8 7l-8 7z` })];
     case 'notice':
-      return [svg('text', { class: 'notice', x, y: lane.bar + 13 }, '!')];
+      return [svg('text', { class: 'notice', x, y: lane.bar + 12 }, '!')];
     default:
       return [];
   }
@@ -131,13 +138,18 @@ export function summaryOf(model, channel, way) {
   const { cover } = model.lanes[channel][way];
   const from = model.from[channel];
   if (cover === null || from === null) return '';
-  const wait = word('seconds', { n: ((cover.to - from) / 1000).toFixed(1) });
+  const wait = inSeconds(cover.to - from);
   // Rounded down: what is not whole is not called whole.
   const share = `${Math.floor(cover.cover * 100)} %`;
   const covered = word('covered', { share, wait });
   if (cover.lost) return `${word('lost')}; ${covered}`;
   if (!cover.answered || cover.cover === 0) return covered;
   const spans = litOf(marksOf(model, channel, way), { from, at: now(model) });
-  const dark = word('seconds', { n: (longestDark(spans, from, cover.to) / 1000).toFixed(1) });
-  return `${covered}, ${word('longestDark', { dark })}`;
+  const ghost = ghostOf(spans, cover.to);
+  if (ghost > 0) return `${covered}${word('ghost', { ghost: inSeconds(ghost) })}`;
+  return `${covered}${word('longestDark', { dark: inSeconds(longestDark(spans, from, cover.to)) })}`;
+}
+
+function inSeconds(ms) {
+  return word('seconds', { n: (ms / 1000).toFixed(1) });
 }

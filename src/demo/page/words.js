@@ -25,6 +25,7 @@ export function speak(language) {
   for (const element of document.querySelectorAll('[data-word-label]')) {
     element.setAttribute('aria-label', word(element.dataset.wordLabel));
   }
+  for (const link of document.querySelectorAll('[data-word-href]')) link.href = word(link.dataset.wordHref);
   for (const input of document.querySelectorAll('[data-word-value]')) {
     const sample = input.dataset.wordValue;
     // What the visitor has typed stays.
