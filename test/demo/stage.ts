@@ -32,7 +32,8 @@ export async function openDemoStage(options: OpenDemoOptions = {}): Promise<Demo
       nxcloud: { rules: quick.nxcloud },
     },
     environment: { PORT: '0', HOST: '127.0.0.1', ...quickRules },
-    typeEveryMs: 200,
+    // A call falls into the 100 ms after an answer that has taken 1 s: one that is too late.
+    typeEveryMs: 175,
     ...options,
   });
   const marks: Mark[] = [];

@@ -51,7 +51,11 @@ for (const details of document.querySelectorAll('.timeline details')) {
   details.addEventListener('toggle', () => redraw());
 }
 new ResizeObserver(() => redraw()).observe(find('.sides'));
-void fetch('/console/api/session').then(({ ok }) => (find('#console').hidden = !ok));
+// Where nobody may open the console, nothing leads there.
+void fetch('/console/api/session').then(
+  ({ ok }) => (find('#console').hidden = !ok),
+  () => {},
+);
 
 /** How things stand, at the start and after a cut connection. */
 function begin({ now, turns, marks }) {
