@@ -9,8 +9,8 @@ import { recordLog } from '../support/log.ts';
 import { startRedis } from '../support/redis.ts';
 
 const script: DemoScript = {
-  wechat: { user: 'o1', text: 'ni hao', thinkMs: 400 },
-  nxcloud: { user: '8613800138000', text: 'hello', thinkMs: 600 },
+  wechat: { user: 'o1', text: 'ni hao', thinkMs: 1_500 },
+  nxcloud: { user: '8613800138000', text: 'hello', thinkMs: 1_700 },
 };
 
 test('the demo plays both conversations to their end and says how they were', async () => {
