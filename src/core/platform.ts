@@ -42,6 +42,8 @@ export type Happening = {
       }
     /** A message to the user, known to have gone out or not, has failed: the user saw nothing of it. */
     | { is: 'failed'; sentAt: number; messageId: string | null; from?: string }
+    /** A message to the user that answers nobody: a campaign's. */
+    | { is: 'aside'; messageId: string }
     /** A human took over (`on`) or handed back. */
     | { is: 'handoff'; on: boolean }
     /** The user left (unsubscribed). */

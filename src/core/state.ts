@@ -226,6 +226,8 @@ export interface Turn {
   missed?: string[];
   /** The turn ends then, unless another delivery comes. */
   lapsesAt: number | null;
+  /** The platform has said of a message that answered it that it failed. */
+  failed?: true;
   /** When the platform had first accepted an indicator, and for how long one has run since (ms). */
   litFrom: number | null;
   litMs: number;

@@ -195,9 +195,15 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
     phase: 'acknowledged',
     renews: each.renews || renews,
     replied: renews ? null : each.replied,
-    // The last message that was seen meanwhile went out then.
-    lapsesAt: each.replied && !renews ? each.darkUntil - rules.darkAfterMessage + rules.sendSilence : null,
+    lapsesAt: renews ? null : lapseOf(rules, each, event.at),
   }));
+}
+
+/** When a turn whose bot has just acknowledged ends by itself; null: not before the rules say. */
+function lapseOf(rules: Rules, { replied, darkUntil, failed }: Turn, at: number): number | null {
+  // The last message that was seen meanwhile went out then.
+  if (replied) return darkUntil - rules.darkAfterMessage + rules.sendSilence;
+  return failed ? at + rules.afterFailed : null;
 }
 
 function missed(rules: Rules, state: State, event: OfTurn): State {
@@ -271,11 +277,13 @@ type FailedEvent = Extract<Event, { is: 'failed' }>;
 /** The user saw nothing of it. Who waits goes on waiting for the bot's next try, but not for long. */
 export function failed(rules: Rules, state: State, event: FailedEvent): State {
   const until = event.at + rules.afterFailed;
-  const waiting = answeredBy(state, event).filter(({ phase }) => phase === 'acknowledged');
-  const turns = state.turns.map((turn) =>
-    waiting.includes(turn) ? { ...turn, lapsesAt: Math.min(until, turn.lapsesAt ?? Infinity) } : turn,
-  );
-  return { ...state, turns };
+  const waiting = answeredBy(state, event);
+  const told = (turn: Turn): Turn => ({
+    ...turn,
+    failed: true,
+    ...(turn.phase === 'acknowledged' ? { lapsesAt: Math.min(until, turn.lapsesAt ?? Infinity) } : {}),
+  });
+  return { ...state, turns: state.turns.map((turn) => (waiting.includes(turn) ? told(turn) : turn)) };
 }
 
 type StartedEvent = Extract<Event, { is: 'started' }>;

@@ -6,7 +6,16 @@
 import { createHash } from 'node:crypto';
 import type { Happening } from '../core/platform.ts';
 import { exactFieldsOf, type Fields, isFields } from '../core/wire.ts';
-import { addresseeOf, idOf, isAbsent, type Person, phoneOf, recipientOf, senderOf } from './people.ts';
+import {
+  addresseeOf,
+  changedOf,
+  idOf,
+  isAbsent,
+  type Person,
+  phoneOf,
+  recipientOf,
+  senderOf,
+} from './people.ts';
 
 export interface Reading {
   /** The account names no business phone: each message id carries that of its push. */
@@ -28,6 +37,7 @@ export function happeningsOf(body: Fields, reading: Reading): Happening[] {
   const phone = reading.carryPhone ? businessPhoneOf(body) : null;
   const read = { ...reading, contacts: listOf(body.contacts), phone };
   return [
+    ...changesOf(body).map(changeOf),
     ...listOf(body.messages).map((message) => inboundOf(message, read)),
     ...listOf(body.statuses).map((status) => statusOf(status, read)),
     ...echoesOf(body).map((echo) => echoOf(echo, read)),
@@ -36,8 +46,17 @@ export function happeningsOf(body: Fields, reading: Reading): Happening[] {
 
 /** How long the longest of its lists is: what there is to read, before anything of it is read. */
 export function entriesOf(body: Fields): number {
-  const { messages, statuses, contacts, message_echoes: echoes } = body;
-  const lists = [messages, statuses, contacts, echoes, fieldsOf(body.value).message_echoes];
+  const { messages, statuses, contacts, message_echoes: echoes, user_id_update } = body;
+  const value = fieldsOf(body.value);
+  const lists = [
+    messages,
+    statuses,
+    contacts,
+    echoes,
+    value.message_echoes,
+    user_id_update,
+    value.user_id_update,
+  ];
   return Math.max(0, ...lists.map((list) => (Array.isArray(list) ? list.length : 0)));
 }
 
@@ -61,6 +80,19 @@ function inboundOf(message: Fields, read: Read): Happening | null {
   };
 }
 
+/** Where NXCloud puts them is not known. Meta: business-scoped-user-ids, "user_id_update". */
+function changesOf(body: Fields): Fields[] {
+  return [body, fieldsOf(body.value)].flatMap(({ user_id_update }) => listOf(user_id_update));
+}
+
+/** Nobody has written, but whose names they are is known from now on. */
+function changeOf(change: Fields): Happening | null {
+  const person = changedOf(change);
+  const [type, key] = ['user_id_update', sha256(JSON.stringify(person))];
+  const nothing = { messageId: null, type, opensTurn: false, interaction: false };
+  return person && { is: 'inbound', ...person, ...nothing, key, sentAt: secondsOf(change.timestamp) };
+}
+
 /** Meta documents no typing in groups: https://developers.facebook.com/docs/whatsapp/cloud-api/groups */
 function groupOf(id: unknown, { groups }: Read): Person | null {
   const user = groups ? idOf(id) : null;
@@ -82,11 +114,12 @@ const slackOf = new Map<unknown, number>([
 function statusOf(status: Fields, read: Read): Happening | null {
   const slack = slackOf.get(status.status);
   if (slack === undefined && status.status !== 'failed') return null;
-  if (isCampaign(status) && !read.templateEnds) return null;
   const isGroups = status.recipient_type === 'group';
   const person = isGroups ? groupOf(status.recipient_id, read) : recipientOf(status, read.contacts);
   if (person === null) return null;
-  const message = { sentAt: secondsOf(status.timestamp), messageId: idOf(status.id), ...fromOf(read) };
+  const id = idOf(status.id);
+  if (isCampaign(status) && !read.templateEnds) return asideOf(person, id);
+  const message = { sentAt: secondsOf(status.timestamp), messageId: id, ...fromOf(read) };
   return slack === undefined
     ? { is: 'failed', ...person, ...message }
     : { is: 'evidence', ...person, evidence: 'status', ...message, slack };
@@ -97,7 +130,7 @@ function fromOf({ phone }: Read): { from?: string } {
 }
 
 /** Templates of these kinds are sent by campaigns and shops, whoever waits for an answer meanwhile. */
-const campaigns: readonly unknown[] = ['marketing', 'utility'];
+const campaigns: readonly unknown[] = ['marketing', 'marketing_lite', 'utility'];
 
 /** https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/reference/messages/status: an older and a newer place. */
 function isCampaign({ pricing, conversation }: Fields): boolean {
@@ -115,13 +148,20 @@ function echoesOf(body: Fields): Fields[] {
 const noAnswers: readonly unknown[] = ['edit', 'revoke', 'reaction'];
 
 function echoOf(echo: Fields, read: Read): Happening | null {
-  if (noAnswers.includes(echo.type)) return null;
   const isGroups = !isAbsent(echo.group_id) || echo.recipient_type === 'group';
   const person = isGroups
     ? groupOf(isAbsent(echo.group_id) ? echo.to : echo.group_id, read)
     : addresseeOf(echo);
-  const message = { sentAt: secondsOf(echo.timestamp), messageId: idOf(echo.id), ...fromOf(read) };
-  return person && { is: 'evidence', ...person, evidence: 'echo', ...message };
+  if (person === null) return null;
+  const id = idOf(echo.id);
+  if (noAnswers.includes(echo.type)) return asideOf(person, id);
+  const message = { sentAt: secondsOf(echo.timestamp), messageId: id, ...fromOf(read) };
+  return { is: 'evidence', ...person, evidence: 'echo', ...message };
+}
+
+/** Not each thing that is told of it later says what it was: a `read` has no price. */
+function asideOf(person: Person, messageId: string | null): Happening | null {
+  return messageId === null ? null : { is: 'aside', ...person, messageId };
 }
 
 /** The platform's word, as far as it can be one: types become labels. */

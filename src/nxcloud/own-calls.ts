@@ -4,7 +4,7 @@ import type { Answer, Fields } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { verdictOf } from './codes.ts';
 import { fieldsOf, listOf, parseFields } from './message.ts';
-import { idOf, phoneOf, spelled, userOf } from './people.ts';
+import { idOf, namesOf, phoneOf, spelled, userOf } from './people.ts';
 
 const sendPath = '/api/wa/mt';
 
@@ -54,8 +54,9 @@ function verdict(answer: Answer): Verdict {
     return 'code' in outcome ? { is: 'refused', code: outcome.code, name } : { is: 'unknown' };
   const { messages, contacts } = fieldsOf(parseFields(answer.body)?.data);
   // `wa_id` can be another number than the one that it was sent to (`input`).
-  const names = listOf(contacts).flatMap(({ wa_id }) => userOf(wa_id) ?? []);
+  const [contact, ...others] = listOf(contacts);
+  const names = contact && others.length === 0 ? namesOf(contact) : [];
   // The id that the message's statuses will carry.
   const messageId = idOf(listOf(messages)[0]?.id);
-  return { is: 'accepted', messageId, ...(names.length === 1 ? { names } : {}) };
+  return { is: 'accepted', messageId, ...(names.length > 0 ? { names } : {}) };
 }

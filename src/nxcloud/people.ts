@@ -30,7 +30,15 @@ export function recipientOf(status: Fields, contacts: readonly Fields[]): Person
 
 /** To whom a human has written from the phone app. */
 export function addresseeOf(echo: Fields): Person | null {
-  return personOf([echo.to], [echo.to_user_id, echo.user_id, echo.to_parent_user_id], []);
+  const { to, to_user_id, user_id, recipient, recipient_user_id } = echo;
+  const parents = [echo.to_parent_user_id, echo.recipient_parent_user_id, echo.parent_user_id];
+  return personOf([to], [to_user_id, recipient_user_id, recipient, user_id, ...parents], []);
+}
+
+/** Whose id has become another one: `user_id_update` names the `previous` and the `current`, and mostly the phone. */
+export function changedOf({ wa_id, user_id, parent_user_id }: Fields): Person | null {
+  const ids = [user_id, parent_user_id].flatMap((id) => (isFields(id) ? [id.current, id.previous] : [id]));
+  return personOf([wa_id], ids, []);
 }
 
 /**
@@ -39,7 +47,7 @@ export function addresseeOf(echo: Fields): Person | null {
  */
 function newNames(system: unknown): unknown[] {
   if (!isFields(system)) return [];
-  const { wa_id, new_wa_id, user_id, parent_user_id, customer } = system;
+  const { wa_id, new_wa_id, user_id, parent_user_id, customer, body } = system;
   return [
     wa_id,
     new_wa_id,
@@ -48,7 +56,15 @@ function newNames(system: unknown): unknown[] {
     customer,
     system.previous_user_id,
     system.previous_parent_user_id,
+    ...namesSaid(body),
   ];
+}
+
+/** Of a changed id Meta says the old one in words only, and then there may be no `from`: "User A changed from … to …". */
+function namesSaid(body: unknown): string[] {
+  const [, old = '', current = ''] =
+    /\bchanged from (\S+) to (\S+?)\.?$/.exec(typeof body === 'string' ? body : '') ?? [];
+  return [current, old].filter((name) => /^(?:\+?\d{5,15}|[A-Z]{2}\.[\w.]+)$/.test(name));
 }
 
 /**
@@ -80,7 +96,7 @@ function contactOf(named: readonly string[], contacts: readonly Fields[]): Field
   return isOther(isPhone) || isOther(isId) ? null : only;
 }
 
-function namesOf({ wa_id, user_id, parent_user_id }: Fields): string[] {
+export function namesOf({ wa_id, user_id, parent_user_id }: Fields): string[] {
   return namesIn([wa_id, user_id, parent_user_id]);
 }
 

@@ -97,6 +97,8 @@ function eventOfHappening(
       const { messageId: id, sentAt, from } = happening;
       return { is: 'failed', sentAt, id, at, ...(from === undefined ? {} : { from }) };
     }
+    case 'aside':
+      return { is: 'aside', id: happening.messageId, at };
     case 'handoff':
       return happening.on
         ? { is: 'paused', until: at + handoff, by: 'session', at }

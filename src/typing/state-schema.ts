@@ -39,6 +39,7 @@ const turn = schemaOf<Turn>()(
     litMs: z.number(),
     to: z.string().exactOptional(),
     missed: z.array(z.string()).exactOptional(),
+    failed: z.literal(true).exactOptional(),
   }),
 );
 

@@ -42,30 +42,48 @@ export function botAnswerOf(
 }
 
 function readPlain(text: string, fields: Fields | null): Passive {
-  const word = text.trim().toLowerCase();
-  if (word === '' || word === 'success' || word === 'ok') return { is: 'acknowledgement' };
+  if (bareWords.has(text.trim().toLowerCase())) return { is: 'acknowledgement' };
   if (fields === null) return { is: 'opaque', reason: 'the answer is neither XML nor a JSON object' };
   if (textOf(fields, 'MsgType')) return { is: 'message', fields };
-  if (text.trim().startsWith('{') && isReceipt(fields)) return { is: 'acknowledgement' };
+  if (isReceipt(fields) || /^\{\s*\}$/.test(text.trim())) return { is: 'acknowledgement' };
   return { is: 'opaque', reason: 'the answer has no MsgType' };
 }
 
-/** What frameworks answer to a webhook for "taken": `{}`, `{"errcode":0}`, `{"code":200,"msg":"success"}`, `{"ok":true}`. */
+/** In quotes, or with nothing in it, where a framework makes JSON of what the bot returns. */
+const bareWords: ReadonlySet<string> = new Set([
+  '',
+  'success',
+  'ok',
+  '""',
+  '"success"',
+  '"ok"',
+  'null',
+  'true',
+  '[]',
+]);
+
+/** What frameworks answer to a webhook for "taken": `{"errcode":0}`, `{"code":200,"msg":"success"}`, `{"message":"OK"}`. */
 function isReceipt(fields: Fields): boolean {
-  const names = Object.keys(fields);
-  return names.length === 0 || names.some((name) => verdicts.has(name) && fine.has(String(fields[name])));
+  return Object.entries(fields).some(
+    ([name, value]) => verdicts.has(name) && fine.has(String(value).toLowerCase()),
+  );
 }
 
 const verdicts: ReadonlySet<string> = new Set([
   'code',
   'errcode',
+  'errmsg',
+  'message',
+  'msg',
   'ok',
-  'ret',
+  'received',
   'result',
+  'ret',
+  'return_code',
   'status',
   'success',
 ]);
-const fine: ReadonlySet<string> = new Set(['0', '200', 'ok', 'OK', 'success', 'true']);
+const fine: ReadonlySet<string> = new Set(['0', '200', 'accepted', 'ok', 'received', 'success', 'true']);
 
 type Conversion = { is: 'body'; body: object; rest: LateRest | null } | { is: 'impossible'; reason: string };
 

@@ -13,6 +13,7 @@ import {
   sends,
   start,
   writes,
+  type Happening,
   type Scheduled,
 } from './scenario.ts';
 import { step } from '../../src/core/step.ts';
@@ -368,5 +369,23 @@ describe('evidence that is lost', () => {
   test('the next message seen ends the turn of the lost one too', () => {
     const { ends } = wechatLine(...asks('a', 0), ...asks('b', 20), at(25, sends()));
     expect(ends).toBe('25 a: gateway, 25 b: gateway');
+  });
+});
+
+/** Codes 131047, 131026 …: chatwoot/chatwoot#15563. A bot often sends before it acknowledges. */
+describe('an answer that failed', () => {
+  const failing: Happening = { is: 'failed', sentAt: 0, id: 'm' };
+
+  test.each([
+    ['before the bot has acknowledged', [at(1, failing), at(2, acknowledges('a'))], '32 a: status'],
+    [
+      'and is acknowledged once more',
+      [at(1, acknowledges('a')), at(2, failing), at(9, acknowledges('a'))],
+      '39 a: status',
+    ],
+    ['with a next try', [at(1, failing), at(2, acknowledges('a')), at(5, seen(0, 'n'))], '5 a: status'],
+  ])('%s: the wait does not last to the cap', (_what, then, expected) => {
+    const { ends } = whatsappLine(at(0, writes('a')), ...then);
+    expect(ends).toBe(expected);
   });
 });

@@ -230,6 +230,17 @@ describe('what is no answer', () => {
     await expect.poll(() => endedBy(phone)).toEqual({ 'wamid.IN1': 'gateway' });
   });
 
+  test('a campaign’s message, whose "read" has no price any more', async () => {
+    await silent();
+    await writes({ id: 'wamid.IN1', from: phone });
+    const campaign = { id: 'wamid.C', recipient_id: phone, timestamp: seconds(2) };
+    await status({ ...campaign, pricing: { category: 'marketing' } });
+    await status({ ...campaign, status: 'delivered' });
+    await status({ ...campaign, status: 'read' });
+    await settled();
+    expect(await waiting(phone)).toEqual(['wamid.IN1']);
+  });
+
   test('an answer that failed: the wait ends soon, or with the next try', async () => {
     const rules = { ...JSON.parse(quickRules.NXCLOUD_RULES), afterFailed: 1_000 };
     await silent({ env: { NXCLOUD_RULES: JSON.stringify(rules) } });

@@ -155,6 +155,36 @@ describe('names', () => {
   });
 });
 
+/** Parsers of real ones: previous id in `system.body` alone, no `from`; `user_id_update` beside the messages. */
+describe('a changed id', () => {
+  test.each([
+    [
+      { wa_id: user, user_id: 'CN.2', body: `User A changed from B to C changed from ${bsuid} to CN.2` },
+      user,
+    ],
+    [{ user_id: 'CN.2', body: `User A changed from ${bsuid} to CN.2.` }, 'CN.2'],
+    [{ user_id: 'CN.2', previous_user_id: bsuid }, 'CN.2'],
+  ])('is told by a system message: %j', async (system, name) => {
+    const message = textMessage({ type: 'system', from: undefined, system });
+    const [happening] = await happeningsOf(envelope({ messages: [message] }));
+    expect([happening?.user, ...(happening?.names ?? [])]).toEqual([...new Set([name, 'CN.2', bsuid])]);
+  });
+
+  test('is told by a push of its own', async () => {
+    const user_id_update = [{ wa_id: user, user_id: { previous: bsuid, current: 'CN.2' }, timestamp: '1' }];
+    for (const body of [envelope({ user_id_update }), { field: 'user_id_update', value: { user_id_update } }])
+      expect(await happeningsOf(body)).toMatchObject([
+        { is: 'inbound', user, names: ['CN.2', bsuid], opensTurn: false, interaction: false },
+      ]);
+  });
+
+  test('names nobody whom only a profile names', async () => {
+    const system = { user_id: 'CN.2', body: 'User changed from here to there' };
+    const message = textMessage({ type: 'system', from: undefined, system });
+    expect((await happeningsOf(envelope({ messages: [message] })))[0]).not.toHaveProperty('names');
+  });
+});
+
 describe('users', () => {
   test('are named by "from", without its plus sign', async () => {
     const [happening] = await happeningsOf(envelope({ messages: [textMessage({ from: `+${user}` })] }));
@@ -235,12 +265,14 @@ describe('statuses', () => {
   test.each([
     { pricing: { category: 'marketing' } },
     { pricing: { category: 'UTILITY' } },
+    { pricing: { category: 'marketing_lite' } },
     { conversation: { id: 'c', origin: { type: 'marketing' } } },
   ])(
     'of a template by others says nothing, where the account does not say that it answers: %j',
     async (of) => {
       const body = envelope({ statuses: [status(of)] });
-      expect(await happeningsOf(body)).toEqual([]);
+      const messageId = 'wamid.edcf691d49c04b939c8e3331f07f9cd1';
+      expect(await happeningsOf(body)).toEqual([{ is: 'aside', user, messageId }]);
       expect(await happeningsOf(body, { templates: 'answer' })).toMatchObject([{ evidence: 'status' }]);
     },
   );
@@ -281,6 +313,7 @@ describe('other bodies', () => {
       { from: '8615800001795', to: user, id: 'wamid.1', timestamp: '1735470750', type: 'text' },
       { from: '8615800001795', to_user_id: bsuid, id: 'wamid.2', timestamp: 1_735_470_751 },
       { from: '8615800001795', id: 'wamid.3' },
+      { from: '8615800001795', recipient_user_id: bsuid, id: 'wamid.4', timestamp: 1_735_470_751 },
     ];
     const body = {
       field: 'smb_message_echoes',
@@ -289,6 +322,7 @@ describe('other bodies', () => {
     expect(await happeningsOf(body)).toEqual([
       { is: 'evidence', user, evidence: 'echo', sentAt: 1_735_470_750, messageId: 'wamid.1' },
       { is: 'evidence', user: bsuid, evidence: 'echo', sentAt: 1_735_470_751, messageId: 'wamid.2' },
+      { is: 'evidence', user: bsuid, evidence: 'echo', sentAt: 1_735_470_751, messageId: 'wamid.4' },
     ]);
   });
 
@@ -301,7 +335,8 @@ describe('other bodies', () => {
   /** Meta's page on echoes: they speak of an older message. */
   test.each(['edit', 'revoke', 'reaction'])('an echo of type %s is no answer', async (type) => {
     const message_echoes = [{ to: user, id: 'wamid.1', timestamp: '1735470750', type }];
-    expect(await happeningsOf({ field: 'smb_message_echoes', value: { message_echoes } })).toEqual([]);
+    const body = { field: 'smb_message_echoes', value: { message_echoes } };
+    expect(await happeningsOf(body)).toEqual([{ is: 'aside', user, messageId: 'wamid.1' }]);
   });
 
   test.each([

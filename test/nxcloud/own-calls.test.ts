@@ -87,6 +87,10 @@ describe('NXCloud’s word', () => {
       messageId: 'wamid.1',
       names: ['525550100009'],
     });
+    const ids = [{ input: '86138', wa_id: '86138', user_id: 'CN.1' }];
+    expect(ownCalls.verdict(answer({ code: 0, data: { ...accepted.data, contacts: ids } }))).toMatchObject({
+      names: ['86138', 'CN.1'],
+    });
   });
 
   test.each([

@@ -33,6 +33,20 @@ describe("a bot's answer", () => {
     '{"status":"ok"}',
     '{"success":true}',
     '{"ok":true}',
+    // What a framework makes of `return "success"`, of nothing, of an empty list.
+    '"success"',
+    '"OK"',
+    '""',
+    'null',
+    'true',
+    '[]',
+    '{ }',
+    '{"message":"ok"}',
+    '{"msg":"success"}',
+    '{"status":"received"}',
+    '{"received":true}',
+    '{"code":"SUCCESS","message":"成功"}',
+    '<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>',
   ])('%j only acknowledges', async (body) => {
     expect(await read(body)).toBe('acknowledgement');
   });
@@ -50,7 +64,10 @@ describe("a bot's answer", () => {
     '{"reply":"hi"}',
     '{"result":"hi"}',
     '{"MsgType":"text","Content":"hi","code":0}',
-    '[]',
+    '{"errcode":40001,"errmsg":"no"}',
+    '"hello"',
+    '["hi"]',
+    '{"message":"hi"}',
   ])('%j is for the user', async (body) => {
     expect(await read(body)).toBe('message');
   });
