@@ -200,12 +200,29 @@ export async function tellTurns(
   );
 }
 
-/** Says whether a message was seen that answers one of a push's turns; where that is not known, it was not. */
-export function createIsAnswered(store: Pick<Store, 'load'>): (pushed: Pushed) => Promise<boolean> {
+/** The bot may answer its call before it is told what became of its message: so often it is asked meanwhile (ms). */
+const lookPause = 20;
+
+/**
+ * Says whether a message was seen that answers one of a push's turns, once none is under way any more; where that is not
+ * known, it was not.
+ */
+export function createIsAnswered({
+  store,
+  clock,
+}: {
+  store: Pick<Store, 'load'>;
+  clock: Pick<Clock, 'now' | 'sleep'>;
+}): (pushed: Pushed) => Promise<boolean> {
   return async ({ channel, account, turns }) => {
     const answered = turns.map(async ({ user, turn }) => {
-      const { state } = await store.load({ channel, account, user });
-      return (state.turns.find(({ id }) => id === turn)?.replied ?? endOf(state, turn)) !== null;
+      for (;;) {
+        const { state, blockedUntil } = await store.load({ channel, account, user });
+        const open = state.turns.find(({ id }) => id === turn);
+        if ((open?.replied ?? endOf(state, turn)) !== null) return true;
+        if (blockedUntil <= clock.now()) return false;
+        await clock.sleep(lookPause);
+      }
     });
     const all: boolean[] = await Promise.all(answered).catch(() => []);
     return all.includes(true);

@@ -33,7 +33,7 @@ export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
     holds,
     health: connections.health,
     send: clients.bot.send,
-    isAnswered: createIsAnswered(store),
+    isAnswered: createIsAnswered({ store, clock }),
     // Without channels the holder looks for it by itself.
     notify: async (holder) =>
       commands.lacks.has('channels') ? 1 : connections.fast.publish(keys.web(processOf(holder)), holder),
