@@ -45,7 +45,7 @@ export const deliveryScripts = {
     if isHeld or ARGV[1] == '' then
       redis.call('HSET', KEYS[1], 'deliveries', deliveries, 'holder', ARGV[4], 'until', ARGV[5])
       redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-      return {'held', deliveries}
+      return {'held', deliveries, isAgain and '1' or ''}
     end
     local calls = 1
     if owner or isAgain then calls = redis.call('HINCRBY', KEYS[1], 'calls', 1) end

@@ -32,8 +32,8 @@ export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed'
 export type Take =
   /** It owns the delivery now. `attempt`: 1 for the first owner. `isAgain`: the bot had failed with it. */
   | { is: 'owned'; attempt: number; deliveries: number; isAgain?: boolean }
-  /** Another one owns it, and gives the answer to the newest connection. */
-  | { is: 'held'; deliveries: number }
+  /** Another one owns it, and gives the answer to the newest connection. `isAgain`: nobody does, for the bot had failed. */
+  | { is: 'held'; deliveries: number; isAgain?: boolean }
   /** Write this now. */
   | { is: 'answer'; answer: Answer }
   /** It went out on a connection of that owner, who still knows it if it lives. */
@@ -162,7 +162,7 @@ export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}
             ...(third === '1' ? { isAgain: true } : {}),
           };
         case 'held':
-          return { is, deliveries: Number(first) };
+          return { is, deliveries: Number(first), ...(second === '1' ? { isAgain: true } : {}) };
         case 'inline':
           return { is, owner: first ?? '' };
         case 'answer': {

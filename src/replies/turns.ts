@@ -208,11 +208,15 @@ function insureLater(deps: TurnsDeps, turn: Turn, one: Known): Promise<void> {
 
 async function leaveToWorker(
   deps: TurnsDeps,
-  { id, insurance }: Turn,
+  { id, insurance, taken: { platform } }: Turn,
   hold: { name: string; until: number } | null,
 ): Promise<Taken> {
   const now = deps.clock.now();
   const said = await deps.deliveries.take({ id, owner: '', now, leaseUntil: 0, insurance: null }, hold);
+  if (said.is === 'held' && said.isAgain) {
+    await deps.replies.remove(jobIdOf(id)).catch(() => {});
+    void tellTurns(deps, insurance, { meaning: 'again', platform });
+  }
   if (said.is === 'held') await addReplyJob(deps.replies, insurance);
   return resultOf(said);
 }
@@ -232,13 +236,17 @@ async function run(
   const leave = deps.shares.enter(taken.platform);
   const { signal } = ownership;
   if (isAgain) void tellTurns(deps, insurance, { meaning: 'again', platform: taken.platform });
+  // A job of what comes of it now must not find the failed one in its way.
+  const forgetFailed = async (): Promise<unknown> =>
+    isAgain && deps.replies.remove(jobIdOf(id)).catch(() => {});
+  void forgetFailed();
   if (taken.isHurried) await deps.pressure.calm();
   const carried = { ...taken, ...turn, data: insurance, job: jobIdOf(id), attempt, answer, signal };
   try {
     const end = await carry(deps, carried);
     ended(end);
+    await forgetFailed();
     await settle(deps, turn, end);
-    if (isAgain && end.is !== 'failed') await deps.replies.remove(carried.job).catch(() => {});
     return end.is !== 'failed' || end.wasAnswered;
   } catch (error) {
     ended(null);

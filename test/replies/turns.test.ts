@@ -1,5 +1,5 @@
 /** Pushes that webs have taken, on a Redis that is there, is away, or is full; and what other webs know of them. */
-import { Queue } from 'bullmq';
+import { Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
@@ -78,6 +78,10 @@ interface World {
   kill: (name: string) => void;
 }
 
+async function fail(): Promise<never> {
+  throw new UnrecoverableError('The bot failed.');
+}
+
 type BotScript = (request: OutboundRequest) => Promise<Answer>;
 
 /** The bot takes so long (ms). */
@@ -143,6 +147,14 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     await replies.close();
     await server.stop();
   });
+
+  /** What a worker does with the jobs of what has failed. */
+  async function failJobs(): Promise<void> {
+    const connection = server.connect();
+    const worker = new Worker(queueNames.replies, fail, { connection, prefix });
+    await expect.poll(() => replies.getJobCounts('wait', 'failed')).toMatchObject({ wait: 0, failed: 1 });
+    await worker.close();
+  }
 
   let worlds = 0;
 
@@ -394,6 +406,17 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(await last.got).toEqual(refusal);
       expect(attempts(world)).toEqual(['1', '2', '3']);
       world.fault.is = 'none';
+    });
+
+    test('whose bot fails first and is not heard then leaves a job with its answer', async () => {
+      const sendLate = { is: 'refused', code: 45047, reason: 'too many', mayNotSend: false } as const;
+      const said = [refusal, message];
+      const { world, push, web } = openWithPush(async () => said.shift() ?? message, { sendLate });
+      await over(await come(web, push));
+      await failJobs();
+      await over(await come(world.web(), push, { writes: false }));
+      const [job] = await replies.getJobs();
+      expect(job?.data.answer).toMatchObject({ body: Buffer.from(message.body).toString('base64') });
     });
 
     test('whose answer the platform refuses leaves a job with it: nobody asks the bot again', async () => {
@@ -700,6 +723,17 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(await replies.getJobs()).toEqual([]);
     });
 
+    test('gives back what the bot had failed with before, too', async () => {
+      const said = [Promise.resolve(refusal)];
+      const { world, push, web } = openWithPush(() => said.shift() ?? new Promise(() => {}));
+      await over(await come(web, push));
+      await failJobs();
+      const last = world.web();
+      await come(last, push);
+      await last.owned.stop(0);
+      await expect.poll(() => replies.getJobCounts('wait', 'failed')).toEqual({ wait: 1, failed: 0 });
+    });
+
     test('says of a push that was too big to be kept that it is lost', async () => {
       const world = openWorld(() => new Promise(() => {}));
       const push = pushTo(world, 'x'.repeat(1_001));
@@ -738,6 +772,15 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect((await come(world.web(), push)).became).toMatchObject({ deliveries: 3 });
       expect(await replies.getJobs()).toHaveLength(1);
       expect(world.asked).toEqual([]);
+    });
+
+    test('leaves a push that the bot has failed with to a worker anew: the failed job is not in the way', async () => {
+      const { push, web, world } = openWithPush(async () => refusal);
+      await over(await come(web, push));
+      await failJobs();
+      const next = await come(world.web({ places: 0 }), push);
+      expect(next.became).toMatchObject({ is: 'waits' });
+      expect(await replies.getJobCounts('wait', 'failed')).toEqual({ wait: 1, failed: 0 });
     });
 
     test('carries it itself while Redis is away: there is nobody else', async () => {
