@@ -27,8 +27,13 @@ export function decide(
   const kind = callFor(rules, state, moment);
   if (kind && !mayCall) return { state: withAlarm(state, at), call: null };
   if (!kind) return { state: withAlarm(state, nextMoment(rules, state, moment)), call: null };
-  const call: Call = { n: state.n + 1, kind, at, by, messageId: state.messageId, crossed: false };
+  const call: Call = { n: state.n + 1, kind, at, by, messageId: messageFor(state), crossed: false };
   return { state: { ...spend(state, call), n: call.n, call }, call };
+}
+
+/** Of an account with several numbers: who waits for one is not shown typing by another. */
+function messageFor({ turns, messageId }: State): string | null {
+  return turns.findLast((turn) => turn.messageId !== undefined)?.messageId ?? messageId;
 }
 
 function spend(state: State, { kind, at }: Call): State {

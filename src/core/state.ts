@@ -207,8 +207,9 @@ export interface Turn {
   sentAt: number;
   /** `working`: the bot is being called; `acknowledged`: it has taken the message and answers some other way. */
   phase: 'working' | 'acknowledged';
-  /** To which of the account's numbers it was written, where it has several. */
+  /** To which of the account's numbers it was written, where it has several; and what the platform calls it there. */
   to?: string;
+  messageId?: string;
   /** An indicator has run in this turn. */
   shown: boolean;
   /** Renewed after an acknowledgement whatever the rules say: somebody who knows has asked for it. */

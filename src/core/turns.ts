@@ -35,7 +35,7 @@ export function endTurn(state: State, end: { turn: string; by: Evidence; at: num
 }
 
 type NewTurn = Pick<Turn, 'id' | 'openedAt' | 'sentAt' | 'phase'> &
-  Partial<Pick<Turn, 'renews' | 'deliveries' | 'to'>>;
+  Partial<Pick<Turn, 'renews' | 'deliveries' | 'to' | 'messageId'>>;
 
 /** A turn of which nothing has happened yet. */
 export function newTurn(opening: NewTurn): Turn {
@@ -127,9 +127,9 @@ function noted(state: State, event: InboundEvent): State {
   return { ...met, messageId: event.messageId, messageAt: event.at, refusal };
 }
 
-function inboundTurn({ turn, at, sentAt, phase, to }: InboundEvent): Turn {
+function inboundTurn({ turn, at, sentAt, phase, to, messageId }: InboundEvent): Turn {
   return newTurn({
-    ...(to === undefined ? {} : { to }),
+    ...(to === undefined ? {} : { to, ...(messageId === null ? {} : { messageId }) }),
     id: turn,
     openedAt: at,
     sentAt,

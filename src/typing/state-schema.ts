@@ -38,6 +38,7 @@ const turn = schemaOf<Turn>()(
     litFrom: numberOrNone,
     litMs: z.number(),
     to: z.string().exactOptional(),
+    messageId: z.string().exactOptional(),
     missed: z.array(z.string()).exactOptional(),
     failed: z.literal(true).exactOptional(),
   }),

@@ -389,3 +389,16 @@ describe('an answer that failed', () => {
     expect(ends).toBe(expected);
   });
 });
+
+test('of an account with two numbers, who waits for one is not shown typing by the other', () => {
+  const { made, ends } = whatsappLine(
+    at(0, writes('a', { to: '1', messageId: 'a@1' })),
+    at(5, writes('b', { to: '2', messageId: 'b@2' })),
+    at(6, acknowledges('a')),
+    at(6, acknowledges('b')),
+    at(10, { ...seen(), from: '2' } as Happening),
+    at(40, { ...seen(), from: '1' } as Happening),
+  );
+  expect(ends).toBe('10 b: status, 40 a: status');
+  expect(made.map(({ messageId }) => messageId)).toEqual(['a@1', 'a@1', 'a@1']);
+});
