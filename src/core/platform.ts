@@ -195,10 +195,10 @@ export interface Platform {
   admit?(head: PushHead): Refusal | null;
 
   /**
-   * Checks the signature of a push that is too long to be held, as its bytes pass. null: it has none, and needs none.
-   * Absent where no signature covers the body as it comes.
+   * Checks the signature of a push that is too long to be held, as its bytes pass. null: it has none, and needs none; a
+   * refusal: it needs one that cannot be checked so. Absent where none is ever asked for.
    */
-  follow?(head: PushHead): Following | null;
+  follow?(head: PushHead): Following | Refusal | null;
 
   /** Checks the signature over the raw bytes, then reads them. Never throws on bad input. */
   receive(push: RawPush): Promise<Received>;

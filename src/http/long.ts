@@ -5,7 +5,7 @@
  * of what a push says.
  */
 import type { Request, Response } from 'express';
-import { endToEnd, withQuery } from '../core/bot.ts';
+import { toBot, withQuery } from '../core/bot.ts';
 import type { Following, Received, Refusal } from '../core/platform.ts';
 import type { Served } from '../core/roster.ts';
 import { asNoAnswer, NoAnswer, type PushHead } from '../core/wire.ts';
@@ -25,7 +25,12 @@ export async function passLong(deps: LongDeps, request: Request, response: Respo
   );
   if (!served) return refuseUnread(request, response, unknownOf(deps, request));
   if (others.length > 0) return refuseUnread(request, response, { status: 413, error: nameless });
-  const checked = createChecked(head, request, served.platform.follow?.(head) ?? null);
+  const following = served.platform.follow?.(head) ?? null;
+  if (following && 'is' in following) {
+    tellPush(deps, { served, received: following }, deps.clock.now());
+    return refuseUnread(request, response, following);
+  }
+  const checked = createChecked(head, request, following);
   const answer = await hand(deps, served, { head, request, response, bytes: checked.bytes });
   if (response.headersSent || response.destroyed) return;
   const received = checked.refusal() ?? unread;
@@ -74,7 +79,7 @@ async function hand(
   return (bot.send ?? send)({
     method: head.method,
     url: withQuery(bot.url, head.rawQuery),
-    headers: [...endToEnd(head.headers), ['Content-Length', length]],
+    headers: [...toBot(head.headers), ['Content-Length', length]],
     body: null,
     stream: bytes,
     timeoutMs: bot.timeoutMs,

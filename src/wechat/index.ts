@@ -8,7 +8,7 @@ import { botAnswerOf, readPassive, shapeOf } from './answer.ts';
 import { explain } from './api.ts';
 import { readStarts, turnOf } from './message.ts';
 import { createOwnCalls } from './own-calls.ts';
-import { admitPush, receivePush, shakeHands } from './receive.ts';
+import { admitPush, followPush, receivePush, shakeHands } from './receive.ts';
 import { wechatRules } from './rules.ts';
 import { createCustomSend, createSendInterim, createSendLate } from './send-api.ts';
 import { type AccessTokens, createAccessTokens, type TokenDeps } from './token.ts';
@@ -55,6 +55,7 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     ownCalls: createOwnCalls(account, isInterim),
     handshake: (rawQuery) => shakeHands(rawQuery, account),
     admit: ({ rawQuery }) => admitPush(rawQuery, account, now()),
+    follow: () => followPush(account, { isAsked }),
     receive: async (push) => {
       const received = receivePush(push, account, { now: now(), isAsked, starts });
       if (received.is === 'push' && received.assured) deps.assurance?.note();

@@ -73,13 +73,26 @@ export function openPush(
  * The query's signature does not cover a plain body: who has seen one URL can make any. WeChat encrypts all pushes of an
  * account or none, as a switch in its console says.
  */
-function isSealedOnly({ encryption, encodingAesKeys }: Account, { isAsked }: Moment): boolean {
+function isSealedOnly(
+  { encryption, encodingAesKeys }: Account,
+  { isAsked }: Pick<Moment, 'isAsked'>,
+): boolean {
   return encryption === 'require' || (encryption === 'auto' && encodingAesKeys.length > 0 && isAsked());
 }
 
 const unsealed = refuse(
   401,
   'The push is not encrypted, and has to be: choose secure mode in the WeChat console, or set WECHAT_ENCRYPTION to any.',
+);
+
+/** Whether one that is too long to be held may pass: nobody opens it, so not where it has to be encrypted. */
+export function followPush(account: Account, moment: Pick<Moment, 'isAsked'>): PushRefusal | null {
+  return account.component !== undefined || isSealedOnly(account, moment) ? unopened : null;
+}
+
+const unopened = refuse(
+  401,
+  'The push is too long to be decrypted, and has to be encrypted: what WeChat itself sends is a few kB.',
 );
 
 /** Seconds since its timestamp; NaN: it has none. */

@@ -6,7 +6,8 @@ import type { ServedBot } from '../../src/core/roster.ts';
 import { createBodies } from '../../src/http/respond.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
 import { sign } from '../../src/nxcloud/signature.ts';
-import { nxcloud, openClient, openScene, type SceneOptions, signedPath, wechat } from './scene.ts';
+import type { WechatAccount } from '../../src/wechat/account.ts';
+import { forged, nxcloud, openClient, openScene, type SceneOptions, signedPath, wechat } from './scene.ts';
 import { bodyOf, call, listen, startBot, textOf } from './wire.ts';
 
 const MiB = 1024 * 1024;
@@ -172,6 +173,34 @@ describe('the signature of a push of 3 MiB', () => {
       expect(listener.heard()).toBeLessThan(long.length);
     },
   );
+});
+
+test.each(['/webhooks/nxcloud', signedPath()])(
+  'a long push too speaks to the bot in nobody’s name but the platform’s (%s)',
+  async (path) => {
+    const { url, asked } = await startBot((response) => void response.end('{}'));
+    const scene = await open(url);
+    expect((await scene.call(path, { headers: [...forged, 'x-A', '1'], body: long }).answer).status).toBe(
+      200,
+    );
+    const names = asked[0]?.headers.map(([name]) => name) ?? [];
+    expect(names).toContain('x-A');
+    expect(names.filter((name) => /keeptyping|idempotency/i.test(name))).toEqual([]);
+  },
+);
+
+test.each<[string, Partial<WechatAccount>]>([
+  ['that has to be encrypted', { encryption: 'require' }],
+  ['of a third-party platform', { component: 'wxVendor' }],
+])('a long push %s is refused: its query’s signature does not cover it', async (_, account) => {
+  const { url, asked } = await startBot((response) => void response.end('{}'));
+  const scene = await openScene({
+    accounts: [wechat({ account, bot: { ...bot, url } })],
+    send: openClient().send,
+  });
+  const { status } = await scene.call(signedPath(), { body: long }).answer;
+  expect(status).toBe(401);
+  expect(asked).toEqual([]);
 });
 
 describe('a URL that names no account', () => {
