@@ -45,7 +45,7 @@ export interface Workers {
   rescueStalled(): Promise<void>;
 }
 
-/** After a fault of Redis's the next look is soon (ms). */
+/** After a fault of Redis's, or a refusal, the next look is soon (ms). */
 const runRetryDelay = 1_000;
 
 export function createWorkers(options: WorkersOptions): Workers {
@@ -66,6 +66,7 @@ export function createWorkers(options: WorkersOptions): Workers {
     concurrency: options.replyConcurrency,
   });
   options.wakes.start(look);
+  for (const worker of [typing, replies]) slowDown(worker);
   const loops = [typing, replies].map((worker) => watch(worker, log));
   const { wakes, queue } = options;
   const { clock } = options.perform;
@@ -90,7 +91,18 @@ export function createWorkers(options: WorkersOptions): Workers {
   };
 }
 
-/** Its loop asks again at once, so one that goes on being refused says so all the time (ms). */
+/** BullMQ's loop asks for the next job again at once when Redis refuses that, and would do nothing else. */
+function slowDown(worker: Worker): void {
+  const backend = worker.getBackend();
+  const next = backend.moveToActive.bind(backend);
+  backend.moveToActive = (...asked) =>
+    next(...asked).catch(async (error: unknown) => {
+      if (error instanceof Error && error.name === 'ReplyError') await delay(runRetryDelay);
+      throw error;
+    });
+}
+
+/** One that goes on being refused says so again and again (ms). */
 const refusedFor = 2_000;
 /** How often is told what goes on (ms). */
 const tellEvery = 60_000;
