@@ -6,7 +6,8 @@ import { openTracing, run } from './wiring/run.ts';
 import { startWeb } from './wiring/web.ts';
 
 await run(async ({ config: read, skipped, log, releases }) => {
-  const { config, ownsControl: invites } = await provideTokens(read, log);
+  // Only `npm start` plays the demo, which is open to this machine; this Redis may be an installation's.
+  const { config, ownsControl: invites } = await provideTokens({ ...read, demo: false }, log);
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
   const tracing = await openTracing(config, { log, releases });
   const parts = await openParts({ config, log, releases, tracing });

@@ -94,7 +94,7 @@ export function loadConfig(
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
   warnings.push(...accounts.flatMap((account) => tokenWarning(account) ?? []));
   const none = candidates.length === 0 && settings.accountsKey === null;
-  const demo = settings.demo ?? (none && !isBypass && !isProduction(settings));
+  const demo = !isBypass && (settings.demo ?? (none && !isProduction(settings)));
   const fromEnvironment = candidates.flatMap(({ from, section, name }) =>
     from === 'environment' && section !== 'component' ? [`${section}/${name}`] : [],
   );

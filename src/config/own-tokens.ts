@@ -1,6 +1,6 @@
 /** Tokens that nobody has set: made at the first start, and kept in the data folder. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Log } from '../core/ports.ts';
 import type { Config } from './index.ts';
@@ -47,7 +47,14 @@ async function keepToken(
   const file = tokenFile(folder, name);
   const token = (await readToken(file)) ?? (await makeToken(folder, file));
   log.info({}, `${name} is not set: ${file} holds the one that is used.`);
+  if (await isOpenToOthers(file))
+    log.warn({}, `Other users of this machine may read ${file}: delete it, and start again, for a new one.`);
   return token;
+}
+
+/** As one that was put there by hand. Windows knows no such modes. */
+async function isOpenToOthers(file: string): Promise<boolean> {
+  return process.platform !== 'win32' && ((await stat(file)).mode & 0o077) !== 0;
 }
 
 /** null: there is no such file. */

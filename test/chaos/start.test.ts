@@ -229,9 +229,13 @@ describe('npm start', () => {
       expect(await readFile(join(dataDir, 'control-token'), 'utf8')).toBe(before);
     });
 
-    test('web on a Redis of its own wants one as well', async () => {
+    test.each([
+      ['with an account', () => simulatedEnvironment(simulator, bot)],
+      ['without one', () => ({})],
+      ['told to play the demo', () => ({ ...simulatedEnvironment(simulator, bot), DEMO: '1' })],
+    ])('web on a Redis of its own wants one as well, %s', async (_, environment) => {
       const redis = await startRedis('embedded');
-      const web = run('web', { ...bare, ...simulatedEnvironment(simulator, bot), REDIS_URL: redis.url });
+      const web = run('web', { ...bare, ...environment(), REDIS_URL: redis.url });
       const port = /"port":(\d+)/.exec(await web.says('"listening"'))?.[1];
       await web.says('#login=');
       expect((await fetch(`http://localhost:${port}/console/api/failed`)).status).toBe(401);

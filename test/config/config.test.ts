@@ -171,6 +171,7 @@ describe('settings', () => {
   test('a Heroku dyno is production and no demo', () => {
     expect(load({ DYNO: 'web.1' }).config).toMatchObject({ production: true, demo: false, dyno: 'web.1' });
     expect(load({ DYNO: 'web.1', DEMO: '1' }).config.demo).toBe(true);
+    expect(load({ ...wechat, DEMO: '1', BYPASS: '1' }).config.demo).toBe(false);
     expect(load(wechat).config.demo).toBe(false);
   });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -83,6 +83,16 @@ describe('tokens that are not set', () => {
     expect([controlTokens, gatewayKey]).toEqual([[], null]);
     expect(log.lines).toMatchObject([
       { level: 'warn', message: expect.stringMatching(/^No token can be kept: .*DATA_DIR.*CONTROL_TOKEN/) },
+    ]);
+  });
+
+  test('that others may read are told, with the remedy', async () => {
+    const { folder, controlTokens } = await provide();
+    await chmod(join(folder, 'control-token'), 0o640);
+    const again = await provide();
+    expect(again.controlTokens).toEqual(controlTokens);
+    expect(again.log.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+      { message: expect.stringContaining(`may read ${join(folder, 'control-token')}: delete it`) },
     ]);
   });
 
