@@ -53,7 +53,7 @@ function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
 }
 
 function troubleOf({ typing, breaker, impossible }: AccountRow): number {
-  return Number(typing.is === 'off' || breaker !== 'closed' || impossible > 0);
+  return Number(typing.is === 'off' || typing.is === 'trying' || breaker !== 'closed' || impossible > 0);
 }
 
 function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {
@@ -110,7 +110,8 @@ function refusalRow(
 function typingOf(source: ConsoleSource, { platform }: Served, at: number): AccountRow['typing'] {
   if (platform.rules.mode === 'off') return { is: 'mode_off' };
   const { offUntil, offCode, remedy } = source.account(platform);
-  if (at >= offUntil) return { is: 'on' };
+  if (offUntil === 0) return { is: 'on' };
+  if (at >= offUntil) return { is: 'trying', code: offCode, remedy };
   return { is: 'off', until: Math.round(offUntil), code: offCode, remedy };
 }
 

@@ -76,6 +76,7 @@ const routes: Readonly<Record<string, Readonly<Record<string, ConsoleRoute>>>> =
   search: { GET: search },
   'conversations/*/*/*': { GET: read },
   'conversations/*/*/*/pause': { PUT: pause, DELETE: resume },
+  'accounts/*/*/typing': { PUT: tryAgain },
   failed: { GET: async ({ failed }) => ({ status: 200, body: await failed.read() }) },
   'failed/*/retry': { POST: retry },
 };
@@ -128,6 +129,17 @@ async function resume(parts: RouteParts, { names, body }: RouteRequest): Promise
   );
 }
 
+async function tryAgain(
+  { source }: RouteParts,
+  { names: [channel = '', account = ''], body }: RouteRequest,
+): Promise<RouteAnswer> {
+  if (source.roster.of({ channel, account }) === null) return unserved(channel, account);
+  return taking(emptyBody, body, async () => {
+    await source.tryAgain({ channel, account });
+    return { status: 204 };
+  });
+}
+
 async function retry(
   { failed }: RouteParts,
   { names: [job = ''], body }: RouteRequest,
@@ -161,8 +173,12 @@ async function about(
   work: (platform: Platform, user: string) => Promise<RouteAnswer>,
 ): Promise<RouteAnswer> {
   const platform = source.roster.of({ channel, account })?.platform;
-  if (!platform) return { status: 404, body: { error: `No account ${channel}/${account} is served.` } };
+  if (!platform) return unserved(channel, account);
   return userName.test(user) ? work(platform, user) : unreadable;
+}
+
+function unserved(channel: string, account: string): RouteAnswer {
+  return { status: 404, body: { error: `No account ${channel}/${account} is served.` } };
 }
 
 /** The route of a path below `/console/api/`, with what its stars stand for; null: there is none. */

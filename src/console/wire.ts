@@ -8,6 +8,7 @@
  *   GET    conversations/:channel/:account/:user         View (core/view.ts)
  *   PUT    conversations/:channel/:account/:user/pause {seconds?}    { until }
  *   DELETE conversations/:channel/:account/:user/pause   204
+ *   PUT    accounts/:channel/:account/typing 204: typing that was refused is tried with the next message
  *   GET    failed                            FailedJob[]
  *   POST   failed/:job/retry {unknown?}      204 | 404 | 409 { error, unknown: true }: ask, then send it again with unknown
  *
@@ -65,8 +66,15 @@ export interface AccountRow {
   waitP95: number | null;
   cover: number | null;
   refusals: { code: number; outcome: string; count: number; remedy: string | null }[];
-  /** `off`: the platform has refused the account. `mode_off`: the configuration wants no typing. */
-  typing: { is: 'on' } | { is: 'mode_off' } | { is: 'off'; until: number; code: number; remedy: string };
+  /**
+   * `off`: the platform has refused the account; tried again then. `trying`: with the next message. `mode_off`: the
+   * configuration wants no typing.
+   */
+  typing:
+    | { is: 'on' }
+    | { is: 'mode_off' }
+    | { is: 'off'; until: number; code: number; remedy: string }
+    | { is: 'trying'; code: number; remedy: string };
   /** `open` when any worker's is. */
   breaker: 'closed' | 'open' | 'half-open';
   bot: 'job' | 'pass' | 'none';
@@ -155,6 +163,8 @@ export interface ConsoleSource {
   view(platform: Platform, state: State): View;
   /** Whose typing the platform has refused, as far as was learned at the last look. */
   account(place: Place): { offUntil: number; offCode: number; remedy: string };
+  /** Typing that the platform has refused is tried again with the next message. */
+  tryAgain(place: Place): Promise<void>;
   journal: Pick<JournalReader, 'since' | 'newest' | 'search'>;
   /** This process runs the queues while no worker lives. */
   standby: boolean;

@@ -160,6 +160,8 @@ export interface AccountRegister {
     | { is: 'refused'; error: string }
   >;
   remove(place: Place): Promise<{ is: 'removed' } | { is: 'refused'; error: string }>;
+  /** Typing that the platform has refused is tried again with the next message. */
+  tryAgain(place: Place): Promise<void>;
 }
 
 export type ReadBody =

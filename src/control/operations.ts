@@ -1,7 +1,7 @@
 /** The operations of the control API on accounts. */
 import { z } from 'zod';
 import { isChannel } from '../core/platform.ts';
-import { isAccountName, type Place } from '../core/roster.ts';
+import { isAccountName, type Place, servedNamePattern } from '../core/roster.ts';
 import {
   type AccountView,
   type CarryOut,
@@ -95,6 +95,27 @@ const accountOperations: readonly Operation[] = [
         const removed = await register.remove(place);
         return removed.is === 'refused' ? { status: 409, error: removed.error } : { status: 204 };
       }),
+  },
+  {
+    id: 'retryTyping',
+    method: 'put',
+    path: `${one}/typing`,
+    summary: 'Try typing again that the platform has refused',
+    description:
+      'With the next message, without waiting for the next try. Also 204 when nothing was refused.',
+    from: 'body',
+    takes: nothing,
+    answer: null,
+    statuses: { 400: noName, 404: noSuch },
+    at: ({ accounts, register }, { channel = '', account = '' }) => {
+      if (!new RegExp(servedNamePattern).test(account)) return { status: 400, error: badName };
+      if (accounts.of({ channel, account }) === null)
+        return { status: 404, error: unknownAccount(channel, account) };
+      return async () => {
+        await register.tryAgain({ channel, account });
+        return { status: 204 };
+      };
+    },
   },
 ];
 

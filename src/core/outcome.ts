@@ -113,8 +113,8 @@ function refusalOf(outcome: Refusing, at: number): Refusal {
     case 'account-back-off':
       return { code, why: 'account', until: at + outcome.forMs };
     case 'account-off':
-      // The account's own switch says when it is tried again; here it is enough not to ask at once.
-      return { code, why: 'account', until: at + 60_000 };
+      // The account's own switch says when it is tried again; here it is enough that all processes hear of it.
+      return { code, why: 'account', until: at + 10_000 };
   }
 }
 

@@ -13,7 +13,7 @@ export interface AccountSights {
   /** `*_PREVIOUS` is set for one of the secrets. */
   hasPrevious: boolean;
   hasBot: boolean;
-  /** Typing is switched off until then (ms), and why. */
+  /** Typing is switched off until then (ms), and why; 0: it is not. */
   off: { until: number; code: number; remedy: string };
   /** Since then its pushes were signed or encrypted (ms); 0: never seen. */
   assuredSince: number;
@@ -36,13 +36,13 @@ export function examineSights(seen: AccountSights): Finding[] {
   ].filter((finding) => finding !== null);
 }
 
-function switchedOff({ off, now }: AccountSights): Finding | null {
-  if (off.until <= now) return null;
+function switchedOff({ off, now }: AccountSights): Finding {
+  if (off.until === 0) return ok('typing', 'not refused by the platform');
   const minutes = Math.ceil((off.until - now) / 60_000);
-  return warn('typing', {
-    says: `switched off for another ${minutes} min, after code ${off.code}`,
-    remedy: off.remedy,
-  });
+  const atOnce = "at once after a restart, or by the console's button";
+  const again =
+    minutes > 0 ? `tried again in ${minutes} min, ${atOnce}` : 'tried again with the next message';
+  return warn('typing', { says: `refused with code ${off.code}; ${again}`, remedy: off.remedy });
 }
 
 function messages({ channel, account, sights, now }: AccountSights): Finding {

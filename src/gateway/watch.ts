@@ -1,5 +1,6 @@
 /** What the gateway sees of the bot's own calls, told to the typing. Nothing here throws, or waits for a Redis that is away. */
 import { randomUUID } from 'node:crypto';
+import type { AccountNotice } from '../core/notice.ts';
 import {
   type Conversation,
   conversationOf,
@@ -21,6 +22,8 @@ export interface WatchOptions {
   clock: Clock;
   log: Log;
   reachesRedis: () => boolean;
+  /** Is told of each call of the bot that the platform has accepted. @default nobody */
+  accepted?: (place: AccountNotice) => void;
 }
 
 /** One message has waited in vain: those of the next second do not (ms). */
@@ -59,6 +62,7 @@ export function createWatch(options: WatchOptions): GatewayWatch {
     },
     typed: (platform, user, { on, verdict }) => {
       if (verdict.is !== 'accepted') return;
+      options.accepted?.(platform);
       const event = { is: 'typed', on, at: options.clock.now() } as const;
       tellTyping(options, conversationOf(platform, user), { event });
     },
@@ -78,6 +82,7 @@ async function sent(
   { verdict, at, holder, is, from, isInterim }: BlockedSend,
 ): Promise<void> {
   const { channel, account, user } = conversation;
+  if (verdict.is === 'accepted') options.accepted?.(conversation);
   if (verdict.is === 'accepted' && verdict.names)
     void options.identities.learn(conversation, user, verdict.names);
   if (verdict.is === 'refused')

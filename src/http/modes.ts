@@ -123,7 +123,7 @@ async function longer(deps: WebDeps, { served }: Task, taking: Promise<Taken>): 
   if (!deps.isMute(served.platform)) return 0;
   const became = await taking;
   const isLast = became.is === 'waits' && became.deliveries >= lastDelivery;
-  if (isLast) deps.log.error({ account: served.platform.account }, tooLate);
+  if (isLast) deps.log.warn({ account: served.platform.account }, tooLate);
   return isLast ? 0 : platformPatience;
 }
 
@@ -133,7 +133,7 @@ function holdLeft({ clock, holdMs }: Pick<WebDeps, 'clock' | 'holdMs'>, { arrive
 }
 
 const tooLate =
-  'The answer is later than the platform waits, and the account may not send messages: it is lost to the user.';
+  'The answer is later than the platform waits, and it has refused what the account sends: what the bot answers is sent all the same, and is among the failed replies if that is refused too.';
 
 export type PassDeps = Pick<WebDeps, 'intake' | 'events' | 'clock' | 'log' | 'observe'> &
   CallBotDeps & {

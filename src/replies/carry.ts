@@ -234,6 +234,7 @@ async function sendLate(deps: CarryDeps, carried: Carried, answered: ToDeliver):
       await unblock(deps, carried, release);
       return notSent(deps, carried, { ...answered, sent, sentUpTo: part.from, left });
     }
+    await deps.learned.switchOn(carried.platform, 'send').catch(() => {});
     const { rest } = sent;
     // While its block still stands: no show begins before this is known.
     if (!rest || part.most <= 1) await ends(meaning);

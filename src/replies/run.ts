@@ -36,7 +36,7 @@ export interface CarryDeps extends CallBotDeps {
   events: EventQueue;
   outbox: Pick<Outbox, 'tell'>;
   health: Pick<Health, 'isAway'>;
-  learned: Pick<LearnedAccounts, 'isMute' | 'mute'>;
+  learned: Pick<LearnedAccounts, 'isMute' | 'mute' | 'switchOn'>;
   clock: Clock;
   log: Log;
   holds: LocalHolds;

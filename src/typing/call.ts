@@ -49,7 +49,7 @@ export async function make(deps: CallDeps, calling: Calling): Promise<Outcome> {
   );
   note(deps, calling, outcome);
   if (outcome.is === 'account-off') await shareOrWarn(deps, learned.switchOff(platform, outcome));
-  if (outcome.is === 'done') await shareOrWarn(deps, learned.switchOn(platform));
+  if (outcome.is === 'done' || outcome.is === 'already') await shareOrWarn(deps, learned.switchOn(platform));
   return outcome;
 }
 
@@ -89,6 +89,7 @@ async function sayInterim(deps: CallDeps, calling: Calling): Promise<Outcome> {
   const say = async (): Promise<Outcome> =>
     (await platform.sendInterim?.(conversation.user)) ?? { is: 'failed', code: 0 };
   const outcome = await timed(deps, calling, say);
+  if (outcome.is === 'done') await shareOrWarn(deps, deps.learned.switchOn(platform, 'send'));
   const level = outcome.is === 'done' ? 'info' : 'warn';
   deps.log[level]({ conversation: conversationId(conversation), ...outcome }, 'interim text');
   return outcome;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Notice, Observe } from '../core/notice.ts';
+import type { AccountNotice, Notice, Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { ages, idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
@@ -20,18 +20,29 @@ export interface LearnedAccounts {
   /** The account's rules as they stand now. */
   rules(platform: Platform): Rules;
   of(place: Place): Learned;
-  /** A typing or send call said that the account may not. */
+  /** A typing call said that the account may not: the next try is after 1, 2, 4… min, an hour at most. */
   switchOff(platform: Platform, why: Extract<Outcome, { is: 'account-off' }>): Promise<void>;
-  /** The account may again. */
-  switchOn(platform: Platform): Promise<void>;
+  /** The platform has accepted a call of the account. @param by @default 'typing' */
+  switchOn(place: AccountNotice, by?: Accepted): Promise<void>;
+  /** Somebody may have mended it: what was refused of the account, or of any, is tried again with the next message. */
+  tryAgain(place?: Place): Promise<void>;
   mute(platform: Platform): Promise<void>;
   isMute(platform: Platform): boolean;
   noteEnds(platform: Platform, ended: EndedTurn[]): Promise<void>;
 }
 
+/** A typing call; a message that keeptyping sent; a call that the bot made by a token of its own. */
+export type Accepted = 'typing' | 'send' | 'passed';
+
 type Aspect = 'permission' | 'habit';
 
-const hour = 60 * 60_000;
+const minute = 60_000;
+const hour = 60 * minute;
+
+/** What has been refused so often in a row is tried again after so long (ms). */
+function pauseOf(tries: number): number {
+  return Math.min(minute * 2 ** (tries - 1), hour);
+}
 
 interface LearnedOptions {
   redis: LearnedCommands;
@@ -51,37 +62,53 @@ export function createLearned(options: LearnedOptions): LearnedAccounts {
   const isNew = createOnce();
   const of = (place: Place): Learned => known[idOf(place)] ?? unknown;
   // A field of its own for each aspect: two processes that learn at once do not undo each other.
-  const change = async (platform: Platform, aspect: Aspect, changes: Partial<Learned>): Promise<void> => {
-    const field = idOf(platform);
-    known = { ...known, [field]: { ...of(platform), ...changes } };
+  const change = async (place: Place, aspect: Aspect, changes: Partial<Learned>): Promise<void> => {
+    const field = idOf(place);
+    known = { ...known, [field]: { ...of(place), ...changes } };
     await redis.hset(keys.accounts, `${field}/${aspect}`, JSON.stringify(changes));
+  };
+  // The whole aspect: what is not written again is forgotten.
+  const permit = (place: Place, changes: Partial<Learned>): Promise<void> =>
+    change(place, 'permission', { ...permissionOf(of(place)), ...changes });
+  const refresh = async (): Promise<void> => {
+    known = parseAll(await redis.hgetall(keys.accounts), (field) => {
+      if (!isNew(field)) return;
+      log.warn({ field }, 'What was learned of an account cannot be read: it is learned anew.');
+    });
   };
   return {
     of,
-    refresh: async () => {
-      known = parseAll(await redis.hgetall(keys.accounts), (field) => {
-        if (!isNew(field)) return;
-        log.warn({ field }, 'What was learned of an account cannot be read: it is learned anew.');
-      });
-    },
+    refresh,
     rules: (platform) => rulesNow(platform, of(platform), { at: clock.now(), auto: isAuto(platform) }),
-    switchOff: async (platform, { code, remedy }) => {
-      tellSwitch(options, platform, { typing: 'off', code, remedy });
-      const until = clock.now() + hour;
-      // What forbids the indicator forbids the message: both hang on the same permission.
-      await change(platform, 'permission', { offUntil: until, muteUntil: until, offCode: code, remedy });
+    switchOff: async (platform, why) => {
+      const refused = afterRefusal(of(platform), why, clock.now());
+      if (refused === null) return;
+      tellSwitch(options, platform, { typing: 'off', ...why, pause: pauseOf(refused.tries) });
+      await permit(platform, refused);
     },
-    switchOn: async (platform) => {
-      if (of(platform).offUntil === 0) return;
-      tellSwitch(options, platform, { typing: 'on', code: 0, remedy: null });
-      await change(platform, 'permission', { offUntil: 0, muteUntil: 0, offCode: 0, remedy: '' });
+    switchOn: async (place, by = 'typing') => {
+      const before = of(place);
+      const changes = afterAccepted(before, by);
+      if (changes === null) return;
+      const isOn = before.offUntil !== 0 && changes.offUntil === 0;
+      if (isOn) tellSwitch(options, place, { typing: 'on', code: 0, remedy: null, by });
+      await permit(place, changes);
+    },
+    tryAgain: async (place) => {
+      await refresh();
+      const now = clock.now();
+      const refused = Object.keys(known).filter((id) => now < (known[id]?.offUntil ?? 0));
+      for (const id of refused.filter((each) => place === undefined || each === idOf(place))) {
+        const [channel = '', account = ''] = id.split('/');
+        log.info(
+          { channel, account },
+          'Typing, which the platform has refused, is tried with the next message.',
+        );
+        await permit({ channel, account }, { offUntil: now, tries: 0 });
+      }
     },
     isMute: (platform) => clock.now() < of(platform).muteUntil,
-    mute: (platform) => {
-      // The whole aspect: what is not written again is forgotten.
-      const { offUntil, offCode, remedy } = of(platform);
-      return change(platform, 'permission', { offUntil, offCode, remedy, muteUntil: clock.now() + hour });
-    },
+    mute: (platform) => permit(platform, { muteUntil: clock.now() + hour }),
     noteEnds: async (platform, ended) => {
       saw?.(
         platform,
@@ -94,19 +121,51 @@ export function createLearned(options: LearnedOptions): LearnedAccounts {
   };
 }
 
-function tellSwitch(
-  { clock, log, observe }: LearnedOptions,
-  { channel, account }: Platform,
-  now: Pick<Extract<Notice, { is: 'account' }>, 'typing' | 'code' | 'remedy'>,
-): void {
-  observe?.({ is: 'account', at: clock.now(), channel, account, ...now });
-  if (now.typing === 'on') log.info({ channel, account }, 'Typing works again.');
-  else log.error({ channel, account, code: now.code }, `Typing is switched off for an hour: ${now.remedy}`);
+/** null: calls of one moment are refused together, and count once. */
+function afterRefusal(
+  before: Learned,
+  { code, remedy }: Extract<Outcome, { is: 'account-off' }>,
+  now: number,
+): (Pick<Learned, 'tries'> & Partial<Learned>) | null {
+  const isOff = now < before.offUntil;
+  if (isOff && before.offCode === code) return null;
+  const tries = isOff ? before.tries : before.tries + 1;
+  const apart = before.apart || (before.offUntil === 0 && before.tries > 0);
+  // What forbids the indicator forbids the message: both hang on the same permission.
+  const until = { offUntil: now + pauseOf(tries), muteUntil: now + hour };
+  return { ...until, offCode: code, remedy, tries, apart };
+}
+
+/** Only a typing call shows for sure that typing is permitted: after a message the count of refusals stays. */
+function afterAccepted(
+  { offUntil, muteUntil, tries, apart }: Learned,
+  by: Accepted,
+): Partial<Learned> | null {
+  if (by === 'typing') return offUntil === 0 && tries === 0 ? null : permissionOf(unknown);
+  if (apart) return by === 'send' && muteUntil !== 0 ? { muteUntil: 0 } : null;
+  return offUntil === 0 && muteUntil === 0 ? null : { offUntil: 0, muteUntil: 0 };
+}
+
+type Switched =
+  | { typing: 'on'; code: 0; remedy: null; by: Accepted }
+  /** `pause`: so long until the next try (ms). */
+  | { typing: 'off'; code: number; remedy: string; pause: number };
+
+function tellSwitch({ clock, log, observe }: LearnedOptions, place: AccountNotice, now: Switched): void {
+  const { channel, account } = place;
+  const { typing, code, remedy } = now;
+  observe?.({ is: 'account', at: clock.now(), channel, account, typing, code, remedy });
+  if (now.typing === 'off') {
+    const wait = now.pause === hour ? 'an hour' : `${now.pause / minute} min`;
+    const again = 'then tried again, and at once after a restart or by the button in the console';
+    log.error({ channel, account, code }, `Typing is switched off for ${wait}, ${again}: ${now.remedy}`);
+  } else if (now.by === 'typing') log.info({ channel, account }, 'Typing works again.');
+  else log.info({ channel, account }, 'The platform takes messages of the account: typing is on again.');
 }
 
 /** What all processes have learned of one account. */
 interface Learned {
-  /** Typing is switched off until then (ms); tried again after. */
+  /** Typing is switched off until then (ms); tried again with the next message after. 0: it is not refused. */
   offUntil: number;
   /** The platform's code for it. */
   offCode: number;
@@ -114,6 +173,10 @@ interface Learned {
   remedy: string;
   /** Messages cannot be sent through the platform's API either; asked again after (ms). */
   muteUntil: number;
+  /** So many tries in a row were refused. */
+  tries: number;
+  /** Messages pass where typing is refused: that they do says nothing of typing. */
+  apart: boolean;
   /** What to do after a bare acknowledgement, once seen; null: the platform's default. */
   afterAck: 'keep' | 'renew' | null;
   /** Acknowledged turns in a row of which nobody ever said how they ended. */
@@ -126,6 +189,8 @@ const learnedSchema = schemaOf<Learned>()(
     offCode: z.number(),
     remedy: z.string(),
     muteUntil: z.number(),
+    tries: z.number(),
+    apart: z.boolean(),
     afterAck: z.enum(['keep', 'renew']).nullable(),
     unheard: z.number(),
   }),
@@ -136,9 +201,15 @@ const unknown: Learned = {
   offCode: 0,
   remedy: '',
   muteUntil: 0,
+  tries: 0,
+  apart: false,
   afterAck: null,
   unheard: 0,
 };
+
+function permissionOf({ offUntil, offCode, remedy, muteUntil, tries, apart }: Learned): Partial<Learned> {
+  return { offUntil, offCode, remedy, muteUntil, tries, apart };
+}
 
 /** So many acknowledged turns in a row without any evidence show that none is to be had. */
 const unheardLimit = 3;
@@ -201,9 +272,7 @@ interface SightingsCommands {
   hset(key: string, field: string, value: string): Promise<unknown>;
 }
 
-const noteEvery = 60 * 60_000;
-/** A fault of Redis must not make a write of every push. */
-const minute = 60_000;
+const noteEvery = hour;
 
 export function createSightings({
   redis,
@@ -220,6 +289,7 @@ export function createSightings({
     if (now < (due.get(field) ?? 0)) return;
     due.set(field, now + noteEvery);
     redis.hset(keys.seen, field, String(now)).catch((error: unknown) => {
+      // A fault of Redis must not make a write of every push.
       due.set(field, now + minute);
       log.debug({ field, error }, 'What was seen of an account was not noted.');
     });
@@ -271,15 +341,12 @@ interface SwitchedOffCommands {
   hgetall(key: string): Promise<Record<string, string>>;
 }
 
-/** The accounts whose typing is switched off now, with the platform's code for it. Rejects when Redis is out of reach. */
-export async function readSwitchedOff(
-  redis: SwitchedOffCommands,
-  now: number,
-): Promise<(Place & { code: number })[]> {
+/** The accounts whose typing the platform has refused last, with its code. Rejects when Redis is out of reach. */
+export async function readSwitchedOff(redis: SwitchedOffCommands): Promise<(Place & { code: number })[]> {
   const learned = await redis.hgetall(keys.accounts);
   return Object.entries(learned).flatMap(([field, json]) => {
     const [channel = '', account = '', aspect] = field.split('/');
     const read = aspect === 'permission' ? readStored(permission, json) : null;
-    return read && now < read.offUntil ? [{ channel, account, code: read.offCode }] : [];
+    return read && read.offUntil !== 0 ? [{ channel, account, code: read.offCode }] : [];
   });
 }

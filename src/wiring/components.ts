@@ -244,9 +244,9 @@ function createNews(options: NewsOptions): (component: string, change: TypingSwi
 }
 
 async function heed(options: NewsOptions, change: TypingSwitch): Promise<void> {
-  const { accounts, platformOf, redis, clock } = options;
+  const { accounts, platformOf, redis } = options;
   if (change.is === 'mended') {
-    const mended = (await readSwitchedOff(redis, clock.now())).filter(change.mends);
+    const mended = (await readSwitchedOff(redis)).filter(change.mends);
     if (mended.length > 0) await accounts().refresh();
     for (const place of mended) await switchOn(options, place);
     return;

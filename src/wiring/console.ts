@@ -45,6 +45,7 @@ function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): 
     skipped,
     journal: journal.reader,
     account: (place) => learned.of(place),
+    tryAgain: (place) => learned.tryAgain(place),
     view: (platform, state) => viewNow({ learned, clock }, platform, { state, blockedUntil: 0 }),
     look: async (most): Promise<Look> => {
       const [longest, typing, replies, lives, journalFrom] = await Promise.all([

@@ -55,7 +55,7 @@ export function openControl(parts: Parts, { events, store, skipped }: ControlPar
 /** Every account as the control API shows it, and the way to set one. */
 
 function createAccountRegister(parts: Parts, skipped: readonly Skipped[]): AccountRegister {
-  const { config, clock } = parts;
+  const { config, clock, learned } = parts;
   const { allowPrivateUrls: allowPrivate } = config;
   const { records, store, understanding, isConfigured } = parts.served;
   const directory = createDirectory({
@@ -83,7 +83,12 @@ function createAccountRegister(parts: Parts, skipped: readonly Skipped[]): Accou
       // Several may bear a name; one of them is served.
       return named.find(({ serves }) => serves !== null) ?? named[0] ?? null;
     },
-    put: (place, fields) => directory.put(place, fields),
+    put: async (place, fields) => {
+      const put = await directory.put(place, fields);
+      if (put.is === 'created' || put.is === 'updated') await learned.tryAgain(place);
+      return put;
+    },
+    tryAgain: (place) => learned.tryAgain(place),
     remove: (place) => directory.remove(place),
   };
 }

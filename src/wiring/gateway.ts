@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts';
+import type { AccountNotice } from '../core/notice.ts';
 import type { OwnCalls } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import { behindOf } from '../core/roster.ts';
@@ -24,9 +25,10 @@ export function openGateway(
   parts: Parts,
   { events, identities }: { events: EventQueue; identities: Identities },
 ): Gateway {
-  const { config, connections, clock, log, clients, served: accounts, serving } = parts;
+  const { config, connections, clock, log, clients, served: accounts, serving, learned } = parts;
   const blocks = createBlocks(connections.fast);
   const reachesRedis = (): boolean => !connections.health.isAway();
+  const accepted = (place: AccountNotice): void => void learned.switchOn(place, 'passed').catch(() => {});
   return createGateway({
     access: gatewayAccess(config),
     accountOf: (place) => {
@@ -35,7 +37,7 @@ export function openGateway(
       return served && { platform: served.platform, base: served.apiBase, agent: serving.agentFor(served) };
     },
     agentFor: clients.gateway.agentFor,
-    watch: createWatch({ blocks, events, identities, clock, log, reachesRedis }),
+    watch: createWatch({ blocks, events, identities, clock, log, reachesRedis, accepted }),
     clock,
     log,
     observe: parts.observe,

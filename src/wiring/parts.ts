@@ -244,6 +244,8 @@ async function learnAll(parts: Parts, beats: number): Promise<void> {
   }
   const perFollow = config.accountsKeys.length > 0 ? beatsPerFollow.withKey : beatsPerFollow.without;
   if (beats % perFollow === 0) await served.records.follow();
+  // Whoever starts a process has mostly mended something.
+  if (beats === 0) await learned.tryAgain();
   if (beats % beatsPerRefresh === 0) await Promise.all([learned.refresh(), assurances.refresh()]);
 }
 

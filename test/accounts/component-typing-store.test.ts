@@ -77,14 +77,14 @@ describe('the typing record of a component', () => {
   });
 });
 
-test('accounts that are switched off are found with the code, those that are on again are not', async () => {
+test('accounts whose typing was refused are found with the code, those that are on again are not', async () => {
   const off = { offUntil: 2_000, muteUntil: 0, remedy: '' };
   const learned = {
     'wechat/vendor.wx1111111111111111/permission': JSON.stringify({ ...off, offCode: 61005 }),
-    'wechat/shop/permission': JSON.stringify({ ...off, offUntil: 900, offCode: 48001 }),
+    'wechat/shop/permission': JSON.stringify({ ...off, offUntil: 0, offCode: 0 }),
     'wechat/shop/habit': JSON.stringify({ afterAck: 'keep', unheard: 0 }),
   };
-  expect(await readSwitchedOff({ hgetall: async () => learned }, 1_000)).toEqual([
+  expect(await readSwitchedOff({ hgetall: async () => learned })).toEqual([
     { channel: 'wechat', account: 'vendor.wx1111111111111111', code: 61005 },
   ]);
 });

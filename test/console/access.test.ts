@@ -150,6 +150,7 @@ describe('a login', () => {
 const changes: [method: string, path: string][] = [
   ['PUT', 'conversations/wechat/shop/u/pause'],
   ['DELETE', 'conversations/wechat/shop/u/pause'],
+  ['PUT', 'accounts/wechat/shop/typing'],
   ['POST', 'failed/7/retry'],
   ['DELETE', 'session'],
 ];

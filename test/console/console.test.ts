@@ -80,6 +80,11 @@ describe('live events', () => {
     await expect
       .poll(() => watched.overviews.at(-1)?.accounts[0]?.typing)
       .toMatchObject({ is: 'off', code: 48001 });
+    expect((await browser.ask('PUT', 'accounts/wechat/default/typing', {})).status).toBe(204);
+    await expect
+      .poll(() => watched.overviews.at(-1)?.accounts.find(({ channel }) => channel === 'wechat')?.typing)
+      .toMatchObject({ is: 'trying', code: 48001 });
+    expect((await browser.ask('PUT', 'accounts/wechat/other/typing', {})).status).toBe(404);
     checkStream(watched);
     watched.close();
   });

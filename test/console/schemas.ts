@@ -30,6 +30,7 @@ export const overview = z.strictObject({
         z.strictObject({ is: z.literal('on') }),
         z.strictObject({ is: z.literal('mode_off') }),
         z.strictObject({ is: z.literal('off'), until: time, code: z.int(), remedy: z.string().min(1) }),
+        z.strictObject({ is: z.literal('trying'), code: z.int(), remedy: z.string().min(1) }),
       ]),
       breaker: z.enum(['closed', 'open', 'half-open']),
       bot: z.enum(['job', 'pass', 'none']),

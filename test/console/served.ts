@@ -77,6 +77,7 @@ export async function serveConsole(
       return reach(world.look ?? nothing);
     },
     account: () => world.account,
+    tryAgain: async () => {},
     view: (of, state) => viewOf(of.rules, state, { at: clock.now(), blockedUntil: 0, off: null }),
     journal: {
       newest: (count) => {

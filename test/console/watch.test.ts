@@ -129,6 +129,15 @@ describe('a viewer', () => {
       .toEqual({ is: 'off', until: console.clock.now() + 1_000, code: 48001, remedy: 'Ask for it.' });
   });
 
+  test('is told that what was refused is tried with the next message', async () => {
+    const console = await start();
+    console.world.account = { offUntil: console.clock.now(), offCode: 48001, remedy: 'Ask for it.' };
+    const watched = await watchIt(console);
+    await expect
+      .poll(() => watched.overviews.at(-1)?.accounts[0]?.typing)
+      .toEqual({ is: 'trying', code: 48001, remedy: 'Ask for it.' });
+  });
+
   test('is told that the configuration of an account wants no typing', async () => {
     served = await serveConsole({ mode: 'off' });
     served.world.account = { offUntil: served.clock.now() + 1_000, offCode: 48001, remedy: 'Ask for it.' };

@@ -118,7 +118,7 @@ interface Answered {
 }
 
 const gone = async (): Promise<never> => Promise.reject(new Error('away'));
-const register = { list: gone, read: gone, put: gone, remove: gone };
+const register = { list: gone, read: gone, put: gone, remove: gone, tryAgain: gone };
 const away = { read: gone, start: gone, stop: gone, forget: gone, pause: gone, resume: gone, register };
 
 const documented = ['/openapi.json get', ...operations.map(({ method, path }) => `${path} ${method}`)];

@@ -52,6 +52,7 @@ const oneAccount: AccountRegister = {
   put: async ({ account }) =>
     account === 'files' ? refused : { is: account === 'shop' ? 'updated' : 'created' },
   remove: async ({ account }) => (account === 'files' ? refused : { is: 'removed' }),
+  tryAgain: async () => {},
 };
 
 const platforms = [

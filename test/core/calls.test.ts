@@ -152,14 +152,14 @@ describe('refusals', () => {
     expect(calls).toBe(`0 show (${answer.is}), 10 show`);
   });
 
-  test('an account that may not is asked again after a minute at the earliest', () => {
+  test('an account that may not is asked again when all processes have heard of it, at the earliest', () => {
     const off: Answer = { is: 'account-off', code: 1005, remedy: 'Open it.' };
     const { calls } = play({
       rules: whatsapp,
-      events: [at(0, writes('a')), at(5, writes('b')), at(70, { is: 'left' })],
+      events: [at(0, writes('a')), at(5, writes('b')), at(20, { is: 'left' })],
       answers: [off],
     });
-    expect(calls).toBe('0 show (account-off), 60 show');
+    expect(calls).toBe('0 show (account-off), 10 show');
   });
 
   test('a hide is not held back by a refusal of shows', () => {

@@ -169,7 +169,10 @@ describe('what was seen', () => {
     ['default', '/webhooks/wechat,'],
     ['shop', '/webhooks/wechat/shop,'],
   ])('of %s, to which nobody wrote: its own URL is named', (account, path) => {
-    expect(look({ account })).toEqual([expect.stringContaining(`keeptyping's URL, ${path} into`)]);
+    expect(look({ account })).toEqual([
+      'ok    typing: not refused by the platform.',
+      expect.stringContaining(`keeptyping's URL, ${path} into`),
+    ]);
   });
 
   test.each<[string, Sights, RegExp]>([
@@ -248,8 +251,11 @@ describe('what was seen', () => {
   test('an account that is switched off, until it is tried again', () => {
     const off = { until: now + 90_000, code: 48001, remedy: 'Certify it.' };
     expect(look({ off })).toContain(
-      'warn  typing: switched off for another 2 min, after code 48001. Certify it.',
+      "warn  typing: refused with code 48001; tried again in 2 min, at once after a restart, or by the console's button. Certify it.",
     );
-    expect(look({ off: { ...off, until: now } }).join()).not.toContain('switched off');
+    expect(look({ off: { ...off, until: now } })).toContain(
+      'warn  typing: refused with code 48001; tried again with the next message. Certify it.',
+    );
+    expect(look({})).toContain('ok    typing: not refused by the platform.');
   });
 });

@@ -182,7 +182,7 @@ describe('what was seen while it ran', () => {
     await expect.poll(() => connection.hexists(keys.accounts, 'wechat/default/permission')).toBe(1);
     const { of } = await look();
     expect(of('wechat/default typing')).toEqual([
-      expect.stringMatching(/^warn .*switched off for another 60 min, after code 48001\. .*certify/),
+      expect.stringMatching(/^warn .*refused with code 48001; tried again in 1 min, .*certify/),
     ]);
   });
 

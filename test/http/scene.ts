@@ -194,7 +194,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     events,
     outbox,
     health,
-    learned: { isMute: () => options.isMuteNow ?? false, mute: async () => {} },
+    learned: { isMute: () => options.isMuteNow ?? false, mute: async () => {}, switchOn: async () => {} },
     clock: carryClock,
     log,
     holds,

@@ -288,6 +288,8 @@ describe('an answer with a message', () => {
     await it.run();
     expect(await stateOf(it)).toBe(state);
     expect(it.platform.sent).toHaveLength(state === 'sent' ? 1 : 0);
+    // What the platform has accepted shows that it may send.
+    expect(it.learned.isMute(it.platform)).toBe(state === 'inline');
     expect(it.clock.slept.reduce((sum, ms) => sum + ms, 0)).toBe(repeat === 'fetches' ? 5000 : 6000);
   });
 

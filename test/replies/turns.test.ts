@@ -192,7 +192,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
         events,
         outbox,
         health,
-        learned: { isMute: () => false, mute: async () => {} },
+        learned: { isMute: () => false, mute: async () => {}, switchOn: async () => {} },
         clock,
         log,
         holds,

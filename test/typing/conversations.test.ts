@@ -399,7 +399,7 @@ describe('a look', () => {
     await it.judged();
     expect((await it.read()).dark).toEqual({
       reason: 'no_permission',
-      until: clock.now() + 60 * 60_000,
+      until: clock.now() + 60_000,
       code: 48001,
       remedy: 'Ask for the permission.',
     });

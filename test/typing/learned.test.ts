@@ -23,7 +23,8 @@ beforeEach(async () => {
 afterAll(() => server.stop());
 
 const shop = scriptedPlatform();
-const hour = 3_600_000;
+const minute = 60_000;
+const hour = 60 * minute;
 
 /** What one process knows. */
 const process = (isAuto = true): LearnedAccounts =>
@@ -35,16 +36,74 @@ const ended = (...by: Evidence[]): EndedTurn[] =>
 describe('an account that may not', () => {
   const off = { is: 'account-off', code: 48001, remedy: 'Certify it.' } as const;
 
-  test('is off and mute for an hour, then tried again', async () => {
+  test('is tried again after 1, 2, 4… min, an hour at most, and mute for an hour', async () => {
+    const learned = process();
+    const pauses: number[] = [];
+    for (let tries = 0; tries < 8; tries += 1) {
+      await learned.switchOff(shop, off);
+      const { offUntil, muteUntil } = learned.of(shop);
+      expect(muteUntil).toBe(clock.now() + hour);
+      pauses.push((offUntil - clock.now()) / minute);
+      clock.set(offUntil - 1);
+      expect(learned.rules(shop).mode).toBe('off');
+      clock.set(offUntil);
+      expect(learned.rules(shop).mode).toBe('continuous');
+    }
+    expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+  });
+
+  test('is refused once by calls of one moment, in one process and in two', async () => {
+    const [one, other] = [process(), process()];
+    await Promise.all([one.switchOff(shop, off), one.switchOff(shop, off), other.switchOff(shop, off)]);
+    await one.refresh();
+    expect(one.of(shop)).toMatchObject({ offUntil: clock.now() + minute, tries: 1 });
+  });
+
+  test('begins at a minute again once a typing call was accepted', async () => {
     const learned = process();
     await learned.switchOff(shop, off);
-    expect(learned.rules(shop).mode).toBe('off');
-    const until = clock.now() + hour;
-    expect(learned.of(shop)).toMatchObject({ offUntil: until, muteUntil: until, offCode: 48001 });
-    clock.set(until - 1);
-    expect(learned.rules(shop).mode).toBe('off');
-    clock.set(until);
+    clock.set(learned.of(shop).offUntil);
+    await learned.switchOn(shop);
+    expect(learned.of(shop)).toMatchObject({ offUntil: 0, muteUntil: 0, offCode: 0 });
+    await learned.switchOff(shop, off);
+    expect(learned.of(shop).offUntil).toBe(clock.now() + minute);
+  });
+
+  test.each(['send', 'passed'] as const)('is on again when a message is accepted: %s', async (by) => {
+    const learned = process();
+    await learned.switchOff(shop, off);
+    await learned.switchOn(shop, by);
     expect(learned.rules(shop).mode).toBe('continuous');
+    expect(learned.of(shop)).toMatchObject({ offUntil: 0, muteUntil: 0 });
+  });
+
+  test('whose messages pass while its typing is refused is switched on by typing alone', async () => {
+    const learned = process();
+    await learned.switchOff(shop, off);
+    await learned.switchOn(shop, 'passed');
+    await learned.switchOff(shop, off);
+    expect(learned.of(shop).offUntil).toBe(clock.now() + 2 * minute);
+    await learned.switchOn(shop, 'passed');
+    expect(learned.isMute(shop)).toBe(true);
+    await learned.switchOn(shop, 'send');
+    expect(learned.isMute(shop)).toBe(false);
+    expect(learned.rules(shop).mode).toBe('off');
+    await learned.switchOn(shop);
+    expect(learned.of(shop)).toMatchObject({ offUntil: 0, apart: false, tries: 0 });
+  });
+
+  test('is tried again at once in every process when somebody may have mended it', async () => {
+    const [one, other, third] = [process(), process(), process()];
+    await one.switchOff(shop, off);
+    await other.tryAgain({ ...shop, account: 'other' });
+    await third.refresh();
+    expect(third.rules(shop).mode).toBe('off');
+    await other.tryAgain();
+    await third.refresh();
+    expect(third.rules(shop).mode).toBe('continuous');
+    expect(third.of(shop)).toMatchObject({ offUntil: clock.now(), offCode: 48001 });
+    await third.switchOff(shop, off);
+    expect(third.of(shop).offUntil).toBe(clock.now() + minute);
   });
 
   test('is off in every process that has looked since', async () => {
@@ -76,7 +135,7 @@ describe('an account that may not', () => {
     await one.switchOff(shop, off);
     await one.mute(shop);
     await other.refresh();
-    expect(other.of(shop)).toMatchObject({ offUntil: clock.now() + hour, offCode: 48001 });
+    expect(other.of(shop)).toMatchObject({ offUntil: clock.now() + minute, offCode: 48001 });
     expect(other.rules(shop).mode).toBe('off');
   });
 
@@ -203,9 +262,7 @@ test('what cannot be read of an account is as never learned, spoils nothing else
     fields.toSorted(),
   );
   expect(JSON.stringify(log.lines)).not.toContain('secret');
-  expect(await readSwitchedOff(redis, clockNow)).toEqual([
-    { channel: 'wechat', account: 'other', code: 48001 },
-  ]);
+  expect(await readSwitchedOff(redis)).toEqual([{ channel: 'wechat', account: 'other', code: 48001 }]);
   await learned.switchOff(shop, { is: 'account-off', code: 40200, remedy: 'Certify it.' });
   await learned.refresh();
   expect(learned.of(shop)).toMatchObject({ afterAck: 'renew', offCode: 40200 });

@@ -517,11 +517,11 @@ describe("the platform's word on the account", () => {
     expect(line?.message).toContain('Certify it.');
   });
 
-  test('an accepted call after the hour switches it on again', async () => {
+  test('an accepted call of the next try switches it on again', async () => {
     const answers = [off];
     const it = stage({ show: () => answers.shift() ?? { is: 'done' } });
     await it.run(inbound());
-    it.clock.set(it.clock.now() + 3_600_000);
+    it.clock.set(it.clock.now() + 60_000);
     await it.run(inbound('b'));
     expect(it.platform.calls).toHaveLength(2);
     expect(it.learned.of(it.platform)).toMatchObject({ offUntil: 0, muteUntil: 0 });

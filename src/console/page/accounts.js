@@ -3,6 +3,8 @@ import { createMark, createName } from './cells.js';
 import { element, keyed, saying, setAttribute, setShown, setText } from './dom.js';
 import { clock, count, length, percent } from './format.js';
 import { accountName } from './model.js';
+import { errorOf, say } from './said.js';
+import { ask } from './server.js';
 import { createTable } from './table.js';
 import { named, word } from './words.js';
 
@@ -35,6 +37,7 @@ function createTyping(cell) {
   return ({ typing }) => {
     if (typing.is === 'on') mark('good', word('typing.on'));
     else if (typing.is === 'mode_off') mark('off', word('typing.mode_off'));
+    else if (typing.is === 'trying') mark('warn', word('typing.trying'));
     else mark('bad', word('typing.off', { until: clock(typing.until) }));
   };
 }
@@ -55,6 +58,7 @@ function createBreaker(cell) {
 }
 
 function createDetails(cell) {
+  const again = createAgain();
   const summary = element('summary');
   const refusals = element('div', { class: 'table refusals', role: 'table', 'data-word-label': 'refusals' });
   const none = saying('p', 'refusalsNone', { class: 'fine' });
@@ -67,13 +71,39 @@ function createDetails(cell) {
   });
   const details = element('details', {}, summary);
   details.append(saying('h4', 'refusals'), refusals, none, saying('h4', 'ends'), ends, noEnds);
-  cell.append(details);
+  cell.append(again.button, details);
   return (row) => {
+    again.update(row);
     setText(summary, word('more', { n: count(row.refusals.reduce((sum, one) => sum + one.count, 0)) }));
     drawRefusals(row.refusals);
     setShown(row.refusals.length === 0, none);
     keyed(ends, row.ends, { key: ({ by }) => by, create: createEnd });
     setShown(row.ends.length === 0, noEnds);
+  };
+}
+
+function isRefused({ is }) {
+  return is === 'off' || is === 'trying';
+}
+
+/** What was refused and may be mended is tried with the next message, not later. */
+function createAgain() {
+  const button = element('button', { type: 'button' });
+  let row = null;
+  button.addEventListener('click', async () => {
+    const account = accountName(row);
+    const answer = await ask('PUT', `accounts/${account}/typing`, {});
+    if (answer.ok) say(word('tryAgainNews', { account }));
+    else say(word('refusedNews', { error: errorOf(answer) }));
+  });
+  return {
+    button,
+    update: (present) => {
+      row = present;
+      setShown(present.typing.is === 'off', button);
+      setText(button, word('tryAgain'));
+      setAttribute(button, 'aria-label', word('tryAgainOf', { account: accountName(present) }));
+    },
   };
 }
 

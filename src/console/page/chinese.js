@@ -57,6 +57,7 @@ export const chinese = {
   'trouble.workers': '没有 worker 在运行：不显示“正在输入”，迟到的回答也不发送。请启动 node dist/worker.js。',
   'trouble.skipped': '{account} 未能加载：{reason}。',
   'trouble.off': '{account}：“正在输入”已关闭（错误码 {code}），{until} 再试。{remedy}',
+  'trouble.trying': '{account}：平台拒绝了“正在输入”（错误码 {code}），下一条消息时再试。{remedy}',
   'trouble.breaker': '{account}：平台连续失败，暂停调用。',
   'trouble.half-open': '{account}：暂停之后，正用一次调用试探平台是否恢复。',
   'trouble.impossible':
@@ -84,6 +85,10 @@ export const chinese = {
   'typing.on': '开启',
   'typing.mode_off': '按配置关闭',
   'typing.off': '关闭，{until} 再试',
+  'typing.trying': '被拒绝，下一条消息时再试',
+  tryAgain: '立即再试',
+  tryAgainOf: '立即再试 {account} 的“正在输入”',
+  tryAgainNews: '{account} 的“正在输入”将在下一条消息时再试。',
   bot: '机器人模式',
   'bot.job': 'job',
   'bot.pass': 'pass',

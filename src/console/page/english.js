@@ -58,6 +58,8 @@ export const english = {
     'No worker is alive: no typing and no late answers until one runs. Start node dist/worker.js.',
   'trouble.skipped': '{account} is skipped: {reason}.',
   'trouble.off': '{account}: typing is switched off (code {code}); tried again at {until}. {remedy}',
+  'trouble.trying':
+    '{account}: the platform has refused typing (code {code}); it is tried again with the next message. {remedy}',
   'trouble.breaker': '{account}: the platform failed several times in a row; typing calls pause.',
   'trouble.half-open': '{account}: after a pause one typing call tries whether the platform works again.',
   'trouble.impossible':
@@ -85,6 +87,10 @@ export const english = {
   'typing.on': 'on',
   'typing.mode_off': 'off by the configuration',
   'typing.off': 'off; tried again at {until}',
+  'typing.trying': 'refused; tried with the next message',
+  tryAgain: 'Try again now',
+  tryAgainOf: 'Try typing of {account} again now',
+  tryAgainNews: 'Typing of {account} is tried again with the next message.',
   bot: 'Bot mode',
   'bot.job': 'job',
   'bot.pass': 'pass',

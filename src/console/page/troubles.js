@@ -41,6 +41,12 @@ function troublesOfAccount(row) {
       grave: true,
       says: () => word('trouble.off', { account, ...typing, until: clock(typing.until) }),
     });
+  if (typing.is === 'trying')
+    troubles.push({
+      id: `trying ${account}`,
+      grave: false,
+      says: () => word('trouble.trying', { account, ...typing }),
+    });
   if (breaker !== 'closed')
     troubles.push({
       id: `breaker ${account}`,
