@@ -30,6 +30,7 @@ const MESSAGES: Readonly<Record<number, string>> = {
   40013: 'invalid appid',
   40066: 'invalid url',
   40125: 'invalid appsecret',
+  40164: 'invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist',
   40200: 'invalid account type',
   41001: 'access_token missing',
   41009: 'missing openid',

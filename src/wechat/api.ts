@@ -1,19 +1,20 @@
 /** One call to WeChat's API, and its answer as a value. */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Outcome } from '../core/platform.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
 import { jsonIn } from './body.ts';
 
 export type Reply =
-  /** WeChat's own word; 0 is success. */
-  | { is: 'code'; code: number; json: unknown }
+  /** WeChat's own word; 0 is success. `remedy`: what mends it, where WeChat has said more than the code does. */
+  | { is: 'code'; code: number; json: unknown; remedy?: string }
   /** An HTTP status other than 2xx without such a word. */
   | { is: 'status'; status: number }
   /** A 2xx that is not WeChat's JSON: a proxy's page, a cut answer. */
   | { is: 'unreadable' }
   | { is: 'lost'; begun: boolean; cause: string };
 
-const word = z.object({ errcode: z.number().int() });
+const word = z.object({ errcode: z.number().int(), errmsg: z.string().optional().catch(undefined) });
 
 /** POSTs raw UTF-8 JSON. Never throws. */
 export function postJson(send: Send, url: string, call: { body: object; timeoutMs: number }): Promise<Reply> {
@@ -36,13 +37,28 @@ export async function callApi(
     const answer = await send(request);
     const json = jsonIn(answer.body);
     const said = word.safeParse(json);
-    if (said.success) return { is: 'code', code: said.data.errcode, json };
+    if (said.success) return wordOf(said.data, json);
     if (answer.status < 200 || answer.status > 299) return { is: 'status', status: answer.status };
     return accepts(json) ? { is: 'code', code: 0, json } : { is: 'unreadable' };
   } catch (error) {
     return lost(error);
   }
 }
+
+/** Of WeChat's text only the address is read that it refuses, and only to be told: the code decides. */
+function wordOf({ errcode: code, errmsg = '' }: z.infer<typeof word>, json: unknown): Reply {
+  const address = codeOf(code).remedy === allowlist ? addressIn(errmsg) : null;
+  if (address === null) return { is: 'code', code, json };
+  return { is: 'code', code, json, remedy: allow(address) };
+}
+
+/** `invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist`: the first that is an address and nothing else. */
+function addressIn(text: string): string | null {
+  const words = text.slice(0, longestText).split(/[\s,]+/);
+  return words.find((each) => isIP(each) !== 0 && !each.includes('%')) ?? null;
+}
+
+const longestText = 500;
 
 /** The error's own sentence may hold the URL, and the URL holds the token: only its code is passed on. */
 function lost(error: unknown): Reply {
@@ -88,7 +104,8 @@ interface Code {
 
 const certify = 'Typing and custom messages need a certified account: certify it or set WECHAT_TYPING=off.';
 const permit = 'Grant the account the customer-service message permission in the WeChat console.';
-const allowlist = "Add this server's egress IP to the IP allowlist in the WeChat console.";
+const allow = (address: string): string => `Add ${address} to the IP allowlist in the WeChat console.`;
+const allowlist = allow("this server's egress IP");
 const credentials = 'Check WECHAT_APP_ID and WECHAT_APP_SECRET against the WeChat console.';
 const authorise =
   'Let the account authorise the third-party platform again, with customer-service permission.';
@@ -204,9 +221,12 @@ export function explain(code: number): string {
 
 const hour = 3_600_000;
 
-/** The outcome of a Typing that WeChat answered with this code, token refresh and quick retry already tried. */
-export function shownOutcome(code: number): Outcome {
-  const { meaning, remedy } = codeOf(code);
+/**
+ * The outcome of a Typing that WeChat answered with this code, token refresh and quick retry already tried.
+ * @param remedy @default the code's own
+ */
+export function shownOutcome(code: number, remedy = codeOf(code).remedy): Outcome {
+  const { meaning } = codeOf(code);
   switch (meaning) {
     case 'ok':
       return { is: 'done' };
@@ -234,8 +254,8 @@ export function shownOutcome(code: number): Outcome {
 }
 
 /** The outcome of a CancelTyping. Where the user cannot be reached, nothing can show either. */
-export function hiddenOutcome(code: number): Outcome {
+export function hiddenOutcome(code: number, remedy?: string): Outcome {
   const { meaning } = codeOf(code);
   if (meaning === 'window') return { is: 'done' };
-  return meaning === 'already' ? { is: 'failed', code } : shownOutcome(code);
+  return meaning === 'already' ? { is: 'failed', code } : shownOutcome(code, remedy);
 }

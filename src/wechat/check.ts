@@ -90,7 +90,7 @@ function tokenFinding({ accessTokenUrl, rules }: WechatAccount, fault: TokenFaul
     }
     case 'token-refused':
       return addressCodes.has(fault.code)
-        ? wrongAddress(fault.code)
+        ? wrongAddress(fault.code, fault.remedy)
         : fail(subject, {
             says: `refused with ${named(fault.code)}`,
             remedy: tokenRemedy(fault.code) || remedyOf(fault.code),
@@ -103,10 +103,10 @@ function tokenFinding({ accessTokenUrl, rules }: WechatAccount, fault: TokenFaul
   }
 }
 
-/** WeChat names the address only in a text that is not to be read by programs. */
-function wrongAddress(code: number): Finding {
+/** @param remedy it names the address where WeChat does */
+function wrongAddress(code: number, remedy = codeOf(code).remedy): Finding {
   const says = `WeChat takes no calls from this machine's address: ${named(code)}`;
-  return fail('IP allowlist', { says, remedy: codeOf(code).remedy });
+  return fail('IP allowlist', { says, remedy });
 }
 
 function permissionFindings({ rules }: WechatAccount, outcome: Outcome): Finding[] {
@@ -125,7 +125,7 @@ function permissionFindings({ rules }: WechatAccount, outcome: Outcome): Finding
     case 'message-refused':
       return [reached, ok(subject, 'the account may show typing')];
     case 'account-off': {
-      if (addressCodes.has(outcome.code)) return [wrongAddress(outcome.code)];
+      if (addressCodes.has(outcome.code)) return [wrongAddress(outcome.code, outcome.remedy)];
       const level = rules.mode === 'off' ? warn : fail;
       const fault = { says: `refused with ${named(outcome.code)}`, remedy: remedyOf(outcome.code) };
       return [reached, level(subject, fault)];

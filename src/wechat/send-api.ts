@@ -80,7 +80,7 @@ export function createCustomSend(
 function resultOf(reply: Reply | TokenFault): LateSend {
   switch (reply.is) {
     case 'code':
-      return codeResult(reply.code);
+      return codeResult(reply.code, reply.remedy);
     case 'status':
       return statusResult(reply.status);
     case 'unreadable':
@@ -96,8 +96,8 @@ function resultOf(reply: Reply | TokenFault): LateSend {
   }
 }
 
-function codeResult(code: number): LateSend {
-  const { name, meaning, remedy } = codeOf(code);
+function codeResult(code: number, remedy = codeOf(code).remedy): LateSend {
+  const { name, meaning } = codeOf(code);
   if (meaning === 'ok') return { is: 'sent' };
   // WeChat says itself that it did nothing and that another time will do.
   const cause = `${code} ${name}`;
@@ -117,5 +117,5 @@ function statusResult(status: number): LateSend {
 function tokenResult(fault: Extract<TokenFault, { is: 'token-refused' }>): LateSend {
   return codeOf(fault.code).meaning === 'token'
     ? { is: 'refused', code: fault.code, reason: remedyOfFault(fault), mayNotSend: true }
-    : codeResult(fault.code);
+    : codeResult(fault.code, fault.remedy);
 }

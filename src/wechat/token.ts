@@ -250,7 +250,7 @@ export function tokenFault(reply: Reply): TokenFault {
     case 'code':
       return reply.code === 0
         ? { is: 'token-lost', cause: 'the token endpoint answered without a token' }
-        : { is: 'token-refused', code: reply.code };
+        : { is: 'token-refused', code: reply.code, ...(reply.remedy ? { remedy: reply.remedy } : {}) };
     case 'status':
       return { is: 'token-lost', cause: `the token endpoint answered HTTP ${reply.status}` };
     case 'unreadable':

@@ -93,7 +93,7 @@ function isWorthRetrying(reply: Reply): boolean {
 function outcomeOf(reply: Reply | TokenFault, command: Command): Outcome {
   switch (reply.is) {
     case 'code':
-      return command === 'Typing' ? shownOutcome(reply.code) : hiddenOutcome(reply.code);
+      return (command === 'Typing' ? shownOutcome : hiddenOutcome)(reply.code, reply.remedy);
     case 'status':
       return statusOutcome(reply.status);
     case 'unreadable':

@@ -319,7 +319,7 @@ describe('the platforms', () => {
     simulator.wechat.faults.set('/cgi-bin/stable_token', { code: 40164 }, 1);
     const outside = await visit(environment);
     expect(outside.of('wechat/default IP allowlist')).toEqual([
-      expect.stringMatching(/^FAIL .* 40164 .*IP allowlist in/),
+      expect.stringMatching(/^FAIL .* 40164 .* Add 203\.0\.113\.7 to the IP allowlist in/),
     ]);
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 }, 1);
     const uncertified = await visit(environment);

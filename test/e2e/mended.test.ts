@@ -42,6 +42,13 @@ async function expectTyping(stage: Stage, user = 'oNext'): Promise<void> {
   await expect.poll(() => stage.log.lines.map(({ message }) => message)).toContain('Typing works again.');
 }
 
+test('WeChat 40164: log, console and control API say which address to add', async () => {
+  const stage = await mended(token, 40164);
+  const remedy = 'Add 203.0.113.7 to the IP allowlist in the WeChat console.';
+  expect(stage.log.lines.find(({ level }) => level === 'error')?.message).toMatch(`: ${remedy}`);
+  expect(await typingOf(stage)).toMatchObject({ remedy });
+});
+
 describe('a mended account types again', () => {
   test.each([
     [token, 40164],

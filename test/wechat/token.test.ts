@@ -226,11 +226,28 @@ describe('a typing call for which no token comes', () => {
     });
   });
 
-  test('because of 40164 says to add the IP to the allowlist, without reading the text', async () => {
-    expect(await show({ errcode: 40164, errmsg: 'invalid ip 1.2.3.4, not in whitelist' })).toEqual({
-      is: 'account-off',
-      code: 40164,
-      remedy: "Add this server's egress IP to the IP allowlist in the WeChat console.",
+  test.each([
+    ['invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist rid: 6512-3f', '1.2.3.4'],
+    ['invalid ip 1.2.3.4, not in whitelist', '1.2.3.4'],
+    ['invalid ip 2001:db8::7 ipv6 2001:db8::7, not in whitelist', '2001:db8::7'],
+    ['add 1.2.3 and call +86 10 1.2.3.999 <b>1.2.3.4</b> fe80::1%eth0 at once', "this server's egress IP"],
+    [`${'x '.repeat(300)}1.2.3.4`, "this server's egress IP"],
+    [undefined, "this server's egress IP"],
+    [['1.2.3.4'], "this server's egress IP"],
+  ])(
+    'because of 40164 says to add the address that the text names, and nothing else of it: %s',
+    async (errmsg, address) => {
+      expect(await show({ errcode: 40164, errmsg })).toEqual({
+        is: 'account-off',
+        code: 40164,
+        remedy: `Add ${address} to the IP allowlist in the WeChat console.`,
+      });
+    },
+  );
+
+  test('because of another code reads no text', async () => {
+    expect(await show({ errcode: 40125, errmsg: 'invalid ip 1.2.3.4' })).toMatchObject({
+      remedy: 'Check WECHAT_APP_ID and WECHAT_APP_SECRET against the WeChat console.',
     });
   });
 
