@@ -49,6 +49,7 @@ export function createHour(): Hour {
       if (notice.is === 'skipped') all.add(notice.at, `untyped ${notice.reason}`);
       if (notice.is === 'delivery' && notice.way === 'impossible') of(account).add(notice.at, 'impossible');
       if (notice.is === 'outbound' && notice.isMore) of(account).add(notice.at, 'more');
+      if (notice.is === 'refused') of(account).add(notice.at, `not taken ${notice.reason}`, notice.count);
       if (notice.is === 'call') countCall(notice, of(account));
       if (notice.is === 'call' && notice.remedy) remedies.set(`${account} ${notice.code}`, notice.remedy);
       if (notice.is !== 'breaker') return;

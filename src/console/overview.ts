@@ -52,8 +52,14 @@ function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
     .slice(0, mostAccounts);
 }
 
-function troubleOf({ typing, breaker, impossible }: AccountRow): number {
-  return Number(typing.is === 'off' || typing.is === 'trying' || breaker !== 'closed' || impossible > 0);
+function troubleOf({ typing, breaker, impossible, refused }: AccountRow): number {
+  return Number(
+    typing.is === 'off' ||
+      typing.is === 'trying' ||
+      breaker !== 'closed' ||
+      impossible > 0 ||
+      refused.length > 0,
+  );
 }
 
 function groupRows({ byId }: Rows): Map<string, ConversationRow[]> {
@@ -93,6 +99,7 @@ function accountOf(
     bot: bot?.mode ?? 'none',
     impossible: count('impossible'),
     more: count('more'),
+    refused: under(tally.total, 'not taken ').map(([reason, times]) => ({ reason, count: times })),
     ends: under(tally.total, 'end ').map(([by, times]) => ({ by, count: times })),
   };
 }

@@ -82,6 +82,8 @@ export interface AccountRow {
   impossible: number;
   /** Messages that followed the one that had ended the wait: the bot sends several. */
   more: number;
+  /** Pushes that were not taken, by the reason, which says what mends it; most first. */
+  refused: { reason: string; count: number }[];
   /** What ended turns, most first. */
   ends: { by: string; count: number }[];
 }

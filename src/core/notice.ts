@@ -75,6 +75,8 @@ export type Notice = { at: number } &
         /** Of a taken one's timestamp (s), where it has one that is older than a minute. */
         age?: number | undefined;
       } & AccountNotice)
+    /** So many pushes were not taken, told a minute apart; `at`: the last of them. `reason`: one of our own sentences. */
+    | ({ is: 'refused'; count: number; reason: string } & AccountNotice)
     /** A user's message or act has arrived; each of its repeats says so again. */
     | ({
         is: 'inbound';

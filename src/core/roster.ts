@@ -138,12 +138,15 @@ export type Sight =
   | 'impossible'
   /** A push was signed or encrypted, or a call authorised, by the previous secret. */
   | 'previous-secret'
+  /** A push was taken; those that were not, and why. To the minute. */
+  | 'taken'
+  | `refused ${string}`
   /** A push was taken whose timestamp was so old. */
   | (typeof ages)[number]['sight']
   /** A turn was ended by this. */
   | `end-by-${Evidence}`;
 
-/** When each was last seen, in ms since 1970, to the hour. */
+/** When each was last seen, in ms since 1970, to the hour where nothing else is said. */
 export type Sights = Readonly<Partial<Record<Sight, number>>>;
 
 /** Whose it is. `control/token`: the control API. */
@@ -157,8 +160,8 @@ export function idOf({ channel, account }: Place): string {
   return `${channel}/${account}`;
 }
 
-/** Takes a note. Never throws, never waits. */
-export type Saw = (place: Place, sights: readonly Sight[]) => void;
+/** Takes a note. `at`: when it was (ms). @default now. Never throws, never waits. */
+export type Saw = (place: Place, sights: readonly Sight[], at?: number) => void;
 
 /** Where a name stands from 0 up to 1, always the same: FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/ */
 export function fractionOf(name: string): number {

@@ -2,6 +2,7 @@
 import { isDeliveredAgain, meaningOf, withQuery } from '../core/bot.ts';
 import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } from '../core/platform.ts';
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
+import { doctorsHeader } from '../http/webhook.ts';
 import { decoded } from '../replies/coding.ts';
 import { tookOf } from './check.ts';
 
@@ -114,10 +115,12 @@ interface Called {
 async function call(
   { send, now }: BotCallDeps,
   knock: Knock,
-  to: { url: string; timeoutMs: number },
+  /** `isOurs`: keeptyping listens there. */
+  to: { url: string; timeoutMs: number; isOurs?: boolean },
 ): Promise<Called> {
   const began = now();
-  const { method, rawQuery, headers, body } = knock;
+  const { method, rawQuery, body } = knock;
+  const headers = to.isOurs ? [...knock.headers, [doctorsHeader, '1'] as const] : knock.headers;
   const url = withQuery(to.url, rawQuery);
   const result = await send({ method, url, headers, body, timeoutMs: to.timeoutMs }).catch(asNoAnswer);
   return { result, tookMs: now() - began };
@@ -151,7 +154,7 @@ export async function examineWebhook(
   const knocks = [examiner.knock(), ...(push ? [examiner.message()] : [])];
   const findings: Finding[] = [];
   for (const [index, knock] of knocks.entries()) {
-    const { result, tookMs } = await call(deps, knock, { url, timeoutMs });
+    const { result, tookMs } = await call(deps, knock, { url, timeoutMs, isOurs: true });
     const fault = knockFault(result, knock);
     if (fault) return [...findings, fail('webhook', fault)];
     const what = index === 0 ? 'takes a signed request' : 'takes a signed message';
@@ -168,7 +171,7 @@ async function examineForgeries(
   const subject = 'forged requests';
   const { unsigned, wrong } = examiner.forgeries();
   const statusOf = async (knock: Knock): Promise<number | null> => {
-    const { result } = await call(deps, knock, to);
+    const { result } = await call(deps, knock, { ...to, isOurs: true });
     return result instanceof NoAnswer ? null : result.status;
   };
   const met = { 'an unsigned one': await statusOf(unsigned), 'a wrongly signed one': await statusOf(wrong) };

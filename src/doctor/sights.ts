@@ -1,5 +1,5 @@
 /** What has been seen of an account while keeptyping ran, and what follows from it. */
-import { type Channel, type Examiner, type Finding, ok, warn } from '../core/platform.ts';
+import { type Channel, type Examiner, fail, type Finding, ok, warn } from '../core/platform.ts';
 import { ages, type Sight, type Sights } from '../core/roster.ts';
 import type { Evidence } from '../core/state.ts';
 import { agoOf } from './check.ts';
@@ -25,6 +25,7 @@ export function examineSights(seen: AccountSights): Finding[] {
   return [
     switchedOff(seen),
     messages(seen),
+    refused(seen),
     assured(seen),
     aged(seen),
     evidence(seen),
@@ -50,6 +51,25 @@ function messages({ channel, account, sights, now }: AccountSights): Finding {
   const path = account === 'default' ? channel : `${channel}/${account}`;
   const remedy = `Put keeptyping's URL, /webhooks/${path}, into the platform's console, and write to the account.`;
   return warn('messages', { says: 'never seen', remedy });
+}
+
+/** So long what was refused may still matter (ms). */
+const refusedKept = 24 * 60 * 60_000;
+
+/** What was taken since shows that it is mended; or others send pushes, too. */
+function refused({ sights, now }: AccountSights): Finding | null {
+  const start = 'refused ';
+  const all = Object.entries<number | undefined>(sights)
+    .flatMap(([sight, at = 0]) => (sight.startsWith(start) ? [[sight, at] as const] : []))
+    .filter(([, at]) => now - at < refusedKept)
+    .toSorted(([, one], [, other]) => other - one);
+  const [last] = all;
+  if (!last) return null;
+  const ago = `${Math.max(1, Math.round((now - last[1]) / 60_000))} min ago`;
+  const remedy = all.map(([sight]) => sight.slice(start.length)).join(' ');
+  return (sights.taken ?? 0) > last[1]
+    ? warn('pushes', { says: `some were not taken, the last ${ago}, and others since were`, remedy })
+    : fail('pushes', { says: `not taken, the last ${ago}, and none since was`, remedy });
 }
 
 function assured({ assuredSince, now }: AccountSights): Finding | null {

@@ -14,7 +14,7 @@ import { candidatesOf, tellPush, unknownOf, type WebhookDeps } from './webhook.t
 
 type LongDeps = Pick<
   WebhookDeps,
-  'accounts' | 'send' | 'clock' | 'log' | 'observe' | 'mayCome' | 'isSkipped'
+  'accounts' | 'send' | 'clock' | 'log' | 'observe' | 'refused' | 'mayCome' | 'isSkipped'
 >;
 
 /** Passes it on to the bot of the account that the URL, or the signature of its query, means. */
@@ -34,7 +34,7 @@ export async function passLong(deps: LongDeps, request: Request, response: Respo
   const answer = await hand(deps, served, { head, request, response, bytes: checked.bytes });
   if (response.headersSent || response.destroyed) return;
   const received = checked.refusal() ?? unread;
-  tellPush(deps, { served, received }, deps.clock.now());
+  tellPush(deps, { served, received }, { head, at: deps.clock.now() });
   if (received.is === 'refusal') return refuseUnread(request, response, received);
   if (answer instanceof NoAnswer) {
     const { account } = served.platform;

@@ -1,15 +1,16 @@
 import type { Request, Response } from 'express';
 import type { Received, Refusal } from '../core/platform.ts';
 import type { Place, Roster, Served } from '../core/roster.ts';
-import type { RawPush } from '../core/wire.ts';
+import { headerOf, type PushHead, type RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
+import type { Refused } from './refused.ts';
 import { pushOf, refuse, write } from './respond.ts';
 import type { WebDeps } from './task.ts';
 
 export interface WebhookDeps extends WebDeps, PassDeps {
   accounts: Roster;
-  /** Pushes of accounts that are not configured here, each said in the log once. */
-  strangers: Set<string>;
+  /** Hears of pushes that are not taken. @default nobody does */
+  refused?: Refused;
   /** What each account may still say in this minute, signed and unsigned apart. */
   allowances: Map<string, Allowance>;
   /** Accounts that were set at run time have not been read yet. @default there are none */
@@ -31,13 +32,9 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   if (!all) return refuseUnknown(deps, request, response);
   const read = withinBounds(deps, all);
   const { served, received } = read;
-  tellPush(deps, read, arrivedAt);
+  tellPush(deps, read, { head: push, at: arrivedAt });
   if (received.is === 'refusal') return refuse(response, received.status, received.error);
-  if (received.is === 'stranger') {
-    noteStranger(deps, received.who);
-    await write(response, served.platform.acknowledgement);
-    return;
-  }
+  if (received.is === 'stranger') return void (await write(response, served.platform.acknowledgement));
   const { bot } = served;
   if (bot) {
     const task = { served, bot, received, push, response, arrivedAt };
@@ -59,7 +56,7 @@ export function refusalOf(deps: WebhookDeps, request: Request): Refusing | null 
     refused.push({ served, received });
   }
   const [first] = refused;
-  if (first) tellPush(deps, first, deps.clock.now());
+  if (first) tellPush(deps, first, { head, at: deps.clock.now() });
   return first?.received ?? null;
 }
 
@@ -67,12 +64,19 @@ export function refusalOf(deps: WebhookDeps, request: Request): Refusing | null 
 export function shakeHands(deps: WebhookDeps, request: Request, response: Response): void {
   const candidates = candidatesOf(deps.accounts, request);
   if (candidates.length === 0) return refuseUnknown(deps, request, response);
-  const { rawQuery } = pushOf(request);
+  const head = pushOf(request);
+  const { rawQuery } = head;
   const answers = candidates.flatMap(({ platform }) => platform.handshake?.(rawQuery) ?? []);
   const echo = answers.find((answer) => answer.is === 'echo');
   if (echo) return void response.type('text/plain').send(echo.body);
   const [refusal] = answers;
-  if (refusal?.is === 'refusal') return refuse(response, refusal.status, refusal.error);
+  if (refusal?.is === 'refusal') {
+    const [served] = candidates;
+    // Whoever only looks what stands here is no platform.
+    if (served && /(^|&)echostr=/.test(rawQuery))
+      tellPush(deps, { served, received: refusal }, { head, at: deps.clock.now() });
+    return refuse(response, refusal.status, refusal.error);
+  }
   refuseMethod(response, 'POST');
 }
 
@@ -170,18 +174,25 @@ function withinBounds({ allowances, clock, log }: WebhookDeps, read: Read): Read
 const tooMuch =
   'Pushes say more than the account takes up: they go to the bot, and nothing is typed for them. Where that is right, raise NXCLOUD_PUSH_MESSAGES or NXCLOUD_MESSAGES_PER_MINUTE; where they are not signed, switch callback signing on.';
 
+/** What the doctor sends says nothing of the platform: whoever forges this is told of less. No bot gets it. */
+export const doctorsHeader = 'X-Keeptyping-Doctor';
+
 /** Who writes without a signature names what they like: nothing that they name is told. */
 export function tellPush(
-  { observe }: Pick<WebhookDeps, 'observe'>,
+  { observe, refused }: Pick<WebhookDeps, 'observe' | 'refused'>,
   { served: { platform }, received }: Read,
-  at: number,
+  { head, at }: { head: PushHead; at: number },
 ): void {
-  if (!observe) return;
   const { channel, account } = platform;
+  const isDoctors = headerOf(head.headers, doctorsHeader) !== null;
+  if (received.is !== 'push' && isDoctors) return;
+  if (received.is === 'refusal') refused?.note({ channel, account }, received.error);
+  if (received.is === 'stranger') refused?.note({ channel, account }, strange);
+  if (!observe) return;
   const result = resultOf(received);
   const status = received.is === 'refusal' ? received.status : 200;
   const age = received.is === 'push' ? received.age : undefined;
-  observe({ is: 'push', at, channel, account, result, status, age });
+  if (!isDoctors) observe({ is: 'push', at, channel, account, result, status, age });
   if (received.is !== 'push') return;
   if (received.byPrevious) observe({ is: 'previous-secret', at, channel, account });
   for (const each of received.happenings) {
@@ -196,11 +207,6 @@ function resultOf(received: Received): 'taken' | 'unread' | 'refused' | 'strange
   return received.is === 'refusal' ? 'refused' : 'stranger';
 }
 
-/** Whoever writes to numbers that are not ours must not be able to fill the memory. */
-const strangersKept = 1_000;
-
-function noteStranger({ strangers, log }: WebhookDeps, who: string): void {
-  if (strangers.has(who) || strangers.size >= strangersKept) return;
-  strangers.add(who);
-  log.warn({ who }, 'A push for an account that is not configured here was acknowledged and dropped.');
-}
+/** It is acknowledged: the platform would only send it again. */
+const strange =
+  'The push is for a business phone, or an app, that no account here has, and was dropped: correct NXCLOUD_BUSINESS_PHONE or NXCLOUD_APP_ID, or let the pushes of that number go elsewhere.';

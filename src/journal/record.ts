@@ -20,7 +20,8 @@ type Kept =
   | 'bot'
   | 'breaker'
   | 'token'
-  | 'account';
+  | 'account'
+  | 'refused';
 type FieldsOf<Kind extends Kept> = Exclude<keyof Extract<Notice, { is: Kind }>, 'is' | 'at'>;
 
 const word = z.string();
@@ -62,6 +63,7 @@ const shapes = {
   breaker: { ...account, state: breakerState },
   token: { ...account, result: word, code: count },
   account: { ...account, typing: word, code: count, remedy: wordOrNone },
+  refused: { ...account, count, reason: word },
 } satisfies { [Kind in Kept]: Record<FieldsOf<Kind>, z.ZodType> };
 
 const letters: Readonly<Record<Kept, string>> = {
@@ -77,6 +79,7 @@ const letters: Readonly<Record<Kept, string>> = {
   breaker: 'r',
   token: 't',
   account: 'a',
+  refused: 'n',
 };
 
 const kinds = new Map(

@@ -72,6 +72,7 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
     case 'guess':
       return on.wrongTokens.inc({ token: notice.token });
     case 'previous-secret':
+    case 'refused':
       return;
   }
 }

@@ -16,6 +16,8 @@ type CodeMeaning =
 /** One code, or all from `code` to `upTo`. */
 type KnownCode = CodeMeaning & { code: number; upTo?: number; name: string };
 
+const checkPhone =
+  'Correct NXCLOUD_BUSINESS_PHONE and NXCLOUD_APP_KEY where the number is not one of this app';
 const checkSecret =
   'Check accessKey and accessSecret (NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET) against the NXCloud console.';
 const askForToken =
@@ -82,7 +84,7 @@ export const platformCodes: readonly KnownCode[] = [
     code: 9006,
     name: 'number not bound to the app',
     means: 'account',
-    remedy: 'Bind the business phone to the app (appKey) in the NXCloud console.',
+    remedy: `${checkPhone}, or bind it there in the NXCloud console.`,
   },
   { code: 9007, name: 'downstream channel exception', means: 'failed' },
   { code: 9099, name: 'WhatsApp error', means: 'failed' },
@@ -90,7 +92,7 @@ export const platformCodes: readonly KnownCode[] = [
     code: 10003,
     name: 'number not bound to the app',
     means: 'account',
-    remedy: 'Bind the business phone to the app (appKey) through your business contact at NXCloud.',
+    remedy: `${checkPhone}, or bind it there through your business contact at NXCloud.`,
   },
 ];
 

@@ -284,33 +284,44 @@ export function createSightings({
   log: Log;
 }): Saw {
   const due = new Map<string, number>();
-  const note = (field: string): void => {
+  const note = (field: string, at?: number): void => {
     const now = clock.now();
     if (now < (due.get(field) ?? 0)) return;
-    due.set(field, now + noteEvery);
-    redis.hset(keys.seen, field, String(now)).catch((error: unknown) => {
+    due.set(field, now + (isQuick(field) ? minute : noteEvery));
+    redis.hset(keys.seen, field, String(at ?? now)).catch((error: unknown) => {
       // A fault of Redis must not make a write of every push.
       due.set(field, now + minute);
       log.debug({ field, error }, 'What was seen of an account was not noted.');
     });
   };
-  return (place, sights) => sights.forEach((sight) => note(fieldOf(place, sight)));
+  return (place, sights, at) => sights.forEach((sight) => note(fieldOf(place, sight), at));
+}
+
+/** What was taken since something was refused shows that it is mended. */
+function isQuick(field: string): boolean {
+  return /\/(taken$|refused )/.test(field);
 }
 
 /** Notes what the doctor asks for later; for everything that happens. */
 export function createSightsObserver(saw: Saw): Observe {
   return (notice) => {
-    const sight = sightOf(notice);
-    if (sight !== null && 'account' in notice) saw(notice, [sight]);
+    if ('account' in notice) saw(notice, sightsIn(notice), notice.is === 'refused' ? notice.at : undefined);
   };
+}
+
+function sightsIn(notice: Notice): Sight[] {
+  if (notice.is === 'push' && notice.result === 'taken') {
+    const aged = ages.find(({ from }) => (notice.age ?? 0) >= from);
+    return aged ? ['taken', aged.sight] : ['taken'];
+  }
+  const sight = sightOf(notice);
+  return sight === null ? [] : [sight];
 }
 
 function sightOf(notice: Notice): Sight | null {
   switch (notice.is) {
-    case 'push': {
-      const { age = 0 } = notice;
-      return ages.find(({ from }) => age >= from)?.sight ?? null;
-    }
+    case 'refused':
+      return `refused ${notice.reason}`;
     case 'inbound':
       return 'message';
     case 'outbound':

@@ -6,6 +6,7 @@ import type { Log } from '../core/ports.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place, Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
+import { createRefused, type Refused } from '../http/refused.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
 import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -69,6 +70,8 @@ export interface Parts {
   metrics: Metrics;
   /** Whoever shows a wrong token. */
   guesses: Guesses;
+  /** Hears of pushes that are not taken. */
+  refused: Refused;
   /** How far behind this process is. */
   pressure: Pressure;
   /** What Redis has to know, and does not take now. */
@@ -143,7 +146,22 @@ export function createParts(options: PartsOptions): Parts {
   releases.add('pressure', () => pressure.close());
   const guesses = createGuesses({ clock, log, observe });
   releases.add('guesses', () => guesses.close());
-  const own = { name, config, log, connections, commands, clock, clients, outbox, wakes, pressure, guesses };
+  const refused = createRefused({ clock, log, observe });
+  releases.add('refused pushes', () => refused.close());
+  const own = {
+    name,
+    config,
+    log,
+    connections,
+    commands,
+    clock,
+    clients,
+    outbox,
+    wakes,
+    pressure,
+    guesses,
+    refused,
+  };
   const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
   const known = { ...own, roster, served, platformOf, serving, components, ...heard };
   const opened = new Map<Redis, QueueParts>();

@@ -259,7 +259,7 @@ function createWebhookDeps(parts: Parts, { queues, owned, isSkipped, jobsRun }: 
     isMute: (platform: Platform) => learned.isMute(platform),
     refreshMute: () => void learned.refresh().catch(() => {}),
     accounts: roster,
-    strangers: new Set<string>(),
+    refused: parts.refused,
     allowances: new Map(),
     mayCome: () => config.accountsKeys.length > 0 && !served.records.isLoaded(),
   };

@@ -71,6 +71,7 @@ export function accountRow(
     bot: 'job',
     impossible: 0,
     more: 0,
+    refused: [],
     ends: [],
     ...rest,
   };

@@ -248,6 +248,25 @@ describe('what was seen', () => {
     expect(look({ sights }).join()).not.toContain('previous');
   });
 
+  test.each<[string, Sights, string[]]>([
+    ['none', { taken: now }, []],
+    [
+      'refused, and none taken since',
+      { 'refused Set the Token.': ago(120_000), taken: ago(hour) },
+      ['FAIL  pushes: not taken, the last 2 min ago, and none since was. Set the Token.'],
+    ],
+    [
+      'refused for several reasons, before others were taken',
+      { 'refused Set the Token.': ago(hour), 'refused Set the key.': ago(120_000), taken: ago(60_000) },
+      [
+        'warn  pushes: some were not taken, the last 2 min ago, and others since were. Set the key. Set the Token.',
+      ],
+    ],
+    ['refused long ago', { 'refused Set the Token.': ago(25 * hour) }, []],
+  ])('pushes: %s', (_, sights, lines) => {
+    expect(look({ sights }).filter((line) => line.includes('pushes:'))).toEqual(lines);
+  });
+
   test('an account that is switched off, until it is tried again', () => {
     const off = { until: now + 90_000, code: 48001, remedy: 'Certify it.' };
     expect(look({ off })).toContain(

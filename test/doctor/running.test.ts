@@ -174,6 +174,29 @@ describe('what was seen while it ran', () => {
     ]);
   });
 
+  test('pushes that were refused for a wrong Token, until one is taken', async () => {
+    const { webs, redis, simulator } = await open();
+    const url = `${webs[0]?.url}/webhooks/wechat`;
+    const forged = '?signature=00&timestamp=1&nonce=2';
+    expect((await fetch(url + forged, { method: 'POST', body: '<xml/>' })).status).toBe(401);
+    const fields = async () => Object.keys(await redis.connect().hgetall(keys.seen));
+    await expect.poll(fields).toContainEqual(expect.stringMatching(/^wechat\/default\/refused .*Token/));
+    const { of, code } = await look({}, '--push');
+    expect(code).toBe(1);
+    const mend = /set the same Token here and in the WeChat console\.$/;
+    expect(of('wechat/default pushes')).toEqual([expect.stringMatching(/^FAIL .*none since was\. /)]);
+    expect(of('wechat/default pushes')).toEqual([expect.stringMatching(mend)]);
+    expect(await fields()).not.toContainEqual(expect.stringContaining('taken'));
+    simulator.wechat.connect(url);
+    await simulator.wechat.push({ user: 'oDoctor', text: 'x' });
+    await expect.poll(fields).toContain('wechat/default/taken');
+    const after = await look();
+    expect(after.of('wechat/default pushes')).toEqual([
+      expect.stringMatching(/^warn .*others since were\. /),
+    ]);
+    expect(after.code).toBe(0);
+  });
+
   test('an account that was switched off, and why', async () => {
     const { simulator, redis } = await open({ bot: { thinkMs: 200 } });
     simulator.wechat.faults.set('/cgi-bin/message/custom/typing', { code: 48001 }, 1);

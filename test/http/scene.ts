@@ -11,6 +11,7 @@ import { createApp, type Readiness, webhooks } from '../../src/http/app.ts';
 import { type Client, createClient } from '../../src/http/client.ts';
 import type { Pressure } from '../../src/typing/pressure.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
+import { createRefused } from '../../src/http/refused.ts';
 import { type Bodies, createBodies } from '../../src/http/respond.ts';
 import type { WebDeps } from '../../src/http/task.ts';
 import type { NxcloudAccount } from '../../src/nxcloud/account.ts';
@@ -233,8 +234,9 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
     ...deps,
     send,
     accounts,
-    strangers: new Set(),
     shares: atMost(options.places ?? 1_000),
+    // Its minute does not end.
+    refused: createRefused({ clock: { ...clock, sleep: () => new Promise(() => {}) }, log }),
     allowances: new Map(),
     mayCome: options.mayCome ?? (() => false),
     ...(options.isSkipped ? { isSkipped: options.isSkipped } : {}),

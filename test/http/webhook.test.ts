@@ -83,6 +83,38 @@ describe('the check of the URL', () => {
   });
 });
 
+const warnings = (scene: Awaited<ReturnType<typeof openScene>>) =>
+  scene.log.lines.map(({ message }) => message);
+
+describe('what is not taken is said in the log, once a minute', () => {
+  const wrong = signedPath('', 'OTHER');
+
+  test.each([
+    ['a push that another token signed', (url: string) => request(url).post(wrong).send('x'), /same Token/],
+    ['WeChat’s check of the URL', (url: string) => request(url).get(`${wrong}&echostr=1`), /same Token/],
+    [
+      'an encrypted push without a key',
+      (url: string) =>
+        request(url)
+          .post(`${signedPath()}&encrypt_type=aes&msg_signature=x`)
+          .type('text/plain')
+          .send('<xml><Encrypt>x</Encrypt></xml>'),
+      /WECHAT_ENCODING_AES_KEY/,
+    ],
+  ])('%s', async (_, send, remedy) => {
+    const scene = await openScene();
+    for (let n = 0; n < 3; n += 1) await send(scene.url);
+    expect(warnings(scene)).toEqual([expect.stringMatching(remedy)]);
+  });
+
+  test('but not what the doctor sends, nor somebody who only looks what stands there', async () => {
+    const scene = await openScene();
+    await request(scene.url).post(wrong).set('X-Keeptyping-Doctor', '1').send('x');
+    await request(scene.url).get('/webhooks/wechat');
+    expect(warnings(scene)).toEqual([]);
+  });
+});
+
 describe('a URL', () => {
   test.each([
     '/webhooks/wechat/nobody',
@@ -371,7 +403,7 @@ describe('a push', () => {
     expect(scene.journal.of('take')).toHaveLength(1);
   });
 
-  test('to an unknown number is acknowledged and dropped, and said once', async () => {
+  test('to an unknown number is acknowledged and dropped, and said once a minute', async () => {
     const scene = await openScene();
     for (const business_phone of ['111', '111', '222']) {
       const answer = await nxcloudPost(scene, nxcloudText({ business_phone, merchant_phone: undefined }));
@@ -379,8 +411,7 @@ describe('a push', () => {
     }
     expectNothingTaken(scene);
     expect(scene.log.lines).toMatchObject([
-      { level: 'warn', fields: { who: '111 of app 1533' } },
-      { level: 'warn', fields: { who: '222 of app 1533' } },
+      { level: 'warn', fields: { count: 1 }, message: expect.stringContaining('NXCLOUD_BUSINESS_PHONE') },
     ]);
   });
 });

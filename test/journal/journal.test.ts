@@ -16,6 +16,7 @@ const { user: _, ...account } = whose;
 /** One of each kind that is kept. */
 const all: Notice[] = [
   { is: 'inbound', at: 1, ...whose, turn: 'openid-1-7', messageId: '7', type: 'text', opensTurn: true },
+  { is: 'refused', at: 2, ...account, count: 3, reason: 'Set the Token.' },
   { is: 'skipped', at: 2, ...whose, turn: 'openid-1-8', reason: 'event_kind' },
   { is: 'call', at: 3, ...whose, kind: 'show', outcome: 'account-off', code: 48001, remedy: 'Do.', ms: 83 },
   {
@@ -217,7 +218,7 @@ for (const kind of await redisKinds()) {
       await reader.forget(whose);
       expect(JSON.stringify(await redis.xrange(keys.journal, '-', '+'))).not.toContain('tomorrow');
       const left = noticesOf((await reader.search(everything)).entries).map(({ is }) => is);
-      expect(left).toEqual(['ghost', 'inbound', 'account', 'token', 'breaker']);
+      expect(left).toEqual(['ghost', 'inbound', 'account', 'token', 'breaker', 'refused']);
     });
 
     test('its length is capped', async () => {

@@ -43,7 +43,7 @@ describe('what is seen of an account', () => {
   ])('of the age of pushes: $age s', ({ age, sights }) => {
     const observe = createSightsObserver(process());
     observe({ is: 'push', at: clock.now(), ...shop, channel: 'wechat', result: 'taken', status: 200, age });
-    expect(Object.keys(sightsOf(hash, shop))).toEqual(sights);
+    expect(Object.keys(sightsOf(hash, shop))).toEqual(['taken', ...sights]);
   });
 
   test('is written once an hour', () => {
@@ -56,6 +56,20 @@ describe('what is seen of an account', () => {
     saw(shop, ['message']);
     expect(writes).toHaveLength(2);
     expect(sightsOf(hash, shop).message).toBe(clock.now());
+  });
+
+  test('of pushes, taken or not, is written once a minute: what was taken since shows what is mended', () => {
+    const observe = createSightsObserver(process());
+    const push = { is: 'push', ...shop, channel: 'wechat', result: 'taken', status: 200 } as const;
+    const refused = { is: 'refused', ...shop, channel: 'wechat', count: 2, reason: 'Set it.' } as const;
+    const began = clock.now();
+    for (const ms of [0, 30_000, 30_000]) {
+      clock.pass(ms);
+      observe({ ...push, at: clock.now() });
+      observe({ ...refused, at: clock.now() - 1 });
+    }
+    expect(writes).toHaveLength(4);
+    expect(sightsOf(hash, shop)).toEqual({ taken: began + 60_000, 'refused Set it.': began + 59_999 });
   });
 
   test('is tried again in a minute when Redis is away, and nobody hears of it', async () => {

@@ -57,6 +57,7 @@ export const english = {
   'trouble.workers':
     'No worker is alive: no typing and no late answers until one runs. Start node dist/worker.js.',
   'trouble.skipped': '{account} is skipped: {reason}.',
+  'trouble.refused': '{account}: pushes that were not taken in the last hour: {n}. {reason}',
   'trouble.off': '{account}: typing is switched off (code {code}); tried again at {until}. {remedy}',
   'trouble.trying':
     '{account}: the platform has refused typing (code {code}); it is tried again with the next message. {remedy}',
@@ -294,6 +295,7 @@ export const english = {
   'notice.push.unread': 'Webhook request taken, with more in it than is typed for ({status}).',
   'notice.push.refused': 'Webhook request refused ({status}).',
   'notice.push.stranger': 'Webhook request for an account that is not configured ({status}).',
+  'notice.refused': 'Pushes were not taken: {n}. {reason}',
   'notice.message': 'The message arrived ({type}).',
   'notice.act': 'Arrived: {type}, which starts nothing.',
   'notice.skipped': 'No typing: {reason}',

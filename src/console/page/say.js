@@ -1,5 +1,5 @@
 /** What happened, in a sentence. The platform accepts a call; whether a phone shows anything, it does not tell. */
-import { length, percent } from './format.js';
+import { count, length, percent } from './format.js';
 import { named, word } from './words.js';
 
 export function sayNotice(notice) {
@@ -14,6 +14,7 @@ export function sayEvent(notice) {
 
 const sayings = {
   push: ({ result, status }) => word(`notice.push.${result}`, { status }),
+  refused: ({ count: n, reason }) => word('notice.refused', { n: count(n), reason }),
   inbound: ({ opensTurn, type }) => word(opensTurn ? 'notice.message' : 'notice.act', { type }),
   skipped: ({ reason }) => word('notice.skipped', { reason: named('reason', reason) }),
   call: sayCall,

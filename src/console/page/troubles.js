@@ -33,8 +33,13 @@ export function troublesOf({ redis, workers, accounts, skipped, queues }) {
 
 function troublesOfAccount(row) {
   const account = accountName(row);
-  const { typing, breaker, impossible, more } = row;
-  const troubles = [];
+  const { typing, breaker, impossible, more, refused, turns } = row;
+  const troubles = refused.map(({ reason, count: n }) => ({
+    id: `refused ${account} ${reason}`,
+    // Where nothing else comes, it is all messages.
+    grave: turns === 0,
+    says: () => word('trouble.refused', { account, n: count(n), reason }),
+  }));
   if (typing.is === 'off')
     troubles.push({
       id: `off ${account}`,
