@@ -50,6 +50,7 @@ export function createHour(): Hour {
       if (notice.is === 'delivery' && notice.way === 'impossible') of(account).add(notice.at, 'impossible');
       if (notice.is === 'outbound' && notice.isMore) of(account).add(notice.at, 'more');
       if (notice.is === 'refused') of(account).add(notice.at, `not taken ${notice.reason}`, notice.count);
+      if (notice.is === 'bot') countBot(notice, of(account));
       if (notice.is === 'call') countCall(notice, of(account));
       if (notice.is === 'call' && notice.remedy) remedies.set(`${account} ${notice.code}`, notice.remedy);
       if (notice.is !== 'breaker') return;
@@ -85,6 +86,11 @@ function countEnd(
 function countCall({ at, kind, outcome, code }: Extract<Notice, { is: 'call' }>, own: Tally): void {
   if (kind !== 'interim') own.add(at, 'call');
   if (outcome !== 'done' && outcome !== 'already') own.add(at, `refused ${code} ${outcome}`);
+}
+
+function countBot({ at, result, why }: Extract<Notice, { is: 'bot' }>, own: Tally): void {
+  if (result === 'answered') own.add(at, 'answered');
+  if (result === 'failed') own.add(at, `bot ${why ?? ''}`);
 }
 
 function worstOf(breakers: ReadonlyMap<string, BreakerSeen> | undefined, now: number): AccountRow['breaker'] {

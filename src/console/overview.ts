@@ -52,13 +52,14 @@ function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
     .slice(0, mostAccounts);
 }
 
-function troubleOf({ typing, breaker, impossible, refused }: AccountRow): number {
+function troubleOf({ typing, breaker, impossible, refused, botFailed }: AccountRow): number {
   return Number(
     typing.is === 'off' ||
       typing.is === 'trying' ||
       breaker !== 'closed' ||
       impossible > 0 ||
-      refused.length > 0,
+      refused.length > 0 ||
+      botFailed.length > 0,
   );
 }
 
@@ -99,6 +100,8 @@ function accountOf(
     bot: bot?.mode ?? 'none',
     impossible: count('impossible'),
     more: count('more'),
+    botAnswered: count('answered'),
+    botFailed: under(tally.total, 'bot ').map(([why, times]) => ({ why, count: times })),
     refused: under(tally.total, 'not taken ').map(([reason, times]) => ({ reason, count: times })),
     ends: under(tally.total, 'end ').map(([by, times]) => ({ by, count: times })),
   };

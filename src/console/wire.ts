@@ -82,6 +82,9 @@ export interface AccountRow {
   impossible: number;
   /** Messages that followed the one that had ended the wait: the bot sends several. */
   more: number;
+  /** Calls of the bot that it answered, and those that failed for good, by why and where; most first. */
+  botAnswered: number;
+  botFailed: { why: string; count: number }[];
   /** Pushes that were not taken, by the reason, which says what mends it; most first. */
   refused: { reason: string; count: number }[];
   /** What ended turns, most first. */

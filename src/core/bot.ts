@@ -99,6 +99,30 @@ export function judgeBot(result: Answer | NoAnswer, retry: BotRetry, tookMs: num
   return again(isRefused || (retry === 'always' && [500, 502, 503, 504].includes(result.status)));
 }
 
+/** What Node calls a fault, as people do. */
+const faults: ReadonlyMap<string, string> = new Map([
+  ['ECONNREFUSED', 'connection refused'],
+  ['ECONNRESET', 'connection reset'],
+  ['ENOTFOUND', 'host not found'],
+  ['EAI_AGAIN', 'host not found'],
+  ['EHOSTUNREACH', 'host not reached'],
+  ['ENETUNREACH', 'host not reached'],
+]);
+
+/** Why a call of the bot brought no answer that counts, for whoever looks after it. */
+export function causeOf(result: Answer | NoAnswer, timeoutMs: number): string {
+  if (!(result instanceof NoAnswer)) return `status ${result.status}`;
+  if (result.timedOut) return `timed out after ${timeoutMs / 1000} s`;
+  const known = faults.get(result.message);
+  return known === undefined ? result.message : `${known} (${result.message})`;
+}
+
+/** Where a bot is, without what may be a secret: user, password and query. */
+export function addressOf(botUrl: string): string {
+  const { origin, pathname } = new URL(botUrl);
+  return `${origin}${pathname}`;
+}
+
 function again(yes: boolean): BotVerdict {
   return yes ? 'again' : 'failed';
 }

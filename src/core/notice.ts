@@ -141,6 +141,8 @@ export type Notice = { at: number } &
         result: 'answered' | 'again' | 'failed';
         ms: number;
         overheadMs: number | null;
+        /** Why it brought no answer, and where the bot is, without secrets. Absent: it answered. */
+        why?: string | undefined;
       } & AccountNotice & { user: string | null })
     /** A call of the bot passed the gateway; `overheadMs`: what that added to it. */
     | ({ is: 'gateway'; overheadMs: number; waitedForShow: boolean } & AccountNotice)

@@ -226,7 +226,7 @@ const closing = new Set(['ECONNRESET', 'EPIPE']);
 export function noAnswer(code: string, how: { timedOutMs?: number; notBegun?: boolean } = {}): NoAnswer {
   const { timedOutMs, notBegun = false } = how;
   const timedOut = timedOutMs !== undefined;
-  const message = timedOut ? `no answer within ${timedOutMs} ms` : code;
+  const message = timedOut ? `no answer within ${timedOutMs / 1000} s` : code;
   const begun = timedOut || !(beforeConnection.has(code) || notBegun);
   // Its code alone, for whoever says what happened in a sentence of their own.
   return new NoAnswer(message, { begun, timedOut, cause: { code } });

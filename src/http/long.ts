@@ -27,7 +27,7 @@ export async function passLong(deps: LongDeps, request: Request, response: Respo
   if (others.length > 0) return refuseUnread(request, response, { status: 413, error: nameless });
   const following = served.platform.follow?.(head) ?? null;
   if (following && 'is' in following) {
-    tellPush(deps, { served, received: following }, deps.clock.now());
+    tellPush(deps, { served, received: following }, { head, at: deps.clock.now() });
     return refuseUnread(request, response, following);
   }
   const checked = createChecked(head, request, following);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { badGateway, holdsMessage, notTaken } from '../core/bot.ts';
+import { addressOf, badGateway, holdsMessage, notTaken } from '../core/bot.ts';
 import type { Happening } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import { callBot, meaningIn } from '../replies/call-bot.ts';
@@ -180,7 +180,11 @@ async function passThrough(deps: PassDeps, task: Task): Promise<void> {
     signal: hangUp,
   });
   if (called.is === 'failed' && !called.answer) {
-    deps.log.warn({ push: received.key, reason: called.reason }, 'The bot did not answer a delivery.');
+    const { account } = platform;
+    deps.log.warn(
+      { account, push: received.key, bot: addressOf(bot.url) },
+      `The bot did not answer a delivery: ${called.reason}.`,
+    );
   }
   const answer = (called.is === 'given-up' ? null : called.answer) ?? badGateway;
   const meaning = called.is === 'answered' ? await meaningIn(platform, called.answer) : 'missed';

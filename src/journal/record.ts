@@ -26,6 +26,11 @@ type FieldsOf<Kind extends Kept> = Exclude<keyof Extract<Notice, { is: Kind }>, 
 
 const word = z.string();
 const wordOrNone = z.string().nullable();
+/** Added later: records of the release before end before it. */
+const wordOrNothing = z
+  .string()
+  .nullish()
+  .transform((text) => text ?? undefined);
 const count = z.number();
 const countOrNone = z.number().nullable();
 const yes = z.boolean();
@@ -59,7 +64,15 @@ const shapes = {
   },
   handoff: { ...user, on: yes, by: word },
   delivery: { ...maybeUser, turn: word, way: word, code: count, job: wordOrNone },
-  bot: { ...maybeUser, turn: word, status: count, result: word, ms: count, overheadMs: countOrNone },
+  bot: {
+    ...maybeUser,
+    turn: word,
+    status: count,
+    result: word,
+    ms: count,
+    overheadMs: countOrNone,
+    why: wordOrNothing,
+  },
   breaker: { ...account, state: breakerState },
   token: { ...account, result: word, code: count },
   account: { ...account, typing: word, code: count, remedy: wordOrNone },

@@ -3,11 +3,13 @@
  * follow is decided in `core/bot.ts`.
  */
 import {
+  addressOf,
   badGateway,
   botAttempts,
   botPause,
   botRequest,
   type BotRetry,
+  causeOf,
   isDeliveredAgain,
   judgeBot,
   type Meaning,
@@ -63,6 +65,7 @@ export async function callBot(
   const judged = judgeBot(result, retry, at - from);
   const verdict = judged === 'again' && last ? 'failed' : judged;
   const answer = result instanceof NoAnswer ? null : result;
+  const reason = causeOf(result, bot.timeoutMs);
   const overheadMs = arrivedAt !== undefined && attempt === 1 ? Math.max(0, from - arrivedAt) : null;
   deps.observe?.({
     is: 'bot',
@@ -74,9 +77,9 @@ export async function callBot(
     result: verdict,
     ms: at - from,
     overheadMs,
+    ...(verdict === 'answered' ? {} : { why: `${reason}, ${addressOf(bot.url)}` }),
   });
   if (answer && verdict === 'answered') return { is: verdict, answer };
-  const reason = result instanceof NoAnswer ? result.message : `status ${result.status}`;
   return { is: verdict === 'again' ? 'again' : 'failed', answer, reason };
 }
 
@@ -117,9 +120,8 @@ export async function askBot(deps: CarryDeps, carried: Carried): Promise<Asked> 
       continue;
     }
     if (called.is === 'answered') return { answer: called.answer };
-    const why = called.answer
-      ? `The bot answered with status ${called.answer.status}.`
-      : `The bot did not answer: ${called.reason}`;
+    const did = called.answer ? 'answered with' : 'did not answer:';
+    const why = `The bot at ${addressOf(bot.url)} ${did} ${called.reason}`;
     return { answer: called.answer ?? badGateway, why, calls: attempt };
   }
 }

@@ -33,7 +33,8 @@ const whose = z
   })
   .catch({ channel: '', account: '', key: '', user: null, calls: 0 });
 
-function whoseOf(data: unknown): z.output<typeof whose> {
+/** Whose a reply job is, as far as that can be read. */
+export function whoseOf(data: unknown): z.output<typeof whose> {
   return whose.parse(data);
 }
 

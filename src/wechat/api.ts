@@ -63,6 +63,9 @@ const longestText = 500;
 /** The error's own sentence may hold the URL, and the URL holds the token: only its code is passed on. */
 function lost(error: unknown): Reply {
   const begun = error instanceof NoAnswer ? error.begun : true;
+  // It says how long was waited, and nothing else.
+  if (error instanceof NoAnswer && error.timedOut)
+    return { is: 'lost', begun, cause: `WeChat: ${error.message}` };
   const sentence = begun ? 'WeChat gave no complete answer' : 'WeChat could not be reached';
   const code = z.object({ code: z.string().regex(/^[A-Z][A-Z_0-9]+$/) });
   const cause = code.safeParse(error instanceof Error ? error.cause : null);

@@ -5,6 +5,7 @@ import type { Log } from '../core/ports.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { isPassing } from '../redis/errors.ts';
 import { prefix, queueNames } from '../redis/keys.ts';
+import { whoseOf } from '../replies/failed.ts';
 import { createReplyProcessor, type ReplyDeps } from '../replies/reply.ts';
 import { addTimers } from '../typing/events.ts';
 import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
@@ -125,7 +126,9 @@ function watch(worker: Worker, log: Log): { moves: () => boolean } {
   });
   worker.on('failed', (job, error) => {
     const again = job !== undefined && job.finishedOn === undefined;
-    log.warn({ queue: worker.name, job: job?.id, again }, `A job failed: ${error.message}`);
+    const { channel, account } = whoseOf(job?.data);
+    const whose = account === '' ? {} : { channel, account };
+    log.warn({ queue: worker.name, job: job?.id, again, ...whose }, `A job failed: ${error.message}`);
   });
   return { moves: () => worker.isRunning() && performance.now() - refusedAt > refusedFor };
 }

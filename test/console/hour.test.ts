@@ -175,6 +175,21 @@ describe('an hour', () => {
     expect(hour.remedy('wechat/other', 48001)).toBeNull();
   });
 
+  test('counts what the bot answered, and why it failed; pushes that were not taken, by why', () => {
+    const bot = { is: 'bot', at: start, ...whose, turn: 't', ms: 1, overheadMs: null } as const;
+    const why = 'status 500, http://bot.example/';
+    const hour = hourOf(
+      { ...bot, status: 200, result: 'answered' },
+      { ...bot, status: 500, result: 'again', why },
+      { ...bot, status: 500, result: 'failed', why },
+      { is: 'refused', at: start, ...account, count: 3, reason: 'Set the Token.' },
+    );
+    const { total } = hour.of('wechat/shop');
+    expect(total.get('answered')).toBe(1);
+    expect(under(total, 'bot ')).toEqual([[why, 1]]);
+    expect(under(total, 'not taken ')).toEqual([['Set the Token.', 3]]);
+  });
+
   test('counts messages that started nothing', () => {
     const skipped: Notice = { is: 'skipped', at: start, ...whose, turn: 't', reason: 'event_kind' };
     expect(under(hourOf(skipped).all.total, 'untyped ')).toEqual([['event_kind', 1]]);

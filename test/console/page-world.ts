@@ -71,6 +71,8 @@ export function accountRow(
     bot: 'job',
     impossible: 0,
     more: 0,
+    botAnswered: 0,
+    botFailed: [],
     refused: [],
     ends: [],
     ...rest,

@@ -6,6 +6,7 @@ import type { AccountRow, JournalEntry, Overview, QueueRow } from '../../src/con
 import type { Notice } from '../../src/core/notice.ts';
 import type { View } from '../../src/core/view.ts';
 import { all, evidences, kinds, outcomes, pauses, reasons, ways } from '../support/members.ts';
+import { accountRow } from './page-world.ts';
 
 const folder = new URL('../../src/console/page/', import.meta.url);
 const names = readdirSync(folder);
@@ -101,7 +102,7 @@ function gaps(said = ''): string[] {
   return (said.match(/\{\w+\}/g) ?? []).toSorted();
 }
 
-type Saying = (notice: Notice) => string;
+type Saying = (notice: Notice, isRepeat?: boolean) => string;
 
 describe('a sentence for every notice', async () => {
   const { sayNotice } = await load<{ sayNotice: Saying }>('say.js');
@@ -155,6 +156,24 @@ describe('a sentence for every notice', async () => {
     [
       'The bot was called and failed (no answer) after 2.0 s; it is called again.',
       { is: 'bot', at, turn, status: 0, result: 'again', ms: 2_000, overheadMs: null, ...user },
+    ],
+    [
+      'The bot was called and failed (status 500, http://bot.example/) after 2.0 s; no try is left.',
+      {
+        is: 'bot',
+        at,
+        turn,
+        status: 500,
+        result: 'failed',
+        ms: 2_000,
+        overheadMs: null,
+        why: 'status 500, http://bot.example/',
+        ...user,
+      },
+    ],
+    [
+      'Pushes were not taken: 3. Set the Token.',
+      { is: 'refused', at, count: 3, reason: 'Set the Token.', channel: 'wechat', account: 'shop' },
     ],
     [
       'A call of the bot passed the gateway (+2 ms).',
@@ -251,5 +270,69 @@ describe('waits out of events', async () => {
       [null, [600, 90_000]],
       ['a', [1, 3, 500]],
     ]);
+  });
+});
+
+test('a repeat of a push reads as one', async () => {
+  const { sayNotice } = await load<{ sayNotice: Saying }>('say.js');
+  const { learn } = await load<{ learn: (language: string) => Promise<void> }>('words.js');
+  await learn('en');
+  const shop = { channel: 'wechat', account: 'shop', user: 'u' } as const;
+  const push: Notice = {
+    is: 'inbound',
+    at: 0,
+    turn: 't',
+    messageId: 'm',
+    type: 'text',
+    opensTurn: true,
+    ...shop,
+  };
+  expect(sayNotice(push)).toBe('The message arrived (text).');
+  expect(sayNotice(push, true)).toBe('The platform delivered the message again (text).');
+});
+
+describe('what needs attention', async () => {
+  const { troublesOf } = await load<{
+    troublesOf: (overview: object) => { id: string; grave: boolean; says: () => string }[];
+  }>('troubles.js');
+  const { learn } = await load<{ learn: (language: string) => Promise<void> }>('words.js');
+  await learn('en');
+  const shop = { channel: 'wechat', account: 'shop' } as const;
+  const said = (rest: Partial<AccountRow>) =>
+    troublesOf({
+      redis: 'ok',
+      workers: 'alive',
+      skipped: [],
+      queues: [],
+      accounts: [accountRow(shop, rest)],
+    }).map(({ grave, says }) => `${grave ? 'grave' : 'slight'}: ${says()}`);
+
+  test('a bot that is down, with why and where; less where it answers too', () => {
+    const botFailed = [{ why: 'connection refused (ECONNREFUSED), http://bot.example/', count: 3 }];
+    const line = /: calls of the bot that failed in the last hour: 3\. connection refused .*bot\.example/;
+    expect(said({ botFailed })).toEqual([expect.stringMatching(line)]);
+    expect(said({ botFailed })[0]).toMatch(/^grave/);
+    expect(said({ botFailed, botAnswered: 1 })[0]).toMatch(/^slight/);
+  });
+
+  test('a bot whose answers are never seen, with the ways to mend it', () => {
+    const ends = [{ by: 'deadline', count: 4 }];
+    expect(said({ ends })).toEqual([
+      expect.stringMatching(/nothing tells when .*\(4 waits .*gateway.*BOT_QUEUE/),
+    ]);
+    expect(said({ ends: [...ends, { by: 'gateway', count: 1 }] })).toEqual([]);
+  });
+
+  test('pushes that were not taken, gravely where nothing else came', () => {
+    const refused = [{ reason: 'Set the Token.', count: 6 }];
+    expect(said({ refused })).toEqual([
+      'grave: wechat/shop: pushes that were not taken in the last hour: 6. Set the Token.',
+    ]);
+    expect(said({ refused, turns: 1 })[0]).toMatch(/^slight/);
+  });
+
+  test('typing that was refused, and is tried with the next message', () => {
+    const typing = { is: 'trying', code: 40164, remedy: 'Add the address.' } as const;
+    expect(said({ typing })).toEqual([expect.stringMatching(/^slight: .*code 40164.* Add the address\.$/)]);
   });
 });

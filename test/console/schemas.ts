@@ -36,6 +36,8 @@ export const overview = z.strictObject({
       bot: z.enum(['job', 'pass', 'none']),
       impossible: count,
       more: count,
+      botAnswered: count,
+      botFailed: z.array(z.strictObject({ why: z.string(), count })),
       refused: z.array(z.strictObject({ reason: z.string().min(1), count })),
       ends: z.array(z.strictObject({ by: z.string(), count })),
     }),

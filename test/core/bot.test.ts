@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import {
+  addressOf,
   botRequest,
   type BotRetry,
   type BotVerdict,
+  causeOf,
   createInterimTexts,
   endToEnd,
   judgeBot,
@@ -156,4 +158,21 @@ test('a header is found whatever the case of its name, the first of several', ()
   ];
   expect(headerOf(lines, 'x-TYPING')).toBe('none');
   expect(headerOf(lines, 'absent')).toBeNull();
+});
+
+describe('why the bot brought no answer', () => {
+  test.each<[Answer | NoAnswer, string]>([
+    [{ status: 500, headers: [], body: new Uint8Array() }, 'status 500'],
+    [new NoAnswer('no answer within 120 s', { begun: true, timedOut: true }), 'timed out after 120 s'],
+    [new NoAnswer('ECONNREFUSED', { begun: false }), 'connection refused (ECONNREFUSED)'],
+    [new NoAnswer('CERT_HAS_EXPIRED', { begun: false }), 'CERT_HAS_EXPIRED'],
+  ])('is said as people do: %#', (result, cause) => {
+    expect(causeOf(result, 120_000)).toBe(cause);
+  });
+
+  test('its address is told without what may be a secret', () => {
+    expect(addressOf('https://me:secret@bot.example:8443/hook?key=secret#x')).toBe(
+      'https://bot.example:8443/hook',
+    );
+  });
 });

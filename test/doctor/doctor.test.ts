@@ -415,7 +415,7 @@ describe('the bot', () => {
     bot.set({ style: 'passive', thinkMs: 60_000 });
     const slow = await visit({ ...environment, BOT_TIMEOUT_MS: '200' }, '--push');
     expect(slow.of("wechat/default bot's answer")).toEqual([
-      expect.stringMatching(/^FAIL .*none to a message \(no answer within 200 ms\)/),
+      expect.stringMatching(/^FAIL .*none to a message \(no answer within 0.2 s\)/),
     ]);
   });
 });

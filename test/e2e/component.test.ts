@@ -304,7 +304,7 @@ describe('with the vendor’s own services', () => {
     const { log, events, service, redis } = await openVendor({}, 404);
     const { status } = await component.authorise(shop);
     expect(status).toBe(404);
-    await expect.poll(() => says(log, 'The bot answered with status 404')).toBe(true);
+    await expect.poll(() => says(log, 'answered with status 404')).toBe(true);
     service.status = 200;
     expect(await redis.connect().keys('{keeptyping}:replies:failed')).toHaveLength(1);
     // Sent again, it goes there again.

@@ -186,7 +186,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     expect(typingCalls(now())).toBeLessThanOrEqual(1);
   });
 
-  test('a number that is not ours is acknowledged, said once, and not forwarded', async () => {
+  test('a number that is not ours is acknowledged, said once a minute, and not forwarded', async () => {
     const { simulator, bot, log } = await open();
     const body = JSON.stringify({
       business_phone: '8610000000',
@@ -194,7 +194,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     });
     expect((await simulator.nxcloud.pushBody(body)).accepted).toBe(true);
     await simulator.nxcloud.pushBody(body);
-    expect(log.lines.filter(({ message }) => message.includes('not configured here'))).toHaveLength(1);
+    expect(log.lines.filter(({ message }) => message.includes('Pushes were not taken'))).toHaveLength(1);
     expect(bot.calls).toHaveLength(0);
   });
 

@@ -175,7 +175,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     await phone.next(is('typing-off', 'cancelled'));
     await expect.poll(() => phone.litAt(Date.now())).toBe(false);
     await expect
-      .poll(() => log.lines.some(({ message }) => message.includes('The bot answered with status 500')))
+      .poll(() => log.lines.some(({ message }) => message.includes('answered with status 500')))
       .toBe(true);
   });
 
@@ -266,7 +266,7 @@ describe('a synchronous bot behind WeChat, in job mode', () => {
     const pushed = await simulator.wechat.push({ user, text: 'hi' });
     expect(pushed.deliveries.map(({ status }) => status)).toEqual([null, null, 200]);
     expect(pushed.answered?.toString()).toBe('success');
-    expect(log.lines.some(({ message }) => message.includes('lost to the user'))).toBe(true);
+    expect(log.lines.some(({ message }) => message.includes('sent all the same'))).toBe(true);
     await expect
       .poll(() => log.lines.some(({ message }) => message.includes('refused the answer with 48001')))
       .toBe(true);

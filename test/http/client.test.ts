@@ -205,7 +205,7 @@ describe('no answer', () => {
   test('within the limit: timed out, and the connection is given up', async () => {
     const server = await startRaw(() => {});
     const fault = await faultOf(openClient().send(post(server.url, { timeoutMs: 50 })));
-    expect(fault).toMatchObject({ message: 'no answer within 50 ms', begun: true, timedOut: true });
+    expect(fault).toMatchObject({ message: 'no answer within 0.05 s', begun: true, timedOut: true });
     await server.connections[0]?.closed;
   });
 

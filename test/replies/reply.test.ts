@@ -482,14 +482,16 @@ describe('a bot that fails', () => {
   test('for good ends each turn without a message, and says why without the bot’s words', async () => {
     const it = await stage({ bot: answerOf('secret', 503), users: 2 });
     const failure = await failureOf(it.run());
-    expect(failure.message).toBe('The bot answered with status 503.');
+    expect(failure.message).toBe('The bot at http://bot/wx answered with status 503');
     expect(told(it)).toEqual(['0 ended reply-failed', '1 ended reply-failed']);
     expect(it.platform.sent).toEqual([]);
   });
 
   test('without a word says what kept it', async () => {
     const it = await stage({ bot: refused });
-    expect((await failureOf(it.run())).message).toBe('The bot did not answer: ECONNREFUSED');
+    expect((await failureOf(it.run())).message).toBe(
+      'The bot at http://bot/wx did not answer: connection refused (ECONNREFUSED)',
+    );
   });
 
   test.each([

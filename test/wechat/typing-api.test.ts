@@ -75,6 +75,16 @@ describe('the typing call', () => {
     });
   });
 
+  test('that nobody answers in time is lost, and says how long was waited', async () => {
+    const late = new NoAnswer('no answer within 3 s', {
+      begun: true,
+      timedOut: true,
+      cause: { code: 'ERR_CANCELED' },
+    });
+    const cause = 'WeChat: no answer within 3 s';
+    expect(await show(scriptedSend(late))).toEqual({ is: 'lost', begun: true, cause });
+  });
+
   test('that timed out is lost and not tried again; no token is in what is said of it', async () => {
     const typing = scriptedSend(timedOut());
     expect(await show(typing)).toEqual({ is: 'lost', begun: true, cause: 'WeChat gave no complete answer' });

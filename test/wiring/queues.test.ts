@@ -373,7 +373,7 @@ describe('a reply job', () => {
     await enqueue(received);
     await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
     const [job] = await replies.getFailed();
-    expect(job?.failedReason).toBe('The bot answered with status 500.');
+    expect(job?.failedReason).toBe('The bot at http://bot/ answered with status 500');
     expect(job?.data).toMatchObject({ key: received.key, push: { rawQuery: 'nonce=1' } });
     expect(job?.opts.removeOnFail).toEqual({ age: 24 * 60 * 60, count: 1000 });
     expect(bot.attempts).toEqual(['1']);

@@ -56,6 +56,11 @@ export const chinese = {
     'Redis 连接不上：消息仍会送到机器人，但恢复之前不显示“正在输入”。请检查 REDIS_URL 和 Redis 服务器。',
   'trouble.workers': '没有 worker 在运行：不显示“正在输入”，迟到的回答也不发送。请启动 node dist/worker.js。',
   'trouble.skipped': '{account} 未能加载：{reason}。',
+  'trouble.bot': '{account}：过去一小时调用机器人失败 {n} 次。{why}',
+  'trouble.unseen.wechat':
+    '{account}：看不到机器人何时回复（{n} 次等待到期才结束）。请让机器人在 webhook 响应里回复，或经 gateway 调用微信接口；也可设置 BOT_QUEUE 或使用控制 API。',
+  'trouble.unseen.nxcloud':
+    '{account}：看不到机器人何时回复（{n} 次等待到期才结束）。请让牛信云把消息状态推送到 webhook，或让机器人经 gateway 发送；也可设置 BOT_QUEUE 或使用控制 API。',
   'trouble.refused': '{account}：过去一小时有 {n} 个推送未被接受。{reason}',
   'trouble.off': '{account}：“正在输入”已关闭（错误码 {code}），{until} 再试。{remedy}',
   'trouble.trying': '{account}：平台拒绝了“正在输入”（错误码 {code}），下一条消息时再试。{remedy}',
@@ -292,6 +297,7 @@ export const chinese = {
   'notice.push.stranger': 'webhook 请求属于未配置的账号（{status}）。',
   'notice.refused': '{n} 个推送未被接受。{reason}',
   'notice.message': '消息到达（{type}）。',
+  'notice.repeat': '平台再次推送了这条消息（{type}）。',
   'notice.act': '到达：{type}，不引起任何动作。',
   'notice.skipped': '没有“正在输入”：{reason}',
   'notice.ended': '等待结束：{by}。',

@@ -57,6 +57,11 @@ export const english = {
   'trouble.workers':
     'No worker is alive: no typing and no late answers until one runs. Start node dist/worker.js.',
   'trouble.skipped': '{account} is skipped: {reason}.',
+  'trouble.bot': '{account}: calls of the bot that failed in the last hour: {n}. {why}',
+  'trouble.unseen.wechat':
+    '{account}: nothing tells when the bot has answered ({n} waits ended by the deadline). Let it answer in the webhook’s answer, or call WeChat through the gateway; or set BOT_QUEUE, or use the control API.',
+  'trouble.unseen.nxcloud':
+    '{account}: nothing tells when the bot has answered ({n} waits ended by the deadline). Let NXCloud send message statuses to the webhook, or the bot call it through the gateway; or set BOT_QUEUE, or use the control API.',
   'trouble.refused': '{account}: pushes that were not taken in the last hour: {n}. {reason}',
   'trouble.off': '{account}: typing is switched off (code {code}); tried again at {until}. {remedy}',
   'trouble.trying':
@@ -297,6 +302,7 @@ export const english = {
   'notice.push.stranger': 'Webhook request for an account that is not configured ({status}).',
   'notice.refused': 'Pushes were not taken: {n}. {reason}',
   'notice.message': 'The message arrived ({type}).',
+  'notice.repeat': 'The platform delivered the message again ({type}).',
   'notice.act': 'Arrived: {type}, which starts nothing.',
   'notice.skipped': 'No typing: {reason}',
   'notice.ended': 'The wait ended: {by}.',

@@ -3,7 +3,7 @@ import { createAccounts } from './accounts.js';
 import { createMark } from './cells.js';
 import { element, keyed, saying, setAttribute, setShown, setText } from './dom.js';
 import { clock, count, percent } from './format.js';
-import { failedCount, model } from './model.js';
+import { accountName, failedCount, model } from './model.js';
 import { createPlot } from './plot.js';
 import { sayEvent } from './say.js';
 import { createTable } from './table.js';
@@ -110,14 +110,25 @@ function drawEvents() {
     keyed(find('events-list'), model.events, { key: ({ id }) => id, create: createEvent });
 }
 
+/** The platform has delivered it before, as far as the page knows. */
+function isRepeat({ id, notice }) {
+  const older = model.events.slice(model.events.findIndex((event) => event.id === id) + 1);
+  return notice.is === 'inbound' && older.some((event) => isSame(event.notice, notice));
+}
+
+function isSame(one, other) {
+  return one.is === other.is && one.turn === other.turn && accountName(one) === accountName(other);
+}
+
 function createEvent() {
   const [time, text] = [element('time'), element('span')];
   const root = element('li', {}, time, ' ', text);
   return {
     root,
-    update: ({ notice }) => {
+    update: (event) => {
+      const { notice } = event;
       setText(time, clock(notice.at));
-      setText(text, sayEvent(notice));
+      setText(text, sayEvent(notice, isRepeat(event)));
     },
   };
 }

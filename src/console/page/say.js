@@ -2,14 +2,16 @@
 import { count, length, percent } from './format.js';
 import { named, word } from './words.js';
 
-export function sayNotice(notice) {
+/** @param isRepeat the platform has delivered the same push before */
+export function sayNotice(notice, isRepeat = false) {
+  if (isRepeat) return word('notice.repeat', notice);
   return (sayings[notice.is] ?? (() => word('notice.other', notice)))(notice);
 }
 
 /** The same, with whose it is. */
-export function sayEvent(notice) {
+export function sayEvent(notice, isRepeat = false) {
   const whose = [notice.channel, notice.account, notice.user].filter((one) => typeof one === 'string');
-  return [whose.join('/'), sayNotice(notice)].filter((one) => one !== '').join(' · ');
+  return [whose.join('/'), sayNotice(notice, isRepeat)].filter((one) => one !== '').join(' · ');
 }
 
 const sayings = {
@@ -37,8 +39,8 @@ function sayCall({ kind, outcome, code, remedy, ms }) {
   return withRemedy(`${withCode(said, code)} · ${length(ms)}`, remedy);
 }
 
-function sayBot({ status, result, ms }) {
-  const said = { status: status === 0 ? word('notice.bot.silent') : status, ms: length(ms) };
+function sayBot({ status, result, ms, why }) {
+  const said = { status: why ?? (status === 0 ? word('notice.bot.silent') : status), ms: length(ms) };
   return word(`notice.bot.${result}`, said);
 }
 

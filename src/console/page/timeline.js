@@ -48,11 +48,15 @@ function linesOf({ entries, begun, turn, arrival, ended }) {
   const lines = entries.map(({ id, notice }) => ({
     id,
     notice,
-    says: () => (turn === null ? sayEvent(notice) : sayNotice(notice)),
+    says: () => (turn === null ? sayEvent(notice) : sayNotice(notice, isRepeat(notice, arrival))),
     time: turn === null ? clock(notice.at) : `+${precise(notice.at - begun)}`,
   }));
   const before = { id: 'before', notice: null, says: () => word('begunBefore'), time: '' };
   return arrival === null && ended !== null ? [before, ...lines] : lines;
+}
+
+function isRepeat(notice, arrival) {
+  return notice.is === 'inbound' && notice !== arrival;
 }
 
 function createLine() {

@@ -40,6 +40,20 @@ function troublesOfAccount(row) {
     grave: turns === 0,
     says: () => word('trouble.refused', { account, n: count(n), reason }),
   }));
+  for (const { why, count: n } of row.botFailed)
+    troubles.push({
+      id: `bot ${account} ${why}`,
+      grave: row.botAnswered === 0,
+      to: '#failed',
+      says: () => word('trouble.bot', { account, n: count(n), why }),
+    });
+  const unseen = unseenOf(row);
+  if (unseen > 0)
+    troubles.push({
+      id: `unseen ${account}`,
+      grave: false,
+      says: () => word(`trouble.unseen.${row.channel}`, { account, n: count(unseen) }),
+    });
   if (typing.is === 'off')
     troubles.push({
       id: `off ${account}`,
@@ -72,6 +86,15 @@ function troublesOfAccount(row) {
       says: () => word('trouble.more', { account, n: count(more) }),
     });
   return troubles;
+}
+
+/** By what nothing is learned of answers. */
+const silent = ['deadline', 'deliveries', 'left', 'crowded', 'handoff', 'reply-failed'];
+
+/** So many waits ran into their deadline, and nothing has told of an answer. */
+function unseenOf({ ends }) {
+  if (ends.some(({ by }) => !silent.includes(by))) return 0;
+  return ends.find(({ by }) => by === 'deadline')?.count ?? 0;
 }
 
 /** What is new since then, in sentences; nothing is new at the first look. */
