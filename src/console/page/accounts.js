@@ -82,10 +82,6 @@ function createDetails(cell) {
   };
 }
 
-function isRefused({ is }) {
-  return is === 'off' || is === 'trying';
-}
-
 /** What was refused and may be mended is tried with the next message, not later. */
 function createAgain() {
   const button = element('button', { type: 'button' });
