@@ -1,4 +1,5 @@
-// A file deleted from src/ must not live on in dist/.
+// A file deleted from src/ must not live on in what is built.
 import { rmSync } from 'node:fs';
 
-rmSync(new URL('../dist', import.meta.url), { recursive: true, force: true });
+for (const built of ['../dist', '../packages/client/dist'])
+  rmSync(new URL(built, import.meta.url), { recursive: true, force: true });

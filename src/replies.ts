@@ -3,16 +3,23 @@ import { listFailed, retryFailed } from './replies/failed.ts';
 import { openParts } from './wiring/parts.ts';
 import { run } from './wiring/run.ts';
 
-const usage =
-  'Usage: npm run replies            lists the failed reply jobs\n       npm run replies -- retry <job>  runs one again';
+const usage = `Usage: npm run replies            lists the failed reply jobs
+       npm run replies -- retry <job>  runs one again
+`;
 
-await run(async ({ config, log, releases, stop }) => {
-  const [command, id] = process.argv.slice(2);
-  const parts = await openParts({ config, log, releases });
-  const { replies, deliveries } = parts.queuesOn(parts.connections.jobs);
-  if (command === undefined) process.stdout.write(await listFailed(replies));
-  else if (command === 'retry' && id !== undefined)
-    process.stdout.write(await retryFailed({ replies, deliveries }, id));
-  else process.stdout.write(`${usage}\n`);
-  stop(0);
-});
+const [command, job, ...more] = process.argv.slice(2);
+const isRetry = command === 'retry' && job !== undefined && more.length === 0;
+if (command === '--help' || command === '-h') process.stdout.write(usage);
+else if (command !== undefined && !isRetry) {
+  const what = command === 'retry' ? 'retry takes one job' : `${command} is no command of replies`;
+  process.stderr.write(`${what}: see npm run replies -- --help.\n`);
+  process.exitCode = 1;
+} else
+  await run(async ({ config, log, releases, stop }) => {
+    const parts = await openParts({ config, log, releases });
+    const { replies, deliveries } = parts.queuesOn(parts.connections.jobs);
+    process.stdout.write(
+      isRetry ? await retryFailed({ replies, deliveries }, job) : await listFailed(replies),
+    );
+    stop(0);
+  }, []);

@@ -18,7 +18,9 @@ export function stopOf(message: Message, turn: string | null = null): Order {
   return { name: 'stop', method: 'DELETE', path: `${path}${query.join('')}` };
 }
 
-export function pauseOf(conversation: Conversation, { seconds }: PauseOptions): Order {
+export function pauseOf(conversation: Conversation, { seconds, ...others }: PauseOptions): Order {
+  // Misspelt seconds would be a pause without an end.
+  refuseOthers(others, 'a pause knows seconds');
   const body = seconds === undefined ? {} : { seconds };
   return { name: 'pause', method: 'PUT', path: `${pathOf(conversation)}/pause`, body };
 }
@@ -76,6 +78,16 @@ function messageIdOf({ messageId }: Message): string | undefined {
 function textOnly(name: string, value: unknown): string {
   if (typeof value === 'string' && value !== '') return value;
   throw new TypeError(`${name} is no usable text: pass it as the push has it.`);
+}
+
+/**
+ * For callers in plain JavaScript: a misspelt option is not to pass for one that was left out.
+ *
+ * @throws {TypeError} that names the first option that is not known
+ */
+export function refuseOthers(others: object, known: string): void {
+  const [name] = Object.keys(others);
+  if (name !== undefined) throw new TypeError(`${name} is no option: ${known}.`);
 }
 
 export type OrderName = 'start' | 'stop' | 'pause' | 'resume';

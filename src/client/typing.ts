@@ -10,6 +10,7 @@ import {
   pathOf,
   pauseOf,
   type PauseOptions,
+  refuseOthers,
   resumeOf,
   startOf,
   stopOf,
@@ -62,7 +63,9 @@ const closeLimit = 5_000;
  *
  * @throws {TypeError} at once, for options that no call could be made with
  */
-export function createTyping({ url, token, timeoutMs = 1_000, onError }: TypingOptions): Typing {
+export function createTyping(options: TypingOptions): Typing {
+  const { url, token, timeoutMs = 1_000, onError, ...others } = options;
+  refuseOthers(others, 'createTyping knows url, token, timeoutMs and onError');
   const client: Client = {
     connection: createConnection({ url, token, timeoutMs }),
     conversations: createConversations(),

@@ -21,8 +21,20 @@ interface StartedProcess {
 /** Heroku kills 30 s after SIGTERM: what is not done by then is left to another process (ms). */
 const stopLimit = 24_000;
 
-/** One process: loads the configuration, starts, and on SIGTERM or SIGINT releases everything in reverse order. */
-export async function run(start: (started: StartedProcess) => Promise<void>): Promise<void> {
+/**
+ * One process: loads the configuration, starts, and on SIGTERM or SIGINT releases everything in reverse order.
+ *
+ * @param unread the words of the command line that the process has not read itself: it knows no others
+ */
+export async function run(
+  start: (started: StartedProcess) => Promise<void>,
+  unread: readonly string[] = process.argv.slice(2),
+): Promise<void> {
+  const [word] = unread;
+  if (word !== undefined)
+    exitWith(
+      `${word} is no option: settings come from the environment, as PORT=8080 (README.md has the list).`,
+    );
   const { config, skipped } = loadOrExit();
   const log = createLog({ level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({}, warning);
@@ -54,9 +66,13 @@ function loadOrExit(): ReturnType<typeof loadConfig> {
     return loadConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
+    exitWith(error.message);
   }
+}
+
+function exitWith(sentence: string): never {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
 }
 
 /** A stopping process has better things to do than to wait for a collector that hangs (ms). */

@@ -59,6 +59,17 @@ describe('start, stop, pause and resume', () => {
     ]);
   });
 
+  test('a pause with a misspelt option is reported, and nothing is paused for ever', async () => {
+    const control = await startControl();
+    const { typing, errors } = createClient(control);
+    typing.pause(conversation, misspelt<object>({ second: 60 }));
+    await typing.close();
+    expect(control.calls).toEqual([]);
+    expect(errors.map(({ message }) => message)).toEqual([
+      'pause failed: second is no option: a pause knows seconds.',
+    ]);
+  });
+
   test('with a keeptyping that hangs, 32 of one user wait and further ones are dropped, said once each', async () => {
     const control = await startControl();
     const { typing, errors } = createClient(control);
@@ -189,6 +200,11 @@ describe('close', () => {
   });
 });
 
+/** What a bot in plain JavaScript may pass. */
+function misspelt<Given extends object>(options: Given): Given {
+  return options;
+}
+
 test.each<{ what: string; options: TypingOptions; error: RegExp }>([
   { what: 'no url', options: { url: '' }, error: /^url is no http\(s\) URL: pass the address of keeptyping/ },
   { what: 'another protocol', options: { url: 'redis://127.0.0.1' }, error: /^url is no/ },
@@ -203,6 +219,11 @@ test.each<{ what: string; options: TypingOptions; error: RegExp }>([
     what: 'a time that is no number',
     options: { url: 'http://a', timeoutMs: Number.NaN },
     error: /^timeoutMs/,
+  },
+  {
+    what: 'a misspelt option',
+    options: misspelt({ url: 'http://a', timeoutMS: 5 }),
+    error: /^timeoutMS is no option: createTyping knows url, token, timeoutMs and onError\.$/,
   },
 ])('a client with $what is refused when it is made, and no secret is told', ({ options, error }) => {
   expect(() => createTyping(options)).toThrow(error);

@@ -6,6 +6,7 @@ import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { installPacked } from '../support/packed.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'keeptyping-'));
@@ -30,16 +31,15 @@ const heldBack = [
 ];
 
 let files: string[];
+let filesOfClient: string[];
 
 beforeAll(() => {
   for (const file of heldBack) write(join(checkout, file), '{}');
-  const shipped = ['package.json', 'dist', 'config', 'docs', 'LICENSE', 'CHANGELOG.md'];
+  const shipped = ['package.json', 'dist', 'packages', 'config', 'docs', 'LICENSE', 'CHANGELOG.md'];
   for (const name of [...shipped, 'README.md', 'README.zh-CN.md']) {
     cpSync(join(root, name), join(checkout, name), { recursive: true });
   }
-  files = pack();
-  for (const file of files) cpSync(join(checkout, file), join(installed, file));
-  write(join(bot, 'package.json'), '{ "name": "bot", "private": true }');
+  ({ server: files, client: filesOfClient } = installPacked(bot, checkout));
 });
 
 afterAll(() => {
@@ -49,13 +49,6 @@ afterAll(() => {
 function write(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
-}
-
-/** The paths that npm puts into the package. */
-function pack(): string[] {
-  const packed = run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--offline'], checkout);
-  const output = z.array(z.object({ files: z.array(z.object({ path: z.string() })) }));
-  return output.parse(JSON.parse(packed.stdout)).flatMap((one) => one.files.map(({ path }) => path));
 }
 
 function run(command: string, given: string[], cwd: string): { code: number | null; stdout: string } {
@@ -132,37 +125,47 @@ test('the client’s files import Node and each other, nothing else', () => {
   expect(foreign).toEqual([]);
 });
 
-describe('a bot that has installed it, and none of its dependencies,', () => {
-  const use = `
+test('the client alone is a package of a few files, of the same version, that needs no other', () => {
+  const odd = filesOfClient.filter((file) => !/^dist\/\w+(\.d\.ts|\.js)$/.test(file));
+  expect(odd.sort()).toEqual(['LICENSE', 'README.md', 'package.json']);
+  expect(filesOfClient.length).toBeGreaterThan(odd.length);
+  const own: Record<string, unknown> = JSON.parse(
+    readFileSync(join(bot, 'node_modules', 'keeptyping-client', 'package.json'), 'utf8'),
+  );
+  expect(own['version']).toBe(JSON.parse(contentOf('package.json')).version);
+  expect(Object.keys(own).filter((field) => /dependencies|scripts/i.test(field))).toEqual([]);
+  const all = readFileSync(join(bot, 'package-lock.json'), 'utf8').match(/node_modules\/[^"]+/g);
+  expect(all).toEqual(['node_modules/keeptyping-client']);
+});
+
+describe.each(['keeptyping-client', 'keeptyping/client'])(
+  'a bot that has installed %s, and no dependencies,',
+  (name) => {
+    const use = `
     const typing = createTyping({ url: 'http://127.0.0.1:1' });
     typing.during({ channel: 'wechat', user: 'u' }, () => 'answered').then(console.log);`;
 
-  test.each([
-    { how: 'imports', file: 'bot.mjs', text: `import { createTyping } from 'keeptyping/client';${use}` },
-    {
-      how: 'requires',
-      file: 'bot.cjs',
-      text: `const { createTyping } = require('keeptyping/client');${use}`,
-    },
-  ])('$how the client', ({ file, text }) => {
-    write(join(bot, file), text);
-    expect(run(process.execPath, [file], bot)).toEqual({ code: 0, stdout: 'answered\n' });
-  });
+    test.each([
+      { how: 'imports', file: 'bot.mjs', text: `import { createTyping } from '${name}';${use}` },
+      {
+        how: 'requires',
+        file: 'bot.cjs',
+        text: `const { createTyping } = require('${name}');${use}`,
+      },
+    ])('$how the client', ({ file, text }) => {
+      write(join(bot, file), text);
+      expect(run(process.execPath, [file], bot)).toEqual({ code: 0, stdout: 'answered\n' });
+    });
 
-  test('cannot start the server by importing it', () => {
-    const text = `import('keeptyping').catch(({ code }) => console.log(code));`;
-    expect(run(process.execPath, ['--eval', text], bot).stdout).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
-  });
-
-  test.each([
-    { module: 'nodenext', moduleResolution: 'nodenext' },
-    { module: 'esnext', moduleResolution: 'bundler' },
-  ])('has its types, with $moduleResolution and without the types of Node', (resolution) => {
-    const compilerOptions = { ...resolution, noEmit: true, strict: true, target: 'es2022', types: [] };
-    write(join(bot, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['bot.mts'] }));
-    write(
-      join(bot, 'bot.mts'),
-      `import { createTyping, TypingError, type Message, type Typing } from 'keeptyping/client';
+    test.each([
+      { module: 'nodenext', moduleResolution: 'nodenext' },
+      { module: 'esnext', moduleResolution: 'bundler' },
+    ])('has its types, with $moduleResolution and without the types of Node', (resolution) => {
+      const compilerOptions = { ...resolution, noEmit: true, strict: true, target: 'es2022', types: [] };
+      write(join(bot, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['bot.mts'] }));
+      write(
+        join(bot, 'bot.mts'),
+        `import { createTyping, TypingError, type Message, type Typing } from '${name}';
       const statuses: (number | null)[] = [];
       const typing: Typing = createTyping({ url: 'http://a', onError: (error) => void statuses.push(error.status) });
       const message: Message = { channel: 'wechat', user: 'u' };
@@ -171,8 +174,14 @@ describe('a bot that has installed it, and none of its dependencies,', () => {
       // @ts-expect-error: there is no such channel
       typing.start({ channel: 'sms', user: 'u' });
       export { answer, number, TypingError };`,
-    );
-    const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    expect(run(process.execPath, [compiler, '-p', '.'], bot)).toEqual({ code: 0, stdout: '' });
-  });
+      );
+      const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+      expect(run(process.execPath, [compiler, '-p', '.'], bot)).toEqual({ code: 0, stdout: '' });
+    });
+  },
+);
+
+test('a bot cannot start the server by importing it', () => {
+  const text = `import('keeptyping').catch(({ code }) => console.log(code));`;
+  expect(run(process.execPath, ['--eval', text], bot).stdout).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
 });

@@ -2,6 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { onTestFinished } from 'vitest';
@@ -27,11 +28,28 @@ export function codeBlocks(page: string): { language: string; code: string }[] {
   }));
 }
 
+/** The code blocks right below a heading of a page, such as `docs/recipes.md`. Rejects where there are none. */
+export async function blocksUnder(
+  page: string,
+  heading: string,
+): Promise<{ language: string; code: string }[]> {
+  const text = await readFile(join(ROOT, page), 'utf8');
+  // What looks like a heading in a code block is a comment there.
+  const parts = text.matchAll(/^```(\w*)\n(.*?)^```$|^#+ ([^\n]*)$/gms);
+  const blocks: { language: string; code: string }[] = [];
+  let isBelow = false;
+  for (const [, language = '', code, title] of parts) {
+    if (title !== undefined) isBelow = title === heading;
+    else if (isBelow && code !== undefined) blocks.push({ language, code });
+  }
+  if (blocks.length === 0) throw new Error(`${page} has no code below "${heading}".`);
+  return blocks;
+}
+
 /** The JavaScript below a heading of docs/recipes.md. */
 export async function recipe(heading: string): Promise<string> {
-  const page = await readPage('recipes.md');
-  const section = page.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
-  const block = codeBlocks(section).find(({ language }) => language === 'js');
+  const blocks = await blocksUnder('docs/recipes.md', heading);
+  const block = blocks.find(({ language }) => language === 'js');
   if (block === undefined) throw new Error(`docs/recipes.md has no JavaScript below "${heading}".`);
   return block.code;
 }
