@@ -25,7 +25,7 @@ const slow = [
   'test/chaos/{kills,redis,start}.test.ts',
   'test/e2e/{accounts,component,isolation,outage,wechat}.test.ts',
   'test/client/{package,process}.test.ts',
-  'test/recipes/{gateway,packed}.test.ts',
+  'test/recipes/{gateway,packed,stage}.test.ts',
   'test/redis/by-itself.test.ts',
   'test/rules/lint.test.ts',
   'test/tracing/unloaded.test.ts',

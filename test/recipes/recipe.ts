@@ -62,13 +62,13 @@ export function through(origin: string, code: string): string {
 
 /** Runs it to its end. Rejects with what it wrote to stderr when it fails. */
 export async function run(code: string, platforms: Platforms): Promise<void> {
-  await promisify(execFile)(process.execPath, asModule(code), place(platforms));
+  await promisify(execFile)(process.execPath, asModule(code), placeOf(platforms));
 }
 
 /** Runs it until the test ends. Resolves with the first line that it prints. */
 export async function serve(code: string, platforms: Platforms): Promise<string> {
   const bot = spawn(process.execPath, asModule(code), {
-    ...place(platforms),
+    ...placeOf(platforms),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void bot.kill());
@@ -83,7 +83,7 @@ function asModule(code: string): string[] {
 }
 
 /** In the checkout, where the packages are, and with the bot's own settings, not with this process's. */
-function place({ wechat, nxcloud }: Platforms): { cwd: string; env: NodeJS.ProcessEnv } {
+export function placeOf({ wechat, nxcloud }: Platforms): { cwd: string; env: NodeJS.ProcessEnv } {
   const env = {
     PATH: process.env['PATH'],
     WECHAT_APP_ID: wechat.options.appId,
