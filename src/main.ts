@@ -1,7 +1,7 @@
 /** `npm start`: one process does everything, and sets all up by itself. */
 import { provideTokens } from './config/own-tokens.ts';
 import { openDemo } from './demo/open.ts';
-import { provideRedis } from './redis/by-itself.ts';
+import { provideRedis, provideThrowaway } from './redis/by-itself.ts';
 import { startBypass } from './wiring/bypass.ts';
 import { createParts } from './wiring/parts.ts';
 import { openTracing, run } from './wiring/run.ts';
@@ -11,16 +11,19 @@ import { createOwnWorker } from './wiring/worker.ts';
 await run(async ({ config: read, skipped, log, releases }) => {
   const { config, ownsControl: invites } = await provideTokens(read, log);
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
-  const tracing = await openTracing(config, { log, releases });
   const demo = config.demo ? await openDemo(config) : null;
-  const redis = await provideRedis({ ...config, url: config.redisUrl, path: process.env['PATH'] ?? '', log });
+  const tracing = demo ? null : await openTracing(config, { log, releases });
+  const redis = demo
+    ? await provideThrowaway(log)
+    : await provideRedis({ ...config, url: config.redisUrl, path: process.env['PATH'] ?? '', log });
   releases.add('Redis', () => redis.stop());
   const place = { config: demo?.config ?? config, redis, log: demo?.log ?? log };
   const parts = createParts({ ...place, releases, tracing });
   const worker = createOwnWorker(parts);
   // The web first: with Redis away it forwards all the same.
   const page = demo?.page ?? null;
-  const port = await startWeb(parts, { skipped, releases, standby: false, page, worker, invites });
+  const left = demo ? [] : skipped;
+  const port = await startWeb(parts, { skipped: left, releases, standby: false, page, worker, invites });
   await worker.start();
   await demo?.play(port, { releases, worker });
 });

@@ -100,8 +100,8 @@ export const processFields = {
     unset: 'config',
   }),
   demo: setting(unset(zeroOrOne), {
-    en: '`npm start`: `1` plays the demo, in place of all accounts, `0` never; unset, when no account is configured outside production. Not on a Redis that a real installation uses',
-    zh: '只对 `npm start`：`1` 播放演示（代替所有账号），`0` 从不；不设时，非生产环境且没有账号才播放。不要用真实部署正在使用的 Redis',
+    en: '`npm start`: `1` plays the demo, in place of all accounts, `0` never; unset, when no account is configured outside production. On a Redis of its own, in memory: it touches no account and no data of yours',
+    zh: '只对 `npm start`：`1` 播放演示（代替所有账号），`0` 从不；不设时，非生产环境且没有账号才播放。用自己的内存 Redis，不碰您的账号和数据',
     heroku: false,
   }),
   bypass: setting(zeroOrOne.default(false), {

@@ -70,7 +70,7 @@ export async function openDemo(base: Config, options: OpenDemoOptions = {}): Pro
       releases.add('demo', close);
       simulator.wechat.connect(`http://127.0.0.1:${port}/webhooks/wechat`);
       simulator.nxcloud.connect(`http://127.0.0.1:${port}/webhooks/nxcloud`);
-      if (script !== null) await playScript(simulator, { port, script, say });
+      if (script !== null) await playScript(simulator, { port, script, say, beside: base.accounts.length });
     },
   };
 }
@@ -86,7 +86,7 @@ function withSecrets({ wechat, nxcloud, ...others }: SimulatorOptions = {}): Sim
 
 /** The process's own settings with the simulated accounts alone: a demo never comes near a real one. */
 function configOf(simulator: Simulator, bot: Bot, environment: OpenDemoOptions['environment'] = {}): Config {
-  const real = /^(WECHAT|NXCLOUD|BOT_QUEUE|ACCOUNTS_KEY)|^CONFIG_DIR$/;
+  const real = /^(WECHAT|NXCLOUD|BOT_QUEUE|ACCOUNTS_KEY|REDIS|OTEL)|^(CONFIG_DIR|DATA_DIR)$/;
   const own = Object.entries(process.env).filter(([name]) => !real.test(name));
   const simulated = {
     ...simulatedEnvironment(simulator, bot),
@@ -123,13 +123,15 @@ const played: DemoScript = {
 interface Play {
   port: number;
   script: DemoScript;
+  /** Real accounts that are configured, and left alone. */
+  beside: number;
   /** Where the lines go. */
   say: (text: string) => void;
 }
 
 /** Plays one conversation on each platform and shows it as it happens; what visitors of the page write is not shown. */
-async function playScript(simulator: Simulator, { port, script, say }: Play): Promise<void> {
-  say(intro(`http://127.0.0.1:${port}`, script));
+async function playScript(simulator: Simulator, { port, script, beside, say }: Play): Promise<void> {
+  say(intro(`http://127.0.0.1:${port}`, { script, beside }));
   const timeline = createTimeline(Date.now());
   simulator.on((mark) => {
     if (mark.user !== script[mark.channel].user) return;
@@ -155,8 +157,9 @@ async function playTurn(
   return summaryOf(phone, { from: sent.at, to: answered.at });
 }
 
-function intro(base: string, script: DemoScript): string {
-  return `keeptyping demo: no account is configured, so the platforms, the phones and the bot are simulated.
+function intro(base: string, { script, beside }: Pick<Play, 'script' | 'beside'>): string {
+  const why = beside === 0 ? 'no account is configured, so' : 'your accounts are left alone (DEMO=1), and';
+  return `keeptyping demo: ${why} the platforms, the phones and the bot are simulated.
 Two phones to try it on, in a browser: ${base}/
 
 The bot takes ${script.wechat.thinkMs / 1000} s on WeChat and ${script.nxcloud.thinkMs / 1000} s on WhatsApp. Everything goes through the real webhooks:

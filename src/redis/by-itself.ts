@@ -90,12 +90,26 @@ async function startPrivate(binary: string, options: ProvideOptions): Promise<Pr
 }
 
 async function startEmbedded(log: Log): Promise<ProvidedRedis> {
-  const { startEmbeddedServer } = await import('./by-itself.ts');
-  const server = await startEmbeddedServer();
+  const redis = await embedded();
   log.warn(
     {},
     'Redis: the embedded one, for trying out. It lives in memory only: what waits in it is lost when this process ends. Install redis-server or set REDIS_URL to keep it.',
   );
+  return redis;
+}
+
+/**
+ * The demo's: whatever REDIS_URL, DATA_DIR and PATH say. Nothing of it is in a real installation's jobs, and nothing of
+ * an earlier demo in this one's.
+ */
+export async function provideThrowaway(log: Log): Promise<ProvidedRedis> {
+  const redis = await embedded();
+  log.info({}, "Redis: the demo's own, embedded, and gone with it; REDIS_URL and DATA_DIR are not used.");
+  return redis;
+}
+
+async function embedded(): Promise<ProvidedRedis> {
+  const server = await startEmbeddedServer();
   return { ...server, kind: 'embedded', where: null, eventsMaxLen: 20 };
 }
 

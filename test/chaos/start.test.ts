@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect, createServer as createForwarder } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -58,11 +58,42 @@ describe('npm start', () => {
     const proxy = { HTTP_PROXY: 'http://127.0.0.1:9', http_proxy: 'http://127.0.0.1:9' };
     const demo = run('main', { ...bare, ...proxy, LOG_FORMAT: 'pretty' });
     await demo.says('no account is configured');
-    await demo.says('It lives in memory only');
+    await demo.says("the demo's own");
     await demo.says('WhatsApp  indicator ● typing…');
     await demo.says('WeChat    indicator ● typing…');
     demo.signal('SIGTERM');
     expect(await demo.exit).toBe(0);
+  });
+
+  test('DEMO=1 beside a real installation comes near nothing of it, and a second start finds nothing of the first', async () => {
+    const redis = await startRedis('embedded');
+    const simulator = await startSimulator();
+    const bot = await startSlowBot();
+    const real = {
+      ...simulatedEnvironment(simulator, bot),
+      REDIS_URL: redis.url,
+      NODE_ENV: 'production',
+      DEMO: '1',
+      LOG_FORMAT: 'pretty',
+    };
+    for (let time = 1; time <= 2; time += 1) {
+      const demo = run('main', real);
+      await demo.says('your accounts are left alone');
+      // Of an earlier demo's state there would be no indicator now; of its token a refusal.
+      await Promise.all([
+        demo.says('WhatsApp  indicator ● typing…'),
+        demo.says('WeChat    indicator ● typing…'),
+      ]);
+      expect(demo.output()).not.toContain('refused a call');
+      demo.signal('SIGTERM');
+      expect(await demo.exit).toBe(0);
+    }
+    expect(await redis.connect().dbsize()).toBe(0);
+    expect([...simulator.wechat.calls, ...simulator.nxcloud.calls]).toEqual([]);
+    expect(await readdir(dataDir)).toEqual([]);
+    await bot.close();
+    await simulator.close();
+    await redis.stop();
   });
 
   test('with nothing configured and LOG_FORMAT=json writes nothing but its log, and shows the page', async () => {
