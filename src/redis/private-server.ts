@@ -35,7 +35,9 @@ export async function startPrivateServer(options: {
   const url = `redis://:${access.password}@127.0.0.1:${access.port}`;
   const launch = (): ChildProcess => spawn(binary, [file], { cwd: folder, detached: true, stdio: 'ignore' });
   const child = launch();
-  await cameUp({ child, url, binary, folder });
+  const endWithUs = (): void => void child.kill('SIGTERM');
+  process.once('exit', endWithUs);
+  await cameUp({ child, url, binary, folder }).finally(() => process.off('exit', endWithUs));
   const supervisor = supervise({ child, launch, log });
   return {
     url,

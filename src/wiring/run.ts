@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig, type Skipped } from '../config/index.ts';
 import type { Log } from '../core/ports.ts';
 import { createLog } from '../log.ts';
@@ -21,8 +22,12 @@ interface StartedProcess {
 /** Heroku kills 30 s after SIGTERM: what is not done by then is left to another process (ms). */
 const stopLimit = 24_000;
 
+/** What a terminal, a shell or a service manager ends a process with. */
+const ending = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
+
 /**
- * One process: loads the configuration, starts, and on SIGTERM or SIGINT releases everything in reverse order.
+ * One process: loads the configuration, starts, and when it is to end releases everything in reverse order: on a signal,
+ * and when the npm that started it is gone.
  *
  * @param unread the words of the command line that the process has not read itself: it knows no others
  */
@@ -49,7 +54,8 @@ export async function run(
     setTimeout(() => process.exit(code), stopLimit).unref();
     void releases.all().finally(() => process.exit(code));
   };
-  process.on('SIGTERM', () => stop(0));
+  for (const signal of ending) process.on(signal, () => stop(0));
+  if (process.env['npm_lifecycle_event'] === 'start') whenNpmIsGone(() => stop(0));
   // A second Ctrl-C waits for nothing.
   process.on('SIGINT', () => (stopping ? process.exit(130) : stop(0)));
   try {
@@ -58,6 +64,34 @@ export async function run(
     const fields = error instanceof StartError ? {} : { error };
     log.error(fields, error instanceof Error ? error.message : 'keeptyping could not start.');
     stop(1);
+  }
+}
+
+/** ms */
+const lookForNpmEvery = 500;
+
+/**
+ * npm passes SIGTERM on to the shell between, which ends and tells nobody, and passes SIGHUP and SIGKILL to nobody. Who
+ * starts a process any other way may well go and let it live on.
+ */
+function whenNpmIsGone(gone: () => void): void {
+  const first = startedBy();
+  const timer = setInterval(() => {
+    if (startedBy() === first) return;
+    clearInterval(timer);
+    gone();
+  }, lookForNpmEvery);
+  timer.unref();
+}
+
+/** The parent, and the shell's parent where it is one that did not make itself this process (Linux: dash, ash). */
+function startedBy(): string {
+  const { ppid } = process;
+  try {
+    const [, npm = ''] = /^\d+ \(\w*sh\) \S (\d+)/.exec(readFileSync(`/proc/${ppid}/stat`, 'utf8')) ?? [];
+    return `${ppid} ${npm}`;
+  } catch {
+    return `${ppid} `;
   }
 }
 

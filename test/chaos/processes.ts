@@ -57,6 +57,13 @@ export function start(
   return watch(spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
+/** `npm start` in this folder, which holds a package. */
+export function startByNpm(folder: string, environment: Record<string, string>): Child {
+  const { PATH = '', HOME = '' } = process.env;
+  const env = { PATH, HOME, LOG_FORMAT: 'json', ...environment };
+  return watch(spawn('npm', ['start'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+}
+
 function watch(child: ChildProcess): Child {
   let output = '';
   let waiting: { text: string; resolve: (line: string) => void }[] = [];

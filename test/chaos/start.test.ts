@@ -1,15 +1,16 @@
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect, createServer as createForwarder } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
+import { findServer } from '../../src/redis/by-itself.ts';
+import { findPrivateServer } from '../../src/redis/private-server.ts';
 import { type Bot, type Simulator, startBot, startSimulator } from '../../src/simulator/index.ts';
-
 import { startRedis } from '../support/redis.ts';
-import { type Child, setTokens, start } from './processes.ts';
+import { builtHere, type Child, setTokens, start, startByNpm } from './processes.ts';
 
 let dataDir: string;
 let child: Child | null = null;
@@ -44,8 +45,48 @@ async function startSlowBot() {
   };
 }
 
+const redisServer = await findServer(process.env['PATH'] ?? '');
+
 /** A PATH on which no redis-server is found. */
 const bare = { PATH: '/nowhere' };
+
+/** An account whose platform nobody reaches. */
+const configured = {
+  WECHAT_APP_ID: 'wx1',
+  WECHAT_APP_SECRET: 's',
+  WECHAT_TOKEN: 't',
+  WECHAT_API_BASE: 'http://127.0.0.1:9',
+};
+
+/** The package as it is installed, in a folder without anybody's settings. */
+async function packageFolder(): Promise<string> {
+  const folder = join(dataDir, 'package');
+  await mkdir(folder);
+  await symlink(builtHere.dist, join(folder, 'dist'));
+  const whole = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    scripts: object;
+  };
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: whole.scripts }));
+  return folder;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function isOpen({ hostname, port }: URL): Promise<boolean> {
+  const socket = connect({ host: hostname, port: Number(port) });
+  const opened = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  );
+  socket.destroy();
+  return opened;
+}
 
 function run(name: 'main' | 'web' | 'worker' | 'replies', environment: Record<string, string>): Child {
   child = start(name, { DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', ...environment });
@@ -304,6 +345,25 @@ describe('npm start', () => {
       expect(await (await fetch(`${base}/healthz`)).json()).toEqual({ status: 'alive' });
       expect([...simulator.wechat.calls, ...simulator.nxcloud.calls]).toEqual([]);
     });
+  });
+
+  test.skipIf(redisServer === null).each([
+    ['npm', 'SIGTERM'],
+    ['npm', 'SIGHUP'],
+    ['npm', 'SIGKILL'],
+    ['node', 'SIGTERM'],
+    ['node', 'SIGHUP'],
+    ['node', 'SIGQUIT'],
+  ] as const)('leaves neither itself nor its redis-server when its %s gets %s', async (whose, signal) => {
+    const npm = startByNpm(await packageFolder(), { DATA_DIR: dataDir, PORT: '0', ...configured });
+    child = npm;
+    const node = Number(/"pid":(\d+)/.exec(await npm.says('"working"'))?.[1]);
+    const redis = new URL((await findPrivateServer(dataDir)) ?? '');
+    expect(await isOpen(redis)).toBe(true);
+    process.kill(whose === 'npm' ? npm.pid : node, signal);
+    await npm.exit;
+    await expect.poll(() => isAlive(node)).toBe(false);
+    expect(await isOpen(redis)).toBe(false);
   });
 
   test('in production it refuses to go on without REDIS_URL, and says so', async () => {
