@@ -28,6 +28,11 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
+/** A process cannot start. Its sentence says all: where it was thrown is of no use to anybody. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
 /** Keeps secrets closed while they lie in Redis. `purpose` says what a secret is for: one cannot stand in for another. */
 export interface Seal {
   seal(secret: string, purpose: string): string;

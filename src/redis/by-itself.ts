@@ -12,7 +12,7 @@ import {
   RedisValue,
   Resp2Server,
 } from 'js-redis-server/core';
-import type { Log } from '../core/ports.ts';
+import { type Log, StartError } from '../core/ports.ts';
 import { type BundledServer, startPrivateServer } from './private-server.ts';
 
 export type RedisKind = 'given' | 'private' | 'embedded';
@@ -51,14 +51,14 @@ const SERVERS = ['redis-server', 'valkey-server'];
 export async function provideRedis(options: ProvideOptions): Promise<ProvidedRedis> {
   if (options.url !== null) return given(options.url);
   if (options.production) {
-    throw new Error(
+    throw new StartError(
       'REDIS_URL is missing: in production set it to a Redis whose maxmemory-policy is noeviction.',
     );
   }
   const binary = options.bundled === 'embedded' ? null : await findServer(options.path);
   if (binary !== null) return startPrivate(binary, options);
   if (options.bundled === 'private')
-    throw new Error(`PATH holds no ${SERVERS.join(' and no ')}: install one.`);
+    throw new StartError(`PATH holds no ${SERVERS.join(' and no ')}: install one.`);
   return startEmbedded(options.log);
 }
 

@@ -5,8 +5,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { Log } from '../core/ports.ts';
+import { type Log, StartError } from '../core/ports.ts';
 import { closeConnection } from './connect.ts';
+import { errorWord } from './errors.ts';
 
 const RESTART_DELAY = 500;
 /** Redis writes the rest of its file and ends within milliseconds; a frozen one is killed after this. */
@@ -26,7 +27,11 @@ export async function startPrivateServer(options: {
   log: Log;
 }): Promise<BundledServer> {
   const { binary, folder, log } = options;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw new StartError(
+      `${folder} cannot be made (${errorWord(error)}): let DATA_DIR name a folder that can be written, or set REDIS_URL.`,
+    );
+  });
   const file = join(folder, 'redis.conf');
   await endLeftover(file);
   const access = { port: await freePort(), password: randomBytes(24).toString('base64url') };
@@ -67,7 +72,7 @@ async function cameUp(server: {
     await closeConnection(redis);
   }
   const why = join(server.folder, 'redis.log');
-  throw new Error(`${server.binary} did not start: see ${why}, or set REDIS_URL to a Redis that runs.`);
+  throw new StartError(`${server.binary} did not start: see ${why}, or set REDIS_URL to a Redis that runs.`);
 }
 
 function supervise(options: { child: ChildProcess; launch: () => ChildProcess; log: Log }): {
@@ -197,7 +202,7 @@ function urlOf(configuration: string): string | null {
 function refuseIfOwned(configuration: string, file: string): void {
   const owner = Number(OWNER.exec(configuration)?.[1]);
   if (owner !== process.pid && !isAlive(owner)) return;
-  throw new Error(
+  throw new StartError(
     `The Redis of ${file} is in use by process ${owner}: stop it, set DATA_DIR to another folder, or set REDIS_URL for both.`,
   );
 }

@@ -117,8 +117,10 @@ export function createWatchdog(log: Log): Watchdog {
   const timer = setInterval(() => {
     proveAgain();
     for (const [redis, isSilent] of watched) {
-      // One that is loading its data says so when it is asked whether it is ready, and ioredis asks again by itself.
-      const looks = redis.status === 'connect' ? (unready.get(redis) ?? 0) + 1 : 0;
+      // One that is loading its data says so when it is asked whether it is ready, and ioredis asks again by itself. One
+      // that only takes long to answer still owes an answer.
+      const isTurnedAway = redis.status === 'connect' && redis.commandQueue.length === 0;
+      const looks = isTurnedAway ? (unready.get(redis) ?? 0) + 1 : 0;
       unready.set(redis, looks);
       if (looks * look > notReady) lost(redis, 'LOADING');
       if (!isSilent()) continue;

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Config } from '../config/index.ts';
 import type { Clock } from '../core/ports.ts';
@@ -10,7 +10,7 @@ import { createMetrics, type Metrics, type MetricsSource, type Stock } from '../
 import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/keys.ts';
 import type { LearnedAccounts } from '../typing/learned.ts';
-import type { Releases } from './releases.ts';
+import { listen, portOf, type Releases } from './releases.ts';
 import { countJobs, type OpenedQueues } from './workers.ts';
 
 interface MetricsDeps {
@@ -65,17 +65,14 @@ interface HealthOptions {
 /** `GET /healthz` and `GET /metrics` of a worker, which serves no other HTTP. Resolves with the port. */
 export async function startHealth(options: HealthOptions): Promise<number> {
   const { port, host, releases } = options;
-  const server = createServer((request, response) => void answerHealth(options, request, response));
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
+  const answer = (request: IncomingMessage, response: ServerResponse): void =>
+    void answerHealth(options, request, response);
+  const server = await listen(answer, { port, host, setting: 'METRICS_PORT' });
   releases.add('health', () => {
     server.close();
     server.closeAllConnections();
   });
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : port;
+  return portOf(server);
 }
 
 async function answerHealth(

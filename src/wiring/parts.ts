@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
-import type { Log } from '../core/ports.ts';
+import { type Log, StartError } from '../core/ports.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place, Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
@@ -32,7 +32,6 @@ import { openComponents, type OpenComponents } from './components.ts';
 import { openMetrics } from './metrics.ts';
 import { type Clients, closeClients, createClients, createServing, type Serving } from './platforms.ts';
 import { limited, type Releases } from './releases.ts';
-import { StartError } from './run.ts';
 import { type OpenedQueues, openQueues } from './workers.ts';
 
 interface RedisPlace {

@@ -1,4 +1,6 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { StartError } from '../core/ports.ts';
+import { errorCodeOf } from '../core/wire.ts';
 
 /** What a process has opened, to be closed in reverse order. */
 export interface Releases {
@@ -26,19 +28,49 @@ export function createReleases(failed: (name: string, error: unknown) => void): 
 /** Heroku's router keeps idle connections for 90 s: ours must not close first. */
 const keepAliveMs = 95_000;
 
+interface Address {
+  port: number;
+  host: string;
+}
+
+/**
+ * @param setting The variable that the port comes from.
+ * @throws StartError
+ */
 export async function listen(
   handler: RequestListener,
-  { port, host, maxConnections }: { port: number; host: string; maxConnections?: number },
+  {
+    port,
+    host,
+    maxConnections,
+    setting = 'PORT',
+  }: Address & { maxConnections?: number; setting?: 'PORT' | 'METRICS_PORT' },
 ): Promise<Server> {
   const server = createServer(handler);
   if (maxConnections !== undefined) server.maxConnections = maxConnections;
   server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => reject(unheard(error, { port, host, setting })));
     // Of a burst Linux takes as many as net.core.somaxconn says; who finds no room tries again a second later.
     server.listen({ port, host, backlog: 4_096 }, resolve);
   });
   return server;
+}
+
+function unheard(error: Error, { port, host, setting }: Address & { setting: string }): Error {
+  switch (errorCodeOf(error)) {
+    case 'EADDRINUSE':
+      return new StartError(
+        `Port ${port} is in use: stop what listens on it, or set ${setting} to another one.`,
+      );
+    case 'EACCES':
+      return new StartError(`Port ${port} is not for this user to open: set ${setting} to one above 1023.`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartError(`${host} is no address of this machine: set HOST to one, or leave it out.`);
+    default:
+      return error;
+  }
 }
 
 /** The port that a server got, where it asked for any. */

@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Config, ConfigError, loadConfig, type Skipped } from '../config/index.ts';
-import type { Log } from '../core/ports.ts';
+import { type Log, StartError } from '../core/ports.ts';
 import { createLog } from '../log.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { createReleases, limited, type Releases } from './releases.ts';
-
-/** Its sentence says all: where it was thrown is of no use to anybody. */
-export class StartError extends Error {
-  override readonly name = 'StartError';
-}
 
 interface StartedProcess {
   config: Config;

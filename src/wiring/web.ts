@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
-import type { Skipped } from '../config/index.ts';
+import type { Config, Skipped } from '../config/index.ts';
 import type { Console } from '../console/console.ts';
 import type { Platform } from '../core/platform.ts';
 import { idOf, type Place } from '../core/roster.ts';
@@ -22,8 +22,9 @@ import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics.ts';
+import { nextSteps } from './next-steps.ts';
 import { learnFromRedis, type Parts, type QueueParts } from './parts.ts';
-import { closeServer, createReleases, limited, listen, ownUrl, portOf, type Releases } from './releases.ts';
+import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
 import { startQueues } from './worker.ts';
 
 interface WebOptions {
@@ -31,14 +32,14 @@ interface WebOptions {
   releases: Releases;
   /** Runs the queues while no worker does. Not needed where the same process is a worker anyway. */
   standby: boolean;
-  /** A page at the root. @default null: there is none */
+  /** A page at the root. @default null: it leads to the console, where there is one */
   page?: RequestHandler | null;
   /**
    * The worker in the same process. It stops when no more pushes are taken, and before the gateway does: the bots whose
    * answers it waits for send them there.
    */
   worker?: { stop(): Promise<void> };
-  /** Says a link that logs in to the console once. @default not */
+  /** Says the console by a link that logs in once. @default not */
   invites?: boolean;
 }
 
@@ -54,14 +55,14 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const { skipped, releases, standby, page = null, worker, invites = false } = options;
   const left = [...skipped, ...parts.components.skipped];
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
-  const { clock, log } = parts;
+  const { config, clock, log } = parts;
   const { deliveries } = parts.queuesOn(parts.connections.fast);
   const owned = createOwned({ deliveries, outbox: parts.outbox, clock, log });
   const seen = { worker: false };
   const jobsRun = (): boolean => seen.worker || !parts.commands.lacks.has('jobs');
   const app = createWebApp(parts, { readiness, owned, page, standby, jobsRun });
   await lookFirst(parts);
-  const server = await listen(app.listener, parts.config);
+  const server = await listen(app.listener, config);
   let stoppingAt = 0;
   releases.add('server', () => {
     const left = stoppingAt + gatewayMs - performance.now();
@@ -77,10 +78,18 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
     stoppingAt = performance.now();
   });
   const port = portOf(server);
-  parts.log.info({ port }, 'listening');
-  if (invites) {
-    const link = `${ownUrl(parts.config.host, port)}/console#login=${app.console.invite()}`;
-    parts.log.info({}, `The console, by a link that logs in once, within the hour: ${link}`);
+  log.info({ port }, 'listening');
+  if (!config.demo) {
+    const invitation = invites ? app.console.invite() : null;
+    const { names } = parts.components;
+    for (const line of nextSteps({
+      config,
+      port,
+      accounts: parts.roster.all(),
+      components: names,
+      invitation,
+    }))
+      log.info({}, line);
   }
   return port;
 }
@@ -204,11 +213,23 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
     skipped: () => withRecords(parts, readiness).skipped,
   });
   const { names: components } = parts.components;
-  const pages = { metrics: openMetricsPage(parts), control, console: console.handler, page };
+  const pages = {
+    metrics: openMetricsPage(parts),
+    control,
+    console: console.handler,
+    page: page ?? toConsole(parts.config),
+  };
   const routes = { ...tracedWebhooks(parts, deps), bodies, ...pages, components };
   const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
   const gateway = openGateway(parts, { events: kept, identities });
   return { listener: withGateway(gateway, app), console };
+}
+
+/** Whoever types the bare address looks for the console; without a token for it there is none. */
+function toConsole({ controlTokens }: Pick<Config, 'controlTokens'>): RequestHandler | null {
+  if (controlTokens.length === 0) return null;
+  return (request, response, next) =>
+    request.path === '/' && ['GET', 'HEAD'].includes(request.method) ? response.redirect('/console') : next();
 }
 
 interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {

@@ -129,7 +129,8 @@ export async function startWorker(parts: Parts, releases: Releases): Promise<Wor
   const { connections, commands, log } = parts;
   await connections.ready();
   await commands.look();
-  await learnFromRedis(parts, 0);
+  // A Redis that has gone again meanwhile is no fault of the start: it is read when it is back.
+  await learnFromRedis(parts, 0).catch((error: unknown) => log.debug({ error }, 'Redis is read later.'));
   const workers = startQueues(parts, releases);
   let beats = 0;
   const ticker = createTicker(

@@ -310,6 +310,8 @@ describe('npm start', () => {
       const web = run('web', { ...bare, ...environment(), REDIS_URL: redis.url });
       const port = /"port":(\d+)/.exec(await web.says('"listening"'))?.[1];
       await web.says('#login=');
+      const home = await fetch(`http://localhost:${port}/`, { redirect: 'manual' });
+      expect([home.status, home.headers.get('location')]).toEqual([302, '/console']);
       expect((await fetch(`http://localhost:${port}/console/api/failed`)).status).toBe(401);
       web.signal('SIGTERM');
       await web.exit;
@@ -366,6 +368,20 @@ describe('npm start', () => {
     expect(await isOpen(redis)).toBe(false);
   });
 
+  test('on a port that is in use says so in a sentence', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const address = other.address();
+    const port = typeof address === 'object' ? String(address?.port) : '';
+    const refused = run('main', { ...bare, ...configured, PORT: port });
+    expect(await refused.exit).toBe(1);
+    expect(refused.output()).toContain(
+      `Port ${port} is in use: stop what listens on it, or set PORT to another one.`,
+    );
+    expect(refused.output()).not.toContain('stack');
+    other.close();
+  });
+
   test('in production it refuses to go on without REDIS_URL, and says so', async () => {
     const refused = run('main', {
       ...bare,
@@ -376,6 +392,7 @@ describe('npm start', () => {
     });
     await refused.says('REDIS_URL');
     expect(await refused.exit).toBe(1);
+    expect(refused.output()).not.toContain('stack');
   });
 
   test.each(['web', 'worker', 'replies'] as const)(

@@ -78,6 +78,21 @@ async function startReplica() {
   return Object.assign(replica, { url });
 }
 
+/** Answers each command so late; `loading` until it is told otherwise. */
+async function startStarting({ lateMs, loading }: { lateMs: number; loading: boolean }) {
+  const starting = { loading };
+  const { url } = await serve((socket) => {
+    socket.on('data', (bytes) => {
+      const words = bytes.toString().split(/(?=^\*\d+\r\n)/m);
+      for (const word of words.map((command) => command.split('\r\n')[2]?.toLowerCase())) {
+        const answer = word === 'info' ? `$9\r\nloading:${starting.loading ? 1 : 0}\r\n` : '+OK\r\n';
+        setTimeout(() => socket.write(answer), lateMs);
+      }
+    });
+  });
+  return Object.assign(starting, { url });
+}
+
 function open(url: string, log: RecordedLog): Connections {
   const opened = createConnections({ url, rejectUnauthorized: true, log });
   onTestFinished(() => opened.close());
@@ -93,6 +108,28 @@ const said = ({ lines }: RecordedLog): string[] =>
   lines.filter(({ level }) => level !== 'debug').map(({ level, message }) => `${level}: ${message}`);
 
 const lostAndBack = ['warn: Redis is out of reach; trying again.', 'info: Redis is back.'];
+
+describe('at the start', () => {
+  test('a Redis that takes long to answer is no fault', async () => {
+    const { url } = await startStarting({ lateMs: 700, loading: false });
+    const log = recordLog();
+    const { ready, health } = open(url, log);
+    await ready();
+    expect(health.isAway()).toBe(false);
+    expect(said(log)).toEqual([]);
+  });
+
+  test('one that is loading its data is said to take no commands yet', async () => {
+    const redis = await startStarting({ lateMs: 0, loading: true });
+    const log = recordLog();
+    const { ready } = open(redis.url, log);
+    await expect.poll(() => said(log)).toHaveLength(1);
+    expect(said(log)[0]).toContain('It takes no commands yet: it may be loading its data.');
+    redis.loading = false;
+    await ready();
+    await expect.poll(() => said(log)).toHaveLength(2);
+  });
+});
 
 /** This process stands still. */
 function stall(ms: number): void {
