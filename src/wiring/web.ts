@@ -64,9 +64,11 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   await lookFirst(parts);
   const server = await listen(app.listener, config);
   let stoppingAt = 0;
-  releases.add('server', () => {
-    const left = stoppingAt + gatewayMs - performance.now();
-    return Promise.all([closeServer(server, Math.max(left, drainMs)), owned.stop(turnsMs)]);
+  const remaining = (): number => Math.max(0, stoppingAt + gatewayMs - performance.now());
+  releases.add('server', async () => {
+    // Whose answers are waited for may send them through the gateway, by connections that are yet to come.
+    await owned.stop(Math.min(turnsMs, remaining()));
+    await closeServer(server, Math.max(remaining(), drainMs));
   });
   watchRedis(parts, { readiness, releases, standby, seen });
   if (worker) releases.add('worker', () => worker.stop());
