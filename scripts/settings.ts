@@ -108,7 +108,8 @@ function environmentExample(): string {
       assignment(line),
     ]);
   return [
-    '# Copy to .env and fill in. `docker compose` reads it; elsewhere: node --env-file=.env dist/main.js',
+    '# Copy to .env and fill in. npm start, npm run doctor, npm run replies and docker compose read it;',
+    '# a web or a worker of its own does not: node --env-file=.env dist/web.js',
     '# A value shown is the default. Several accounts: config/README.md.',
     '\n## The process',
     ...lines(ofProcess),

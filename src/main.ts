@@ -1,4 +1,5 @@
 /** `npm start`: one process does everything, and sets all up by itself. */
+import { settingsFrom } from './config/env-file.ts';
 import { provideTokens } from './config/own-tokens.ts';
 import { openDemo } from './demo/open.ts';
 import { provideRedis, provideThrowaway } from './redis/by-itself.ts';
@@ -8,7 +9,8 @@ import { openTracing, run } from './wiring/run.ts';
 import { startWeb } from './wiring/web.ts';
 import { createOwnWorker } from './wiring/worker.ts';
 
-await run(async ({ config: read, skipped, log, releases }) => {
+await run({ envFile: true }, async ({ config: read, files, skipped, log, releases }) => {
+  log.info({}, settingsFrom(files, process.cwd()));
   const { config, ownsControl: invites } = await provideTokens(read, log);
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });
   const demo = config.demo ? await openDemo(config) : null;

@@ -15,11 +15,11 @@ else if (command !== undefined && !isRetry) {
   process.stderr.write(`${what}: see npm run replies -- --help.\n`);
   process.exitCode = 1;
 } else
-  await run(async ({ config, log, releases, stop }) => {
+  await run({ envFile: true, unread: [] }, async ({ config, log, releases, stop }) => {
     const parts = await openParts({ config, log, releases });
     const { replies, deliveries } = parts.queuesOn(parts.connections.jobs);
     process.stdout.write(
       isRetry ? await retryFailed({ replies, deliveries }, job) : await listFailed(replies),
     );
     stop(0);
-  }, []);
+  });

@@ -5,7 +5,7 @@ import { openParts } from './wiring/parts.ts';
 import { openTracing, run } from './wiring/run.ts';
 import { startWeb } from './wiring/web.ts';
 
-await run(async ({ config: read, skipped, log, releases }) => {
+await run({ envFile: false }, async ({ config: read, skipped, log, releases }) => {
   // Only `npm start` plays the demo, which is open to this machine; this Redis may be an installation's.
   const { config, ownsControl: invites } = await provideTokens({ ...read, demo: false }, log);
   if (config.bypass) return startBypass(config, config.bypass, { log, releases });

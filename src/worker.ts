@@ -5,7 +5,7 @@ import { openParts } from './wiring/parts.ts';
 import { openTracing, run } from './wiring/run.ts';
 import { startWorker } from './wiring/worker.ts';
 
-await run(async ({ config, log, releases }) => {
+await run({ envFile: false }, async ({ config, log, releases }) => {
   if (config.bypass) {
     // Idle, not gone: a platform would start a process that ends again and again.
     const idle = setInterval(() => {}, 60_000);

@@ -72,13 +72,19 @@ export class ConfigError extends Error {
 }
 
 /**
- * Loads the configuration.
+ * Loads the configuration; `files` are those that there were.
  * @throws ConfigError with all faults of the environment and of the files' syntax, or when none of the accounts loads.
  */
 export function loadConfig(
   environment: Environment,
   readFile: ReadFile = readFromDisk,
-): { config: Config; skipped: readonly Skipped[] } {
+): { config: Config; skipped: readonly Skipped[]; files: readonly string[] } {
+  const files: string[] = [];
+  const reading: ReadFile = (path) => {
+    const text = readFile(path);
+    if (text !== null) files.push(path);
+    return text;
+  };
   const isBypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
   const warnings = unknownVariables(environment);
   const faults: string[] = [];
@@ -86,7 +92,7 @@ export function loadConfig(
   const folder = environment['CONFIG_DIR'] || undefined;
   const candidates = [
     ...environmentCandidates(environment),
-    ...fileCandidates({ folder, environment, readFile, faults }),
+    ...fileCandidates({ folder, environment, readFile: reading, faults }),
   ];
   const { accounts, components, bypass, skipped } = isBypass
     ? { ...readForwards(candidates, faults), accounts: [], components: [] }
@@ -99,7 +105,7 @@ export function loadConfig(
     from === 'environment' && section !== 'component' ? [`${section}/${name}`] : [],
   );
   const here = { demo, bypass, accounts, components, fromEnvironment, warnings };
-  return deepFreeze({ config: { ...nameSettings(settings), ...here }, skipped });
+  return deepFreeze({ config: { ...nameSettings(settings), ...here }, skipped, files });
 }
 
 function deepFreeze<Value>(value: Value): Value {

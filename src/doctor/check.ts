@@ -100,6 +100,8 @@ function baseOf(address: string): string | null {
 export interface CheckedConfiguration {
   /** `channel/name` of each account. */
   accounts: readonly string[];
+  /** What was read beside the environment. @default none */
+  files?: readonly string[];
   skipped: readonly { account: string; reason: string }[];
   warnings: readonly string[];
   /** The panic switch is on. */
@@ -125,13 +127,14 @@ export function examineConfiguration(loaded: CheckedConfiguration): Finding[] {
   ];
 }
 
-function servedFinding({ accounts, records = 'none' }: CheckedConfiguration): Finding {
-  if (accounts.length > 0) return ok(subject, `serves ${accounts.join(', ')}`);
+function servedFinding({ accounts, files = [], records = 'none' }: CheckedConfiguration): Finding {
+  const from = files.length > 0 ? ` (from the environment, ${files.join(', ')})` : '';
+  if (accounts.length > 0) return ok(subject, `serves ${accounts.join(', ')}${from}`);
   switch (records) {
     case 'some':
-      return ok(subject, 'defines no account: those that were set at run time are served');
+      return ok(subject, `defines no account${from}: those that were set at run time are served`);
     case 'none':
-      return fail(subject, { says: 'no account is configured', remedy: firstSteps });
+      return fail(subject, { says: `no account is configured${from}`, remedy: firstSteps });
     case 'unknown':
       return warn(subject, {
         says: 'defines no account, and whether some were set at run time is not known',

@@ -33,6 +33,8 @@ interface DoctorOptions {
   /** The command line, without the program's name. */
   words: readonly string[];
   environment: Readonly<Record<string, string | undefined>>;
+  /** Adds to the environment what a file sets, and returns the file's name. @default there is none */
+  readEnvFile?: () => readonly string[];
   say: (text: string) => void;
   /** For the line that says what is being waited for; null: there is no terminal. */
   progress: ((text: string) => void) | null;
@@ -41,6 +43,7 @@ interface DoctorOptions {
 /** Looks at everything and says it. Resolves with the exit code: 1 when something is to be mended. */
 export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
   const { say } = options;
+  const added = addEnvFile(options);
   const wanted = readArguments(options.words, options.environment);
   if ('fault' in wanted) {
     say(`${wanted.fault}\n`);
@@ -58,13 +61,32 @@ export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
       if (!wanted.json) say(found.map((finding) => `${lineOf(finding)}\n`).join(''));
     },
   };
-  const findings = await examine(options, wanted, show);
+  const findings =
+    'findings' in added ? shown(show, added.findings) : await examine(options, { ...added, wanted, show });
   say(wanted.json ? `${reportAsJson(findings)}\n` : `\n${summaryOf(findings)}\n`);
   return exitCodeOf(findings);
 }
 
-async function examine(options: DoctorOptions, wanted: Wanted, show: Show): Promise<Finding[]> {
-  const read = readConfiguration(options.environment);
+interface Examination {
+  /** What was read beside the environment. */
+  files: readonly string[];
+  wanted: Wanted;
+  show: Show;
+}
+
+function addEnvFile({
+  readEnvFile = () => [],
+}: DoctorOptions): Pick<Examination, 'files'> | { findings: Finding[] } {
+  try {
+    return { files: readEnvFile() };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { findings: examineFaults(error.faults) };
+  }
+}
+
+async function examine(options: DoctorOptions, { files, wanted, show }: Examination): Promise<Finding[]> {
+  const read = readConfiguration(options.environment, files);
   if (!('config' in read)) return shown(show, read.findings);
   const { config, loaded } = read;
   const isEmpty = config.accounts.length + config.components.length === 0;
@@ -88,15 +110,19 @@ function openingOf({ environment }: DoctorOptions, config: Config): DoctorOpenin
 /** With the panic switch set, all that it ignores is read too: it is to be unset again. */
 function readConfiguration(
   environment: DoctorOptions['environment'],
+  first: readonly string[],
 ): { config: Config; loaded: CheckedConfiguration } | { findings: Finding[] } {
   try {
-    const { config, skipped } = loadConfig({ ...environment, BYPASS: undefined });
+    const { config, skipped, files } = loadConfig({ ...environment, BYPASS: undefined });
     const accounts = [
       ...config.accounts.map(({ channel, name }) => `${channel}/${name}`),
       ...config.components.map(({ name }) => `component/${name}`),
     ];
     const bypass = /^(1|true)$/.test(environment['BYPASS'] ?? '');
-    return { config, loaded: { accounts, skipped, warnings: config.warnings, bypass } };
+    return {
+      config,
+      loaded: { accounts, files: [...first, ...files], skipped, warnings: config.warnings, bypass },
+    };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return { findings: examineFaults(error.faults) };

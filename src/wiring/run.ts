@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { readEnvFile } from '../config/env-file.ts';
 import { type Config, ConfigError, loadConfig, type Skipped } from '../config/index.ts';
 import { type Log, StartError } from '../core/ports.ts';
 import { createLog } from '../log.ts';
@@ -7,6 +8,8 @@ import { createReleases, limited, type Releases } from './releases.ts';
 
 interface StartedProcess {
   config: Config;
+  /** Those that the configuration was read from, beside the environment. */
+  files: readonly string[];
   skipped: readonly Skipped[];
   log: Log;
   releases: Releases;
@@ -17,25 +20,30 @@ interface StartedProcess {
 /** Heroku kills 30 s after SIGTERM: what is not done by then is left to another process (ms). */
 const stopLimit = 24_000;
 
+interface RunOptions {
+  /** Reads `.env` too. What starts a web or a worker sets its environment. */
+  envFile: boolean;
+  /** The words of the command line that the process has not read itself: it knows no others. @default all of them */
+  unread?: readonly string[];
+}
+
 /** What a terminal, a shell or a service manager ends a process with. */
 const ending = ['SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 /**
  * One process: loads the configuration, starts, and when it is to end releases everything in reverse order: on a signal,
  * and when the npm that started it is gone.
- *
- * @param unread the words of the command line that the process has not read itself: it knows no others
  */
 export async function run(
+  { envFile, unread = process.argv.slice(2) }: RunOptions,
   start: (started: StartedProcess) => Promise<void>,
-  unread: readonly string[] = process.argv.slice(2),
 ): Promise<void> {
   const [word] = unread;
   if (word !== undefined)
     exitWith(
       `${word} is no option: settings come from the environment, as PORT=8080 (README.md has the list).`,
     );
-  const { config, skipped } = loadOrExit();
+  const { config, skipped, files } = loadOrExit(envFile);
   const log = createLog({ level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({}, warning);
   for (const { account, reason } of skipped) log.error({ account }, `This account is skipped: ${reason}`);
@@ -54,7 +62,7 @@ export async function run(
   // A second Ctrl-C waits for nothing.
   process.on('SIGINT', () => (stopping ? process.exit(130) : stop(0)));
   try {
-    await start({ config, skipped, log, releases, stop });
+    await start({ config, files, skipped, log, releases, stop });
   } catch (error) {
     const fields = error instanceof StartError ? {} : { error };
     log.error(fields, error instanceof Error ? error.message : 'keeptyping could not start.');
@@ -90,9 +98,11 @@ function startedBy(): string {
   }
 }
 
-function loadOrExit(): ReturnType<typeof loadConfig> {
+function loadOrExit(envFile: boolean): ReturnType<typeof loadConfig> {
   try {
-    return loadConfig(process.env);
+    const first = envFile ? readEnvFile() : [];
+    const { files, ...loaded } = loadConfig(process.env);
+    return { ...loaded, files: [...first, ...files] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     exitWith(error.message);

@@ -54,14 +54,19 @@ export function start(
   const file = join(dist, `${name}.js`);
   if (!existsSync(file)) throw new Error(`${name}.js is not built: run npm run build.`);
   const env = { PATH: process.env['PATH'] ?? '', LOG_FORMAT: 'json', ...environment };
-  return watch(spawn(process.execPath, [file], { env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  // Not where somebody keeps a .env, and files of accounts.
+  return watch(spawn(process.execPath, [file], { cwd: dist, env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
-/** `npm start` in this folder, which holds a package. */
-export function startByNpm(folder: string, environment: Record<string, string>): Child {
+/** `npm start`, or what the words say, in this folder, which holds a package. */
+export function startByNpm(
+  folder: string,
+  environment: Record<string, string>,
+  words: readonly string[] = ['start'],
+): Child {
   const { PATH = '', HOME = '' } = process.env;
   const env = { PATH, HOME, LOG_FORMAT: 'json', ...environment };
-  return watch(spawn('npm', ['start'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+  return watch(spawn('npm', words, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
 function watch(child: ChildProcess): Child {

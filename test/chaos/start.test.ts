@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { connect, createServer as createForwarder } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -366,6 +366,36 @@ describe('npm start', () => {
     await npm.exit;
     await expect.poll(() => isAlive(node)).toBe(false);
     expect(await isOpen(redis)).toBe(false);
+  });
+
+  test('reads .env, as the doctor and replies do; what is set already wins, and it says which files it read', async () => {
+    const folder = await packageFolder();
+    const written = { ...configured, PORT: '1', HOST: '127.0.0.1', REDIS_URL: 'redis://127.0.0.1:1' };
+    const lines = Object.entries(written).map(([name, value]) => `${name}=${value}`);
+    await writeFile(join(folder, '.env'), `${lines.join('\n')}\n`);
+    const environment = { DATA_DIR: dataDir, PORT: '0' };
+    const npm = startByNpm(folder, environment);
+    child = npm;
+    await npm.says('Settings: from the environment, .env.');
+    await npm.says('wechat/default: webhook URL');
+    expect(await npm.says('"listening"')).not.toContain('"port":1,');
+    npm.signal('SIGTERM');
+    await npm.exit;
+    const doctor = startByNpm(folder, environment, ['run', 'doctor']);
+    await doctor.says('serves wechat/default (from the environment, .env)');
+    await doctor.exit;
+    const replies = startByNpm(folder, environment, ['run', 'replies']);
+    child = replies;
+    await replies.says('Redis is out of reach');
+  });
+
+  test('without .env says so, and that it plays the demo', async () => {
+    const folder = await packageFolder();
+    const npm = startByNpm(folder, { PORT: '0', LOG_FORMAT: 'pretty' });
+    child = npm;
+    await npm.says(`Settings: from the environment; there is no .env in ${await realpath(folder)}.`);
+    await npm.says('no account is configured');
+    expect(npm.output()).not.toContain('webhook URL https');
   });
 
   test('on a port that is in use says so in a sentence', async () => {

@@ -22,7 +22,9 @@ describe('the configuration', () => {
     const { code, lines } = await visit({});
     expect(code).toBe(1);
     expect(lines).toEqual([
-      expect.stringMatching(/^FAIL {2}configuration: no account is configured\. Set WECHAT_APP_ID/),
+      expect.stringMatching(
+        /^FAIL {2}configuration: no account is configured \(from the environment, config\/default\.json\)\. Set WECHAT_APP_ID/,
+      ),
       '0 ok, 0 to look at, 1 to mend',
     ]);
   });
@@ -46,7 +48,10 @@ describe('the configuration', () => {
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     await writeFile(join(folder, 'local.json'), JSON.stringify({ version: 1, accounts }));
     const { code, of, text } = await visit({ CONFIG_DIR: folder });
-    expect(of('configuration')).toEqual(['ok    configuration: serves wechat/shop.']);
+    const file = join(folder, 'local.json');
+    expect(of('configuration')).toEqual([
+      `ok    configuration: serves wechat/shop (from the environment, ${file}).`,
+    ]);
     expect(of('wechat/broken configuration')).toEqual([
       expect.stringMatching(/^FAIL .*this account is skipped: .*token is missing/),
     ]);
