@@ -2,7 +2,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 
 /** keeptyping as it runs, in this process, on the embedded Redis or, with TEST_REDIS=private, on a redis-server. */
 const e2e = [
-  'test/e2e/{evidence,notices,nxcloud}.test.ts',
+  'test/e2e/{evidence,identities,notices,nxcloud}.test.ts',
   'test/console/console.test.ts',
   'test/demo/{open,page}.test.ts',
   'test/doctor/running.test.ts',
