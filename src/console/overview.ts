@@ -16,11 +16,13 @@ interface OverviewSource {
   rows: Rows;
   /** The last one that Redis answered; null: there was none yet. */
   look: Look | null;
-  redis: Overview['redis'];
+  /** Redis has just answered. */
+  live: boolean;
 }
 
 export function overviewOf(source: ConsoleSource, seen: OverviewSource): Overview {
-  const { hour, rows, look } = seen;
+  const { hour, rows, look, live } = seen;
+  const { is } = source.standing();
   const at = Math.round(source.clock.now());
   const byAccount = groupRows(rows);
   const all = source
@@ -30,7 +32,9 @@ export function overviewOf(source: ConsoleSource, seen: OverviewSource): Overvie
     );
   return {
     at,
-    redis: seen.redis,
+    // What could not be read is out of reach, though nobody else has met it yet.
+    redis: live || is !== 'ok' ? is : 'away',
+    live,
     workers: look?.workerLives ? 'alive' : source.standby ? 'standby' : 'none',
     accounts: all.length > mostAccounts ? mostWorthSeeing(all) : all,
     accountsInAll: all.length,

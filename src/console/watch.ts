@@ -66,14 +66,14 @@ async function look(source: ConsoleSource, picture: Picture, viewers: Viewers): 
     const rows = rowsOf(source, seen);
     const change = changeOf(picture.rows, rows);
     Object.assign(picture, { look: seen, rows });
-    const overview = renew(source, picture, 'ok');
+    const overview = renew(source, picture, true);
     // What is newer comes with the next look, to everybody.
     const known = newest.filter(({ id }) => !isAfter(id, picture.cursor));
     viewers.tell(streamText({ overview, change, entries: entries.slice(-mostNotices) }), () =>
       streamText({ overview: picture.overview, change: allOf(rows), entries: known }),
     );
   } catch (error) {
-    if (picture.overview?.redis !== 'away') source.log.warn({ error }, 'The console does not reach Redis.');
+    if (picture.overview?.live !== false) source.log.warn({ error }, 'The console does not reach Redis.');
     tellOutage(source, picture, viewers);
   }
   viewers.sweep(source.clock.now());
@@ -81,7 +81,7 @@ async function look(source: ConsoleSource, picture: Picture, viewers: Viewers): 
 
 /** Who has just come is told what was known, and what has changed meanwhile once Redis is back. */
 function tellOutage(source: ConsoleSource, picture: Picture, viewers: Viewers): void {
-  const overview = renew(source, picture, 'away');
+  const overview = renew(source, picture, false);
   viewers.tell(streamText({ overview, change: null, entries: [] }), () =>
     streamText({ overview: picture.overview, change: allOf(picture.rows), entries: [] }),
   );
@@ -105,8 +105,8 @@ async function follow({ journal, clock }: ConsoleSource, picture: Picture): Prom
 }
 
 /** null: it says the same as the last one. */
-function renew(source: ConsoleSource, picture: Picture, redis: Overview['redis']): Overview | null {
-  const overview = overviewOf(source, { ...picture, redis });
+function renew(source: ConsoleSource, picture: Picture, live: boolean): Overview | null {
+  const overview = overviewOf(source, { ...picture, live });
   const before = picture.overview;
   picture.overview = overview;
   const isSame =

@@ -17,7 +17,7 @@
  */
 import type { Notice } from '../core/notice.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
-import type { Clock, Log } from '../core/ports.ts';
+import type { Clock, Log, Standing } from '../core/ports.ts';
 import type { Place, Roster, Served } from '../core/roster.ts';
 import type { State } from '../core/state.ts';
 import type { View } from '../core/view.ts';
@@ -27,7 +27,9 @@ import type { FailedJob } from '../replies/failed.ts';
 /** `overview`, whole, each second in which it has changed. Counts and distributions: of the last hour. */
 export interface Overview {
   at: number;
-  redis: 'ok' | 'away';
+  redis: Standing['is'];
+  /** false: what is shown of Redis is as it was when it was last read. */
+  live: boolean;
   /** A worker lives; `standby`: this web runs the queues. */
   workers: 'alive' | 'standby' | 'none';
   /** At most 200 of them: those with a trouble, then those in which most waits and has waited. */
@@ -171,6 +173,8 @@ export interface ConsoleSource {
   /** Typing that the platform has refused is tried again with the next message. */
   tryAgain(place: Place): Promise<void>;
   journal: Pick<JournalReader, 'since' | 'newest' | 'search'>;
+  /** How Redis stands. */
+  standing: () => Standing;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
   /** Those that are served, and those behind third-party platforms that have been written to. */

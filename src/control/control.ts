@@ -2,7 +2,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 import { channels } from '../core/platform.ts';
-import type { Log } from '../core/ports.ts';
+import type { Log, Standing } from '../core/ports.ts';
 import { servedNamePattern } from '../core/roster.ts';
 import type { Guard } from '../http/guard.ts';
 import type { Guessed } from '../http/guesses.ts';
@@ -24,6 +24,8 @@ interface ControlOptions extends Subjects {
   /** @default nobody who guesses waits */
   guessed?: Guessed | undefined;
   log: Log;
+  /** How Redis stands. @default well */
+  standing?: () => Standing;
   /** Described beside these routes. @default none */
   more?: readonly MoreRoutes[];
   /** What an operation's body may hold, by the operation's id, where its own schema does not say it. @default none */
@@ -82,7 +84,7 @@ async function take(options: ControlOptions, operation: Operation, asked: Contro
     writeResult(response, await task(read.body));
   } catch (error) {
     options.log.warn({ operation: operation.id, error }, 'The control API did not reach Redis.');
-    refuseInOutage(operation, response);
+    refuseInOutage(operation, { response, remedy: options.standing?.().says ?? null });
   }
 }
 
@@ -104,14 +106,18 @@ function writeResult(response: Response, result: Result): void {
   }
 }
 
-function refuseInOutage({ method, path }: Operation, response: Response): void {
+function refuseInOutage(
+  { method, path }: Operation,
+  { response, remedy }: { response: Response; remedy: string | null },
+): void {
+  const how = remedy ?? 'Redis is out of reach.';
   const error =
     method === 'get'
-      ? 'Redis is out of reach: ask again in a moment.'
-      : 'Redis is out of reach: say it again in a moment, which does no harm should it have been taken.';
+      ? `${how} Ask again in a moment.`
+      : `${how} Say it again in a moment, which does no harm should it have been taken.`;
   response
     .status(503)
-    .json(saysDark({ method, path }) ? { error, dark: { reason: 'redis_down' } } : { error });
+    .json(saysDark({ method, path }) ? { error, dark: { reason: 'redis_down', remedy } } : { error });
 }
 
 type Json = { readonly [name: string]: unknown };

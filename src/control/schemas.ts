@@ -105,7 +105,7 @@ const indicator = z
   .describe('What the phone shows; maybe: nobody knows what became of the last call.');
 
 const dark = z.object({
-  reason: reasons,
+  reason: z.enum([...reasons.options, 'redis_down']),
   until: time.nullable().describe('When this ends by itself (ms since 1970), where that is known.'),
   code: z.int().nullable().describe("The platform's code behind it."),
   remedy: z.string().nullable().describe('What mends it.'),
@@ -135,7 +135,13 @@ export const failure = z.object({
 
 export const outage = z.object({
   error: z.string(),
-  dark: z.object({ reason: z.literal('redis_down') }),
+  dark: z.object({
+    reason: z.literal('redis_down'),
+    remedy: z
+      .string()
+      .nullable()
+      .describe('How Redis stands, and what mends it; null: it was only once out of reach.'),
+  }),
 });
 
 /** What is said and asked about typing behind a third-party platform, as schemas. */

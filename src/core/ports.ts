@@ -33,6 +33,18 @@ export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
+/**
+ * How Redis stands, the one truth that page, metric, log and answer tell. `full`: it takes no writes for want of memory;
+ * `unwritable`: none for another reason; `readonly`: it is a replica; `refusing`: commands that are used.
+ */
+export interface Standing {
+  is: 'ok' | 'full' | 'unwritable' | 'readonly' | 'refusing' | 'away';
+  /** In a sentence, with the remedy; null: all is well. */
+  says: string | null;
+}
+
+export const standsWell: Standing = { is: 'ok', says: null };
+
 /** Keeps secrets closed while they lie in Redis. `purpose` says what a secret is for: one cannot stand in for another. */
 export interface Seal {
   seal(secret: string, purpose: string): string;

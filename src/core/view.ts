@@ -20,7 +20,7 @@ export interface View {
   pausedUntil: number | null;
   pausedBy: Pause | null;
   /** Why nothing shows; null: it shows. */
-  dark: (Dark & { remedy: string | null }) | null;
+  dark: ((Dark | (Omit<Dark, 'reason'> & { reason: 'redis_down' })) & { remedy: string | null }) | null;
 }
 
 interface Looked {

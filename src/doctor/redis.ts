@@ -4,6 +4,7 @@ import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import { findLacks, isSerious } from '../redis/commands.ts';
 import { errorWord, isRefusal } from '../redis/errors.ts';
 import { prefix } from '../redis/keys.ts';
+import { standingBy } from '../redis/watchdog.ts';
 
 /** The commands that these checks use: they write nothing. */
 export interface RedisCommands {
@@ -76,6 +77,8 @@ export async function examineCommands(visit: () => Promise<Redis>): Promise<Find
     if (lacks.length === 0) return [ok(subject, 'all that are used are allowed')];
     return lacks.map(({ use, ...fault }) => (isSerious(use) ? fail : warn)(subject, fault));
   } catch (error) {
+    const stands = standingBy(errorWord(error));
+    if (stands) return [fail('Redis', { says: (stands.says ?? '').replace(/^Redis |\.$/g, ''), remedy: '' })];
     const remedy = 'Ask again when it takes commands.';
     return [warn(subject, { says: `cannot be tried now (${errorWord(error)})`, remedy })];
   }

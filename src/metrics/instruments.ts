@@ -136,7 +136,15 @@ function createGauges(registry: Registry) {
   return {
     breaker: gauge('breaker', "1 for the state of the account's breaker in this process", ...place, 'state'),
     typing: gauge('account_typing', '1: the platform lets the account type; 0: it has refused', ...place),
-    redis: gauge('redis_up', '1: Redis answered this scrape'),
+    redis: gauge(
+      'redis_up',
+      '1: Redis answered this scrape, and takes writes and all commands that are used',
+    ),
+    standing: gauge(
+      'redis_standing',
+      '1 for how Redis stands: ok, full, unwritable, readonly, refusing, away',
+      'is',
+    ),
     worker: gauge('worker_up', '1: a worker, of any process, has shown a sign of life in the last 3 s'),
     jobs: gauge('queue_jobs', 'Jobs in Redis', 'queue', 'state'),
     open: gauge('conversations_open', 'Conversations with a turn that waits for its answer'),

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Observe } from '../core/notice.ts';
 import type { Channel } from '../core/platform.ts';
+import type { Standing } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
 import { createCount } from './count.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
@@ -66,7 +67,11 @@ async function look(on: Instruments, source: MetricsSource): Promise<void> {
   }
   const limit = delay(stockLimit, null, { ref: false });
   const stock = await Promise.race([source.stock().catch(() => null), limit]);
-  on.redis.set(stock ? 1 : 0);
+  const is = source.standing?.() ?? 'ok';
+  const standing = stock || is !== 'ok' ? is : 'away';
+  on.redis.set(standing === 'ok' ? 1 : 0);
+  on.standing.reset();
+  on.standing.set({ is: standing }, 1);
   showStock(on, stock);
 }
 
@@ -119,4 +124,6 @@ export interface MetricsSource {
   /** Asks Redis. Rejects when it is away. */
   stock(): Promise<Stock>;
   accounts(): readonly AccountSwitch[];
+  /** How Redis stands. @default well, as long as it answers */
+  standing?(): Standing['is'];
 }

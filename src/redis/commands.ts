@@ -1,9 +1,10 @@
 /** The commands that keeptyping uses, its own and BullMQ's; whether Redis takes each, and what does not work without it. */
 import type { Redis } from 'ioredis';
-import type { Log } from '../core/ports.ts';
+import type { Log, Standing } from '../core/ports.ts';
 import { closeConnection } from './connect.ts';
 import { errorWord, isPassing } from './errors.ts';
 import { keys, prefix } from './keys.ts';
+import type { Health } from './watchdog.ts';
 
 /** What a command is needed for, the most important first. */
 export type Use = 'scripts' | 'jobs' | 'channels' | 'clock' | 'records';
@@ -235,6 +236,16 @@ export interface Commands {
   /** Called back when something works no more, or again. */
   onChange(listener: () => void): void;
   close(): void;
+}
+
+/** How Redis stands, as all that tell it say: what its connections have met, else what it refuses. */
+export function standingOf(
+  health: Pick<Health, 'standing'>,
+  commands: Pick<Commands, 'lacks' | 'reasons'>,
+): Standing {
+  const now = health.standing();
+  const isRefusing = now.is === 'ok' && commands.lacks.size > 0;
+  return isRefusing ? { is: 'refusing', says: commands.reasons().join(' ') } : now;
 }
 
 /** What is missing is looked for again after so long (ms). */

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Log } from '../core/ports.ts';
+import { type Log, type Standing, standsWell } from '../core/ports.ts';
 import { errorWord } from './errors.ts';
 import { keys } from './keys.ts';
 
@@ -9,6 +9,8 @@ import { keys } from './keys.ts';
  */
 export interface Health {
   isAway: () => boolean;
+  /** As its connections have it; what it refuses besides is known where all commands are tried. */
+  standing: () => Standing;
   /** For how long Redis has been there again (ms); Infinity: it has not been away. */
   backFor: () => number;
   /** Redis has refused a write, as one that is full does: it is only there again when it takes them. */
@@ -17,22 +19,33 @@ export interface Health {
   onBack: (listener: () => void) => void;
 }
 
+const takesNone = 'Redis takes no writes';
+
 /** It answers, and takes no writes: what that means. */
-const refusing: Readonly<Record<string, string>> = {
-  OOM: 'its memory is full: give it more',
-  MISCONF: 'it cannot write to its disk: look whether that is full',
-  NOREPLICAS: 'too few of its replicas are there: look why',
+const refusing: Readonly<Record<string, { is: Standing['is']; why: string }>> = {
+  OOM: { is: 'full', why: 'its memory is full: give it more' },
+  MISCONF: { is: 'unwritable', why: 'it cannot write to its disk: look whether that is full' },
+  NOREPLICAS: { is: 'unwritable', why: 'too few of its replicas are there: look why' },
+  READONLY: { is: 'readonly', why: 'it is a replica now: REDIS_URL has to lead to the primary' },
 };
+
+/** How a Redis stands that has refused a write with that word; null: it says nothing of the kind. */
+export function standingBy(word: string): Standing | null {
+  const known = refusing[word];
+  return known ? { is: known.is, says: `${takesNone}: ${known.why}.` } : null;
+}
 /** It may take some and refuse others: so long after the last refusal it takes them again (ms). */
 const calm = 3_000;
 /** Another one takes its place, or it is ready soon: the connection is opened anew. */
 const leaving = ['READONLY', 'LOADING'];
 
+const closing = 'connection closed';
+
 /** Nothing was heard for so long, though something was asked: the other end is gone (ms). */
 const silenceLimit = 1_000;
 const look = 250;
-/** A connection stands for so long, and takes no commands yet (ms). */
-const notReady = 1_000;
+/** A connection stands for so long, and takes no commands yet (ms): longer than the few answers of a slow start take. */
+const notReady = 3_000;
 /** While nothing but the proof is missing it is asked for so often (ms). */
 const proveEvery = 1_000;
 
@@ -69,10 +82,14 @@ export function createWatchdog(log: Log): Watchdog {
   let provedAt = -Infinity;
   let isUseless = false;
   let refusedAt: number | null = null;
+  let refusedBy = '';
+  let lostBy = '';
   let closed = false;
   const lost = (redis: Redis | null, cause: string): void => {
     if (closed) return;
     if (!said) log.warn({ cause }, `Redis is out of reach; trying again.${remedy(cause)}`);
+    // What is closed after a refusal is closed by us.
+    if (!said || cause !== closing) lostBy = cause;
     said = true;
     if (redis) away.add(redis);
     if (redis === null || redis === proof) isProved = false;
@@ -102,10 +119,10 @@ export function createWatchdog(log: Log): Watchdog {
     refusedAt = null;
     log.info({}, 'Redis takes writes again.');
   };
-  const refused = (cause: string, why: string): void => {
+  const refused = (cause: string, says: string): void => {
     if (closed) return;
-    if (refusedAt === null)
-      log.error({ cause }, `Redis takes no writes: ${why}. Messages go on without it, typing does not.`);
+    if (refusedAt === null) log.error({ cause }, `${says} Messages go on without it, typing does not.`);
+    refusedBy = cause;
     refusedAt = performance.now();
   };
   // A proof can be refused for a while, and what was refused a write need not be a connection that comes back.
@@ -117,10 +134,8 @@ export function createWatchdog(log: Log): Watchdog {
   const timer = setInterval(() => {
     proveAgain();
     for (const [redis, isSilent] of watched) {
-      // One that is loading its data says so when it is asked whether it is ready, and ioredis asks again by itself. One
-      // that only takes long to answer still owes an answer.
-      const isTurnedAway = redis.status === 'connect' && redis.commandQueue.length === 0;
-      const looks = isTurnedAway ? (unready.get(redis) ?? 0) + 1 : 0;
+      // One that is loading its data says so when it is asked whether it is ready, and ioredis asks again by itself.
+      const looks = redis.status === 'connect' ? (unready.get(redis) ?? 0) + 1 : 0;
       unready.set(redis, looks);
       if (looks * look > notReady) lost(redis, 'LOADING');
       if (!isSilent()) continue;
@@ -130,7 +145,14 @@ export function createWatchdog(log: Log): Watchdog {
     }
   }, look);
   timer.unref();
+  const standing = (): Standing => {
+    if (!said && proof?.status === 'ready')
+      return refusedAt === null ? standsWell : (standingBy(refusedBy) ?? standsWell);
+    const why = said ? ` (${lostBy})` : '';
+    return standingBy(lostBy) ?? { is: 'away', says: `Redis is out of reach${why}.${remedy(lostBy)}` };
+  };
   return {
+    standing,
     isAway: () => said || isUseless || proof?.status !== 'ready',
     backFor: () => (said || isUseless ? 0 : performance.now() - backAt),
     refused: () => {
@@ -140,7 +162,7 @@ export function createWatchdog(log: Log): Watchdog {
     watch: (redis) => {
       watched.set(redis, createSilence(redis));
       redis.on('error', (error: Error & { code?: string }) => lost(redis, error.code ?? error.message));
-      redis.on('close', () => lost(redis, 'connection closed'));
+      redis.on('close', () => lost(redis, closing));
       redis.on('ready', () => {
         away.delete(redis);
         if (proof?.status === 'ready') void prove(proof).catch(() => {});
@@ -155,9 +177,10 @@ export function createWatchdog(log: Log): Watchdog {
     },
     refusedWrite: (error) => {
       const word = errorWord(error);
-      const why = refusing[word];
-      if (why !== undefined) refused(word, why);
-      if (!leaving.includes(word)) return false;
+      const says = standingBy(word)?.says ?? null;
+      const leaves = leaving.includes(word);
+      if (says !== null && !leaves) refused(word, says);
+      if (!leaves) return false;
       refusals += 1;
       lost(null, word);
       return 2;

@@ -1,5 +1,5 @@
 import { type Conversation, conversationOf, type Platform } from '../core/platform.ts';
-import type { Clock } from '../core/ports.ts';
+import { type Clock, type Standing, standsWell } from '../core/ports.ts';
 import type { Event, State } from '../core/state.ts';
 import { elapse } from '../core/step.ts';
 import { endOf } from '../core/turns.ts';
@@ -36,6 +36,8 @@ interface ConversationsOptions {
   events: Pick<EventQueue, 'tell'>;
   learned: Pick<LearnedAccounts, 'refresh' | 'rules' | 'of'>;
   clock: Pick<Clock, 'now'>;
+  /** How Redis stands. @default well */
+  standing?: () => Standing;
 }
 
 /** Redis keeps a pause; nobody hands a conversation over for longer (ms). */
@@ -67,7 +69,7 @@ export function createConversations(options: ConversationsOptions): Conversation
 }
 
 async function read(options: ConversationsOptions, platform: Platform, user: string): Promise<View> {
-  const { store, learned } = options;
+  const { store, learned, standing = () => standsWell } = options;
   const [{ state, blockedUntil }] = await Promise.all([
     store.load(conversationWith(platform, user)),
     learned.refresh(),
@@ -75,7 +77,11 @@ async function read(options: ConversationsOptions, platform: Platform, user: str
   const view = viewNow(options, platform, { state, blockedUntil });
   // As the platform calls it: here it may carry more than the id.
   const lastMessageId = view.lastMessageId && platform.refer(user, view.lastMessageId, null).messageId;
-  return { ...view, lastMessageId };
+  const { is, says: remedy } = standing();
+  // Who waits may not even be written down.
+  const isDown = is !== 'ok' && view.dark !== null;
+  const dark = isDown ? { reason: 'redis_down' as const, until: null, code: null, remedy } : view.dark;
+  return { ...view, lastMessageId, dark };
 }
 
 /** A state as it is to be understood now, by what was last learned of the account. */

@@ -27,7 +27,7 @@ export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): 
     guessed: { bearer: parts.guesses.at('control'), login: parts.guesses.at('login') },
     tokens: config.controlTokens,
     source: openSource(parts, { queues, ...known }),
-    conversations: createConversations({ store, events, learned, clock }),
+    conversations: createConversations({ store, events, learned, clock, standing: parts.standing }),
     failed: { read: () => readFailed(failed), runAgain: (job, how) => runAgain(failed, job, how) },
     openQueues: () => openBoard([typing, replies]),
   });
@@ -44,6 +44,7 @@ function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): 
     accounts: () => [...roster.all(), ...components.all()],
     skipped,
     journal: journal.reader,
+    standing: parts.standing,
     account: (place) => learned.of(place),
     tryAgain: (place) => learned.tryAgain(place),
     view: (platform, state) => viewNow({ learned, clock }, platform, { state, blockedUntil: 0 }),

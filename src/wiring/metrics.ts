@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import type { Config } from '../config/index.ts';
-import type { Clock } from '../core/ports.ts';
+import type { Clock, Standing } from '../core/ports.ts';
 import type { Roster } from '../core/roster.ts';
 import { anyOf, createGuard, type Guard, operatorGuard, type OperatorGuardParts } from '../http/guard.ts';
 import type { Guessed, Guesses } from '../http/guesses.ts';
@@ -20,6 +20,7 @@ interface MetricsDeps {
   connections: Pick<Connections, 'fast'>;
   roster: Pick<Roster, 'all' | 'of'>;
   learned: Pick<LearnedAccounts, 'of'>;
+  standing: () => Standing;
   clock: Pick<Clock, 'now'>;
 }
 
@@ -28,6 +29,7 @@ export function openMetrics(deps: MetricsDeps): Metrics {
   const { config, roster, learned, clock } = deps;
   const source: MetricsSource = {
     stock: () => stockOf(deps),
+    standing: () => deps.standing().is,
     accounts: () =>
       roster.all().map(({ platform }) => {
         const { channel, account } = platform;

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
-import { type Log, StartError } from '../core/ports.ts';
+import { type Log, type Standing, StartError } from '../core/ports.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Place, Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
@@ -12,7 +12,7 @@ import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import { type Commands, createCommands } from '../redis/commands.ts';
+import { type Commands, createCommands, standingOf } from '../redis/commands.ts';
 import { type Connections, createConnections, visitRedis } from '../redis/connect.ts';
 import { keys, queueNames } from '../redis/keys.ts';
 import { createOutbox, type Outbox } from '../redis/outbox.ts';
@@ -48,6 +48,8 @@ export interface Parts {
   connections: Connections;
   /** Which of those that are used Redis refuses. */
   commands: Commands;
+  /** How Redis stands; asked by whoever tells it. */
+  standing: () => Standing;
   clock: RedisClock;
   clients: Clients;
   /** The accounts that take pushes. */
@@ -112,6 +114,7 @@ export function createParts(options: PartsOptions): Parts {
   });
   releases.add('Redis connections', () => connections.close());
   const commands = openCommands(options, connections);
+  const standing = (): Standing => standingOf(connections.health, commands);
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   // Also of a Redis that has come back on another host.
   connections.fast.on('ready', () => void clock.sync(connections.fast).catch(() => {}));
@@ -162,7 +165,7 @@ export function createParts(options: PartsOptions): Parts {
     refused,
   };
   const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
-  const known = { ...own, roster, served, platformOf, serving, components, ...heard };
+  const known = { ...own, standing, roster, served, platformOf, serving, components, ...heard };
   const opened = new Map<Redis, QueueParts>();
   const queuesOn = (connection: Redis): QueueParts => {
     const queues = opened.get(connection) ?? openQueueParts(parts, connection, releases);

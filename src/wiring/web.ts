@@ -70,7 +70,7 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
     await owned.stop(Math.min(turnsMs, remaining()));
     await closeServer(server, Math.max(remaining(), drainMs));
   });
-  watchRedis(parts, { readiness, releases, standby, seen });
+  watchRedis(parts, { releases, standby, seen });
   if (worker) releases.add('worker', () => worker.stop());
   readiness.phase = 'ready';
   // Its streams would keep the server open, and nothing is waited for on them.
@@ -119,15 +119,14 @@ async function lookFirst({ config, connections, commands, served, clock, assuran
 const beatsPerProbe = 3;
 
 interface Watching extends Pick<WebOptions, 'releases' | 'standby'> {
-  readiness: Readiness;
   /** Whether a worker lives. */
   seen: { worker: boolean };
 }
 
 /** Looks after Redis and the workers: whether it takes writes, whether they live, what they have learned. */
 function watchRedis(parts: Parts, how: Watching): void {
-  const { connections, commands, log } = parts;
-  const { readiness, seen } = how;
+  const { connections, log } = parts;
+  const { seen } = how;
   const takeover = createTakeover(() => openStandby(parts), log);
   how.releases.add('queues', () => takeover.close());
   let beats = 0;
@@ -140,15 +139,10 @@ function watchRedis(parts: Parts, how: Watching): void {
       seen.worker = (await connections.fast.exists(keys.heartbeat)) === 1;
       await learnFromRedis(parts, beats);
       beats += 1;
-      readiness.degraded = parts.pressure.isHurried() ? ['overload'] : [];
-      if (commands.lacks.size > 0) readiness.degraded.push('redis');
-      readiness.reasons = commands.reasons();
       tellOverload();
       if (how.standby) takeover.see(seen.worker);
     },
     () => {
-      readiness.degraded = ['redis'];
-      readiness.reasons = commands.reasons();
       seen.worker = false;
     },
   );
@@ -288,10 +282,18 @@ function createWebhookDeps(parts: Parts, { queues, owned, isSkipped, jobsRun }: 
   };
 }
 
-/** Accounts that were set at run time may be faulty too: looked up when somebody asks for them. */
+/** What may change at any moment is looked up when somebody asks for it; accounts that were set at run time may be faulty too. */
 function withRecords(parts: Parts, readiness: Readiness): Readiness {
   return {
     ...readiness,
+    get degraded() {
+      const isDown = parts.standing().is !== 'ok';
+      return [...(parts.pressure.isHurried() ? ['overload'] : []), ...(isDown ? ['redis'] : [])];
+    },
+    get reasons() {
+      const { says } = parts.standing();
+      return says === null ? [] : [says];
+    },
     get skipped() {
       return [...readiness.skipped, ...faultyRecords(parts)];
     },

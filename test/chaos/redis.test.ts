@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { startDoctor } from '../../src/doctor/doctor.ts';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { Mark } from '../../src/simulator/index.ts';
-import { type Child, openBoth, openSite, type Site } from './processes.ts';
+import { type Child, openBoth, openSite, setTokens, type Site } from './processes.ts';
 import { createRedis, freePort, type Server } from './redis-server.ts';
 
 const binary = await findServer(process.env['PATH'] ?? '');
@@ -55,6 +56,64 @@ async function readiness(url: string, degraded: string) {
   };
   await expect.poll(async () => (await ask()).body.degraded).toContain(degraded);
   return ask();
+}
+
+const asOperator = { headers: { authorization: `Bearer ${setTokens.CONTROL_TOKEN}` } };
+
+/** What each place says of Redis, at one moment. */
+async function told(url: string) {
+  const [ready, metrics, conversation] = await Promise.all([
+    fetch(`${url}/readyz`).then((answer) => answer.json()),
+    fetch(`${url}/metrics`, asOperator).then((answer) => answer.text()),
+    fetch(`${url}/conversations/wechat/default/oUser_1`, asOperator).then((answer) => answer.json()),
+  ]);
+  const { reasons = [] } = ready as { reasons?: string[] };
+  const { dark } = conversation as { dark: { reason: string; remedy: string } };
+  return {
+    reasons,
+    up: /^keeptyping_redis_up (\d)$/m.exec(metrics)?.[1],
+    standing: /^keeptyping_redis_standing\{is="(\w+)"\} 1$/m.exec(metrics)?.[1],
+    dark,
+    overview: await overviewOf(url),
+  };
+}
+
+/** The first that the console tells who opens it. */
+async function overviewOf(url: string): Promise<{ redis: string; live: boolean }> {
+  const stop = new AbortController();
+  const events = await fetch(`${url}/console/api/events`, { ...asOperator, signal: stop.signal });
+  if (!events.body) throw new Error('The console told nothing.');
+  const reader = events.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = '';
+  let found: string | undefined;
+  while (found === undefined) {
+    text += (await reader.read()).value ?? '';
+    found = /^event: overview\ndata: (.*)\n/m.exec(text)?.[1];
+  }
+  await reader.cancel();
+  stop.abort();
+  return JSON.parse(found) as { redis: string; live: boolean };
+}
+
+const spoil: Readonly<Record<'full' | 'readonly' | 'refusing' | 'away', () => Promise<unknown>>> = {
+  full: () => admin((redis) => redis.config('SET', 'maxmemory', '1')),
+  readonly: () => admin((redis) => redis.replicaof('127.0.0.1', 1)),
+  // By the rights of its user, from the start.
+  refusing: async () => null,
+  away: () => server.kill(),
+};
+
+async function askDoctor(): Promise<string> {
+  let text = '';
+  await startDoctor({
+    words: [],
+    environment: site.environment,
+    say: (said) => {
+      text += said;
+    },
+    progress: null,
+  });
+  return text;
 }
 
 async function openNode(name: string) {
@@ -115,6 +174,31 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     await server.kill();
     await rm(folder, { recursive: true, force: true });
   });
+
+  test.each([
+    ['full', true, /memory is full/],
+    ['readonly', expect.any(Boolean), /replica/],
+    ['refusing', false, /EVALSHA, EVAL are refused/],
+    ['away', false, /out of reach|not reached/],
+  ] as const)(
+    'that is %s: console, metrics, /readyz, log, a conversation and doctor say the same',
+    async (is, live, says) => {
+      const redisUrl = is === 'refusing' ? await urlAs('~* &* +@all -eval -evalsha') : server.url;
+      site = await openSite({ redisUrl });
+      const web = await site.web();
+      const before = is === 'refusing' ? is : 'ok';
+      await expect.poll(async () => (await told(web.url)).standing).toBe(before);
+      await spoil[is]();
+      await expect.poll(async () => (await told(web.url)).standing).toBe(is);
+      const { reasons, up, dark, overview } = await told(web.url);
+      expect(reasons).toEqual([expect.stringMatching(says)]);
+      expect(up).toBe('0');
+      expect(dark).toMatchObject({ reason: 'redis_down', remedy: expect.stringMatching(says) });
+      expect(overview).toMatchObject({ redis: is, live });
+      expect(web.output()).toMatch(says);
+      expect(await askDoctor()).toMatch(new RegExp(`^FAIL .*${says.source}`, 'm'));
+    },
+  );
 
   // https://github.com/taskforcesh/bullmq/issues/3372: hosts give `+@all -@dangerous`, and with that no INFO.
   test('whose user may not ask INFO: everything goes its way', async () => {
@@ -241,7 +325,7 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
   test('that is loading its data: it is away until it is done', async () => {
     await admin(async (redis) => {
       const many = redis.pipeline();
-      for (let n = 0; n < 3_000; n += 1) many.set(`other:${n}`, '');
+      for (let n = 0; n < 8_000; n += 1) many.set(`other:${n}`, '');
       await many.exec();
     });
     await server.kill();

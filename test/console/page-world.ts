@@ -35,6 +35,7 @@ export function createWorld(): World {
   const overview: Overview = {
     at: Date.now(),
     redis: 'ok',
+    live: true,
     workers: 'alive',
     accounts: [],
     queues: [

@@ -47,7 +47,14 @@ const groups: Record<string, string[]> = {
   delivery: ways,
   by: pauses,
   kind: kinds,
-  redis: all<Overview['redis']>({ ok: true, away: true }),
+  redis: all<Overview['redis']>({
+    ok: true,
+    full: true,
+    unwritable: true,
+    readonly: true,
+    refusing: true,
+    away: true,
+  }),
   workers: all<Overview['workers']>({ alive: true, standby: true, none: true }),
   breaker: all<AccountRow['breaker']>({ closed: true, open: true, 'half-open': true }),
   bot: all<AccountRow['bot']>({ job: true, pass: true, none: true }),
@@ -101,6 +108,23 @@ describe('the words', async () => {
 function gaps(said = ''): string[] {
   return (said.match(/\{\w+\}/g) ?? []).toSorted();
 }
+
+test('what needs attention names how Redis stands, and says what is not of now', async () => {
+  type Troubles = (overview: object) => { id: string; says: () => string }[];
+  const { troublesOf } = await load<{ troublesOf: Troubles }>('troubles.js');
+  const { learn } = await load<{ learn: (language: string) => Promise<void> }>('words.js');
+  await learn('en');
+  const well = { redis: 'ok', live: true, workers: 'alive', accounts: [], skipped: [], queues: [] };
+  const said = (changes: object) => troublesOf({ ...well, ...changes }).map(({ says }) => says());
+  expect(said({})).toEqual([]);
+  expect(said({ redis: 'full' })).toEqual([expect.stringContaining('Redis is full')]);
+  // Nobody knows of workers then.
+  const away = said({ redis: 'away', live: false, workers: 'none' });
+  expect(away).toEqual([
+    expect.stringContaining('Redis is away'),
+    expect.stringContaining('what was last read'),
+  ]);
+});
 
 type Saying = (notice: Notice, isRepeat?: boolean) => string;
 

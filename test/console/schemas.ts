@@ -10,7 +10,8 @@ const distribution = z
 
 export const overview = z.strictObject({
   at: time,
-  redis: z.enum(['ok', 'away']),
+  redis: z.enum(['ok', 'full', 'unwritable', 'readonly', 'refusing', 'away']),
+  live: z.boolean(),
   workers: z.enum(['alive', 'standby', 'none']),
   accounts: z.array(
     z.strictObject({

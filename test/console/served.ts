@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { type Console, type ConsoleOptions, createConsole } from '../../src/console/console.ts';
 import type { Look, ConsoleSource } from '../../src/console/wire.ts';
 import type { Notice } from '../../src/core/notice.ts';
-import type { Clock } from '../../src/core/ports.ts';
+import { type Clock, type Standing, standsWell } from '../../src/core/ports.ts';
 import { createRoster } from '../../src/core/roster.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { viewOf } from '../../src/core/view.ts';
@@ -27,6 +27,7 @@ export interface Served {
     look: Look | null;
     looks: number;
     account: ReturnType<ConsoleSource['account']>;
+    standing: Standing;
     /** Happens once, between the two readings of the journal of a look. */
     between: (() => void) | null;
   };
@@ -55,7 +56,13 @@ export async function serveConsole(
   const { mode = platform.rules.mode, guarded = { tokens: [token], open: 'never' } } = options;
   const clock = handClock(noon, options.sleep ?? quickSleep);
   const log = recordLog();
-  const world: Served['world'] = { look: nothing, looks: 0, account: on, between: null };
+  const world: Served['world'] = {
+    look: nothing,
+    looks: 0,
+    account: on,
+    standing: standsWell,
+    between: null,
+  };
   const records: JournalRecord[] = [];
   const reach = <Found>(found: Found): Promise<Found> =>
     world.look ? Promise.resolve(found) : Promise.reject(new Error('Redis is away'));
@@ -71,6 +78,7 @@ export async function serveConsole(
     roster,
     accounts: () => options.accounts?.map(serve) ?? roster.all(),
     standby: false,
+    standing: () => world.standing,
     skipped: () => [{ account: 'wechat/broken', reason: 'token is missing' }],
     look: () => {
       world.looks += 1;

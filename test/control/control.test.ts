@@ -185,7 +185,7 @@ describe('without Redis', () => {
     const { status, body } = await ask('get', user);
     expect({ status, body }).toEqual({
       status: 503,
-      body: { error: expect.any(String), dark: { reason: 'redis_down' } },
+      body: { error: expect.any(String), dark: { reason: 'redis_down', remedy: null } },
     });
     expect(log.lines).toMatchObject([{ level: 'warn' }]);
   });

@@ -120,7 +120,7 @@ describe('at the start', () => {
   });
 
   test('one that is loading its data is said to take no commands yet', async () => {
-    const redis = await startStarting({ lateMs: 0, loading: true });
+    const redis = await startStarting({ lateMs: 100, loading: true });
     const log = recordLog();
     const { ready } = open(redis.url, log);
     await expect.poll(() => said(log)).toHaveLength(1);

@@ -3,6 +3,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/core/platform.ts';
+import { standsWell } from '../../src/core/ports.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { View } from '../../src/core/view.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
@@ -133,6 +134,7 @@ function work(): void {
 
 const alwaysThere: Health = {
   isAway: () => false,
+  standing: () => standsWell,
   backFor: () => Infinity,
   refused: () => {},
   onBack: () => {},

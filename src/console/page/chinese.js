@@ -42,6 +42,10 @@ export const chinese = {
   attentionNone: '没有需要处理的事。',
   redis: 'Redis',
   'redis.ok': '可连接',
+  'redis.full': '内存已满',
+  'redis.unwritable': '不接受写入',
+  'redis.readonly': '是副本，不接受写入',
+  'redis.refusing': '拒绝部分命令',
   'redis.away': '连接不上',
   workers: 'worker',
   'workers.alive': '在运行',
@@ -52,7 +56,16 @@ export const chinese = {
   journal: '事件保留自',
   journalEmpty: '还没有事件',
 
-  'trouble.redis':
+  'trouble.redis.full':
+    'Redis 内存已满，不接受写入：消息仍会送到机器人，但有空间之前不显示“正在输入”。请给它更多内存。',
+  'trouble.redis.unwritable':
+    'Redis 不接受写入：消息仍会送到机器人，但恢复之前不显示“正在输入”。可能是磁盘已满，或在线的副本太少；日志里有原因。',
+  'trouble.redis.readonly':
+    'Redis 是副本，不接受写入：消息仍会送到机器人，但不显示“正在输入”。REDIS_URL 应指向主节点。',
+  'trouble.redis.refusing':
+    'Redis 拒绝部分命令，有些功能不能用。日志和 npm run doctor 会说明是哪些命令，以及该给什么权限。',
+  'trouble.stale': '显示的不是现在的值，而是最后一次读到的。',
+  'trouble.redis.away':
     'Redis 连接不上：消息仍会送到机器人，但恢复之前不显示“正在输入”。请检查 REDIS_URL 和 Redis 服务器。',
   'trouble.workers': '没有 worker 在运行：不显示“正在输入”，迟到的回答也不发送。请启动 node dist/worker.js。',
   'trouble.skipped': '{account} 未能加载：{reason}。',

@@ -42,6 +42,10 @@ export const english = {
   attentionNone: 'Nothing needs attention.',
   redis: 'Redis',
   'redis.ok': 'reachable',
+  'redis.full': 'full',
+  'redis.unwritable': 'takes no writes',
+  'redis.readonly': 'a replica: takes no writes',
+  'redis.refusing': 'refuses commands',
   'redis.away': 'away',
   workers: 'Workers',
   'workers.alive': 'alive',
@@ -52,7 +56,16 @@ export const english = {
   journal: 'Events kept since',
   journalEmpty: 'no event yet',
 
-  'trouble.redis':
+  'trouble.redis.full':
+    'Redis is full and takes no writes: messages still reach the bot, but nothing shows typing until it has room. Give it more memory.',
+  'trouble.redis.unwritable':
+    'Redis takes no writes: messages still reach the bot, but nothing shows typing until it does. Its disk may be full, or too few of its replicas are there; the log says which.',
+  'trouble.redis.readonly':
+    'Redis is a replica and takes no writes: messages still reach the bot, but nothing shows typing. REDIS_URL has to lead to the primary.',
+  'trouble.redis.refusing':
+    'Redis refuses commands, and not everything works. The log and npm run doctor say which, and the right to give.',
+  'trouble.stale': 'What is shown is not of now, but what was last read.',
+  'trouble.redis.away':
     'Redis is away: messages still reach the bot, but nothing shows typing until it is back. Check REDIS_URL and the Redis server.',
   'trouble.workers':
     'No worker is alive: no typing and no late answers until one runs. Start node dist/worker.js.',

@@ -23,6 +23,8 @@ export function createOverview() {
     const { overview } = model;
     drawEvents();
     if (overview === null) return;
+    // What was read from Redis, here and in the other views.
+    find('main').toggleAttribute('data-stale', !overview.live);
     tiles(overview);
     drawAttention(troublesOf(overview));
     accounts(overview.accounts);

@@ -4,12 +4,15 @@ import { accountName } from './model.js';
 import { word } from './words.js';
 
 /** Each with an id that stays the same for as long as it lasts. */
-export function troublesOf({ redis, workers, accounts, skipped, queues }) {
+export function troublesOf({ redis, live, workers, accounts, skipped, queues }) {
   const failed = queues.find(({ name }) => name === 'replies')?.failed ?? 0;
   return [
-    ...(redis === 'away' ? [{ id: 'redis', grave: true, says: () => word('trouble.redis') }] : []),
+    ...(redis === 'ok'
+      ? []
+      : [{ id: `redis ${redis}`, grave: true, says: () => word(`trouble.redis.${redis}`) }]),
+    ...(live ? [] : [{ id: 'stale', grave: false, says: () => word('trouble.stale') }]),
     // Without Redis nobody knows of workers.
-    ...(workers === 'none' && redis === 'ok'
+    ...(workers === 'none' && live
       ? [{ id: 'workers', grave: true, says: () => word('trouble.workers') }]
       : []),
     ...skipped.map(({ account, reason }) => ({
