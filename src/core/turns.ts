@@ -187,8 +187,8 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
   const renews = event.is === 'acknowledged' && event.renew === true;
   // A message that went out before the bot asked for typing was not yet the answer.
   const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
-  const isSilent = rules.sendEnds === 'silence';
-  if (turn?.replied && !isFirst && !isSilent)
+  const isAwaited = turn && rules.sendEnds === 'silence' && event.at < (lapseOf(rules, turn, event.at) ?? 0);
+  if (turn?.replied && !isFirst && !isAwaited)
     return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
   return changeTurn(state, event.turn, (each) => ({
     ...each,

@@ -99,6 +99,12 @@ describe('a bot that sends several messages to one question', () => {
     expect(ends).toBe('12 a: gateway');
   });
 
+  test('and whose call outlasts the silence after the last: the turn ends with the call', () => {
+    const { calls, ends } = line(at(0, writes('a')), at(4, sends()), at(15, acknowledges('a')));
+    expect(calls).toBe('0 show, 6 show, 15 hide');
+    expect(ends).toBe('15 a: gateway');
+  });
+
   test('and whose account does not say so: what follows the end is noticed', () => {
     const { measured } = wechatLine(...asks('a', 0), at(3, sends()), at(9, sends()), at(80, sends()));
     expect(measured.filter(({ by }) => by === 'gateway')).toHaveLength(1);
