@@ -114,9 +114,11 @@ export async function askBot(deps: CarryDeps, carried: Carried): Promise<Asked> 
       continue;
     }
     const { answer: said } = called;
-    const delivered = { number: attempt - refusals, answer: said, tookMs: deps.clock.now() - from };
-    if (said && (await isNextDue(deps, carried, { ...delivered, answer: said }))) {
-      if (called.is === 'failed') await deps.clock.sleep(botPause, signal);
+    const tookMs = deps.clock.now() - from;
+    if (said && (await isNextDue(deps, carried, { number: attempt - refusals, answer: said, tookMs }))) {
+      // No later than the platform's own: where nothing can be sent, its last delivery is all that is left.
+      const left = Math.max(0, platform.rules.patience - tookMs);
+      await deps.clock.sleep(Math.min(botPause, left), signal);
       continue;
     }
     if (called.is === 'answered') return { answer: called.answer };

@@ -11,7 +11,7 @@ import { createOwned, type Owned } from '../../src/replies/owned.ts';
 import { deliveryId } from '../../src/replies/run.ts';
 import { createTurns, type Taken, type TakenPush, type Turns } from '../../src/replies/turns.ts';
 import type { ReplyJob } from '../../src/typing/jobs.ts';
-import { type HandClock, handClock } from '../support/clock.ts';
+import { type HandClock, handClock, noon } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
 import {
@@ -278,6 +278,17 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(web.log.lines.filter(({ message: line }) => line.startsWith('The bot waits for'))).toHaveLength(
         2,
       );
+    });
+
+    test('is called no later than the platform would: its last delivery is all that a mute account has', async () => {
+      const times: number[] = [];
+      const says = (ms: number) => (world: World) => {
+        times.push(world.clock.now() - noon);
+        return after(world, ms, error);
+      };
+      const { web, push } = open([says(4_800), says(0), says(0)]);
+      await over(await come(web, push));
+      expect(times).toEqual([0, 5_000, 6_000]);
     });
 
     test('and says nothing better to the third has said that', async () => {
