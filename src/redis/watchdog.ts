@@ -225,6 +225,8 @@ function createSilence(redis: Redis): () => boolean {
 function remedy(cause: string): string {
   if (cause === 'READONLY') return ' It is a replica now: REDIS_URL has to lead to the primary.';
   if (cause === 'LOADING') return ' It takes no commands yet: it may be loading its data.';
+  if (/^(?:WRONGPASS|NOAUTH)/.test(cause))
+    return ' It wants another user or password: set them in REDIS_URL.';
   const selfSigned = ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(cause);
   return selfSigned
     ? ' Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.'

@@ -322,6 +322,15 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
     expect(troubles(web)).toEqual(['Redis takes no writes', 'Redis takes writes again']);
   });
 
+  test('that wants another password: it is said, and messages go on without it', async () => {
+    site = await openSite({ redisUrl: server.url.replace('//', '//app:wrong@'), bot: { thinkMs: 100 } });
+    const web = await site.web();
+    await web.says('trying again. It wants another user or password: set them in REDIS_URL.');
+    await push('oUser_1', '8613800000001');
+    expectOneAnswer('oUser_1');
+    expect(web.output()).not.toContain('app:wrong');
+  });
+
   test('that is loading its data: it is away until it is done', async () => {
     await admin(async (redis) => {
       const many = redis.pipeline();
