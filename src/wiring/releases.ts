@@ -28,6 +28,10 @@ export function createReleases(failed: (name: string, error: unknown) => void): 
 /** Heroku's router keeps idle connections for 90 s: ours must not close first. */
 const keepAliveMs = 95_000;
 
+/** Who has not said by then what they want goes: connections are bounded, and an open one costs nothing to hold (ms). */
+const headersMs = 20_000;
+const headersLook = 5_000;
+
 interface Address {
   port: number;
   host: string;
@@ -46,7 +50,8 @@ export async function listen(
     setting = 'PORT',
   }: Address & { maxConnections?: number; setting?: 'PORT' | 'METRICS_PORT' },
 ): Promise<Server> {
-  const server = createServer(handler);
+  const server = createServer({ connectionsCheckingInterval: headersLook }, handler);
+  server.headersTimeout = headersMs;
   if (maxConnections !== undefined) server.maxConnections = maxConnections;
   server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((resolve, reject) => {

@@ -25,3 +25,9 @@ test('a server has so many connections at a time: further ones are closed at onc
   first.destroy();
   await expect.poll(() => ask(open())).toContain('here');
 });
+
+test('a server waits for the head of a request for 20 s, and not as long as Node would', async () => {
+  const server = await listen((_, response) => response.end('here'), { port: 0, host: '127.0.0.1' });
+  onTestFinished(() => closeServer(server, 1_000));
+  expect(server.headersTimeout).toBe(20_000);
+});
