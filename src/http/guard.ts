@@ -100,8 +100,12 @@ type Peer = Pick<IncomingMessage, 'headers'> & {
   socket: { remoteAddress?: string | undefined };
 };
 
-/** What a proxy in front of us adds: behind one, every caller comes from this machine. */
-const forwarded = ['forwarded', 'via', 'x-real-ip'];
+/**
+ * What a proxy or a CDN in front of us adds: behind one, every caller comes from this machine. The caller's address
+ * goes by many names: X-Real-IP, X-Client-IP, True-Client-IP, CF-Connecting-IP, X-Cluster-Client-IP, Fly-Client-IP…
+ */
+const forwarded =
+  /^(?:forwarded|via|cdn-loop|cf-.*|.*[-_](?:real|client|connecting|remote)[-_]?ip|x[-_](?:forwarded|original|envoy|remote|host).*)$/;
 
 /**
  * Whether a program on this machine asks, by a name of this machine. A web page may lead its own name to this machine
@@ -109,9 +113,7 @@ const forwarded = ['forwarded', 'via', 'x-real-ip'];
  * itself; before 1.29.7 it speaks HTTP/1.0.
  */
 export function isFromHere({ socket, headers, httpVersion = '1.1' }: Peer): boolean {
-  const proxied = Object.keys(headers).some(
-    (name) => forwarded.includes(name) || name.startsWith('x-forwarded-'),
-  );
+  const proxied = Object.keys(headers).some((name) => forwarded.test(name));
   return (
     httpVersion !== '1.0' &&
     !proxied &&
