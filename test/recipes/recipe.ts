@@ -61,14 +61,20 @@ export function through(origin: string, code: string): string {
 }
 
 /** Runs it to its end. Rejects with what it wrote to stderr when it fails. */
-export async function run(code: string, platforms: Platforms): Promise<void> {
-  await promisify(execFile)(process.execPath, asModule(code), placeOf(platforms));
+export async function run(code: string, platforms: Platforms, cwd = ROOT): Promise<void> {
+  await promisify(execFile)(process.execPath, asModule(code), { ...placeOf(platforms), cwd });
 }
 
 /** Runs it until the test ends. Resolves with the first line that it prints. */
-export async function serve(code: string, platforms: Platforms): Promise<string> {
+export async function serve(
+  code: string,
+  platforms: Platforms,
+  environment: Record<string, string> = {},
+): Promise<string> {
+  const { cwd, env } = placeOf(platforms);
   const bot = spawn(process.execPath, asModule(code), {
-    ...placeOf(platforms),
+    cwd,
+    env: { ...env, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void bot.kill());

@@ -1,12 +1,18 @@
 /** The documents' calls of the gateway and the control API, as people copy them, on keeptyping as it runs. */
 import { execFile, spawnSync } from 'node:child_process';
+import { createHmac } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { freePort } from '../chaos/redis-server.ts';
 import { asOperator, gatewayOf, markIs as is, type Stage, useStage, wideWindow } from '../e2e/stage.ts';
-import { blocksUnder, placeOf, recipe, run } from './recipe.ts';
+import { lend } from '../support/packed.ts';
+import { blocksUnder, placeOf, recipe, run, serve } from './recipe.ts';
 
 const { open } = useStage();
 
@@ -20,8 +26,9 @@ function reading({ webs }: Stage, conversation: string) {
   return async () => (await fetch(`${webs[0]?.url}/conversations/${conversation}`, asOperator)).json();
 }
 
+const inPlaceOf = 'http://127.0.0.1:3000/gateway/KEY';
+
 describe('docs/recipes.md: a message through the gateway ends the turn', () => {
-  const inPlaceOf = 'http://127.0.0.1:3000/gateway/KEY';
   const wechat = { channel: 'wechat', user: 'OPENID' } as const;
   const nxcloud = { channel: 'nxcloud', user: '8613800000000' } as const;
   const heading = 'NXCloud, a client of your own';
@@ -36,12 +43,20 @@ describe('docs/recipes.md: a message through the gateway ends the turn', () => {
   test.each([
     { name: 'co-wechat-api', ...wechat },
     { name: 'wechat-api', ...wechat },
+    { name: 'node-easywechat', ...wechat },
     { name: heading, ...nxcloud },
   ])('$name', async ({ name, ...to }) => {
     const stage = await waiting(to);
     const example = await recipe(name);
     expect(example).toContain(inPlaceOf);
-    await run(example.replace(inPlaceOf, gatewayOf(stage)), stage.simulator);
+    // Some keep their tokens in files of the folder that they run in.
+    const folder = mkdtempSync(join(tmpdir(), 'keeptyping-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    lend(
+      folder,
+      [name].filter((each) => each !== heading),
+    );
+    await run(example.replace(inPlaceOf, gatewayOf(stage)), stage.simulator, folder);
     await stage.simulator[to.channel].phone(to.user).next(is('received', 'hello'));
     const read = reading(stage, `${to.channel}/default/${to.user}`);
     await expect.poll(read).toMatchObject({ turns: [], lastEnded: { by: 'gateway' } });
@@ -56,6 +71,65 @@ describe('docs/recipes.md: a message through the gateway ends the turn', () => {
     await stage.simulator.nxcloud.phone(nxcloud.user).next(is('received', 'hello'));
     const read = reading(stage, `nxcloud/default/${nxcloud.user}`);
     await expect.poll(read).toMatchObject({ turns: [], lastEnded: { by: 'gateway' } });
+  });
+});
+
+describe("docs/recipes.md: NXCloud, a bot that speaks Meta's API", () => {
+  const user = '8613800000000';
+  const metaSecret = 'the-app-secret-of-the-sdk';
+
+  /** What a bot on an SDK does: checks the signature, reads Meta's envelope, and sends by the Graph API's call. */
+  async function startBot(graph: string) {
+    const sent: unknown[] = [];
+    const hear = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      const body = await text(request);
+      const signature = createHmac('sha256', metaSecret).update(body).digest('hex');
+      const { object, entry } = JSON.parse(body);
+      const { field, value } = entry[0].changes[0];
+      response.end();
+      const isMeant = request.headers['x-hub-signature-256'] === `sha256=${signature}`;
+      if (!isMeant || object !== 'whatsapp_business_account' || field !== 'messages' || !value.messages)
+        return;
+      const { phone_number_id: phone } = value.metadata;
+      const message = {
+        messaging_product: 'whatsapp',
+        to: value.messages[0].from,
+        type: 'text',
+        text: { body: `an answer to ${value.messages[0].text.body}` },
+      };
+      const headers = { 'content-type': 'application/json', authorization: 'Bearer anything' };
+      for (const body of [{ messaging_product: 'whatsapp', status: 'read' }, message]) {
+        const url = `${graph}/v23.0/${phone}/messages`;
+        const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+        sent.push(await answer.json());
+      }
+    };
+    const bot = createServer((request, response) => void hear(request, response)).listen(0, '127.0.0.1');
+    await once(bot, 'listening');
+    onTestFinished(() => void bot.close());
+    const address = bot.address();
+    return { url: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/`, sent };
+  }
+
+  test('gets the push in the envelope and the signature that it knows, and its message goes out', async () => {
+    const port = await freePort();
+    const graph = `http://127.0.0.1:${port}`;
+    const stage = await open({ env: { NXCLOUD_BOT_URL: `${graph}/whatsapp` } });
+    const bot = await startBot(graph);
+    const [relay] = await blocksUnder('docs/recipes.md', "NXCloud, a bot that speaks Meta's API");
+    const code = (relay?.code ?? '')
+      .replace(inPlaceOf, gatewayOf(stage))
+      .replace(`.listen(8000, '127.0.0.1')`, `.listen(${port}, '127.0.0.1', () => console.log('listening'))`);
+    await serve(code, stage.simulator, { BOT_URL: bot.url, META_APP_SECRET: metaSecret });
+    await stage.simulator.nxcloud.push({ user, text: 'hi' });
+    await stage.simulator.nxcloud.phone(user).next(is('received', 'an answer to hi'));
+    const read = reading(stage, `nxcloud/default/${user}`);
+    await expect.poll(read).toMatchObject({ turns: [], lastEnded: { by: 'gateway' } });
+    await expect.poll(() => bot.sent).toHaveLength(2);
+    expect(bot.sent).toEqual([
+      { success: true },
+      expect.objectContaining({ messages: [{ id: expect.any(String) }] }),
+    ]);
   });
 });
 
