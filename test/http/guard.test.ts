@@ -70,8 +70,17 @@ describe('without a token', () => {
   });
 
   test.each([
-    ...['via', 'x-real-ip', 'x-client-ip', 'true-client-ip', 'cf-connecting-ip', 'x-cluster-client-ip'],
-    ...['fly-client-ip', 'x-azure-clientip', 'x-original-host', 'x-envoy-external-address', 'cdn-loop'],
+    'via',
+    'x-real-ip',
+    'x-client-ip',
+    'true-client-ip',
+    'cf-connecting-ip',
+    'x-cluster-client-ip',
+    'fly-client-ip',
+    'x-azure-clientip',
+    'x-original-host',
+    'x-envoy-external-address',
+    'cdn-loop',
   ])('hides itself from what says %s', (name) => {
     expect(guard(asked({ [name]: '203.0.113.7' }))).toBe('hidden');
   });
