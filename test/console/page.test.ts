@@ -325,6 +325,7 @@ describe('what needs attention', async () => {
   const said = (rest: Partial<AccountRow>) =>
     troublesOf({
       redis: 'ok',
+      live: true,
       workers: 'alive',
       skipped: [],
       queues: [],
