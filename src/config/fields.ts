@@ -204,8 +204,8 @@ export const nxcloudFields = z.strictObject({
     zh: '一次推送里的消息或状态多于此数时，只转发给机器人，不显示“正在输入”',
   }),
   messagesPerMinute: setting(wholeNumber(1, 10_000_000).default(6_000), {
-    en: 'messages and statuses that one web takes up in a minute; pushes beyond go to the bot, and nothing is typed for them',
-    zh: '每个 web 进程每分钟处理的消息和状态数；超出的推送只转发给机器人，不显示“正在输入”',
+    en: 'messages and statuses that one web takes up in a minute, a quarter of them at once; pushes beyond go to the bot, and nothing is typed for them',
+    zh: '每个 web 进程每分钟处理的消息和状态数（一次至多四分之一）；超出的推送只转发给机器人，不显示“正在输入”',
   }),
   unsignedPerMinute: setting(wholeNumber(1, 10_000_000).default(1_200), {
     en: 'the same for pushes that nobody has signed, which count apart',

@@ -145,6 +145,8 @@ export interface Allowance {
 }
 
 const MINUTE = 60_000;
+/** A quarter of a minute's may come at once, and so many in any case. */
+const leastBurst = 100;
 
 /**
  * A push that says more than its account takes up goes to the bot like any other, but nothing of it is typed or noted: one
@@ -157,8 +159,9 @@ function withinBounds({ allowances, clock, log }: WebhookDeps, read: Read): Read
   const name = `${channel}/${account}${received.unsigned ? ' unsigned' : ''}`;
   const most = received.unsigned ? perMinute.unsigned : perMinute.signed;
   const now = clock.now();
-  const before = allowances.get(name) ?? { left: most, at: now, toldAt: -Infinity };
-  const left = Math.min(most, before.left + (Math.max(0, now - before.at) * most) / MINUTE);
+  const burst = Math.min(most, Math.max(leastBurst, most / 4));
+  const before = allowances.get(name) ?? { left: burst, at: now, toldAt: -Infinity };
+  const left = Math.min(burst, before.left + (Math.max(0, now - before.at) * most) / MINUTE);
   const asked = received.excess ?? received.happenings.length;
   const isWithin = received.excess === undefined && asked <= left;
   const tells = !isWithin && now - before.toldAt >= MINUTE;

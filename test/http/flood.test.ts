@@ -104,6 +104,15 @@ describe('the messages of an account within a minute', () => {
     await expect.poll(() => scene.journal.of('asked').length).toBe(11);
   });
 
+  test('come by a quarter at once, at most', async () => {
+    const { clock, push, told } = await open({ unsignedPerMinute: 600 });
+    for (let n = 0; n < 3; n += 1) await push(pushOf(75));
+    expect(told()).toEqual([75, 75, 0]);
+    clock.pass(7_500);
+    await push(pushOf(75));
+    expect(told().at(-1)).toBe(75);
+  });
+
   test('that were too many are said once a minute', async () => {
     const { scene, clock, push } = await open({ unsignedPerMinute: 1 });
     for (let n = 0; n < 5; n += 1) await push(pushOf(2));
