@@ -95,6 +95,11 @@ function withoutLinks(text: string): string {
   return text.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1');
 }
 
+/** Links lead from the root, where .env.example and app.json are; a page in docs/ has its neighbours beside it. */
+function fromDocs(text: string): string {
+  return text.replace(/(?<=\[|\]\()docs\//g, '');
+}
+
 function sentence(text: string): string {
   return plain(text.charAt(0).toUpperCase() + text.slice(1));
 }
@@ -172,8 +177,8 @@ const table = (content: string): string => `\n\n${content}\n\n`;
 
 /** What each file is to hold, given what it holds. */
 export const files: Readonly<Record<string, (text: string) => string>> = {
-  'README.md': (text) => fill(text, 'settings', table(settingsTable('en'))),
-  'README.zh-CN.md': (text) => fill(text, 'settings', table(settingsTable('zh'))),
+  'docs/settings.md': (text) => fill(text, 'settings', table(fromDocs(settingsTable('en')))),
+  'docs/settings.zh-CN.md': (text) => fill(text, 'settings', table(fromDocs(settingsTable('zh')))),
   '.env.example': environmentExample,
   'app.json': (text) => {
     const app: object = JSON.parse(text);

@@ -16,7 +16,7 @@ const usage = `Usage: keeptyping [command]
   worker    types; needs REDIS_URL
   doctor    checks the configuration against the live services: keeptyping doctor --help
   replies   the reply jobs that failed: keeptyping replies --help
-Settings come from the environment: see README.md.
+Settings come from the environment: see docs/settings.md.
 `;
 
 const [word = 'start'] = process.argv.slice(2);

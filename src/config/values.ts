@@ -4,7 +4,7 @@ import { patternOf } from '../core/bot.ts';
 import type { Rules } from '../core/rules.ts';
 
 /**
- * Said once, beside the schema: README, .env.example, app.json, docs/ and the control API's document are made of it
+ * Said once, beside the schema: .env.example, app.json, docs/ and the control API's document are made of it
  * (`npm run docs:settings`).
  */
 export interface About {

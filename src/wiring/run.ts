@@ -41,7 +41,7 @@ export async function run(
   const [word] = unread;
   if (word !== undefined)
     exitWith(
-      `${word} is no option: settings come from the environment, as PORT=8080 (README.md has the list).`,
+      `${word} is no option: settings come from the environment, as PORT=8080 (docs/settings.md has the list).`,
     );
   const { config, skipped, files } = loadOrExit(envFile);
   const log = createLog({ level: config.logLevel, format: config.logFormat });

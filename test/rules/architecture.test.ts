@@ -29,6 +29,15 @@ test('every room is in it', () => {
   expect(rooms.filter((room) => !named.includes(room))).toEqual([]);
 });
 
+test('README is read at one go: at most 200 lines', () => {
+  for (const name of ['README.md', 'README.zh-CN.md'])
+    expect(
+      readFileSync(root + name, 'utf8')
+        .trimEnd()
+        .split('\n').length,
+    ).toBeLessThanOrEqual(200);
+});
+
 test('README leads to it in its first screen', () => {
   for (const name of ['README.md', 'README.zh-CN.md'])
     expect(

@@ -21,8 +21,8 @@ const all = [
 ].filter(({ variable }) => !unsaid.includes(variable));
 
 /** The names in the tables' first column; `*_X` stands for both platforms. */
-function namesIn(readme: string): string[] {
-  const rows = readme.split('\n').filter((line) => line.startsWith('| `'));
+function namesIn(page: string): string[] {
+  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
   const names = rows.flatMap((line) =>
     [...(line.split('|')[1] ?? '').matchAll(/`([A-Z*][A-Z0-9_*]+)`/g)].map(([, name]) => name ?? ''),
   );
@@ -38,7 +38,7 @@ describe('every setting, and no other,', () => {
     expect(all.filter(({ schema }) => !about.has(schema)).map(({ variable }) => variable)).toEqual([]);
   });
 
-  test.each(['README.md', 'README.zh-CN.md'])('stands in %s once', (name) => {
+  test.each(['docs/settings.md', 'docs/settings.zh-CN.md'])('stands in %s once', (name) => {
     expect(namesIn(read(name)).toSorted()).toEqual(names);
   });
 
