@@ -73,7 +73,10 @@ function settingsTable(language: Language): string {
     .filter(isShared)
     .map((line) => row(code(line.variable.replace('WECHAT', '*')), line, language));
   const template = about.get(componentFields.shape.template);
-  const names = ofTemplate.map(({ variable }) => code(variable)).join(language === 'en' ? ', ' : '、');
+  const names = listed(
+    ofTemplate.map(({ variable }) => variable),
+    language,
+  );
   return [
     language === 'en' ? '| variable | default | |' : '| 变量 | 默认值 | |',
     '|---|---|---|',
@@ -146,13 +149,14 @@ function herokuEnvironment(): object {
   ]);
 }
 
-function componentTable(): string {
+function componentTable(language: Language): string {
+  const [head, colon] = language === 'en' ? ['field', ': '] : ['字段', '：'];
   const rows = ofComponent.map(
-    ({ field, said }) => `| ${code(field)} | ${withoutLinks(said.en).replace(/^JSON: /, '')} |`,
+    ({ field, said }) => `| ${code(field)} | ${withoutLinks(said[language]).replace(/^JSON(: |：)/, '')} |`,
   );
-  const template = Object.keys(templateFields.shape).map(code).join(', ');
-  const said = about.get(componentFields.shape.template)?.en;
-  return ['| field | |', '|---|---|', ...rows, `| \`template\` | ${said}: ${template} |`].join('\n');
+  const said = about.get(componentFields.shape.template)?.[language];
+  const template = listed(Object.keys(templateFields.shape), language);
+  return [`| ${head} | |`, '|---|---|', ...rows, `| \`template\` | ${said}${colon}${template} |`].join('\n');
 }
 
 function rulesTable(): string {
@@ -164,7 +168,17 @@ function rulesTable(): string {
   return ['| rule | WeChat | WhatsApp | |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-const listed = (fields: readonly string[]): string => fields.map(code).join(', ');
+function accountsLists(text: string, language: Language): string {
+  const urls = [...new Set([...urlFields.wechat, ...urlFields.nxcloud])];
+  const [wechat, nxcloud] = [listed(secretFields.wechat, language), listed(secretFields.nxcloud, language)];
+  const secrets =
+    language === 'en' ? `${wechat}, and on NXCloud ${nxcloud}` : `${wechat}，牛信云上是 ${nxcloud}`;
+  return fill(fill(text, 'secrets', secrets), 'urls', listed(urls, language));
+}
+
+function listed(names: readonly string[], language: Language): string {
+  return names.map(code).join(language === 'en' ? ', ' : '、');
+}
 
 function fill(text: string, name: string, content: string): string {
   const [start, end] = [`<!-- ${name}: npm run docs:settings -->`, `<!-- /${name} -->`];
@@ -186,12 +200,10 @@ export const files: Readonly<Record<string, (text: string) => string>> = {
     return text.replace(/\n  "env": \{[^]*?\n  \}/, () => ('env' in app ? env : ''));
   },
   'config/README.md': (text) => fill(text, 'rules', table(rulesTable())),
-  'docs/component.md': (text) => fill(text, 'fields', table(componentTable())),
-  'docs/accounts.md': (text) => {
-    const urls = listed([...new Set([...urlFields.wechat, ...urlFields.nxcloud])]);
-    const secrets = `${listed(secretFields.wechat)}, and on NXCloud ${listed(secretFields.nxcloud)}`;
-    return fill(fill(text, 'secrets', secrets), 'urls', urls);
-  },
+  'docs/component.md': (text) => fill(text, 'fields', table(componentTable('en'))),
+  'docs/component.zh-CN.md': (text) => fill(text, 'fields', table(componentTable('zh'))),
+  'docs/accounts.md': (text) => accountsLists(text, 'en'),
+  'docs/accounts.zh-CN.md': (text) => accountsLists(text, 'zh'),
 };
 
 /** By the name of the file. */
