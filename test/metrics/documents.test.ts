@@ -6,7 +6,6 @@ import { samplesOf, typesOf, type Sample } from './exposition.ts';
 import { everyNotice } from './notices.ts';
 
 const read = (name: string): string => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
-const page = read('metrics.md');
 const dashboard = JSON.parse(read('grafana-dashboard.json')) as Dashboard;
 const alerts = alertsOf(read('alerts.yml'));
 
@@ -46,13 +45,13 @@ function valuesOf(series: readonly Sample[], label: string): Set<string> {
   return new Set(series.flatMap(({ labels }) => labels[label] ?? []));
 }
 
-const rowsOf = (pattern: RegExp): string[][] =>
-  [...page.matchAll(pattern)].map((row) => row.slice(1).map((cell) => cell.trim()));
+const rowsOf = (page: string, pattern: RegExp): string[][] =>
+  [...read(page).matchAll(pattern)].map((row) => row.slice(1).map((cell) => cell.trim()));
 
 const backticked = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, word = '']) => word);
 
-describe('docs/metrics.md', () => {
-  const rows = rowsOf(/^\| `(keeptyping_\w+)` \| (\w+) \|([^|]*)\|/gm);
+describe.each(['metrics.md', 'metrics.zh-CN.md'])('docs/%s', (page) => {
+  const rows = rowsOf(page, /^\| `(keeptyping_\w+)` \| (\w+) \|([^|]*)\|/gm);
 
   test('has each metric of keeptyping, and no other, with its type', () => {
     const own = [...typesOf(text)].filter(([name]) => name.startsWith('keeptyping_'));
@@ -71,7 +70,9 @@ describe('docs/metrics.md', () => {
     expect(rows.map(([name, , labels]) => [name, labels])).toEqual(carried);
     expect(rows.filter(([name = '']) => seriesOf(name).length === 0)).toEqual([]);
   });
+});
 
+describe('docs/metrics.md', () => {
   test.each([
     ['`result` of pushes', 'keeptyping_pushes_total'],
     ['`result` of calls of the bot', 'keeptyping_bot_answers_total'],
@@ -92,7 +93,9 @@ describe('docs/metrics.md', () => {
     ['`state` of account switches', 'keeptyping_account_switches_total'],
     ['`channel`', 'keeptyping_inbound_messages_total'],
   ])('lists the values of %s as they are in %s', (label, name) => {
-    const [row] = rowsOf(/^\| (`[a-z]+`[^|]*) \|([^|]*)\|$/gm).filter(([cell]) => cell === label);
+    const [row] = rowsOf('metrics.md', /^\| (`[a-z]+`[^|]*) \|([^|]*)\|$/gm).filter(
+      ([cell]) => cell === label,
+    );
     const [about = ''] = backticked(label);
     expect(new Set(backticked(row?.[1] ?? ''))).toEqual(valuesOf(seriesOf(name), about));
   });

@@ -13,20 +13,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** The address that the page's examples bear. */
 const EXAMPLE = 'http://127.0.0.1:3000';
 
-export function readPage(name: string): Promise<string> {
-  return readFile(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
-}
-
 /** Where the bot's settings are found: a simulator, or its defaults. */
 export type Platforms = { [Channel in 'wechat' | 'nxcloud']: Pick<Simulator[Channel], 'options'> };
-
-/** The contents of all code blocks, by language, in their order. */
-export function codeBlocks(page: string): { language: string; code: string }[] {
-  return [...page.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({
-    language,
-    code,
-  }));
-}
 
 /** The code blocks right below a heading of a page, such as `docs/recipes.md`. Rejects where there are none. */
 export async function blocksUnder(
