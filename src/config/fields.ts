@@ -244,7 +244,7 @@ const page = "the platform's page at open.weixin.qq.com";
 export const componentFields = z.strictObject({
   appId: setting(needed(`copy the AppID from ${page}`), {
     en: 'required for a [third-party platform](docs/component.md): its AppID',
-    zh: '[第三方平台](docs/component.md)（英文）必填：AppID',
+    zh: '[第三方平台](docs/component.zh-CN.md)必填：AppID',
     defines: true,
   }),
   token: setting(needed(`copy the Token from ${page}`), {

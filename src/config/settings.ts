@@ -119,7 +119,7 @@ export const processFields = {
   }),
   accountsKey: setting(unset(key), {
     en: '32 bytes in base64 or hex (`openssl rand -base64 32`): closes the secrets of [accounts that are set at run time](docs/accounts.md). Unset, none can be set',
-    zh: '32 字节，base64 或十六进制（`openssl rand -base64 32`）：加密[运行中添加的账号](docs/accounts.md)（英文）的密钥字段。不设就不能添加',
+    zh: '32 字节，base64 或十六进制（`openssl rand -base64 32`）：加密[运行中添加的账号](docs/accounts.zh-CN.md)的密钥字段。不设就不能添加',
     heroku: { generator: 'secret' },
   }),
   accountsKeyPrevious: setting(unset(key), {
@@ -165,7 +165,7 @@ export const processFields = {
   }),
   otelExporterOtlpEndpoint: setting(unset(collectorUrl), {
     en: 'a collector of traces, OTLP over HTTP, such as `http://collector:4318`; unset: none are made. [docs/metrics.md](docs/metrics.md#traces)',
-    zh: '链路追踪的 collector（OTLP over HTTP），如 `http://collector:4318`；未设置则不产生追踪。见 [docs/metrics.md](docs/metrics.md#traces)（英文）',
+    zh: '链路追踪的 collector（OTLP over HTTP），如 `http://collector:4318`；未设置则不产生追踪。见 [docs/metrics.zh-CN.md](docs/metrics.zh-CN.md#链路追踪)',
   }),
   otelExporterOtlpTracesEndpoint: setting(unset(collectorUrl), {
     en: 'the same with its whole path, for traces alone',

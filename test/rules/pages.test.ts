@@ -85,6 +85,11 @@ test.each([...docs, 'README.md', 'README.zh-CN.md'])(
   },
 );
 
+test('README in Chinese leads to the Chinese pages', () => {
+  const targets = linksOf('README.zh-CN.md').map(({ to }) => to);
+  expect(targets.filter((to) => pairs.some(({ path }) => path === to))).toEqual([]);
+});
+
 test('each Chinese page is that of an English one', () => {
   expect(chinesePages.length).toBeGreaterThan(5);
   expect(pairs.map(({ chinesePath }) => chinesePath)).toEqual(chinesePages);
