@@ -106,7 +106,7 @@ export const chinese = {
   'typing.off': '关闭，{until} 再试',
   'typing.trying': '被拒绝，下一条消息时再试',
   tryAgain: '立即再试',
-  tryAgainOf: '立即再试 {account} 的“正在输入”',
+  tryAgainOf: '立即再试：{account} 的“正在输入”',
   tryAgainNews: '{account} 的“正在输入”将在下一条消息时再试。',
   bot: '机器人模式',
   'bot.job': 'job',

@@ -108,7 +108,7 @@ export const english = {
   'typing.off': 'off; tried again at {until}',
   'typing.trying': 'refused; tried with the next message',
   tryAgain: 'Try again now',
-  tryAgainOf: 'Try typing of {account} again now',
+  tryAgainOf: 'Try again now: typing of {account}',
   tryAgainNews: 'Typing of {account} is tried again with the next message.',
   bot: 'Bot mode',
   'bot.job': 'job',
