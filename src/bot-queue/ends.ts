@@ -3,6 +3,7 @@ import type { Conversation, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Event } from '../core/state.ts';
 import type { MessageIndex } from '../replies/intake.ts';
+import { conversationWith } from '../typing/conversations.ts';
 import type { EventQueue } from '../typing/events.ts';
 import { type BotEvent, timeOf } from './stream.ts';
 import {
@@ -144,12 +145,11 @@ async function turnOfJob(
   }
   const platform = platformOf({ channel, account: account ?? 'default' });
   if (!platform) return null;
-  const user = platform.spell?.(target.user) ?? target.user;
-  const conversation = { channel, account: platform.account, user };
+  const conversation = conversationWith(platform, target.user);
   if (messageId === undefined) return { conversation, turn: null, isKnown: true };
   const found = await index.find(messageId);
   const isKnown = found !== null && isMeant(found.conversation, conversation);
-  return { conversation, turn: platform.refer(user, messageId, null).turn, isKnown };
+  return { conversation, turn: platform.refer(conversation.user, messageId, null).turn, isKnown };
 }
 
 function isMeant(found: Conversation, { channel, account, user }: BotJobTarget): boolean {

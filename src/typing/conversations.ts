@@ -147,6 +147,6 @@ async function forget(options: ConversationsOptions, platform: Platform, user: s
 }
 
 /** Whoever names a user from outside may spell the name in another way. */
-function conversationWith(platform: Platform, user: string): Conversation {
+export function conversationWith(platform: Platform, user: string): Conversation {
   return conversationOf(platform, platform.spell?.(user) ?? user);
 }

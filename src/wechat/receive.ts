@@ -47,8 +47,8 @@ export function admitPush(
   account: Pick<Account, 'tokens' | 'pushAgeMs'>,
   now: number,
 ): PushRefusal | null {
-  const refused = checkQuery(new URLSearchParams(rawQuery), account);
-  return refused ?? (isFarFromNow(ageOf(rawQuery, now), account) ? farFromNow : null);
+  const query = new URLSearchParams(rawQuery);
+  return checkQuery(query, account) ?? (isFarFromNow(ageOf(query, now), account) ? farFromNow : null);
 }
 
 /** Checks one push and opens it. Never throws. */
@@ -57,16 +57,17 @@ export function openPush(
   account: Account,
   moment: Moment,
 ): (Extract<Body, { is: 'body' }> & { age: number; byPrevious?: true }) | PushRefusal {
-  const body = readPush(push, account);
+  const query = new URLSearchParams(push.rawQuery);
+  const body = readPush(push, query, account);
   if (body.is === 'refusal') return body;
   if (!body.sealed && isSealedOnly(account, moment)) return unsealed;
-  const age = ageOf(push.rawQuery, moment.now);
+  const age = ageOf(query, moment.now);
   if (isFarFromNow(age, account)) return farFromNow;
   const { tokens, encodingAesKeys } = account;
   const aged = { ...body, age };
   if (tokens.length < 2 && encodingAesKeys.length < 2) return aged;
   const current = { ...account, tokens: tokens.slice(0, 1), encodingAesKeys: encodingAesKeys.slice(0, 1) };
-  return readPush(push, current).is === 'body' ? aged : { ...aged, byPrevious: true };
+  return readPush(push, query, current).is === 'body' ? aged : { ...aged, byPrevious: true };
 }
 
 /**
@@ -96,8 +97,8 @@ const unopened = refuse(
 );
 
 /** Seconds since its timestamp; NaN: it has none. */
-function ageOf(rawQuery: string, now: number): number {
-  const timestamp = new URLSearchParams(rawQuery).get('timestamp') ?? '';
+function ageOf(query: URLSearchParams, now: number): number {
+  const timestamp = query.get('timestamp') ?? '';
   return /^\d{1,12}$/.test(timestamp) ? now - Number(timestamp) : Number.NaN;
 }
 
@@ -111,8 +112,7 @@ const farFromNow = refuse(
   'The timestamp is too far from now: set the clock of this machine, or WECHAT_PUSH_AGE_MS to what WeChat needs.',
 );
 
-function readPush(push: RawPush, account: Keys): Body {
-  const query = new URLSearchParams(push.rawQuery);
+function readPush(push: RawPush, query: URLSearchParams, account: Keys): Body {
   // `signature` does not cover the body: where each push is encrypted, `msg_signature` says all.
   const refused = account.component === undefined ? checkQuery(query, account) : null;
   return refused ?? readText(decodeText(push.body), query, account);
