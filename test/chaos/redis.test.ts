@@ -334,17 +334,18 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
   test('that is loading its data: it is away until it is done', async () => {
     await admin(async (redis) => {
       const many = redis.pipeline();
-      for (let n = 0; n < 8_000; n += 1) many.set(`other:${n}`, '');
+      for (let n = 0; n < 24_000; n += 1) many.set(`other:${n}`, '');
       await many.exec();
     });
     await server.kill();
-    // Every 1,024 commands it looks who has come; that long it says nothing.
-    const loaded = server.start(['--key-load-delay', '1000']);
+    // Every 1,024 commands it looks who has come; until then it is silent, and a second of that has another name.
+    const loaded = server.start(['--key-load-delay', '250']);
     site = await openSite({ redisUrl: server.url, bot: { thinkMs: 100 } });
     const web = await site.web();
-    await web.says(
-      'Redis is out of reach; trying again. It takes no commands yet: it may be loading its data.',
-    );
+    await web.says('Redis is out of reach; trying again.');
+    await expect
+      .poll(async () => (await readiness(web.url, 'redis')).body.reasons, { timeout: 30_000 })
+      .toEqual([expect.stringContaining('It takes no commands yet: it may be loading its data.')]);
     await push('oUser_1', '8613800000001');
     expectOneAnswer('oUser_1');
     await loaded;
