@@ -26,7 +26,7 @@ const slow = [
   'test/e2e/{accounts,component,isolation,outage,wechat}.test.ts',
   'test/client/{package,process}.test.ts',
   'test/recipes/{gateway,packed,stage}.test.ts',
-  'test/redis/by-itself.test.ts',
+  'test/redis/{address,by-itself}.test.ts',
   'test/rules/lint.test.ts',
   'test/tracing/unloaded.test.ts',
 ];

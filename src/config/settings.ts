@@ -33,8 +33,8 @@ export const processFields = {
     heroku: false,
   }),
   redisUrl: setting(unset(redisUrl), {
-    en: '`redis://` or `rediss://`. Unset, `npm start` uses a `redis-server` or `valkey-server` on PATH, else an embedded one; in production (`NODE_ENV=production`, or on Heroku) it is required',
-    zh: '`redis://` 或 `rediss://`。不设时，`npm start` 用 PATH 上的 `redis-server` 或 `valkey-server`，再没有就用内嵌的；生产环境（`NODE_ENV=production`，或在 Heroku 上）必须设置',
+    en: '`redis://` or `rediss://`; of a Cluster `redis+cluster://host:port,host:port`, behind Sentinels `redis+sentinel://host:port,host:port/name`. Unset, `npm start` uses a `redis-server` or `valkey-server` on PATH, else an embedded one; in production (`NODE_ENV=production`, or on Heroku) it is required',
+    zh: '`redis://` 或 `rediss://`；Cluster 写 `redis+cluster://host:port,host:port`，Sentinel 写 `redis+sentinel://host:port,host:port/name`。不设时，`npm start` 用 PATH 上的 `redis-server` 或 `valkey-server`，再没有就用内嵌的；生产环境（`NODE_ENV=production`，或在 Heroku 上）必须设置',
   }),
   redisTlsRejectUnauthorized: setting(zeroOrOne.default(true), {
     en: "`0` accepts self-signed certificates over `rediss://`, as Heroku's",

@@ -1,6 +1,7 @@
 /** What settings are made of: kinds of values, and what is said of each setting wherever settings are listed. */
 import { z } from 'zod';
 import { patternOf } from '../core/bot.ts';
+import { readRedisUrl } from '../core/redis-url.ts';
 import type { Rules } from '../core/rules.ts';
 
 /**
@@ -188,8 +189,9 @@ export const zeroOrOne = oneOf('0', '1', 'false', 'true').transform(
   (value) => value === '1' || value === 'true',
 );
 
-export const redisUrl = z.string().refine((value) => isUrl(value, /^rediss?:$/), {
-  error: 'must be a URL that begins with redis:// or rediss://',
+export const redisUrl = z.string().refine((value) => readRedisUrl(value) !== null, {
+  error:
+    'must be a URL that begins with redis:// or rediss://, or redis+cluster://host:port,host:port, or redis+sentinel://host:port,host:port/name',
 });
 
 /** Where traces go: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */

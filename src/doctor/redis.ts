@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import { findLacks, isSerious } from '../redis/commands.ts';
 import { errorWord, isRefusal } from '../redis/errors.ts';
-import { prefix } from '../redis/keys.ts';
+import { keys } from '../redis/keys.ts';
 import { standingBy } from '../redis/watchdog.ts';
 
 /** The commands that these checks use: they write nothing. */
@@ -84,15 +84,15 @@ export async function examineCommands(visit: () => Promise<Redis>): Promise<Find
   }
 }
 
-/** In a cluster the key may live elsewhere: keeptyping speaks to one node. */
+/** In a Cluster the key may live elsewhere. */
 export async function examineWorker(redis: RedisCommands, heartbeat: string): Promise<Finding[]> {
   const alive = await redis.exists(heartbeat).catch((error: unknown) => errorWord(error));
   if (alive === 'MOVED') {
-    const remedy = `Let REDIS_URL name the node that holds the keys of ${prefix}: keeptyping speaks to one.`;
+    const remedy = 'Let REDIS_URL begin with redis+cluster://, or rediss+cluster://.';
     return [fail('Redis Cluster', { says: "this node does not hold keeptyping's keys", remedy })];
   }
   if (typeof alive === 'string') {
-    const remedy = `Let this user of Redis read and write the keys ${prefix}:*.`;
+    const remedy = `Let this user of Redis read and write the keys ${keys.prefix}:*.`;
     return [fail('Redis keys', { says: `cannot be read (${alive})`, remedy })];
   }
   if (alive > 0) return [ok('worker', 'alive')];

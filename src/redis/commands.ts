@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Log, Standing } from '../core/ports.ts';
 import { closeConnection } from './connect.ts';
 import { errorWord, isPassing } from './errors.ts';
-import { keys, prefix } from './keys.ts';
+import { type Keys, keys as firstKeys } from './keys.ts';
 import type { Health } from './watchdog.ts';
 
 /** What a command is needed for, the most important first. */
@@ -30,15 +30,12 @@ interface Refused {
 
 type Tried = readonly [command: string, ...args: (string | number)[]];
 
-const key = keys.probe;
-const channel = keys.web('probe');
-
 /** A string stands at the key: what would write anything else is refused by its type, and only then. */
-const direct: Readonly<Record<Use, readonly Tried[]>> = {
+const directOf = ({ probe: key, state, web }: Keys): Readonly<Record<Use, readonly Tried[]>> => ({
   scripts: [
     ['SET', key, '1', 'PX', 10_000],
     ['GET', key],
-    ['DEL', keys.state('probe')],
+    ['DEL', state('probe')],
     ['EXISTS', key],
     ['MGET', key],
     ['HMGET', key, 'x'],
@@ -54,8 +51,8 @@ const direct: Readonly<Record<Use, readonly Tried[]>> = {
   jobs: [['BZPOPMIN', key, 0.01]],
   clock: [['TIME']],
   channels: [
-    ['PUBLISH', channel, ''],
-    ['SUBSCRIBE', channel],
+    ['PUBLISH', web('probe'), ''],
+    ['SUBSCRIBE', web('probe')],
   ],
   records: [
     ['HGETALL', key],
@@ -69,11 +66,11 @@ const direct: Readonly<Record<Use, readonly Tried[]>> = {
     ['XTRIM', key, 'MAXLEN', 1],
     ['SCAN', '0', 'COUNT', 1],
   ],
-};
+});
 
 /** What scripts call, ours and those of BullMQ that are used here. A user of Redis needs a right to each; a proxy sees none. */
-export const scripted: readonly Tried[] = [
-  ['DEL', keys.state('probe')],
+export const scriptedOf = ({ probe: key, state }: Keys): readonly Tried[] => [
+  ['DEL', state('probe')],
   ['EXISTS', key],
   ['GET', key],
   ['HDEL', key, 'x'],
@@ -86,7 +83,7 @@ export const scripted: readonly Tried[] = [
   ['HMGET', key, 'x'],
   ['HMSET', key, 'x', ''],
   ['HSET', key, 'x', ''],
-  ['INCR', keys.probe],
+  ['INCR', key],
   ['LINDEX', key, 0],
   ['LLEN', key],
   ['LPOP', key],
@@ -140,7 +137,8 @@ const harmless = ['WRONGTYPE', 'NOSCRIPT'];
  * @param visit Opens a connection for it; anew where one is closed on account of a command, as some proxies do.
  * @throws Redis's own error where it takes no commands now, and the system's where it is out of reach.
  */
-export async function findLacks(visit: () => Promise<Redis>): Promise<Lack[]> {
+export async function findLacks(visit: () => Promise<Redis>, keys: Keys = firstKeys): Promise<Lack[]> {
+  const direct = directOf(keys);
   let redis = await visit();
   const ask = async (use: Use, tried: Tried, again = true): Promise<Refused[]> => {
     const [command, ...args] = tried;
@@ -159,18 +157,19 @@ export async function findLacks(visit: () => Promise<Redis>): Promise<Lack[]> {
       // A subscribed connection takes nothing else: it is the last.
       if (use !== 'channels') for (const tried of all) refused.push(...(await ask(use, tried)));
     }
-    if (!refused.some(({ command }) => command === 'EVAL')) refused.push(...(await tryInScript(redis)));
-    await redis.call('DEL', key).catch(() => {});
+    if (!refused.some(({ command }) => command === 'EVAL')) refused.push(...(await tryInScript(redis, keys)));
+    await redis.call('DEL', keys.probe).catch(() => {});
     for (const tried of direct.channels) refused.push(...(await ask('channels', tried)));
-    return lacksOf(refused);
+    return lacksOf(refused, keys);
   } finally {
     await closeConnection(redis);
   }
 }
 
-async function tryInScript(redis: Redis): Promise<Refused[]> {
+async function tryInScript(redis: Redis, keys: Keys): Promise<Refused[]> {
+  const scripted = scriptedOf(keys);
   const args = scripted.flatMap((tried) => [tried.length, ...tried]);
-  const answers: unknown = await redis.eval(callEach, 1, key, ...args);
+  const answers: unknown = await redis.eval(callEach, 1, keys.probe, ...args);
   if (!Array.isArray(answers)) return [];
   return scripted.flatMap(([command], index) => {
     const error: unknown = answers[index];
@@ -187,14 +186,14 @@ function refusalOf(error: unknown, of: Pick<Refused, 'use' | 'command'>): Refuse
   return harmless.includes(word) ? [] : [{ ...of, error: word }];
 }
 
-function lacksOf(refused: readonly Refused[]): Lack[] {
+function lacksOf(refused: readonly Refused[], { prefix }: Keys): Lack[] {
   if (refused.some(({ error }) => error === 'MOVED')) return [cluster];
-  return (Object.keys(direct) as Use[]).flatMap((use) => {
+  return (Object.keys(without) as Use[]).flatMap((use) => {
     const these = refused.filter((each) => each.use === use);
     const commands = [...new Set(these.map(({ command }) => command))];
     if (commands.length === 0) return [];
     const says = `${listed(commands)} refused (${these[0]?.error}): ${without[use]}`;
-    return { use, commands, says, remedy: allow(commands) };
+    return { use, commands, says, remedy: allow(commands, prefix) };
   });
 }
 
@@ -205,7 +204,7 @@ function listed(commands: readonly string[]): string {
 }
 
 /** https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ */
-function allow(commands: readonly string[]): string {
+function allow(commands: readonly string[], prefix: string): string {
   const rights =
     commands.length > 8 ? '+@all' : commands.map((command) => `+${command.toLowerCase()}`).join(' ');
   return `Give this user of Redis ~${prefix}:* &${prefix}:* ${rights}; where a proxy stands between, let REDIS_URL name Redis itself.`;
@@ -214,16 +213,17 @@ function allow(commands: readonly string[]): string {
 const without: Readonly<Record<Use, string>> = {
   scripts: 'Redis counts as away: nothing is typed, and a message lives only in the process that took it',
   jobs: 'this process cannot run jobs: it makes no typing calls and takes over no message that another one leaves',
-  channels: 'an answer for a connection that another process holds is looked for, which is slower',
   clock: "each process goes by its own machine's clock: keep those right by NTP",
+  channels: 'an answer for a connection that another process holds is looked for, which is slower',
   records: 'what is learned of accounts, the journal and the console are incomplete',
 };
 
 const cluster: Lack = {
   use: 'scripts',
   commands: [],
-  says: `this node of a Redis Cluster does not hold keeptyping's keys (MOVED), and another is not looked for: ${without.scripts}`,
-  remedy: `Let REDIS_URL name a Redis that is no Cluster, or the node that holds the keys of ${prefix}.`,
+  says: `this node of a Redis Cluster does not hold keeptyping's keys (MOVED), and another one is not looked for: ${without.scripts}`,
+  remedy:
+    'Let REDIS_URL begin with redis+cluster://, or rediss+cluster://: then the node that holds them is found.',
 };
 
 /** What does not work with the Redis of this process. */
@@ -251,8 +251,15 @@ export function standingOf(
 /** What is missing is looked for again after so long (ms). */
 const lookAgain = 60_000;
 
+interface CommandsOptions {
+  visit: () => Promise<Redis>;
+  /** @default the first shard's */
+  keys?: Keys;
+  log: Log;
+}
+
 /** One line for each thing that does not work, and one when it does. */
-export function createCommands({ visit, log }: { visit: () => Promise<Redis>; log: Log }): Commands {
+export function createCommands({ visit, keys, log }: CommandsOptions): Commands {
   let found: readonly Lack[] = [];
   const lacks = new Set<Use>();
   const listeners: (() => void)[] = [];
@@ -274,7 +281,7 @@ export function createCommands({ visit, log }: { visit: () => Promise<Redis>; lo
     clearTimeout(timer);
     let isOver = false;
     try {
-      const now = await findLacks(visit);
+      const now = await findLacks(visit, keys);
       if (isClosed) return;
       tell(now);
       isOver = now.length === 0;

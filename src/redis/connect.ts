@@ -1,6 +1,7 @@
-import { isIP } from 'node:net';
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
+import { type Address, isFollowed, openRedis, type Options } from './address.ts';
+import { keys as first } from './keys.ts';
 import { createWatchdog, type Health, type Watchdog } from './watchdog.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
@@ -22,9 +23,6 @@ export interface Connections {
  * up, and one failed version check would make every later `add` fail.
  */
 export const FAIL_FAST_QUEUE = { skipWaitingForReady: true, skipVersionCheck: true } as const;
-
-/** ioredis ties `replyMapping` to the type of the connection; ours has the default. */
-type Options = Omit<RedisOptions, 'replyMapping'>;
 
 /** A fleet that lost one Redis must not come back in step. */
 function pauseBefore(tries: number): number {
@@ -52,22 +50,17 @@ const forJobs: Options = { ...shared, maxRetriesPerRequest: null };
 
 /**
  * Opens the connections; they come up, and back after an outage, by themselves. An outage is logged once.
- * @param options.url `redis://` or `rediss://`.
- * @param options.rejectUnauthorized false accepts self-signed certificates of a `rediss://` host.
+ * @param address.rejectUnauthorized false accepts self-signed certificates of a `rediss://` host.
  */
-export function createConnections(options: {
-  url: string;
-  rejectUnauthorized: boolean;
-  log: Log;
-}): Connections {
-  const tls = tlsOf(options);
-  const watchdog = createWatchdog(options.log);
+export function createConnections({ log, ...address }: Address & { log: Log }): Connections {
+  const { probe } = address.keys ?? first;
+  const watchdog = createWatchdog({ probe, log, isFollowed: isFollowed(address.url) });
   const opened: Redis[] = [];
   const open = (redisOptions: Options): Redis => {
     // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
     const reconnectOnError = (error: Error): 2 | false => watchdog.refusedWrite(error);
     const retryStrategy = (tries: number): number => pauseBefore(Math.max(tries, watchdog.refusals()));
-    const redis = new Redis(options.url, { ...redisOptions, reconnectOnError, retryStrategy, ...tls });
+    const redis = openRedis(address, { ...redisOptions, reconnectOnError, retryStrategy });
     writeTogether(redis);
     watchdog.watch(redis);
     opened.push(redis);
@@ -100,15 +93,8 @@ export function createConnections(options: {
 }
 
 /** A Redis that is none of ours, as a pattern for connections to it: this one itself never connects. */
-export function createPattern(options: { url: string; rejectUnauthorized: boolean }): Redis {
-  return new Redis(options.url, { ...shared, ...tlsOf(options), lazyConnect: true });
-}
-
-function tlsOf({ url, rejectUnauthorized }: { url: string; rejectUnauthorized: boolean }): Options {
-  if (!/^rediss:/i.test(url)) return {};
-  // Hosts with one address for many names go by it; nobody else sets it. An address is no name.
-  const host = URL.canParse(url) ? new URL(url).hostname.replace(/^\[|\]$/g, '') : '';
-  return { tls: { rejectUnauthorized, ...(host === '' || isIP(host) > 0 ? {} : { servername: host }) } };
+export function createPattern(address: Address): Redis {
+  return openRedis(address, { ...shared, lazyConnect: true });
 }
 
 /** Closes one connection, whatever its state, and resolves when nothing of it is left. */
@@ -164,13 +150,10 @@ function writeTogether(redis: Redis): void {
  * A connection for a short look: it is tried once, for `timeoutMs`, and so long may each command take.
  * @throws What kept it from Redis: the system's error, or Redis's own.
  */
-export async function visitRedis(options: {
-  url: string;
-  rejectUnauthorized: boolean;
-  timeoutMs: number;
-}): Promise<Redis> {
-  const { timeoutMs } = options;
-  const redis = createPattern(options).duplicate({
+export async function visitRedis({ timeoutMs, ...address }: Address & { timeoutMs: number }): Promise<Redis> {
+  const redis = openRedis(address, {
+    ...shared,
+    lazyConnect: true,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
     retryStrategy: null,

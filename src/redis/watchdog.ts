@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type Log, type Standing, standsWell } from '../core/ports.ts';
 import { errorWord } from './errors.ts';
-import { keys } from './keys.ts';
 
 /**
  * Whether Redis is there. It is *away* while the connection is down, or refuses writes as a replica does, or commands
@@ -38,6 +37,8 @@ export function standingBy(word: string): Standing | null {
 const calm = 3_000;
 /** Another one takes its place, or it is ready soon: the connection is opened anew. */
 const leaving = ['READONLY', 'LOADING'];
+/** Where the address is looked up at each connect: its keys are on another node now, or soon. */
+const moving = ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'];
 
 const closing = 'connection closed';
 
@@ -64,11 +65,20 @@ export interface Watchdog extends Health {
   close(): void;
 }
 
+interface WatchdogOptions {
+  /** The key that is written as the proof. */
+  probe: string;
+  log: Log;
+  /** A new connection leads to where the keys are now. */
+  isFollowed: boolean;
+}
+
 /**
  * The watchdog over all connections of the process. One line when the first is lost, one when all are back and a write
  * was taken; ioredis reports every single retry.
  */
-export function createWatchdog(log: Log): Watchdog {
+export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Watchdog {
+  const left = isFollowed ? [...leaving, ...moving] : leaving;
   const watched = new Map<Redis, () => boolean>();
   const followers = new Set<Redis>();
   const away = new Set<Redis>();
@@ -107,7 +117,7 @@ export function createWatchdog(log: Log): Watchdog {
   };
   const prove = async (redis: Redis): Promise<void> => {
     provedAt = performance.now();
-    await redis.set(keys.probe, '1', 'PX', 10_000).then(taken, (error: unknown) => {
+    await redis.set(probe, '1', 'PX', 10_000).then(taken, (error: unknown) => {
       // A Redis that is full answers, and takes the ends of turns: only what it cannot keep is refused.
       if (errorWord(error) !== 'OOM') throw error;
     });
@@ -178,7 +188,7 @@ export function createWatchdog(log: Log): Watchdog {
     refusedWrite: (error) => {
       const word = errorWord(error);
       const says = standingBy(word)?.says ?? null;
-      const leaves = leaving.includes(word);
+      const leaves = left.includes(word);
       if (says !== null && !leaves) refused(word, says);
       if (!leaves) return false;
       refusals += 1;

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
 import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { isPassing } from '../redis/errors.ts';
-import { prefix, queueNames } from '../redis/keys.ts';
+import { keys, queueNames } from '../redis/keys.ts';
 import { whoseOf } from '../replies/failed.ts';
 import { createReplyProcessor, type ReplyDeps } from '../replies/reply.ts';
 import { addTimers } from '../typing/events.ts';
@@ -55,7 +55,13 @@ export function createWorkers(options: WorkersOptions): Workers {
   const { process, look } = createTyping(options.perform, meet);
   // The version is asked for by INFO, which many hosts' users may not: the worker would wait for its answer for ever.
   const idle = { drainDelay: options.askEvery ?? 5, skipStalledCheck: true, skipVersionCheck: true };
-  const shared = { connection, prefix, runRetryDelay, ...idle, ...(telemetry ? { telemetry } : {}) };
+  const shared = {
+    connection,
+    prefix: keys.prefix,
+    runRetryDelay,
+    ...idle,
+    ...(telemetry ? { telemetry } : {}),
+  };
   const typing = new Worker<TypingJob>(queueNames.typing, process, {
     ...shared,
     ...lockOptions.typing,
@@ -166,7 +172,7 @@ export function openQueues(connection: Redis, deps: QueuesDeps): OpenedQueues {
   const { connections, redis, telemetry = null } = deps;
   const options = {
     connection,
-    prefix,
+    prefix: keys.prefix,
     streams: { events: { maxLen: redis.eventsMaxLen } },
     skipVersionCheck: true,
     ...(telemetry ? { telemetry } : {}),

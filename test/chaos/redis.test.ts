@@ -363,7 +363,7 @@ describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60
       await each.says("Redis: this node of a Redis Cluster does not hold keeptyping's keys (MOVED)");
     const { status, body } = await readiness(web.url, 'redis');
     expect(status).toBe(200);
-    expect(body.reasons).toEqual([expect.stringContaining('Let REDIS_URL name a Redis that is no Cluster')]);
+    expect(body.reasons).toEqual([expect.stringContaining('Let REDIS_URL begin with redis+cluster://')]);
     await push('oUser_1', '8613800000001');
     expectOneAnswer('oUser_1');
   });

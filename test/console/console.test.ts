@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { z } from 'zod';
 import { markIs, type Stage, type StageOptions, useStage, wideWindow } from '../e2e/stage.ts';
 import type { FailedJob } from '../../src/replies/failed.ts';
-import { keys, prefix } from '../../src/redis/keys.ts';
+import { keys } from '../../src/redis/keys.ts';
 import type { ReplyJob } from '../../src/typing/jobs.ts';
 import { type Browser, openBrowser, shownIn, type Watched } from './scene.ts';
 import * as schemas from './schemas.ts';
@@ -251,7 +251,7 @@ describe('what is shown', () => {
     const job = await failOne(stage, browser);
     await expect.poll(() => watched.notices.some(({ notice }) => notice.is === 'delivery')).toBe(true);
     const redis = stage.redis.connect();
-    const queue = new Queue('replies', { connection: redis, prefix });
+    const queue = new Queue('replies', { connection: redis, prefix: keys.prefix });
     const kept = await queue.getJob(job.job);
     await kept?.log(message);
     const { push } = (kept as Job<ReplyJob>).data;

@@ -6,9 +6,9 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
-import { createCommands, findLacks, scripted } from '../../src/redis/commands.ts';
+import { createCommands, findLacks, scriptedOf } from '../../src/redis/commands.ts';
 import { visitRedis } from '../../src/redis/connect.ts';
-import { prefix } from '../../src/redis/keys.ts';
+import { keys } from '../../src/redis/keys.ts';
 import { recordLog } from '../support/log.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -21,7 +21,7 @@ const called = (text: string): string[] =>
   [...text.matchAll(/(?:redis\.call|rcall)\(\s*["']([A-Za-z]+)["']/g)].map(([, name = '']) => name);
 
 describe('the commands that scripts call', () => {
-  const known = scripted.map(([command]) => command);
+  const known = scriptedOf(keys).map(([command]) => command);
 
   test('are all tried, ours', () => {
     const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) =>
@@ -175,7 +175,7 @@ test('a node of a Cluster that has not our keys: one sentence says so', async ()
         .toString()
         .split(/^\*\d+\r\n/m)
         .slice(1))
-        socket.write(command.includes(prefix) ? '-MOVED 3999 127.0.0.1:6381\r\n' : '$0\r\n\r\n');
+        socket.write(command.includes(keys.prefix) ? '-MOVED 3999 127.0.0.1:6381\r\n' : '$0\r\n\r\n');
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, prefixOf, queueNames } from '../../src/redis/keys.ts';
 
 const home = join('src', 'redis', 'keys.ts');
 const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
@@ -10,18 +10,20 @@ const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
 
 test('no key stands anywhere else', () => {
   expect(sources.length).toBeGreaterThan(100);
-  const strays = sources.filter((path) => readFileSync(path, 'utf8').includes(prefix));
+  const strays = sources.filter((path) => readFileSync(path, 'utf8').includes(prefixOf(0)));
   expect(strays).toEqual([]);
 });
 
 test('a key is made of the prefix here only, but for the queues', () => {
-  const users = sources.filter((path) => /\bprefix\b[^;]*redis\/keys\.ts'/.test(readFileSync(path, 'utf8')));
-  // BullMQ makes its queues' keys itself, and the doctor says which keys a user of Redis must reach.
-  expect(users.toSorted()).toEqual(['src/doctor/redis.ts', 'src/wiring/workers.ts']);
+  const users = sources.filter((path) =>
+    /\bkeys\.prefix\b|\{ prefix \}: Keys|\bprefixOf\b/.test(readFileSync(path, 'utf8')),
+  );
+  // BullMQ makes its queues' keys itself, and a user of Redis is told which keys to be given.
+  expect(users.toSorted()).toEqual(['src/doctor/redis.ts', 'src/redis/commands.ts', 'src/wiring/workers.ts']);
 });
 
 test('the names are those that other releases know: two of them share a Redis while one replaces the other', () => {
-  const { botQueue, ...others } = keys;
+  const { botQueue, prefix: _, ...others } = keys;
   const named = Object.entries({ ...others, ...botQueue }).map(([name, key]) => [
     name,
     typeof key === 'string' ? key : key('a', 'b'),

@@ -1,7 +1,7 @@
 import { Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createDeliveries, type Deliveries } from '../../src/replies/delivery.ts';
 import { listFailed, readFailed, runAgain } from '../../src/replies/failed.ts';
 import { deliveryId } from '../../src/replies/run.ts';
@@ -16,7 +16,7 @@ let deliveries: Deliveries;
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  replies = new Queue(queueNames.replies, { connection: redis, prefix });
+  replies = new Queue(queueNames.replies, { connection: redis, prefix: keys.prefix });
   deliveries = createDeliveries(redis);
 });
 afterAll(async () => {
@@ -39,7 +39,7 @@ async function failedJob(data: unknown, reason: string): Promise<string> {
   const fails = async (): Promise<void> => {
     throw new UnrecoverableError(reason);
   };
-  const worker = new Worker(queueNames.replies, fails, { connection: redis, prefix });
+  const worker = new Worker(queueNames.replies, fails, { connection: redis, prefix: keys.prefix });
   worker.on('error', () => {});
   await expect.poll(async () => (await replies.getJob(id))?.isFailed(), { interval: 5 }).toBe(true);
   await worker.close();

@@ -8,7 +8,7 @@ import type { LatePart, LateSend } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
 import { createOwned } from '../../src/replies/owned.ts';
 import { createReplyProcessor, type ReplyDeps } from '../../src/replies/reply.ts';
@@ -31,7 +31,7 @@ beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
   deliveries = createDeliveries(redis);
-  replies = new Queue(queueNames.replies, { connection: redis, prefix });
+  replies = new Queue(queueNames.replies, { connection: redis, prefix: keys.prefix });
 });
 afterAll(async () => {
   await replies.close();

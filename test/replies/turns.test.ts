@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createOutbox, type Outbox } from '../../src/redis/outbox.ts';
 import { createDeliveries, type Deliveries, processOf } from '../../src/replies/delivery.ts';
 import { createOwned, type Owned } from '../../src/replies/owned.ts';
@@ -135,7 +135,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   beforeAll(async () => {
     server = await startRedis(kind);
     redis = server.connect();
-    replies = new Queue(queueNames.replies, { connection: redis, prefix });
+    replies = new Queue(queueNames.replies, { connection: redis, prefix: keys.prefix });
     deliveries = createDeliveries(redis);
   });
   afterEach(async () => {
@@ -151,7 +151,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   /** What a worker does with the jobs of what has failed. */
   async function failJobs(): Promise<void> {
     const connection = server.connect();
-    const worker = new Worker(queueNames.replies, fail, { connection, prefix });
+    const worker = new Worker(queueNames.replies, fail, { connection, prefix: keys.prefix });
     await expect.poll(() => replies.getJobCounts('wait', 'failed')).toMatchObject({ wait: 0, failed: 1 });
     await worker.close();
   }

@@ -7,7 +7,7 @@ import { standsWell } from '../../src/core/ports.ts';
 import type { Event } from '../../src/core/state.ts';
 import type { View } from '../../src/core/view.ts';
 import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createOutbox } from '../../src/redis/outbox.ts';
 import type { Health } from '../../src/redis/watchdog.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
@@ -42,7 +42,7 @@ beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
   store = createStore(redis);
-  typing = new Queue(queueNames.typing, { connection: redis, prefix });
+  typing = new Queue(queueNames.typing, { connection: redis, prefix: keys.prefix });
 });
 beforeEach(() => {
   clock = handClock();
@@ -327,7 +327,7 @@ describe('a pause', () => {
 });
 
 /** All keys of the conversation. */
-const rest = (account: string): Promise<string[]> => redis.keys(`${prefix}:*${account}/${user}*`);
+const rest = (account: string): Promise<string[]> => redis.keys(`${keys.prefix}:*${account}/${user}*`);
 
 describe('to forget a user', () => {
   test('takes back what shows, then leaves nothing in Redis', async () => {
@@ -438,7 +438,11 @@ describe('without Redis', () => {
 
   test.each(calls)('%s rejects', async (_, call) => {
     const away = server.connect({ enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 500 });
-    const queue = new Queue<TypingJob>(queueNames.typing, { connection: away, prefix, ...FAIL_FAST_QUEUE });
+    const queue = new Queue<TypingJob>(queueNames.typing, {
+      connection: away,
+      prefix: keys.prefix,
+      ...FAIL_FAST_QUEUE,
+    });
     queue.on('error', () => {});
     away.disconnect();
     const lost = createConversations({

@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
 import { addTimers, createEventQueue, createKeptEvents, type EventQueue } from '../../src/typing/events.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
@@ -26,7 +26,7 @@ beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
   store = createStore(redis);
-  queue = new Queue(queueNames.typing, { connection: redis, prefix });
+  queue = new Queue(queueNames.typing, { connection: redis, prefix: keys.prefix });
 });
 beforeEach(() => queue.obliterate({ force: true }));
 afterAll(async () => {

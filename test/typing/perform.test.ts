@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Conversation, conversationId, type Outcome } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createTyping, type PerformDeps } from '../../src/typing/perform.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
   store = createStore(redis);
-  queue = new Queue(queueNames.typing, { connection: redis, prefix });
+  queue = new Queue(queueNames.typing, { connection: redis, prefix: keys.prefix });
 });
 afterAll(async () => {
   await queue.close();

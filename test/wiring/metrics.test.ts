@@ -5,7 +5,7 @@ import { asOperator, markIs, type Stage, useStage } from '../e2e/stage.ts';
 import { valueOf } from '../metrics/exposition.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { workerGuard } from '../../src/http/guard.ts';
-import { prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { startHealth } from '../../src/wiring/metrics.ts';
 import { createReleases } from '../../src/wiring/releases.ts';
 
@@ -91,7 +91,7 @@ describe('a web process', () => {
 
   test('counts the jobs that are in Redis, and says so when it is away', async () => {
     const stage = await open({ workers: 0, webs: 1 });
-    const queue = new Queue(queueNames.replies, { connection: stage.redis.connect(), prefix });
+    const queue = new Queue(queueNames.replies, { connection: stage.redis.connect(), prefix: keys.prefix });
     await queue.add('later', {}, { delay: 60_000 });
     const state = { queue: 'replies', state: 'delayed' };
     const text = await (await scrapeWeb(stage)).text();

@@ -7,7 +7,7 @@ import type { Happening, LateSend, Outcome, Platform } from '../../src/core/plat
 import type { Clock } from '../../src/core/ports.ts';
 import { type Event, initialState } from '../../src/core/state.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
-import { keys, prefix, queueNames } from '../../src/redis/keys.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createOutbox } from '../../src/redis/outbox.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { listFailed, retryFailed } from '../../src/replies/failed.ts';
@@ -52,7 +52,11 @@ const knowsNobody = async (): Promise<null> => null;
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  const shared = { connection: redis, prefix, streams: { events: { maxLen: server.eventsMaxLen } } };
+  const shared = {
+    connection: redis,
+    prefix: keys.prefix,
+    streams: { events: { maxLen: server.eventsMaxLen } },
+  };
   typing = new Queue(queueNames.typing, shared);
   replies = new Queue(queueNames.replies, shared);
   events = createEventQueue({ queue: typing, apply: knowsNobody });
@@ -89,7 +93,7 @@ function firstEvents(count: number): Promise<Event[]> {
       seen.push(data.event);
       if (seen.length === count) all.resolve(seen);
     },
-    { connection: redis, prefix },
+    { connection: redis, prefix: keys.prefix },
   );
   worker.on('error', () => {});
   releases.push(() => worker.close());
@@ -98,7 +102,7 @@ function firstEvents(count: number): Promise<Event[]> {
 
 /** A worker whose every job fails. */
 function failingWorker(reason: () => Error): Worker {
-  const options = { connection: redis, prefix };
+  const options = { connection: redis, prefix: keys.prefix };
   const worker = new Worker<TypingJob>(queueNames.typing, () => Promise.reject(reason()), options);
   worker.on('error', () => {});
   return worker;
@@ -297,7 +301,7 @@ describe('a reply job', () => {
     await enqueue(received);
     await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
     expect(platform.sent).toHaveLength(1);
-    const stored = await redis.keys(`${prefix}:${queueNames.replies}:*`);
+    const stored = await redis.keys(`${keys.prefix}:${queueNames.replies}:*`);
     expect(stored.filter((key) => /:[0-9a-f]{32}$/.test(key))).toEqual([]);
     expect(await redis.hkeys(keys.delivery(deliveryId(received)))).not.toContain('push');
   });
