@@ -10,6 +10,7 @@ import { wechatRules } from '../src/wechat/rules.ts';
 import { recordLog } from '../test/support/log.ts';
 import { type Row, wait } from './measure.ts';
 import type { BenchRedis } from './redis.ts';
+import { oneShard } from '../src/redis/shards.ts';
 
 const open = 1_000;
 /** As many renewals as so many indicators of 15 s take in a second. */
@@ -67,7 +68,7 @@ async function openWeb(redisUrl: string): Promise<Site> {
 
 /** Real states, made by the machine itself; resolves with what stops their renewing. */
 async function openConversations(redis: BenchRedis['redis']): Promise<() => Promise<void>> {
-  const store = createStore(redis);
+  const store = createStore(oneShard(redis));
   const clock = { now: () => Date.now() };
   const journal = createJournal({ redis, clock, log: recordLog(), length: 20_000, by: 'bench' });
   const account = { channel: 'wechat', account: 'default' } as const;

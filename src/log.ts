@@ -28,6 +28,7 @@ const secrets = new Set([
   'gatewayKey',
   'password',
   'redisUrl',
+  'redisUrls',
   'refreshToken',
   'secret',
   'sign',

@@ -28,9 +28,8 @@ else if (command !== undefined && !isRetry) {
       redisMs,
     );
     if (!isThere) throw new StartError('Redis is out of reach: start it, or correct REDIS_URL.');
-    const { replies, deliveries } = parts.queuesOn(parts.connections.jobs);
-    process.stdout.write(
-      isRetry ? await retryFailed({ replies, deliveries }, job) : await listFailed(replies),
-    );
+    await parts.shards.follow();
+    const shards = parts.shards.all().map((shard) => shard.on('jobs'));
+    process.stdout.write(isRetry ? await retryFailed(shards, job) : await listFailed(shards));
     stop(0);
   });

@@ -7,6 +7,7 @@ import {
   oneOf,
   present,
   redisUrl,
+  redisUrls,
   setting,
   token,
   unset,
@@ -35,6 +36,17 @@ export const processFields = {
   redisUrl: setting(unset(redisUrl), {
     en: '`redis://` or `rediss://`; of a Cluster `redis+cluster://host:port,host:port`, behind Sentinels `redis+sentinel://host:port,host:port/name`. Unset, `npm start` uses a `redis-server` or `valkey-server` on PATH, else an embedded one; in production (`NODE_ENV=production`, or on Heroku) it is required',
     zh: '`redis://` 或 `rediss://`；Cluster 写 `redis+cluster://host:port,host:port`，Sentinel 写 `redis+sentinel://host:port,host:port/name`。不设时，`npm start` 用 PATH 上的 `redis-server` 或 `valkey-server`，再没有就用内嵌的；生产环境（`NODE_ENV=production`，或在 Heroku 上）必须设置',
+  }),
+  redisUrls: setting(redisUrls.default([]), {
+    en: 'several, apart by blanks or commas: a shard on each, in place of `REDIS_URL`. The first one has what is not spread (accounts, tokens, the journal). Further ones are put at the end ([operations](operations.md#past-one-redis))',
+    zh: '多个 Redis，用空格或逗号分隔：每个放一个分片，代替 `REDIS_URL`。第一个还保存不分片的数据（账号、令牌、日志）。要增加时加在末尾（[运维](operations.zh-CN.md#超出一个-redis)）',
+    heroku: false,
+  }),
+  shards: setting(unset(digits(1, 1_024)), {
+    en: 'how many shards conversations are spread over, each with its queues under its own hash tag',
+    zh: '会话分到多少个分片，每个分片的队列有自己的 hash tag',
+    unset: { en: 'as many as `REDIS_URLS` names, else 1', zh: '`REDIS_URLS` 里有几个就是几个，否则 1' },
+    heroku: false,
   }),
   redisTlsRejectUnauthorized: setting(zeroOrOne.default(true), {
     en: "`0` accepts self-signed certificates over `rediss://`, as Heroku's",
@@ -197,6 +209,11 @@ const variables = z
     when: ({ issues }) =>
       !issues.some(({ path }) => path?.[0] === 'botTimeoutMs' || path?.[0] === 'replyDeadlineMs'),
   })
+  .refine(({ shards, redisUrls: urls }) => shards === null || urls.length === 0 || shards <= urls.length, {
+    path: ['shards'],
+    error: 'must be no more than REDIS_URLS names: each shard is on one of them',
+    when: ({ issues }) => !issues.some(({ path }) => path?.[0] === 'shards' || path?.[0] === 'redisUrls'),
+  })
   .refine((read) => read.accountsKey !== null || read.accountsKeyPrevious === null, {
     path: ['accountsKeyPrevious'],
     error: 'is set without ACCOUNTS_KEY: set the new key there',
@@ -234,13 +251,16 @@ export function isProduction({ nodeEnv, dyno }: Settings): boolean {
 export function nameSettings(settings: Settings) {
   const { nodeEnv: _, configDir: _dir, httpsProxy: _proxy, noProxy: _direct, ...read } = settings;
   const { controlToken, controlTokenPrevious, accountsKey, accountsKeyPrevious, ...rest } = read;
-  const { botQueue: queue, botQueuePrefix, botQueueRedisUrl, ...others } = rest;
+  const { botQueue: queue, botQueuePrefix, botQueueRedisUrl, shards, redisUrl: oneUrl, ...others } = rest;
   const { otelExporterOtlpEndpoint: base, otelExporterOtlpTracesEndpoint, otelServiceName, ...own } = others;
   // The endpoint for all signals is a base; the one for traces is taken as it is.
   const whole = base === null ? null : `${base.replace(/\/$/, '')}/v1/traces`;
   const traces = otelExporterOtlpTracesEndpoint ?? whole;
   return {
     ...own,
+    /** Of the first shard's Redis; null: none is set. */
+    redisUrl: own.redisUrls[0] ?? oneUrl,
+    shards: shards ?? Math.max(1, own.redisUrls.length),
     /** `NODE_ENV=production`, or on a Heroku dyno. */
     production: isProduction(settings),
     /** Bearers of the control API, the present one first; empty: it answers nobody, and in the demo this machine. */

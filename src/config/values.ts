@@ -194,6 +194,14 @@ export const redisUrl = z.string().refine((value) => readRedisUrl(value) !== nul
     'must be a URL that begins with redis:// or rediss://, or redis+cluster://host:port,host:port, or redis+sentinel://host:port,host:port/name',
 });
 
+/** Several, apart by blanks or commas: a comma inside one is followed by a host, not by a scheme. */
+export const redisUrls = z
+  .string()
+  .transform((value) => value.trim().split(/[\s,]+(?=rediss?(?:\+\w+)?:\/\/)/))
+  .refine((urls) => urls.every((url) => readRedisUrl(url) !== null), {
+    error: 'must be URLs as REDIS_URL takes them, apart by blanks or commas',
+  });
+
 /** Where traces go: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ */
 export const collectorUrl = z.string().refine((value) => isUrl(value, /^https?:$/), {
   error: 'must be a URL that begins with http:// or https://',

@@ -188,7 +188,7 @@ const uiConfig = {
 } as const;
 
 /** Loads bull-board, which is big and mostly not asked for. */
-export async function openBoard(queues: readonly Queue[]): Promise<Handler> {
+export async function openBoard(shards: readonly (readonly Queue[])[]): Promise<Handler> {
   const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }, { default: express }] =
     await Promise.all([
       import('@bull-board/api'),
@@ -197,12 +197,16 @@ export async function openBoard(queues: readonly Queue[]): Promise<Handler> {
       import('express'),
     ]);
   const server = new ExpressAdapter().setBasePath(path);
-  const adapters = queues.map((queue) => {
-    const adapter = new BullMQAdapter(queue, { readOnlyMode: true, allowRetries: false });
-    for (const field of ['data', 'returnValue', 'progress'] as const)
-      adapter.setFormatter(field, () => hidden);
-    return adapter;
-  });
+  const adapters = shards.flatMap((queues, shard) =>
+    queues.map((queue) => {
+      // It tells queues apart by their names.
+      const named = { prefix: shard === 0 ? '' : `${shard}:` };
+      const adapter = new BullMQAdapter(queue, { readOnlyMode: true, allowRetries: false, ...named });
+      for (const field of ['data', 'returnValue', 'progress'] as const)
+        adapter.setFormatter(field, () => hidden);
+      return adapter;
+    }),
+  );
   createBullBoard({
     queues: adapters,
     serverAdapter: server,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { addressOf, badGateway, holdsMessage, notTaken } from '../core/bot.ts';
-import type { Happening } from '../core/platform.ts';
+import { conversationOf, type Happening } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import { callBot, meaningIn } from '../replies/call-bot.ts';
 import { type CallBotDeps, deliveryId, tellDelivery, tellReached, tellTurns } from '../replies/run.ts';
@@ -20,7 +20,8 @@ const behindLook = 1_500;
 const lastDelivery = 3;
 
 /** This process calls the bot; the platform hears 2xx only when Redis has the push, or the bot has answered. */
-export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
+export async function takeAsJob(all: WebDeps, task: Task): Promise<void> {
+  const deps = await inItsShard(all, task);
   const { served, bot, received, push, arrivedAt, response } = task;
   const { platform } = served;
   const { key, happenings } = received;
@@ -78,6 +79,15 @@ export async function takeAsJob(deps: WebDeps, task: Task): Promise<void> {
     if (!isWritten && gift.isOffered)
       await deps.turns.bringLate(taken, { holder: hold.name, answer: gift.answer });
   } else await write(response, platform.acknowledgement);
+}
+
+/** With what this web has of the shard in which the push is: that of whom it is from. */
+async function inItsShard(deps: WebDeps, { served: { platform }, received }: Task): Promise<WebDeps> {
+  if (!deps.shardOf) return deps;
+  const { key, happenings } = received;
+  const whose = conversationOf(platform, happenings[0]?.user ?? '');
+  const shard = deps.shardOf(whose, deliveryId({ ...platform, key }));
+  return { ...deps, ...(shard instanceof Promise ? await shard : shard) };
 }
 
 /** The typing of turns that open while the process is too far behind is left out. Resolves with all else. */

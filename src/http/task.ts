@@ -1,6 +1,6 @@
 import type { Response } from 'express';
 import type { Observe } from '../core/notice.ts';
-import type { Platform, Received } from '../core/platform.ts';
+import type { Conversation, Platform, Received } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Served, ServedBot } from '../core/roster.ts';
 import type { RawPush } from '../core/wire.ts';
@@ -11,10 +11,18 @@ import type { Pressure } from '../typing/pressure.ts';
 import type { Holds } from './holds.ts';
 import type { Bodies } from './respond.ts';
 
-export interface WebDeps {
-  intake: Intake;
+/** What a web has of the pushes of one shard. */
+export interface ShardOfPush {
   turns: Pick<Turns, 'take' | 'bringLate'>;
   holds: Pick<Holds, 'open'>;
+  /** Another process has what that connection waits for. @default it tells when it is there */
+  lookFor?: (holder: string) => void;
+}
+
+export interface WebDeps extends ShardOfPush {
+  intake: Intake;
+  /** Where the push of a conversation is, by its record's id. @default all are in one shard */
+  shardOf?: (conversation: Conversation, push: string) => ShardOfPush | Promise<ShardOfPush>;
   /** Kept where Redis does not take them. */
   events: EventQueue;
   pressure: Pressure;
@@ -27,8 +35,6 @@ export interface WebDeps {
   holdMs: number;
   /** The account can send nothing through the platform's API: an answer has to come while the platform waits. */
   isMute: (platform: Platform) => boolean;
-  /** Another process has what that connection waits for. @default it tells when it is there */
-  lookFor?: (holder: string) => void;
   /** Looks what other processes have learned of that. */
   refreshMute: () => void;
 }

@@ -96,6 +96,8 @@ export function keysOf(shard: number) {
     cacheLock: (name: string) => `${prefix}:cache:lock:${name}`,
     /** Exists while a worker is alive: a string. Kept for 3 s. */
     heartbeat: `${prefix}:worker`,
+    /** How many shards there are, and were: a string, JSON (redis/shards.ts). For ever. */
+    shards: `${prefix}:shards`,
     /** Written to see whether Redis takes writes: a string. Kept for 10 s. */
     probe: `${prefix}:probe`,
     /** Tells one web process that an answer waits for it: a pub/sub channel, nothing is kept. */

@@ -19,7 +19,7 @@
  */
 import type { Log } from '../core/ports.ts';
 import { type Answer, jsonOf } from '../core/wire.ts';
-import { keys } from '../redis/keys.ts';
+import { type Keys, keys as first } from '../redis/keys.ts';
 import { type DueCommands, takeDue } from '../redis/due.ts';
 import { createOnce } from '../redis/stored.ts';
 import { readAnswer, readReplyJob, type ReplyJob, storeAnswer } from '../typing/jobs.ts';
@@ -124,7 +124,10 @@ export interface DeliveryEnd {
  * A new way to write one gets a new field: another release then finds none.
  * @param log @default nobody is told of such an answer
  */
-export function createDeliveries(redis: DueCommands, { log }: { log?: Log } = {}): Deliveries {
+export function createDeliveries(
+  redis: DueCommands,
+  { log, keys = first }: { log?: Log; keys?: Keys } = {},
+): Deliveries {
   const run = async (
     name: keyof typeof deliveryScripts,
     id: string,

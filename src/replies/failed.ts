@@ -9,8 +9,9 @@ import { deliveryId } from './run.ts';
 const listed = 1_000;
 
 /** One line a job, newest first: its id, when it failed, whose it is, why. No message. */
-export async function listFailed(replies: Queue<ReplyJob>): Promise<string> {
-  const jobs = await replies.getFailed(0, listed);
+export async function listFailed(shards: readonly Pick<FailedDeps, 'replies'>[]): Promise<string> {
+  const all = await Promise.all(shards.map(({ replies }) => replies.getFailed(0, listed)));
+  const jobs = all.flat().toSorted((a, b) => (b.finishedOn ?? 0) - (a.finishedOn ?? 0));
   if (jobs.length === 0) return 'No reply job has failed.\n';
   return jobs.map((job) => `${lineOf(job)}\n`).join('');
 }
@@ -52,13 +53,19 @@ export interface FailedJob {
   unknown: boolean;
 }
 
+/** The queue of reply jobs of one shard, and the records of its pushes. */
 interface FailedDeps {
   replies: Queue<ReplyJob>;
   deliveries: Pick<Deliveries, 'reopen' | 'standing'>;
 }
 
 /** All that are kept, newest first. */
-export async function readFailed({ replies, deliveries }: FailedDeps): Promise<FailedJob[]> {
+export async function readFailed(shards: readonly FailedDeps[]): Promise<FailedJob[]> {
+  const all = await Promise.all(shards.map(readShard));
+  return all.flat().toSorted((a, b) => (b.at ?? 0) - (a.at ?? 0));
+}
+
+async function readShard({ replies, deliveries }: FailedDeps): Promise<FailedJob[]> {
   const jobs = await replies.getFailed(0, listed);
   return Promise.all(
     jobs.map(async ({ id = '', data, finishedOn = null, failedReason }) => {
@@ -81,10 +88,24 @@ async function isUnknown(deliveries: FailedDeps['deliveries'], data: unknown): P
  * twice; done only where `evenUnknown` says so.
  */
 export async function runAgain(
+  shards: readonly FailedDeps[],
+  id: string,
+  how: { evenUnknown: boolean },
+): Promise<Ran> {
+  for (const shard of shards) {
+    const ran = await runIn(shard, id, how);
+    if (ran !== 'none') return ran;
+  }
+  return 'none';
+}
+
+type Ran = 'runs' | 'none' | 'unknown';
+
+async function runIn(
   { replies, deliveries }: FailedDeps,
   id: string,
   { evenUnknown }: { evenUnknown: boolean },
-): Promise<'runs' | 'none' | 'unknown'> {
+): Promise<Ran> {
   const job = await replies.getJob(id);
   if (!job || !(await job.isFailed())) return 'none';
   if (!evenUnknown && (await isUnknown(deliveries, job.data))) return 'unknown';
@@ -104,8 +125,8 @@ export async function runAgain(
 }
 
 /** The same for who types the job's id: also one of whose answer nobody knows whether it reached the user. */
-export async function retryFailed(deps: FailedDeps, id: string): Promise<string> {
-  const ran = await runAgain(deps, id, { evenUnknown: true });
+export async function retryFailed(shards: readonly FailedDeps[], id: string): Promise<string> {
+  const ran = await runAgain(shards, id, { evenUnknown: true });
   return ran === 'none'
     ? `There is no failed reply job ${id}: npm run replies lists them.\n`
     : `The reply job ${id} runs again.\n`;

@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
-import { keys } from '../redis/keys.ts';
 import type { State } from '../core/state.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
+import type { Spread } from '../redis/shards.ts';
 import { follow, readState, sameAs, sameMark } from './state-schema.ts';
 
 /** What a conversation is to a message of the bot's. */
@@ -114,12 +114,7 @@ return redis.call('HSET', KEYS[2], '${blocksField}', table.concat(standing, ' ')
 const lookAt = createScript(`${standingOf}
 ${answer}`);
 
-function keysOf(conversation: Conversation): string[] {
-  const id = conversationId(conversation);
-  return [keys.state(id), keys.last(id)];
-}
-
-export function createBlocks(redis: ScriptCommands): Blocks {
+export function createBlocks(shards: Spread<ScriptCommands>): Blocks {
   /** Resolves with what the script says of the conversation that the name leads to. */
   const ask = async (
     conversation: Conversation,
@@ -127,7 +122,11 @@ export function createBlocks(redis: ScriptCommands): Blocks {
     ...args: (string | number)[]
   ): Promise<unknown> => {
     let said: unknown;
-    await follow(conversation, async (each) => sameAs((said = await script(redis, keysOf(each), ...args))));
+    await follow(conversation, async (each) => {
+      const { redis, keys } = await shards.of(each);
+      const id = conversationId(each);
+      return sameAs((said = await script(redis, [keys.state(id), keys.last(id)], ...args)));
+    });
     return said;
   };
   return {

@@ -21,8 +21,11 @@ export interface EventQueue {
   tell(conversation: Conversation, event: Event, how?: TellOptions): Promise<State | null>;
 }
 
+export type QueueOf = (conversation: Conversation) => Queue<TypingJob> | Promise<Queue<TypingJob>>;
+
 interface EventQueueOptions {
-  queue: Queue<TypingJob>;
+  /** The typing queue of its shard. */
+  queueOf: QueueOf;
   apply: Apply;
 }
 
@@ -37,7 +40,7 @@ export type Apply = (
 ) => Promise<{ state: State; sooner: number | null } | null>;
 
 /** A job is for work, not for news: whoever learns something takes it into the state, and a worker makes the calls. */
-export function createEventQueue({ queue, apply }: EventQueueOptions): EventQueue {
+export function createEventQueue({ queueOf, apply }: EventQueueOptions): EventQueue {
   return {
     tell: async (conversation, event, { release, isLate = false } = {}) => {
       const asksForShow = asks.includes(event.is);
@@ -48,6 +51,7 @@ export function createEventQueue({ queue, apply }: EventQueueOptions): EventQueu
       const data = { conversation, event: asked, ...(release === undefined ? {} : { release }) };
       // What ends a show waits for nothing, however late it is told.
       const order = asksForShow && isLate ? { delay: afterLate } : { lifo: !asksForShow };
+      const queue = await queueOf(conversation);
       await queue.add(asked.is, data, { ...persistent, ...order });
       return applied?.state ?? null;
     },
@@ -69,23 +73,35 @@ const bulk = 500;
 const soon = 60_000;
 
 /** What a worker that leaves was to look at becomes jobs: any other takes them, of the release before too. */
-export async function addTimers(queue: Queue<TypingJob>, left: readonly Left[], now: number): Promise<void> {
-  const jobs = left
-    .filter(({ timer }) => timer.at < now + soon)
-    .map(({ conversation, timer: { at, n } }) => ({
+export async function addTimers(queueOf: QueueOf, left: readonly Left[], now: number): Promise<void> {
+  const byQueue = new Map<Queue<TypingJob>, Left[]>();
+  for (const each of left.filter(({ timer }) => timer.at < now + soon)) {
+    const queue = await queueOf(each.conversation);
+    const these = byQueue.get(queue);
+    if (these) these.push(each);
+    else byQueue.set(queue, [each]);
+  }
+  for (const [queue, all] of byQueue) {
+    const jobs = all.map(({ conversation, timer: { at, n } }) => ({
       name: 'wake',
       data: { conversation, event: { is: 'wake' as const, timer: n, at } },
       opts: { ...persistent, delay: Math.max(0, Math.ceil(at - now)) },
     }));
-  for (let first = 0; first < jobs.length; first += bulk)
-    await queue.addBulk(jobs.slice(first, first + bulk));
+    for (let first = 0; first < jobs.length; first += bulk)
+      await queue.addBulk(jobs.slice(first, first + bulk));
+  }
 }
 
+/** What is learned of a conversation waits here while its Redis takes nothing. */
+export type OutboxOf = (conversation: Conversation) => MaybePromise<Pick<Outbox, 'tell'>>;
+type MaybePromise<T> = T | Promise<T>;
+
 /** The same for whoever cannot wait for Redis: what it does not take waits in the outbox. */
-export function createKeptEvents(events: EventQueue, outbox: Pick<Outbox, 'tell'>): EventQueue {
+export function createKeptEvents(events: EventQueue, outboxOf: OutboxOf): EventQueue {
   return {
     tell: async (conversation, event, how) => {
       let state: State | null = null;
+      const outbox = await outboxOf(conversation);
       await outbox.tell(conversationId(conversation), async (isLate) => {
         state = await events.tell(conversation, event, isLate ? { ...how, isLate } : how);
       });

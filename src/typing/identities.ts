@@ -5,8 +5,7 @@
 import { conversationId, conversationOf, type Platform } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
-import type { Outbox } from '../redis/outbox.ts';
-import type { EventQueue } from './events.ts';
+import type { EventQueue, OutboxOf } from './events.ts';
 import { readState, sameAs } from './state-schema.ts';
 import type { Store } from './store.ts';
 
@@ -18,7 +17,7 @@ export interface Identities {
 interface IdentitiesOptions {
   store: Pick<Store, 'load' | 'same'>;
   events: Pick<EventQueue, 'tell'>;
-  outbox: Pick<Outbox, 'tell'>;
+  outboxOf: OutboxOf;
   clock: Pick<Clock, 'now'>;
   platformOf: (place: Place) => Platform | null;
 }
@@ -34,7 +33,7 @@ const mostFresh = 10_000;
 export function createIdentities({
   store,
   events,
-  outbox,
+  outboxOf,
   clock,
   platformOf,
 }: IdentitiesOptions): Identities {
@@ -60,9 +59,11 @@ export function createIdentities({
     learn: async (place, user, names) => {
       const platform = platformOf(place);
       if (!platform) return;
-      const id = conversationId(conversationOf(platform, user));
+      const conversation = conversationOf(platform, user);
+      const id = conversationId(conversation);
       const what = JSON.stringify([id, ...names]);
       if (clock.now() < (learned.get(what) ?? 0)) return;
+      const outbox = await outboxOf(conversation);
       await outbox.tell(id, async () => {
         for (const name of names) await join(platform, user, name);
         if (learned.size >= mostFresh) learned.clear();

@@ -1,8 +1,8 @@
 /** The conversations in which somebody waits, longest first. The store keeps the index, with every state that it saves. */
 import { type Conversation, conversationNamed } from '../core/platform.ts';
 import type { State } from '../core/state.ts';
-import { keys } from '../redis/keys.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
+import type { Spot, Spread } from '../redis/shards.ts';
 import { readState } from './state-schema.ts';
 
 interface OpenCommands extends ScriptCommands {
@@ -35,39 +35,55 @@ return gone
 
 const page = 1_000;
 
-export function createOpenConversations(redis: OpenCommands): OpenConversations {
+export function createOpenConversations(shards: Spread<OpenCommands>): OpenConversations {
   let known = new Map<string, OpenConversation & { raw: string }>();
-  const drop = async (ids: readonly string[]): Promise<number> => {
+  const drop = async ({ redis, keys }: Spot<OpenCommands>, ids: readonly string[]): Promise<number> => {
     if (ids.length === 0) return 0;
     return Number(await dropGone(redis, [keys.open, ...ids.map((id) => keys.state(id))], ...ids));
   };
+  const readSpot = async (spot: Spot<OpenCommands>, most: number) => {
+    const { redis, keys } = spot;
+    const [ids, count] = await Promise.all([
+      redis.zrange(keys.open, 0, String(most - 1)),
+      redis.zcard(keys.open),
+    ]);
+    const states = ids.length === 0 ? [] : await redis.mget(...ids.map((id) => keys.state(id)));
+    const found = ids.flatMap((id, index) => {
+      const raw = states[index];
+      if (typeof raw !== 'string') return [];
+      const before = known.get(id);
+      const one = before?.raw === raw ? before : rowOf(id, raw);
+      return one ? [[id, one] as const] : [];
+    });
+    const gone = await drop(
+      spot,
+      ids.filter((_, index) => typeof states[index] !== 'string'),
+    );
+    return { count: count - gone, found };
+  };
   return {
     read: async (most) => {
-      const [ids, count] = await Promise.all([
-        redis.zrange(keys.open, 0, String(most - 1)),
-        redis.zcard(keys.open),
-      ]);
-      const states = ids.length === 0 ? [] : await redis.mget(...ids.map((id) => keys.state(id)));
-      const next: typeof known = new Map();
-      for (const [index, id] of ids.entries()) {
-        const raw = states[index];
-        if (typeof raw !== 'string') continue;
-        const before = known.get(id);
-        const one = before?.raw === raw ? before : rowOf(id, raw);
-        if (one) next.set(id, one);
-      }
-      known = next;
-      const gone = await drop(ids.filter((_, index) => typeof states[index] !== 'string'));
-      return { count: count - gone, longest: [...known.values()] };
+      const all = await Promise.all(shards.all().map((spot) => readSpot(spot, most)));
+      const found = all.flatMap((each) => each.found);
+      if (all.length > 1) found.sort(([, a], [, b]) => waitsSince(a) - waitsSince(b)).splice(most);
+      known = new Map(found);
+      return { count: all.reduce((sum, { count }) => sum + count, 0), longest: [...known.values()] };
     },
     sweep: async () => {
-      for (let first = 0; ;) {
-        const ids = await redis.zrange(keys.open, first, String(first + page - 1));
-        first += ids.length - (await drop(ids));
-        if (ids.length < page) return;
-      }
+      for (const spot of shards.all()) await sweepSpot(spot);
     },
   };
+  async function sweepSpot(spot: Spot<OpenCommands>): Promise<void> {
+    for (let first = 0; ;) {
+      const ids = await spot.redis.zrange(spot.keys.open, first, String(first + page - 1));
+      first += ids.length - (await drop(spot, ids));
+      if (ids.length < page) return;
+    }
+  }
+}
+
+function waitsSince({ state: { turns } }: OpenConversation): number {
+  return Math.min(...turns.map(({ openedAt }) => openedAt));
 }
 
 /** null: this release cannot read it. Whoever judges it next says so. */

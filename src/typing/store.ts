@@ -2,8 +2,8 @@ import { type Conversation, conversationId } from '../core/platform.ts';
 import type { Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
 import { initialState, type State } from '../core/state.ts';
-import { keys } from '../redis/keys.ts';
 import { createScript, type ScriptCommands } from '../redis/script.ts';
+import type { Spread } from '../redis/shards.ts';
 import { createOnce } from '../redis/stored.ts';
 import { blockedUntil, blocksField, noteFields, othersBlocks, scriptFields, sentField } from './blocks.ts';
 import { follow, mostHops, readState, sameAs, sameMark, writeState } from './state-schema.ts';
@@ -86,7 +86,7 @@ export interface Store {
 }
 
 /** @param log @default nobody is told of a state that cannot be read */
-export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): Store {
+export function createStore(shards: Spread<StoreCommands>, { log }: { log?: Log } = {}): Store {
   const isNew = createOnce();
   const tell = (conversation: string, fault: string): void => {
     if (isNew(conversation))
@@ -108,6 +108,7 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
   };
   const read = async (conversation: Conversation, release: string | null): Promise<Loaded> => {
     const id = conversationId(conversation);
+    const { redis, keys } = await shards.of(conversation);
     const [raw, recorded] = await Promise.all([
       redis.get(keys.state(id)),
       redis.hmget(keys.last(id), ...recordedFields),
@@ -124,12 +125,15 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
     return loaded;
   };
   const names = async (conversation: Conversation): Promise<string[]> => {
+    const { redis, keys } = await shards.of(conversation);
     const fields = await redis.hkeys(keys.last(conversationId(conversation)));
     return fields.flatMap((field) => (field.startsWith(nameField) ? field.slice(nameField.length) : []));
   };
   return {
-    last: async (conversation) =>
-      lastOf(await redis.hmget(keys.last(conversationId(conversation)), ...recordedFields)),
+    last: async (conversation) => {
+      const { redis, keys } = await shards.of(conversation);
+      return lastOf(await redis.hmget(keys.last(conversationId(conversation)), ...recordedFields));
+    },
     load,
     save: async (conversation, change) => {
       const id = conversationId(conversation);
@@ -151,6 +155,7 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
         isAll ? 1 : 0,
         isGuess ? 1 : 0,
       ];
+      const { redis, keys } = await shards.of(conversation);
       const named = [keys.state(id), keys.last(id), keys.open, keys.wakes];
       const instead = await saveIfUnchanged(redis, named, ...args);
       if (!Array.isArray(instead)) return text;
@@ -162,28 +167,43 @@ export function createStore(redis: StoreCommands, { log }: { log?: Log } = {}): 
     },
     wake: async (conversation, at) => {
       const id = conversationId(conversation);
+      const { redis, keys } = await shards.of(conversation);
       if (at === null) await redis.zrem(keys.wakes, id);
       else await redis.zadd(keys.wakes, at, id);
     },
     names,
     forget: async (conversation) => {
       const id = conversationId(conversation);
-      const others = (await names(conversation)).map((user) => conversationId({ ...conversation, user }));
+      const { redis, keys } = await shards.of(conversation);
+      const others = await names(conversation);
       const gone = [keys.open, keys.wakes].map((index) => redis.zrem(index, id));
-      await Promise.all([redis.del(keys.state(id), keys.last(id), ...others.map(keys.state)), ...gone]);
+      const leading = others.map(async (user) => {
+        const other = { ...conversation, user };
+        const spot = await shards.of(other);
+        await spot.redis.del(spot.keys.state(conversationId(other)));
+      });
+      await Promise.all([redis.del(keys.state(id), keys.last(id)), ...gone, ...leading]);
     },
     record: async (conversation, { key, messageId, at, kept = lastKept }) => {
       const args = [key, messageId ?? '', at, Math.ceil(Math.min(lastKept, kept))] as const;
       await follow(conversation, async (each) => {
         const id = conversationId(each);
+        const { redis, keys } = await shards.of(each);
         return sameAs(await recordLast(redis, [keys.last(id), keys.state(id)], ...args));
       });
     },
     same: async (conversation, name, { from = null, kept }) => {
-      const id = conversationId({ ...conversation, user: name });
-      const named = [keys.state(id), keys.last(conversationId(conversation)), keys.open, keys.wakes];
-      const mark = [`${sameMark}${conversation.user}`, Math.ceil(kept), from ?? ''];
-      const stands = await markSame(redis, named, ...mark, id, `${nameField}${name}`);
+      const other = { ...conversation, user: name };
+      const [own, its] = await Promise.all([shards.of(conversation), shards.of(other)]);
+      const id = conversationId(other);
+      const { state, open, wakes } = its.keys;
+      const ms = Math.ceil(kept);
+      const mark = [`${sameMark}${conversation.user}`, ms, from ?? '', id];
+      // Whoever forgets the user finds the name, even where what leads here was not written.
+      const [stands] = await Promise.all([
+        markSame(its.redis, [state(id), open, wakes], ...mark),
+        noteName(own.redis, own.keys.last(conversationId(conversation)), `${nameField}${name}`, ms),
+      ]);
       return typeof stands === 'string' ? stands : null;
     },
   };
@@ -197,10 +217,14 @@ const markSame = createScript(`
 local stands = redis.call('GET', KEYS[1])
 if stands and stands ~= ARGV[1] and stands ~= ARGV[3] then return stands end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-redis.call('HSET', KEYS[2], ARGV[5], 1)
-if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+redis.call('ZREM', KEYS[2], ARGV[4])
 redis.call('ZREM', KEYS[3], ARGV[4])
-redis.call('ZREM', KEYS[4], ARGV[4])
+return 1
+`);
+
+const noteName = createScript(`
+redis.call('HSET', KEYS[1], ARGV[1], 1)
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 1
 `);
 

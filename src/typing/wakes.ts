@@ -5,8 +5,8 @@
  */
 import { type Conversation, conversationId, conversationNamed } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { keys } from '../redis/keys.ts';
 import { type DueCommands, takeDue, takenAtOnce } from '../redis/due.ts';
+import type { Spot, Spread } from '../redis/shards.ts';
 import { Postponed } from './shares.ts';
 
 export interface Wakes {
@@ -43,7 +43,7 @@ interface WakesCommands extends DueCommands {
 }
 
 interface WakesOptions {
-  redis: WakesCommands;
+  shards: Spread<WakesCommands>;
   clock: Pick<Clock, 'now'>;
   log: Log;
 }
@@ -69,7 +69,7 @@ interface Planned extends Due {
   timeout: NodeJS.Timeout;
 }
 
-export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
+export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
   const planned = new Map<string, Planned>();
   const underWay = new Set<Promise<void>>();
   let look: Look | null = null;
@@ -82,13 +82,17 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
     const one = work.finally(() => underWay.delete(one));
     underWay.add(one);
   };
+  const standingOf = async (conversation: Conversation): Promise<string | number | null> => {
+    const { redis, keys } = await shards.of(conversation);
+    return redis.zscore(keys.wakes, conversationId(conversation));
+  };
   const wake = (conversation: Conversation, due: Due): void => follow(lookNow(conversation, due));
   const lookNow = async (conversation: Conversation, due: Due): Promise<void> => {
     const id = conversationId(conversation);
     planned.delete(id);
     try {
       // Mostly the turn has ended since: whoever told that has taken the time out of Redis, or moved it.
-      const stands = due.isFound ? due.at : await redis.zscore(keys.wakes, id);
+      const stands = due.isFound ? due.at : await standingOf(conversation);
       const early = Number(stands) - clock.now();
       if (stands === null) return;
       if (early <= 0) await look?.(conversation, due);
@@ -116,12 +120,12 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
     if (mine && mine.at <= now) mine.isFound = true;
     else if (conversation) wake(conversation, { at: now, n: 0, isFound: true });
   };
-  const takeOverdue = async (): Promise<number> => {
+  const takeFrom = async (spot: Spot<WakesCommands>): Promise<number> => {
     if (!look) return 0;
     const now = Math.floor(clock.now());
-    const names = await takeDue(redis, keys.wakes, { by: now - overdue, until: now + taken });
+    const names = await takeDue(spot.redis, spot.keys.wakes, { by: now - overdue, until: now + taken });
     names.forEach((name) => takeOne(name, now));
-    return names.length < takenAtOnce ? names.length : names.length + (await takeOverdue());
+    return names.length < takenAtOnce ? names.length : names.length + (await takeFrom(spot));
   };
   /** Whoever is not told finds them overdue. */
   const leaveTo = (others: HandOver, left: readonly Left[]): void => {
@@ -145,7 +149,10 @@ export function createWakes({ redis, clock, log }: WakesOptions): Wakes {
       look = looking;
       handOver = null;
     },
-    takeOverdue,
+    takeOverdue: async () => {
+      const found = await Promise.all(shards.all().map(takeFrom));
+      return found.reduce((sum, count) => sum + count, 0);
+    },
     leave: (others) => {
       handOver = others;
       const left = stop().map(({ conversation, at, n }) => ({ conversation, timer: { at, n } }));

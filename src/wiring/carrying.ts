@@ -1,9 +1,9 @@
-import { keys } from '../redis/keys.ts';
 import { processOf } from '../replies/delivery.ts';
 import { type CarryDeps, createIsAnswered, type LocalHolds } from '../replies/run.ts';
-import { createBlocks, createWay } from '../typing/blocks.ts';
+import { createWay } from '../typing/blocks.ts';
 import { createShares, type Shares } from '../typing/shares.ts';
 import type { Parts } from './parts.ts';
+import type { Shard } from './shards.ts';
 
 interface Carrying extends CarryDeps {
   name: string;
@@ -11,19 +11,23 @@ interface Carrying extends CarryDeps {
   shares: Shares;
 }
 
-/** What a web and a worker carry a push through with; `holds`: the platform's connections that this process has. */
-export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
-  const { name, config, connections, commands, clients, clock, log, observe, learned, outbox } = parts;
-  const { deliveries, kept: events, store } = parts.queuesOn(connections.fast);
+interface Of {
+  /** Where the push is. */
+  shard: Shard;
+  /** The platform's connections that this process has. */
+  holds: LocalHolds;
+  shares: Shares;
+}
+
+/** What a web and a worker carry a push through with. */
+export function createCarrying(parts: Parts, { shard, holds, shares }: Of): Carrying {
+  const { name, clients, clock, log, observe, learned } = parts;
+  const { connections, commands, outbox, keys } = shard;
+  const { kept: events, store, blocks } = parts.on('fast');
   return {
     name,
-    shares: createShares({
-      places: config.replyConcurrency,
-      reserve: 0,
-      accounts: () => countAccounts(parts),
-      clock,
-    }),
-    deliveries,
+    shares,
+    deliveries: shard.on('fast').deliveries,
     events,
     outbox,
     learned,
@@ -37,8 +41,18 @@ export function createCarrying(parts: Parts, holds: LocalHolds): Carrying {
     // Without channels the holder looks for it by itself.
     notify: async (holder) =>
       commands.lacks.has('channels') ? 1 : connections.fast.publish(keys.web(processOf(holder)), holder),
-    makeWay: createWay({ blocks: createBlocks(connections.fast), clock }),
+    makeWay: createWay({ blocks, clock }),
   };
+}
+
+/** Of the pushes that this process may carry at once, in all shards. */
+export function createPushShares(parts: Parts): Shares {
+  return createShares({
+    places: parts.config.replyConcurrency,
+    reserve: 0,
+    accounts: () => countAccounts(parts),
+    clock: parts.clock,
+  });
 }
 
 /** How many there are now, those that are made on demand among them. */

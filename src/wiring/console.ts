@@ -6,11 +6,10 @@ import { keys } from '../redis/keys.ts';
 import { readFailed, runAgain } from '../replies/failed.ts';
 import { createConversations, viewNow } from '../typing/conversations.ts';
 import { createOpenConversations } from '../typing/open-conversations.ts';
-import type { Parts, QueueParts } from './parts.ts';
+import type { Parts } from './parts.ts';
 import { countJobs } from './workers.ts';
 
 interface ConsoleWiring {
-  queues: QueueParts;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
   /** Accounts that could not be loaded. */
@@ -18,24 +17,24 @@ interface ConsoleWiring {
 }
 
 /** The operator's console, for whoever has the control token; without one for nobody, but in the demo for this machine. */
-export function openConsole(parts: Parts, { queues, ...known }: ConsoleWiring): Console {
-  const { config, learned, clock } = parts;
-  const { events, store, typing, replies, deliveries } = queues;
-  const failed = { replies, deliveries };
+export function openConsole(parts: Parts, known: ConsoleWiring): Console {
+  const { config, learned, clock, shards } = parts;
+  const { events, store } = parts.on('fast');
+  const queues = () => shards.all().map((shard) => shard.on('fast'));
   return createConsole({
     guard: operatorGuard(parts),
     guessed: { bearer: parts.guesses.at('control'), login: parts.guesses.at('login') },
     tokens: config.controlTokens,
-    source: openSource(parts, { queues, ...known }),
+    source: openSource(parts, known),
     conversations: createConversations({ store, events, learned, clock, standing: parts.standing }),
-    failed: { read: () => readFailed(failed), runAgain: (job, how) => runAgain(failed, job, how) },
-    openQueues: () => openBoard([typing, replies]),
+    failed: { read: () => readFailed(queues()), runAgain: (job, how) => runAgain(queues(), job, how) },
+    openQueues: () => openBoard(queues().map(({ typing, replies }) => [typing, replies])),
   });
 }
 
-function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): ConsoleSource {
-  const { connections, learned, clock, log, roster, components, journal } = parts;
-  const open = createOpenConversations(connections.fast);
+function openSource(parts: Parts, { standby, skipped }: ConsoleWiring): ConsoleSource {
+  const { connections, learned, clock, log, roster, components, journal, shards } = parts;
+  const open = createOpenConversations(shards.spread('fast'));
   return {
     clock,
     log,
@@ -49,10 +48,11 @@ function openSource(parts: Parts, { queues, standby, skipped }: ConsoleWiring): 
     tryAgain: (place) => learned.tryAgain(place),
     view: (platform, state) => viewNow({ learned, clock }, platform, { state, blockedUntil: 0 }),
     look: async (most): Promise<Look> => {
+      const queues = shards.all().map((shard) => shard.on('fast'));
       const [longest, typing, replies, lives, journalFrom] = await Promise.all([
         open.read(most),
-        countJobs(queues.typing),
-        countJobs(queues.replies),
+        countJobs(queues.map((each) => each.typing)),
+        countJobs(queues.map((each) => each.replies)),
         connections.fast.exists(keys.heartbeat),
         journal.reader.startsAt(),
         learned.refresh(),

@@ -8,9 +8,6 @@ import { createWatch, type GatewayWatch } from '../gateway/watch.ts';
 import type { Agents } from '../http/agents.ts';
 import { isFromHere, openTo } from '../http/guard.ts';
 import type { Guessed } from '../http/guesses.ts';
-import { createBlocks } from '../typing/blocks.ts';
-import type { EventQueue } from '../typing/events.ts';
-import type { Identities } from '../typing/identities.ts';
 import type { Parts } from './parts.ts';
 
 /** Who may use it: whoever knows the key; without one nobody, but in the demo this machine. */
@@ -21,13 +18,10 @@ function gatewayAccess(config: Pick<Config, 'gatewayKey' | 'demo' | 'production'
 }
 
 /** The gateway for the bot's own calls, which tells the typing what it sees. */
-export function openGateway(
-  parts: Parts,
-  { events, identities }: { events: EventQueue; identities: Identities },
-): Gateway {
-  const { config, connections, clock, log, clients, served: accounts, serving, learned } = parts;
-  const blocks = createBlocks(connections.fast);
-  const reachesRedis = (): boolean => !connections.health.isAway();
+export function openGateway(parts: Parts): Gateway {
+  const { config, shards, clock, log, clients, served: accounts, serving, learned } = parts;
+  const { kept: events, identities, blocks } = parts.on('fast');
+  const reachesRedis = (): boolean => shards.all().some(({ connections }) => !connections.health.isAway());
   const accepted = (place: AccountNotice): void => void learned.switchOn(place, 'passed').catch(() => {});
   return createGateway({
     access: gatewayAccess(config),

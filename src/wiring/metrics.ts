@@ -11,11 +11,11 @@ import type { Connections } from '../redis/connect.ts';
 import { keys } from '../redis/keys.ts';
 import type { LearnedAccounts } from '../typing/learned.ts';
 import { listen, portOf, type Releases } from './releases.ts';
-import { countJobs, type OpenedQueues } from './workers.ts';
+import type { Shards } from './shards.ts';
+import { countJobs } from './workers.ts';
 
 interface MetricsDeps {
-  /** Opened by the first scrape: many a process is never scraped. */
-  queues: () => OpenedQueues;
+  shards: Pick<Shards, 'all'>;
   config: Pick<Config, 'dyno'>;
   connections: Pick<Connections, 'fast'>;
   roster: Pick<Roster, 'all' | 'of'>;
@@ -39,14 +39,17 @@ export function openMetrics(deps: MetricsDeps): Metrics {
   return createMetrics({ dyno: config.dyno, roster, source });
 }
 
-async function stockOf({ connections, queues: opened }: MetricsDeps): Promise<Stock> {
-  const queues = opened();
-  const [alive, typing, replies, conversations] = await Promise.all([
+async function stockOf({ connections, shards }: MetricsDeps): Promise<Stock> {
+  const all = shards.all();
+  // Opened by the first scrape: many a process is never scraped.
+  const queues = all.map((shard) => shard.on('fast'));
+  const [alive, typing, replies, open] = await Promise.all([
     connections.fast.exists(keys.heartbeat),
-    countJobs(queues.typing),
-    countJobs(queues.replies),
-    connections.fast.zcard(keys.open),
+    countJobs(queues.map((each) => each.typing)),
+    countJobs(queues.map((each) => each.replies)),
+    Promise.all(all.map((shard) => shard.connections.fast.zcard(shard.keys.open))),
   ]);
+  const conversations = open.reduce((sum, count) => sum + count, 0);
   const sizes = [
     { queue: 'typing' as const, ...typing },
     { queue: 'replies' as const, ...replies },

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import { type Log, type Standing, StartError } from '../core/ports.ts';
-import type { Platform } from '../core/platform.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
 import type { Place, Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
 import { createRefused, type Refused } from '../http/refused.ts';
@@ -12,14 +11,13 @@ import { createJournalReader, type JournalReader } from '../journal/reader.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { provideRedis } from '../redis/by-itself.ts';
 import { createRedisClock, type RedisClock } from '../redis/clock.ts';
-import { type Commands, createCommands, standingOf } from '../redis/commands.ts';
-import { type Connections, createConnections, visitRedis } from '../redis/connect.ts';
-import { keys, queueNames } from '../redis/keys.ts';
-import { createOutbox, type Outbox } from '../redis/outbox.ts';
+import type { Commands } from '../redis/commands.ts';
+import type { Connections } from '../redis/connect.ts';
+import { queueNames } from '../redis/keys.ts';
 import { createSharedCache } from '../redis/shared.ts';
-import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import { type Assurances, createAssurances } from '../typing/assurances.ts';
+import { type Blocks, createBlocks } from '../typing/blocks.ts';
 import { createEventQueue, createKeptEvents, type EventQueue } from '../typing/events.ts';
 import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
 import { createApply } from '../typing/perform.ts';
@@ -31,8 +29,8 @@ import { openAccounts, openSeal, type ServedAccounts } from './accounts.ts';
 import { openComponents, type OpenComponents } from './components.ts';
 import { openMetrics } from './metrics.ts';
 import { type Clients, closeClients, createClients, createServing, type Serving } from './platforms.ts';
-import { limited, type Releases } from './releases.ts';
-import { type OpenedQueues, openQueues } from './workers.ts';
+import type { Releases } from './releases.ts';
+import { type Kind, openShards, type Shards } from './shards.ts';
 
 interface RedisPlace {
   url: string;
@@ -45,9 +43,14 @@ export interface Parts {
   name: string;
   config: Config;
   log: Log;
+  /** Where conversations and pushes are; most have one shard. */
+  shards: Shards;
+  /** To the first, which has all else. */
   connections: Connections;
-  /** Which of those that are used Redis refuses. */
+  /** Which of those that are used that one refuses. */
   commands: Commands;
+  /** For how long every Redis has been there again (ms); Infinity: none has been away. */
+  backFor: () => number;
   /** How Redis stands; asked by whoever tells it. */
   standing: () => Standing;
   clock: RedisClock;
@@ -75,12 +78,10 @@ export interface Parts {
   refused: Refused;
   /** How far behind this process is. */
   pressure: Pressure;
-  /** What Redis has to know, and does not take now. */
-  outbox: Outbox;
   /** Conversations that have to be looked at again. */
   wakes: Wakes;
-  /** Opened once on each connection: the web's fails fast, the workers' waits for Redis. */
-  queuesOn: (connection: Redis) => QueueParts;
+  /** Opened once for each kind of connection: the web's fails fast, the workers' waits for Redis. */
+  on: (kind: Kind) => ConversationParts;
   /** null: no traces are made. */
   tracing: Tracing | null;
 }
@@ -107,15 +108,11 @@ export async function openParts(options: Omit<PartsOptions, 'redis'>): Promise<P
 
 export function createParts(options: PartsOptions): Parts {
   const { config, redis, log, releases, tracing = null } = options;
-  const connections = createConnections({
-    url: redis.url,
-    rejectUnauthorized: config.redisTlsRejectUnauthorized,
-    log,
-  });
-  releases.add('Redis connections', () => connections.close());
-  const commands = openCommands(options, connections);
-  const standing = (): Standing => standingOf(connections.health, commands);
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
+  const telemetry = tracing?.telemetry ?? null;
+  const shards = openShards({ config, redis, clock, log, releases, telemetry });
+  const { connections, commands } = shards.home;
+  const { standing, backFor } = shards;
   // Also of a Redis that has come back on another host.
   connections.fast.on('ready', () => void clock.sync(connections.fast).catch(() => {}));
   const traced = tracing?.call;
@@ -135,15 +132,15 @@ export function createParts(options: PartsOptions): Parts {
   const learned = createLearned({ redis: connections.fast, clock, log, saw, observe });
   const { roster } = served;
   const heard = { learned, assurances, observers, observe };
-  const outbox = createOutbox({ health: connections.health, clock, log });
-  releases.add('outbox', async () => {
-    await limited(outbox.idle(), outboxMs);
-    outbox.close();
-  });
-  const wakes = createWakes({ redis: connections.fast, clock, log });
+  const wakes = createWakes({ shards: shards.spread('fast'), clock, log });
   const name = randomUUID().slice(-12);
   const pressure = createPressure({
-    waiting: () => connections.fast.llen(keys.waitingJobs(queueNames.typing)),
+    waiting: async () => {
+      const waiting = shards
+        .all()
+        .map(({ keys, connections: { fast } }) => fast.llen(keys.waitingJobs(queueNames.typing)));
+      return (await Promise.all(waiting)).reduce((sum, count) => sum + count, 0);
+    },
   });
   releases.add('pressure', () => pressure.close());
   const guesses = createGuesses({ clock, log, observe });
@@ -154,93 +151,62 @@ export function createParts(options: PartsOptions): Parts {
     name,
     config,
     log,
+    shards,
     connections,
     commands,
     clock,
     clients,
-    outbox,
     wakes,
     pressure,
     guesses,
     refused,
   };
   const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
-  const known = { ...own, standing, roster, served, platformOf, serving, components, ...heard };
-  const opened = new Map<Redis, QueueParts>();
-  const queuesOn = (connection: Redis): QueueParts => {
-    const queues = opened.get(connection) ?? openQueueParts(parts, connection, releases);
-    opened.set(connection, queues);
-    return queues;
+  const known = { ...own, standing, backFor, roster, served, platformOf, serving, components, ...heard };
+  const opened = new Map<Kind, ConversationParts>();
+  const on = (kind: Kind): ConversationParts => {
+    const one = opened.get(kind) ?? openConversationParts(parts, kind);
+    opened.set(kind, one);
+    return one;
   };
-  const metrics = openMetrics({ ...known, queues: () => queuesOn(connections.fast) });
+  const metrics = openMetrics(known);
   observers.add(metrics.observe);
   const journal = openJournal({ ...known, redis, releases });
   observers.add(journal.observe);
-  const parts: Parts = { ...known, redis, metrics, tracing, journal, queuesOn };
+  const parts: Parts = { ...known, redis, metrics, tracing, journal, on };
   return parts;
 }
 
-/** One try (ms). */
-const visitMs = 3_000;
-
-/** They are tried at the start, and whenever Redis is back: another one may have come in its place. */
-function openCommands({ config, redis, log, releases }: PartsOptions, connections: Connections): Commands {
-  const { fast, health } = connections;
-  const rejectUnauthorized = config.redisTlsRejectUnauthorized;
-  const visit = (): Promise<Redis> => visitRedis({ url: redis.url, rejectUnauthorized, timeoutMs: visitMs });
-  const commands = createCommands({ visit, log });
-  commands.onChange(() => health.takeAsAway(commands.lacks.has('scripts')));
-  const look = (): void => void commands.look();
-  fast.once('ready', look);
-  fast.once('ready', () => void warnOfEviction(fast, log));
-  health.onBack(look);
-  releases.add('commands', () => commands.close());
-  return commands;
-}
-
-/** A Redis that evicts keys loses messages. Managed ones may allow no CONFIG, or tell nothing at all. */
-async function warnOfEviction(redis: Redis, log: Log): Promise<void> {
-  const answer = await redis.config('GET', 'maxmemory-policy').catch(() => []);
-  const info = await redis.info('memory').catch(() => '');
-  const told: unknown = Array.isArray(answer) ? answer[1] : undefined;
-  const policy = told ?? /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
-  if (typeof policy !== 'string' || policy === 'noeviction') return;
-  log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
-}
-
-/** What a stopping process has learned last; a Redis that is away is not waited for (ms). */
-const outboxMs = 2_000;
-
-/** The queues and stores on one connection. */
-export interface QueueParts extends OpenedQueues {
+/** What tells conversations, and asks of them, in whatever shard each is. */
+export interface ConversationParts {
   events: EventQueue;
   /** The same for whoever cannot wait for Redis: what it does not take waits in the outbox. */
   kept: EventQueue;
   store: Store;
+  blocks: Blocks;
   identities: Identities;
-  deliveries: Deliveries;
 }
 
-function openQueueParts(parts: Parts, connection: Redis, releases: Releases): QueueParts {
-  const queues = openQueues(connection, { ...parts, releases, telemetry: parts.tracing?.telemetry ?? null });
-  const store = withJournal(createStore(connection, { log: parts.log }), parts.journal);
-  const { wakes, learned, clock, log, observe, connections, outbox } = parts;
-  const { backFor } = connections.health;
-  const { platformOf } = parts;
+function openConversationParts(parts: Parts, kind: Kind): ConversationParts {
+  const { shards, wakes, learned, clock, log, observe, platformOf, backFor } = parts;
+  const spread = shards.spread(kind);
+  const store = withJournal(createStore(spread, { log }), parts.journal);
   const judging = { store, wakes, learned, clock, log, observe, platformOf, backFor };
-  const events = createEventQueue({ queue: queues.typing, apply: createApply(judging) });
+  const queueOf = async (conversation: Conversation) => (await shards.of(conversation)).on(kind).typing;
+  const outboxOf = async (conversation: Conversation) => (await shards.of(conversation)).outbox;
+  const events = createEventQueue({ queueOf, apply: createApply(judging) });
   return {
-    ...queues,
     events,
-    kept: createKeptEvents(events, outbox),
+    kept: createKeptEvents(events, outboxOf),
     store,
-    identities: createIdentities({ store, events, outbox, clock, platformOf }),
-    deliveries: createDeliveries(connection, { log: parts.log }),
+    blocks: createBlocks(spread),
+    identities: createIdentities({ store, events, outboxOf, clock, platformOf }),
   };
 }
 
 /** Every so many beats other processes' findings are read, and the clock is measured against Redis's anew. */
 const beatsPerRefresh = 5;
+const beatsPerLayout = 10;
 const beatsPerSync = 30;
 /** Accounts that are set at run time are known everywhere within this many; without a key for them none is. */
 const beatsPerFollow = { withKey: 2, without: 10 };
@@ -262,11 +228,14 @@ async function learnAll(parts: Parts, beats: number): Promise<void> {
     await clock.sync(connections.fast);
     components.followKeys();
   }
+  // Whoever has changed the number of shards waits until all know it.
+  if (beats % beatsPerLayout === 0) await parts.shards.follow();
   const perFollow = config.accountsKeys.length > 0 ? beatsPerFollow.withKey : beatsPerFollow.without;
   if (beats % perFollow === 0) await served.records.follow();
   // Whoever starts a process has mostly mended something.
   if (beats === 0) await learned.tryAgain();
-  if (beats % beatsPerRefresh === 0) await Promise.all([learned.refresh(), assurances.refresh()]);
+  if (beats % beatsPerRefresh === 0) await learned.refresh();
+  if (beats % beatsPerLayout === 0) await assurances.refresh();
 }
 
 /** Records what happens; reads what has. */

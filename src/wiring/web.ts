@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
 import type { Config, Skipped } from '../config/index.ts';
 import type { Console } from '../console/console.ts';
-import type { Platform } from '../core/platform.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
+import type { Log } from '../core/ports.ts';
 import { idOf, type Place } from '../core/roster.ts';
 import { withGateway } from '../gateway/gateway.ts';
 import { createApp, type Readiness, webhooks } from '../http/app.ts';
@@ -17,14 +18,17 @@ import { createIntake, createMessageIndex } from '../replies/intake.ts';
 import { createOwned, type Owned } from '../replies/owned.ts';
 import { createTurns, type Turns } from '../replies/turns.ts';
 import { storedPushLimit } from '../typing/jobs.ts';
-import { createCarrying } from './carrying.ts';
+import type { ShardOfPush } from '../http/task.ts';
+import type { Shares } from '../typing/shares.ts';
+import { createCarrying, createPushShares } from './carrying.ts';
 import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics.ts';
 import { nextSteps } from './next-steps.ts';
-import { learnFromRedis, type Parts, type QueueParts } from './parts.ts';
+import { learnFromRedis, type Parts } from './parts.ts';
 import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
+import type { Shard } from './shards.ts';
 import { startQueues } from './worker.ts';
 
 interface WebOptions {
@@ -55,19 +59,17 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
   const { skipped, releases, standby, page = null, worker, invites = false } = options;
   const left = [...skipped, ...parts.components.skipped];
   const readiness: Readiness = { phase: 'starting', degraded: [], skipped: left };
-  const { config, clock, log } = parts;
-  const { deliveries } = parts.queuesOn(parts.connections.fast);
-  const owned = createOwned({ deliveries, outbox: parts.outbox, clock, log });
+  const { config, log } = parts;
   const seen = { worker: false };
-  const jobsRun = (): boolean => seen.worker || !parts.commands.lacks.has('jobs');
-  const app = createWebApp(parts, { readiness, owned, page, standby, jobsRun });
+  const carried = createCarried(parts, () => seen.worker);
+  const app = createWebApp(parts, { readiness, carried, page, standby });
   await lookFirst(parts);
   const server = await listen(app.listener, config);
   let stoppingAt = 0;
   const remaining = (): number => Math.max(0, stoppingAt + gatewayMs - performance.now());
   releases.add('server', async () => {
     // Whose answers are waited for may send them through the gateway, by connections that are yet to come.
-    await owned.stop(Math.min(turnsMs, remaining()));
+    await carried.stop(Math.min(turnsMs, remaining()));
     await closeServer(server, Math.max(remaining(), drainMs));
   });
   watchRedis(parts, { releases, standby, seen });
@@ -100,11 +102,12 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
 const firstLookMs = 1_000;
 
 /** A push that comes with the first moment is to find its account, the time that all processes share, and what Redis can do. */
-async function lookFirst({ config, connections, commands, served, clock, assurances }: Parts): Promise<void> {
+async function lookFirst({ config, connections, shards, served, clock, assurances }: Parts): Promise<void> {
   const look = async (): Promise<void> => {
     await connections.ready();
+    await shards.follow();
     await Promise.all([
-      commands.look(),
+      ...shards.all().map(({ commands }) => commands.look()),
       clock.sync(connections.fast),
       assurances.refresh(),
       config.accountsKeys.length === 0 ? null : served.records.follow(),
@@ -180,11 +183,10 @@ function openStandby(parts: Parts): Standby {
 
 interface WebAppParts {
   readiness: Readiness;
-  owned: Owned;
+  carried: Carried;
   page: RequestHandler | null;
   /** This process runs the queues while no worker lives. */
   standby: boolean;
-  jobsRun: () => boolean;
 }
 
 interface WebApp {
@@ -194,17 +196,15 @@ interface WebApp {
 
 /** The web's routes on the connection that fails fast. */
 function createWebApp(parts: Parts, options: WebAppParts): WebApp {
-  const { readiness, owned, page, standby, jobsRun } = options;
-  const queues = parts.queuesOn(parts.connections.fast);
+  const { readiness, carried, page, standby } = options;
   const isSkipped = (place: Place): boolean =>
     withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
   const bodies = createBodies(boundsOf(parts.config));
-  const deps = { ...createWebhookDeps(parts, { queues, owned, isSkipped, jobsRun }), bodies };
+  const deps = { ...createWebhookDeps(parts, { carried, isSkipped }), bodies };
   const { log } = parts;
-  const { events, kept, store, identities } = queues;
+  const { events, store } = parts.on('fast');
   const control = openControl(parts, { events, store, skipped: readiness.skipped });
   const console = openConsole(parts, {
-    queues,
     standby,
     skipped: () => withRecords(parts, readiness).skipped,
   });
@@ -217,7 +217,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
   };
   const routes = { ...tracedWebhooks(parts, deps), bodies, ...pages, components };
   const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
-  const gateway = openGateway(parts, { events: kept, identities });
+  const gateway = openGateway(parts);
   return { listener: withGateway(gateway, app), console };
 }
 
@@ -228,43 +228,77 @@ function toConsole({ controlTokens }: Pick<Config, 'controlTokens'>): RequestHan
     request.path === '/' && ['GET', 'HEAD'].includes(request.method) ? response.redirect('/console') : next();
 }
 
-interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {
-  queues: QueueParts;
+/** The pushes of one shard that this web has: those that it carries, and the connections that wait for an answer. */
+interface CarriedShard extends ShardOfPush {
   owned: Owned;
-  jobsRun: () => boolean;
+}
+
+interface Carried {
+  shares: Shares;
+  of(conversation: Conversation, push: string): CarriedShard | Promise<CarriedShard>;
+  home: CarriedShard;
+  /** Lets what is under way end; another process goes on with what has not by then. */
+  stop(graceMs: number): Promise<void>;
 }
 
 /** Who offers an answer waits 500 ms for it to be claimed (ms). */
 const offerLook = 100;
 
-function createWebhookDeps(parts: Parts, { queues, owned, isSkipped, jobsRun }: WebhookParts): WebhookDeps {
-  const { connections, commands, clock, log, observe, learned, config, roster, served, name } = parts;
-  const { replies, kept: events, store, identities, deliveries } = queues;
-  const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
-  const holds = createHolds({ name, deliveries });
-  const isDeaf = (): boolean => commands.lacks.has('channels');
-  const lookFor = async (holder: string): Promise<void> => {
-    while (isDeaf() && holds.offered(holder)) await delay(offerLook);
+function createCarried(parts: Parts, workerLives: () => boolean): Carried {
+  const { shards, clock, log, name } = parts;
+  const shares = createPushShares(parts);
+  const all = new Map<Shard, CarriedShard>();
+  const open = (shard: Shard): CarriedShard => {
+    const { connections, commands, outbox, keys } = shard;
+    const { deliveries, replies } = shard.on('fast');
+    const owned = createOwned({ deliveries, outbox, clock, log });
+    const holds = createHolds({ name, deliveries });
+    const isDeaf = (): boolean => commands.lacks.has('channels');
+    const lookFor = async (holder: string): Promise<void> => {
+      while (isDeaf() && holds.offered(holder)) await delay(offerLook);
+    };
+    const turns = createTurns({
+      ...createCarrying(parts, { shard, holds, shares }),
+      replies,
+      owned,
+      pressure: parts.pressure,
+      storedPushLimit,
+      jobsRun: () => workerLives() || !commands.lacks.has('jobs'),
+      // Who cannot be asked is as good as dead: the bot is called again.
+      askOwner: async (owner, { id, holder }) =>
+        isDeaf() ? 0 : connections.fast.publish(keys.web(processOf(owner)), `repeat ${holder} ${id}`),
+    });
+    listenToOthers(shard, { name, log, holds, turns });
+    return { owned, holds, turns, lookFor: (holder) => void lookFor(holder) };
   };
-  const carrying = createCarrying(parts, holds);
-  const turns = createTurns({
-    ...carrying,
-    replies,
-    owned,
-    pressure: parts.pressure,
-    storedPushLimit,
-    jobsRun,
-    // Who cannot be asked is as good as dead: the bot is called again.
-    askOwner: async (owner, { id, holder }) =>
-      isDeaf() ? 0 : connections.fast.publish(keys.web(processOf(owner)), `repeat ${holder} ${id}`),
-  });
-  listenToOthers(parts, { holds, turns });
+  shards.each((shard) => void all.set(shard, open(shard)));
+  const at = (shard: Shard): CarriedShard => all.get(shard) ?? open(shard);
   return {
+    shares,
+    home: at(shards.home),
+    of: (conversation, push) => {
+      const shard = shards.of(conversation, push);
+      return shard instanceof Promise ? shard.then(at) : at(shard);
+    },
+    stop: async (graceMs) => {
+      await Promise.all([...all.values()].map(({ owned }) => owned.stop(graceMs)));
+    },
+  };
+}
+
+interface WebhookParts extends Required<Pick<WebhookDeps, 'isSkipped'>> {
+  carried: Carried;
+}
+
+function createWebhookDeps(parts: Parts, { carried, isSkipped }: WebhookParts): WebhookDeps {
+  const { connections, clock, log, observe, learned, config, roster, served } = parts;
+  const { kept: events, store, identities } = parts.on('fast');
+  const index = config.botQueue ? createMessageIndex(connections.fast) : undefined;
+  return {
+    ...carried.home,
+    shardOf: (conversation, push) => carried.of(conversation, push),
     intake: createIntake({ events, store, identities, clock, index }),
-    turns,
-    holds,
-    lookFor: (holder) => void lookFor(holder),
-    shares: carrying.shares,
+    shares: carried.shares,
     pressure: parts.pressure,
     events,
     clock,
@@ -307,18 +341,20 @@ function tracedWebhooks({ tracing }: Parts, deps: WebhookDeps): ReturnType<typeo
 
 /** What other processes say to this one: that an answer waits for its connection, or that a repeat of a push has come. */
 function listenToOthers(
-  { connections, commands, log, name }: Parts,
-  { holds, turns }: { holds: Holds; turns: Turns },
+  { subscriber: open, commands, keys }: Shard,
+  { name, log, holds, turns }: { name: string; log: Log; holds: Holds; turns: Turns },
 ): void {
-  const subscriber = connections.subscriber();
-  subscriber.on('message', (_, message: string) => {
+  const channel = keys.web(name);
+  const subscriber = open();
+  subscriber.on('message', (on, message: string) => {
+    if (on !== channel) return;
     const [word, holder = '', ...id] = message.split(' ');
     if (word === 'repeat') turns.repeat(id.join(' '), holder).catch(() => {});
     else holds.offered(message);
   });
   const listen = (): void => {
     if (commands.lacks.has('channels')) return;
-    subscriber.subscribe(keys.web(name)).catch((error: unknown) => {
+    subscriber.subscribe(channel).catch((error: unknown) => {
       // Said where all commands are tried.
       log.debug({ error }, 'Offers of answers cannot be heard.');
       void commands.look();

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Queue } from 'bullmq';
 import { createBotTurns } from '../bot-queue/ends.ts';
 import { createBotQueueWatch } from '../bot-queue/follow.ts';
 import type { Platform } from '../core/platform.ts';
@@ -11,15 +10,16 @@ import { keys, queueNames } from '../redis/keys.ts';
 import { createMessageIndex } from '../replies/intake.ts';
 import { insureOverdue } from '../replies/jobs.ts';
 import { createOwned } from '../replies/owned.ts';
-import { type ReplyDeps, settling } from '../replies/reply.ts';
+import { settling } from '../replies/reply.ts';
 import type { LocalHolds } from '../replies/run.ts';
 import type { EventQueue } from '../typing/events.ts';
-import { createMeet, type PerformDeps } from '../typing/perform.ts';
+import { createMeet } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/open-conversations.ts';
-import { countAccounts, createCarrying } from './carrying.ts';
+import { countAccounts, createCarrying, createPushShares } from './carrying.ts';
 import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
+import type { Shard } from './shards.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
 /**
@@ -33,11 +33,9 @@ const cleaningEvery = 60 * 60_000;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
-  const { connections, learned, clock, log, config, observe } = parts;
+  const { shards, learned, clock, log, config, observe, wakes, platformOf, backFor, name, pressure } = parts;
   const { typingConcurrency, replyConcurrency } = config;
-  const { typing, replies, events, store } = parts.queuesOn(connections.jobs);
-  const { deliveries } = parts.queuesOn(connections.fast);
-  const { platformOf } = parts;
+  const { events, store } = parts.on('jobs');
   const { lasting, records } = parts.served;
   const botOf = (platform: Platform): Omit<ServedBot, 'mode'> | null => lasting.of(platform)?.bot ?? null;
   const performing = createShares({
@@ -47,34 +45,43 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     accounts: () => countAccounts(parts),
     clock,
   });
-  const { backFor } = connections.health;
-  const { wakes, outbox } = parts;
   const known = { store, wakes, learned, clock, log, observe, platformOf, backFor };
-  const perform: PerformDeps = { ...known, name: parts.name, pressure: parts.pressure, shares: performing };
-  const owned = createOwned({ deliveries, outbox, clock, log });
-  const reply: ReplyDeps = {
-    ...createCarrying(parts, noHolds),
-    health: connections.health,
-    owned,
-    platformOf,
-    botOf,
-  };
   const meet = createMeet({
     platformOf,
     lookAgain: () => records.follow(),
   });
-  const telemetry = parts.tracing?.telemetry ?? null;
-  const shared = { connection: connections.jobs, typingConcurrency, replyConcurrency, telemetry, log };
-  const askEvery = isEmbedded(parts.redis) ? 5 : idleAsking;
-  const workers = createWorkers({ ...shared, perform, reply, meet, wakes, queue: typing, askEvery });
-  releases.add('workers', () => workers.close(connections.jobs.status === 'ready' ? grace : 0));
+  const workers = createWorkers({
+    perform: { ...known, name, pressure, shares: performing },
+    wakes,
+    queueOf: async (conversation) => (await shards.of(conversation)).on('jobs').typing,
+    askEvery: isEmbedded(parts.redis) ? 5 : idleAsking,
+    typingConcurrency,
+    replyConcurrency,
+    telemetry: parts.tracing?.telemetry ?? null,
+    log,
+    meet,
+  });
+  const carrying = createPushShares(parts);
+  const leave = shards.each((shard) => {
+    const { connections, outbox, keys } = shard;
+    const { health } = connections;
+    const owned = createOwned({ deliveries: shard.on('fast').deliveries, outbox, clock, log });
+    const carry = createCarrying(parts, { shard, holds: noHolds, shares: carrying });
+    workers.add({
+      connection: connections.jobs,
+      keys,
+      reply: { ...carry, health, owned, platformOf, botOf },
+    });
+  });
+  releases.add('workers', () => workers.close(grace));
+  releases.add('shards', leave);
   const overdue = createOverdue(parts, workers);
   const ticker = createTicker(beat, overdue, (error) =>
     log.debug({ error }, 'What is overdue was not looked for.'),
   );
   releases.add('overdue', () => ticker.stop());
   startBotQueue(parts, { events, platformOf }, releases);
-  startCleaning([typing, replies], parts, releases);
+  startCleaning(parts, releases);
   return workers;
 }
 
@@ -87,31 +94,40 @@ const idleAsking = 60;
 /** Each look is four commands, which a hosted Redis may charge for: an idle one is asked less often. */
 const beatsPerLook = 3;
 
+function activeIn({ connections: { fast }, keys }: Shard): Promise<number>[] {
+  return Object.values(queueNames).map((name) => fast.llen(keys.activeJobs(name)));
+}
+
 /** What dead processes have left: conversations to look at, pushes without an answer, jobs that nobody works at. */
-function createOverdue(parts: Parts, workers: Workers): () => Promise<void> {
-  const { connections, wakes, clock, log } = parts;
-  const { fast, health } = connections;
-  const { deliveries, replies } = parts.queuesOn(fast);
+function createOverdue({ shards, wakes, clock, log }: Parts, workers: Workers): () => Promise<void> {
   let beats = 0;
   // At the start at once: what a worker that has died was to look at is overdue already.
   let isBusy = true;
+  const insure = async (shard: Shard): Promise<number> => {
+    const isSettled = shard.connections.health.backFor() >= settling;
+    return isSettled ? insureOverdue({ ...shard.on('fast'), clock, log }) : 0;
+  };
   return async () => {
     beats += 1;
     if (!isBusy && beats % beatsPerLook !== 0) return;
-    const isSettled = health.backFor() >= settling;
-    const [found, insured, ...active] = await Promise.all([
+    const all = shards.all();
+    const [found, insured, active] = await Promise.all([
       wakes.takeOverdue(),
-      isSettled ? insureOverdue({ deliveries, replies, clock, log }) : 0,
-      ...Object.values(queueNames).map((name) => fast.llen(keys.activeJobs(name))),
+      Promise.all(all.map(insure)),
+      Promise.all(all.flatMap(activeIn)),
     ]);
-    isBusy = found + insured + active.reduce((sum, count) => sum + count, 0) > 0;
+    isBusy = found + [...insured, ...active].reduce((sum, count) => sum + count, 0) > 0;
     if (active.some((count) => count > 0)) await workers.rescueStalled();
   };
 }
 
-function startCleaning(queues: Queue[], { connections, log }: Parts, releases: Releases): void {
-  const open = createOpenConversations(connections.jobs);
+function startCleaning({ shards, log }: Parts, releases: Releases): void {
+  const open = createOpenConversations(shards.spread('jobs'));
   const clean = async (): Promise<void> => {
+    const queues = shards.all().flatMap((shard) => {
+      const { typing, replies } = shard.on('jobs');
+      return [typing, replies];
+    });
     const cleaned = queues.map((queue) => queue.clean(failedKept, 1_000, 'failed'));
     await Promise.all([...cleaned, open.sweep()]);
   };
@@ -126,17 +142,19 @@ const noHolds: LocalHolds = { waits: () => false, give: () => Promise.resolve(fa
 
 /** A worker process: runs the queues and shows that it lives. */
 export async function startWorker(parts: Parts, releases: Releases): Promise<Workers> {
-  const { connections, commands, log } = parts;
+  const { connections, shards, log } = parts;
   await connections.ready();
-  await commands.look();
   // A Redis that has gone again meanwhile is no fault of the start: it is read when it is back.
   await learnFromRedis(parts, 0).catch((error: unknown) => log.debug({ error }, 'Redis is read later.'));
+  await Promise.all(shards.all().map(({ commands }) => commands.look()));
   const workers = startQueues(parts, releases);
   let beats = 0;
   const ticker = createTicker(
     beat,
     async () => {
-      const isRefused = commands.lacks.has('scripts') || commands.lacks.has('jobs');
+      const isRefused = shards
+        .all()
+        .some(({ commands: { lacks } }) => lacks.has('scripts') || lacks.has('jobs'));
       if (!isRefused && workers.move()) await signOfLife(connections.fast);
       beats += 1;
       await learnFromRedis(parts, beats);

@@ -1,25 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Queue, type Telemetry, Worker, type WorkerOptions } from 'bullmq';
+import { Queue, type Telemetry, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
-import { type Connections, FAIL_FAST_QUEUE } from '../redis/connect.ts';
+import { FAIL_FAST_QUEUE } from '../redis/connect.ts';
 import { isPassing } from '../redis/errors.ts';
-import { keys, queueNames } from '../redis/keys.ts';
+import { type Keys, queueNames } from '../redis/keys.ts';
 import { whoseOf } from '../replies/failed.ts';
 import { createReplyProcessor, type ReplyDeps } from '../replies/reply.ts';
-import { addTimers } from '../typing/events.ts';
 import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
+import { addTimers, type QueueOf } from '../typing/events.ts';
 import { createTyping, type Meet, type PerformDeps } from '../typing/perform.ts';
 import type { Wakes } from '../typing/wakes.ts';
 import type { Releases } from './releases.ts';
 
 interface WorkersOptions {
-  connection: NonNullable<WorkerOptions['connection']>;
   perform: PerformDeps;
-  reply: ReplyDeps;
   wakes: Pick<Wakes, 'start' | 'leave' | 'stop'>;
   /** Where others find what this process was to look at. @default nowhere: they find it overdue */
-  queue?: Queue<TypingJob>;
+  queueOf?: QueueOf;
   /** An idle queue is asked for its next job so often (s); whoever adds one wakes it. @default 5 */
   askEvery?: number;
   typingConcurrency: number;
@@ -31,16 +29,24 @@ interface WorkersOptions {
   meet?: Meet;
 }
 
-/** Both queues' workers of one process. */
+interface WorkedShard {
+  connection: Redis;
+  keys: Pick<Keys, 'prefix'>;
+  reply: ReplyDeps;
+}
+
+/** The workers of one process: both queues of each shard. */
 export interface Workers {
+  /** Works at the queues of this shard too. */
+  add(shard: WorkedShard): void;
   /** Takes no more jobs and lets the running ones end, however long they take. */
   drain(): Promise<void>;
   /**
-   * Lets running jobs end; reply jobs that are not done by `graceMs` go back to the queue. With 0 nothing is waited for:
-   * without Redis no job can end, and each goes on elsewhere when its lock has run out.
+   * Lets running jobs end; reply jobs that are not done by `graceMs` go back to the queue. With 0, and where
+   * Redis is away, nothing is waited for: no job can end there, and each goes on elsewhere when its lock has run out.
    */
   close(graceMs: number): Promise<void>;
-  /** Whether both queues move: not while Redis refuses what their loops ask it. */
+  /** Whether all queues move: not while Redis refuses what their loops ask it. */
   move(): boolean;
   /** Puts back the jobs of dead processes; to be called again and again while jobs are under way. */
   rescueStalled(): Promise<void>;
@@ -50,52 +56,64 @@ export interface Workers {
 const runRetryDelay = 1_000;
 
 export function createWorkers(options: WorkersOptions): Workers {
-  const { connection, telemetry = null, log, meet = async () => {} } = options;
-  const { owned } = options.reply;
-  const { process, look } = createTyping(options.perform, meet);
+  const { perform, wakes, queueOf, telemetry = null, log, meet = async () => {} } = options;
+  const { process, look } = createTyping(perform, meet);
   // The version is asked for by INFO, which many hosts' users may not: the worker would wait for its answer for ever.
   const idle = { drainDelay: options.askEvery ?? 5, skipStalledCheck: true, skipVersionCheck: true };
-  const shared = {
-    connection,
-    prefix: keys.prefix,
-    runRetryDelay,
-    ...idle,
-    ...(telemetry ? { telemetry } : {}),
+  const shared = { runRetryDelay, ...idle, ...(telemetry ? { telemetry } : {}) };
+  const open = ({ connection, keys: { prefix }, reply }: WorkedShard) => {
+    const typing = new Worker<TypingJob>(queueNames.typing, process, {
+      ...shared,
+      ...lockOptions.typing,
+      connection,
+      prefix,
+      concurrency: options.typingConcurrency,
+    });
+    const replies = new Worker<ReplyJob>(queueNames.replies, createReplyProcessor(reply, meet), {
+      ...shared,
+      ...lockOptions.replies,
+      connection,
+      prefix,
+      concurrency: options.replyConcurrency,
+    });
+    for (const worker of [typing, replies]) slowDown(worker);
+    const loops = [typing, replies].map((worker) => watch(worker, log));
+    const { owned } = reply;
+    return { typing, replies, owned, loops, isAway: () => connection.status !== 'ready' };
   };
-  const typing = new Worker<TypingJob>(queueNames.typing, process, {
-    ...shared,
-    ...lockOptions.typing,
-    concurrency: options.typingConcurrency,
-  });
-  const replies = new Worker<ReplyJob>(queueNames.replies, createReplyProcessor(options.reply, meet), {
-    ...shared,
-    ...lockOptions.replies,
-    concurrency: options.replyConcurrency,
-  });
-  options.wakes.start(look);
-  for (const worker of [typing, replies]) slowDown(worker);
-  const loops = [typing, replies].map((worker) => watch(worker, log));
-  const { wakes, queue } = options;
-  const { clock } = options.perform;
-  const closeTyping = async (force: boolean): Promise<void> => {
-    if (queue && !force) wakes.leave((left) => addTimers(queue, left, clock.now()));
-    await typing.close(force);
+  const all: ReturnType<typeof open>[] = [];
+  wakes.start(look);
+  const closeTyping = async (shards: readonly Closing[]): Promise<void> => {
+    const isLeft = shards.every(({ force }) => force);
+    if (queueOf && !isLeft) wakes.leave((left) => addTimers(queueOf, left, perform.clock.now()));
+    await Promise.all(shards.map(({ typing, force }) => typing.close(force)));
     const looks = wakes.stop();
-    if (!force) await looks;
+    if (!isLeft) await looks;
   };
-  const close = async (force: boolean): Promise<void> => {
-    await Promise.all([replies.close(force), closeTyping(force)]);
+  const closeAll = async (shards: readonly Closing[]): Promise<void> => {
+    await Promise.all([closeTyping(shards), ...shards.map(({ replies, force }) => replies.close(force))]);
   };
   return {
-    drain: () => close(false),
-    move: () => loops.every(({ moves }) => moves()),
+    add: (shard) => void all.push(open(shard)),
+    drain: () => closeAll(all.map((shard) => ({ ...shard, force: false }))),
+    move: () => all.every(({ loops }) => loops.every(({ moves }) => moves())),
     rescueStalled: async () => {
-      await Promise.all([typing, replies].map((worker) => worker.getBackend().moveStalledJobsToWait()));
+      const workers = all.flatMap(({ typing, replies }) => [typing, replies]);
+      await Promise.all(workers.map((worker) => worker.getBackend().moveStalledJobsToWait()));
     },
     close: async (graceMs) => {
-      await Promise.all([close(graceMs === 0), graceMs === 0 ? null : owned.stop(graceMs)]);
+      const shards = all.map((shard) => ({ ...shard, force: graceMs === 0 || shard.isAway() }));
+      const given = shards.filter(({ force }) => !force).map(({ owned }) => owned.stop(graceMs));
+      await Promise.all([closeAll(shards), ...given]);
     },
   };
+}
+
+/** `force`: nothing is waited for. */
+interface Closing {
+  typing: Worker<TypingJob>;
+  replies: Worker<ReplyJob>;
+  force: boolean;
 }
 
 /** BullMQ's loop asks for the next job again at once when Redis refuses that, and would do nothing else. */
@@ -152,31 +170,41 @@ interface JobCounts {
   failed: number;
 }
 
-/** Rejects when Redis is out of reach. */
-export async function countJobs(queue: Queue): Promise<JobCounts> {
-  const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed');
-  const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
-  return { waiting: waiting + prioritized, active, delayed, failed };
+/** In all shards' queues of that kind together. Rejects when Redis is out of reach. */
+export async function countJobs(queues: readonly Queue[]): Promise<JobCounts> {
+  const sums: JobCounts = { waiting: 0, active: 0, delayed: 0, failed: 0 };
+  const asked = ['waiting', 'prioritized', 'active', 'delayed', 'failed'] as const;
+  for (const counts of await Promise.all(queues.map((queue) => queue.getJobCounts(...asked)))) {
+    const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
+    sums.waiting += waiting + prioritized;
+    sums.active += active;
+    sums.delayed += delayed;
+    sums.failed += failed;
+  }
+  return sums;
 }
 
 interface QueuesDeps {
-  connections: Pick<Connections, 'fast'>;
-  redis: { eventsMaxLen: number };
+  /** The web's connection fails fast, the workers' waits for Redis. */
+  failsFast: boolean;
+  /** The shard's. */
+  keys: Pick<Keys, 'prefix'>;
+  eventsMaxLen: number;
   releases: Releases;
   /** @default null: no traces */
   telemetry?: Telemetry | null;
 }
 
-/** Both queues on one connection: the web's fails fast, the workers' waits for Redis. */
+/** Both queues of a shard on one connection. */
 export function openQueues(connection: Redis, deps: QueuesDeps): OpenedQueues {
-  const { connections, redis, telemetry = null } = deps;
+  const { failsFast, keys, eventsMaxLen, telemetry = null } = deps;
   const options = {
     connection,
     prefix: keys.prefix,
-    streams: { events: { maxLen: redis.eventsMaxLen } },
+    streams: { events: { maxLen: eventsMaxLen } },
     skipVersionCheck: true,
     ...(telemetry ? { telemetry } : {}),
-    ...(connection === connections.fast ? FAIL_FAST_QUEUE : {}),
+    ...(failsFast ? FAIL_FAST_QUEUE : {}),
   };
   return {
     typing: openQueue(new Queue<TypingJob>(queueNames.typing, options), deps.releases),

@@ -13,7 +13,7 @@ import {
   startBot,
   startSimulator,
 } from '../../src/simulator/index.ts';
-import { startRedis } from '../support/redis.ts';
+import { startRedis, wantedRedis } from '../support/redis.ts';
 
 export interface Child {
   /** Resolves with the first log line that holds this text, past or future. */
@@ -122,10 +122,7 @@ export interface SiteOptions {
 }
 
 export async function openSite(options: SiteOptions = {}): Promise<Site> {
-  const redis =
-    options.redisUrl === undefined
-      ? await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded')
-      : null;
+  const redis = options.redisUrl === undefined ? await startRedis(wantedRedis()) : null;
   const simulator = await startSimulator({
     wechat: options.wechat ?? {},
     nxcloud: options.nxcloud ?? {},
@@ -141,6 +138,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
     HOST: '127.0.0.1',
     ...setTokens,
     REDIS_URL: redisUrl,
+    ...redis?.env,
     ...simulatedEnvironment(simulator, bot),
     ...options.env,
   };

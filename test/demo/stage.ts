@@ -8,7 +8,7 @@ import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { createOwnWorker } from '../../src/wiring/worker.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import { startRedis } from '../support/redis.ts';
+import { startRedis, wantedRedis } from '../support/redis.ts';
 
 export interface DemoStage {
   url: string;
@@ -22,7 +22,7 @@ export interface DemoStage {
 export async function openDemoStage(options: OpenDemoOptions = {}): Promise<DemoStage> {
   const log = recordLog();
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
-  const redis = await startRedis(process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded');
+  const redis = await startRedis(wantedRedis());
   releases.add('redis', () => redis.stop());
   const { config } = loadConfig({ PORT: '0', HOST: '127.0.0.1' }, () => null);
   const demo = await openDemo(config, {

@@ -58,7 +58,7 @@ function status(rest: object): Promise<void> {
 async function load(user: string): Promise<State> {
   const { parts } = now().webs[0] ?? {};
   if (!parts) throw new Error('This stage has no web.');
-  const { store } = parts.queuesOn(parts.connections.fast);
+  const { store } = parts.on('fast');
   return (await store.load({ channel: 'nxcloud', account: 'default', user })).state;
 }
 

@@ -154,7 +154,7 @@ describe('a bot that is acknowledged at once and answers through the API', () =>
     const { simulator, log, webs } = await open({ bot: { style: 'fail', failStatus: 200 } });
     await simulator.nxcloud.push({ user, text: 'hi' });
     await simulator.nxcloud.phone(user).next(is('typing-on'));
-    const stores = webs.map(({ parts }) => parts.queuesOn(parts.connections.fast).store);
+    const stores = webs.map(({ parts }) => parts.on('fast').store);
     // While the bot still works it would be a handoff.
     await expect
       .poll(() => stores[0]?.load({ channel: 'nxcloud', account: 'default', user }))

@@ -17,7 +17,7 @@ import { createReleases } from '../../src/wiring/releases.ts';
 import { startWeb } from '../../src/wiring/web.ts';
 import { startWorker } from '../../src/wiring/worker.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
-import { startRedis, type TestKind, type TestRedis } from '../support/redis.ts';
+import { startRedis, type TestKind, type TestRedis, wantedRedis } from '../support/redis.ts';
 
 export interface StageOptions {
   env?: Record<string, string>;
@@ -106,8 +106,7 @@ export function gatewayOf({ webs }: Pick<Stage, 'webs'>): string {
 export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const log = recordLog();
-  const kind = process.env['TEST_REDIS'] === 'private' ? 'private' : 'embedded';
-  const redis = await startRedis(options.redis ?? kind);
+  const redis = await startRedis(options.redis ?? wantedRedis());
   releases.add('redis', () => redis.stop());
   const simulator = await startSimulator({
     wechat: { ...options.wechat, rules: { ...quick.wechat, pushTimeout: 800, ...options.wechat?.rules } },
@@ -127,6 +126,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     CONTROL_TOKEN: controlToken,
     GATEWAY_KEY: gatewayKey,
     ...quickRules,
+    ...redis.env,
     ...simulatedEnvironment(simulator, bot),
     ...options.env,
     ...options.envFor?.(bot),

@@ -308,7 +308,7 @@ const answerWith = (characters: number): string =>
 
 function queuesOf({ webs: [web] }: Stage) {
   if (!web) throw new Error('there is no web');
-  return web.parts.queuesOn(web.parts.connections.jobs);
+  return web.parts.shards.all().map((shard) => shard.on('jobs'));
 }
 
 const texts = (phone: Phone): string[] => phone.marks.filter(is('received')).map(({ detail }) => detail);

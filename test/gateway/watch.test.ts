@@ -5,6 +5,7 @@ import { type Call, type Event, initialState, type State } from '../../src/core/
 import { newTurn } from '../../src/core/turns.ts';
 import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
 import { readState } from '../../src/typing/state-schema.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
@@ -21,7 +22,7 @@ let store: Store;
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  store = createStore(redis);
+  store = createStore(oneShard(redis));
 });
 afterAll(() => server.stop());
 
@@ -36,7 +37,7 @@ function openWatch(changes: Partial<WatchOptions> = {}) {
   // Real time is needed only by the limit, which each look at the state then races against.
   const clock = handClock(start, realSleep);
   const watch = createWatch({
-    blocks: createBlocks(redis),
+    blocks: createBlocks(oneShard(redis)),
     events: {
       tell: async (_, event, how) => {
         told.push({ event, release: how?.release });
@@ -184,7 +185,7 @@ describe('a message of the bot on its way', () => {
   ] as const)('matters to somebody %s', async (_, state) => {
     const conversation = await waiting();
     await save(conversation, state as Partial<State>);
-    expect(await createBlocks(redis).look(conversation)).toMatchObject({ matters: true });
+    expect(await createBlocks(oneShard(redis)).look(conversation)).toMatchObject({ matters: true });
   });
 
   test('lets what is recorded of the user stand', async () => {
@@ -200,7 +201,7 @@ describe('a message of the bot on its way', () => {
   });
 
   test('counts from when its block stood: a show that had been decided until then is older', async () => {
-    const blocks = createBlocks(redis);
+    const blocks = createBlocks(oneShard(redis));
     const { watch, told, set } = openWatch({
       blocks: {
         ...blocks,
@@ -321,7 +322,7 @@ describe.each(await redisKinds())('what scripts know of a state, on the %s Redis
   beforeAll(async () => {
     own = await startRedis(kind);
     redis = own.connect();
-    store = createStore(redis);
+    store = createStore(oneShard(redis));
   });
   afterAll(() => own.stop());
 
@@ -345,8 +346,8 @@ describe.each(await redisKinds())('what scripts know of a state, on the %s Redis
     ['a hide is in flight', { call: { ...show, kind: 'hide' } }, false, false],
   ] as const)('where %s', async (_, to, matters, shows) => {
     const conversation = await saved(to);
-    expect(await createBlocks(redis).look(conversation)).toEqual({ matters, shows });
-    expect(await createBlocks(redis).begin(conversation, { holder: 'h', now: start })).toEqual({
+    expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({ matters, shows });
+    expect(await createBlocks(oneShard(redis)).begin(conversation, { holder: 'h', now: start })).toEqual({
       matters,
       shows,
     });
@@ -356,17 +357,17 @@ describe.each(await redisKinds())('what scripts know of a state, on the %s Redis
   test('is not read from its JSON: no word of it may matter', async () => {
     const words = '"call":{"kind":"show"},"pausedBy":"x","lastInteractionAt":9999999999999';
     const conversation = await saved({ heard: [words], messageId: words });
-    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: false, shows: false });
+    expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({ matters: false, shows: false });
   });
 
   test('changes with it, in the same script: not where somebody else has saved first', async () => {
     const conversation = await saved({});
     const stale = { from: 'another state', to: { ...initialState, ...open }, keepMs: 60_000, wakeAt: null };
     expect(await store.save(conversation, stale)).toHaveProperty('raw');
-    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: false, shows: false });
+    expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({ matters: false, shows: false });
     const { raw } = await store.load(conversation);
     expect(await store.save(conversation, { ...stale, from: raw })).toBeTypeOf('string');
-    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: false });
+    expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({ matters: true, shows: false });
   });
 
   test('is kept as long as it, and goes with it', async () => {
@@ -389,7 +390,7 @@ describe.each(await redisKinds())('what scripts know of a state, on the %s Redis
       const conversation = newConversation();
       const state = { ...initialState, ...(to as Partial<State>) };
       await redis.set(keys.state(conversationId(conversation)), JSON.stringify(state), 'PX', 60_000);
-      expect(await createBlocks(redis).begin(conversation, { holder: 'h', now: start })).toEqual({
+      expect(await createBlocks(oneShard(redis)).begin(conversation, { holder: 'h', now: start })).toEqual({
         matters: true,
         shows,
       });
@@ -400,7 +401,7 @@ describe.each(await redisKinds())('what scripts know of a state, on the %s Redis
       const conversation = await saved({});
       const replaced = JSON.stringify({ ...initialState, call: show });
       await redis.set(keys.state(conversationId(conversation)), replaced, 'PX', 60_000);
-      expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: true });
+      expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({ matters: true, shows: true });
       const { raw, state } = await store.load(conversation);
       expect(raw).toBe(replaced);
       expect(
@@ -411,7 +412,10 @@ describe.each(await redisKinds())('what scripts know of a state, on the %s Redis
           wakeAt: null,
         }),
       ).toBeTypeOf('string');
-      expect(await createBlocks(redis).look(conversation)).toEqual({ matters: false, shows: false });
+      expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({
+        matters: false,
+        shows: false,
+      });
     });
 
     test('its state stays one string of JSON, which it can read', async () => {

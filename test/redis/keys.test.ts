@@ -44,6 +44,7 @@ test('the names are those that other releases know: two of them share a Redis wh
     component: '{keeptyping}:component:a',
     assured: '{keeptyping}:assured',
     seen: '{keeptyping}:seen',
+    shards: '{keeptyping}:shards',
     journal: '{keeptyping}:journal',
     secret: '{keeptyping}:secret:a',
     cache: '{keeptyping}:cache:a',

@@ -47,7 +47,7 @@ async function failedJob(data: unknown, reason: string): Promise<string> {
 }
 
 async function isUnknown(id: string): Promise<boolean | undefined> {
-  return (await readFailed({ replies, deliveries })).find(({ job }) => job === id)?.unknown;
+  return (await readFailed([{ replies, deliveries }])).find(({ job }) => job === id)?.unknown;
 }
 
 /** Of that answer nobody knows whether it reached the user. */
@@ -61,14 +61,14 @@ describe('whether the user has the answer', () => {
     const unknown = await failedJob(dataWith({ failure: { unknown: true } }), 'The bot answered with 500.');
     expect(await isUnknown(known)).toBe(false);
     expect(await isUnknown(unknown)).toBe(true);
-    expect(await runAgain({ replies, deliveries }, unknown, { evenUnknown: false })).toBe('unknown');
-    expect(await runAgain({ replies, deliveries }, known, { evenUnknown: false })).toBe('runs');
-    expect(await runAgain({ replies, deliveries }, unknown, { evenUnknown: true })).toBe('runs');
+    expect(await runAgain([{ replies, deliveries }], unknown, { evenUnknown: false })).toBe('unknown');
+    expect(await runAgain([{ replies, deliveries }], known, { evenUnknown: false })).toBe('runs');
+    expect(await runAgain([{ replies, deliveries }], unknown, { evenUnknown: true })).toBe('runs');
   });
 
   test('is asked anew of a job that runs again: what was known of its last failure goes', async () => {
     const id = await failedJob(dataWith({ failure: { unknown: false } }), 'reason');
-    expect(await runAgain({ replies, deliveries }, id, { evenUnknown: false })).toBe('runs');
+    expect(await runAgain([{ replies, deliveries }], id, { evenUnknown: false })).toBe('runs');
     expect((await replies.getJob(id))?.data).not.toHaveProperty('failure');
   });
 
@@ -90,8 +90,8 @@ describe('whether the user has the answer', () => {
     async (reason) => {
       const id = await failedJob(dataWith(), reason);
       expect(await isUnknown(id)).toBe(true);
-      expect(await runAgain({ replies, deliveries }, id, { evenUnknown: false })).toBe('unknown');
-      expect(await listFailed(replies)).toContain(reason);
+      expect(await runAgain([{ replies, deliveries }], id, { evenUnknown: false })).toBe('unknown');
+      expect(await listFailed([{ replies }])).toContain(reason);
     },
   );
 });
@@ -100,7 +100,7 @@ test.each([null, 'words', { channel: 7, key: ['secret'] }])(
   'a job whose data cannot be read (%j) is listed like any other, and can be run again',
   async (data) => {
     const id = await failedJob(data, 'It cannot be read.');
-    const listed = await readFailed({ replies, deliveries });
+    const listed = await readFailed([{ replies, deliveries }]);
     expect(listed.find(({ job }) => job === id)).toMatchObject({
       channel: '',
       user: null,
@@ -108,8 +108,8 @@ test.each([null, 'words', { channel: 7, key: ['secret'] }])(
       reason: 'It cannot be read.',
       unknown: true,
     });
-    expect(await listFailed(replies)).toContain(`${id}  `);
+    expect(await listFailed([{ replies }])).toContain(`${id}  `);
     expect(await redis.exists(keys.delivery('//'))).toBe(0);
-    expect(await runAgain({ replies, deliveries }, id, { evenUnknown: true })).toBe('runs');
+    expect(await runAgain([{ replies, deliveries }], id, { evenUnknown: true })).toBe('runs');
   },
 );

@@ -10,6 +10,7 @@ import { FAIL_FAST_QUEUE } from '../../src/redis/connect.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createOutbox } from '../../src/redis/outbox.ts';
 import type { Health } from '../../src/redis/watchdog.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { createOwned } from '../../src/replies/owned.ts';
 import { type Conversations, createConversations, type Which } from '../../src/typing/conversations.ts';
@@ -41,16 +42,16 @@ const platforms = new Map<string, ScriptedPlatform>();
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  store = createStore(redis);
+  store = createStore(oneShard(redis));
   typing = new Queue(queueNames.typing, { connection: redis, prefix: keys.prefix });
 });
 beforeEach(() => {
   clock = handClock();
   workers = null;
   learned = createLearned({ redis, clock, log: recordLog(), isAuto: () => false });
-  wakes = createWakes({ redis, clock, log: recordLog() });
+  wakes = createWakes({ shards: oneShard(redis), clock, log: recordLog() });
   judging = { store, wakes, learned, clock, log: recordLog(), platformOf, backFor: () => Infinity };
-  events = createEventQueue({ queue: typing, apply: createApply(judging) });
+  events = createEventQueue({ queueOf: () => typing, apply: createApply(judging) });
 });
 afterEach(async () => {
   await workers?.close(0);
@@ -106,10 +107,17 @@ function work(): void {
   const log = recordLog();
   const deliveries = createDeliveries(redis);
   const outbox = createOutbox({ health: alwaysThere, clock, log });
-  workers ??= createWorkers({
-    connection: redis,
+  if (workers) return;
+  workers = createWorkers({
     wakes,
     perform: { ...judging, name: 'worker', pressure: noPressure, shares: atMost(8) },
+    typingConcurrency: 4,
+    replyConcurrency: 1,
+    log,
+  });
+  workers.add({
+    connection: redis,
+    keys,
     reply: {
       ...judging,
       platformOf,
@@ -126,9 +134,6 @@ function work(): void {
       makeWay: async () => null,
       botOf: () => null,
     },
-    typingConcurrency: 4,
-    replyConcurrency: 1,
-    log,
   });
 }
 
@@ -446,8 +451,11 @@ describe('without Redis', () => {
     queue.on('error', () => {});
     away.disconnect();
     const lost = createConversations({
-      store: createStore(away),
-      events: createEventQueue({ queue, apply: createApply({ ...judging, store: createStore(away) }) }),
+      store: createStore(oneShard(away)),
+      events: createEventQueue({
+        queueOf: () => queue,
+        apply: createApply({ ...judging, store: createStore(oneShard(away)) }),
+      }),
       learned: createLearned({ redis: away, clock, log: recordLog(), isAuto: () => false }),
       clock,
     });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
 import { addTimers, createEventQueue, createKeptEvents, type EventQueue } from '../../src/typing/events.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
@@ -25,7 +26,7 @@ let queue: Queue<TypingJob>;
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  store = createStore(redis);
+  store = createStore(oneShard(redis));
   queue = new Queue(queueNames.typing, { connection: redis, prefix: keys.prefix });
 });
 beforeEach(() => queue.obliterate({ force: true }));
@@ -52,6 +53,8 @@ interface Stage {
   planned: (number | null)[];
 }
 
+const waitingJobs: Stage['jobs'] = () => queue.getJobs(['waiting'], 0, -1, true);
+
 function stage(script: { unknown?: boolean } = {}): Stage {
   const clock = handClock();
   const platform = scriptedPlatform();
@@ -70,19 +73,18 @@ function stage(script: { unknown?: boolean } = {}): Stage {
   };
   // A web looks at nothing by itself.
   const web = { ...shared, platformOf: () => (script.unknown ? null : platform), wakes: { set: () => {} } };
-  const events = createEventQueue({ queue, apply: createApply(web) });
+  const events = createEventQueue({ queueOf: () => queue, apply: createApply(web) });
   const { process } = createTyping(worker, async () => {});
-  const jobs: Stage['jobs'] = () => queue.getJobs(['waiting'], 0, -1, true);
   return {
     clock,
     platform,
     conversation,
     events,
     planned,
-    jobs,
+    jobs: waitingJobs,
     tell: (event, how) => events.tell(conversation, { ...event, at: clock.now() }, how),
     work: async () => {
-      const waiting = await queue.getJobs(['waiting'], 0, -1, true);
+      const waiting = await waitingJobs();
       await queue.obliterate({ force: true });
       for (const job of waiting) await process(job);
     },
@@ -176,7 +178,7 @@ describe('what somebody has learned', () => {
   test('ends the block of whoever sent the message, with a job and without', async () => {
     const it = stage();
     await shown(it, 'a');
-    const blocks = createBlocks(redis);
+    const blocks = createBlocks(oneShard(redis));
     for (const event of [ends('nobody', true), ends('a')]) {
       await blocks.begin(it.conversation, { holder: 'sender', now: it.clock.now() });
       expect((await it.state()).blockedUntil).toBeGreaterThan(it.clock.now());
@@ -218,12 +220,12 @@ describe('events that are kept while Redis is away', () => {
   test('are told by the outbox, by the name of their conversation', async () => {
     const names: string[] = [];
     const it = stage();
-    const kept = createKeptEvents(it.events, {
+    const kept = createKeptEvents(it.events, () => ({
       tell: async (name, work) => {
         names.push(name);
         await work(false);
       },
-    });
+    }));
     expect(await kept.tell(conversation, event)).toMatchObject({ turns: [] });
     expect(names).toEqual([conversationId(conversation)]);
   });
@@ -231,7 +233,7 @@ describe('events that are kept while Redis is away', () => {
   test('ask for no show before what waits behind them is told: a message that was answered meanwhile', async () => {
     const it = stage();
     const waiting: ((isLate: boolean) => Promise<unknown>)[] = [];
-    const kept = createKeptEvents(it.events, { tell: async (_, work) => void waiting.push(work) });
+    const kept = createKeptEvents(it.events, () => ({ tell: async (_, work) => void waiting.push(work) }));
     await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
     await kept.tell(it.conversation, { ...ends('a', true), at: it.clock.now() });
     for (const work of waiting) {
@@ -245,7 +247,7 @@ describe('events that are kept while Redis is away', () => {
 
   test('ask for one a little later, where nobody has answered yet', async () => {
     const it = stage();
-    const kept = createKeptEvents(it.events, { tell: async (_, work) => void (await work(true)) });
+    const kept = createKeptEvents(it.events, () => ({ tell: async (_, work) => void (await work(true)) }));
     await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
     const [job] = await queue.getJobs(['delayed']);
     expect(job?.opts.delay).toBe(500);
@@ -257,7 +259,7 @@ describe('events that are kept while Redis is away', () => {
   test('ask at once for what takes an indicator away', async () => {
     const it = stage();
     await shown(it, 'a');
-    const kept = createKeptEvents(it.events, { tell: async (_, work) => void (await work(true)) });
+    const kept = createKeptEvents(it.events, () => ({ tell: async (_, work) => void (await work(true)) }));
     await kept.tell(it.conversation, { ...ends('a'), at: it.clock.now() });
     expect(await queue.getJobs(['delayed'])).toEqual([]);
     await it.work();
@@ -265,10 +267,9 @@ describe('events that are kept while Redis is away', () => {
   });
 
   test('resolve without a state while they wait', async () => {
-    const kept = createKeptEvents(
-      { tell: () => Promise.reject(new Error('away')) },
-      { tell: async () => {} },
-    );
+    const kept = createKeptEvents({ tell: () => Promise.reject(new Error('away')) }, () => ({
+      tell: async () => {},
+    }));
     expect(await kept.tell(conversation, event)).toBeNull();
   });
 });
@@ -279,7 +280,7 @@ test('what a worker that leaves was to look at becomes jobs of the state’s own
   const timer = (await it.state()).state.timer;
   const left = { conversation: it.conversation, timer: timer ?? { at: 0, n: 0 } };
   const far = { conversation: newConversation(), timer: { at: it.clock.now() + 90_000, n: 1 } };
-  await addTimers(queue, [left, far], it.clock.now());
+  await addTimers(() => queue, [left, far], it.clock.now());
   const [job, ...more] = await queue.getJobs(['delayed']);
   expect(more).toEqual([]);
   expect(job?.opts.delay).toBe(Math.ceil(left.timer.at - it.clock.now()));

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State, type Turn } from '../../src/core/state.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { createOpenConversations, type OpenConversations } from '../../src/typing/open-conversations.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { newConversation } from '../support/queue-fakes.ts';
@@ -26,11 +27,11 @@ for (const kind of await redisKinds()) {
     beforeAll(async () => {
       server = await startRedis(kind);
       redis = server.connect();
-      store = createStore(redis);
+      store = createStore(oneShard(redis));
     });
     beforeEach(async () => {
       await redis.del(keys.open);
-      open = createOpenConversations(redis);
+      open = createOpenConversations(oneShard(redis));
     });
     afterAll(() => server.stop());
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Conversation, conversationId, type Outcome } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createTyping, type PerformDeps } from '../../src/typing/perform.ts';
@@ -23,7 +24,7 @@ let queue: Queue<TypingJob>;
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  store = createStore(redis);
+  store = createStore(oneShard(redis));
   queue = new Queue(queueNames.typing, { connection: redis, prefix: keys.prefix });
 });
 afterAll(async () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
 import { createOpenConversations } from '../../src/typing/open-conversations.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
@@ -17,7 +18,7 @@ let store: Store;
 beforeAll(async () => {
   server = await startRedis('embedded');
   redis = server.connect();
-  store = createStore(redis);
+  store = createStore(oneShard(redis));
 });
 afterAll(() => server.stop());
 
@@ -81,7 +82,7 @@ describe('a conversation’s state', () => {
   test('of two writers that read the same, one saves', async () => {
     const conversation = newConversation();
     await store.save(conversation, { from: null, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null });
-    const other = createStore(server.connect());
+    const other = createStore(oneShard(server.connect()));
     const [mine, theirs] = await Promise.all([store.load(conversation), other.load(conversation)]);
     const saved = await Promise.all([
       store.save(conversation, { from: mine.raw, to: stateWith({ n: 2 }), keepMs: minute, wakeAt: null }),
@@ -120,8 +121,8 @@ describe('a conversation’s state', () => {
     expect(await store.save(message, guess)).toBeTypeOf('string');
     await store.record(newer, { key: 'b', messageId: 'b', at: now + 1 });
     const holder = 'somebody';
-    await createBlocks(redis).begin(sent, { holder, now: now - 5 });
-    await createBlocks(redis).end(sent, { holder, now });
+    await createBlocks(oneShard(redis)).begin(sent, { holder, now: now - 5 });
+    await createBlocks(oneShard(redis)).end(sent, { holder, now });
     for (const conversation of [newer, sent])
       expect(await store.save(conversation, guess)).toEqual(await store.load(conversation));
     expect(await store.load(newer)).toMatchObject({
@@ -165,17 +166,17 @@ describe('a conversation’s state', () => {
     await redis.set(keys.state(id), spoilt);
     await redis.zadd(keys.open, 1, id);
     const log = recordLog();
-    const told = createStore(redis, { log });
+    const told = createStore(oneShard(redis), { log });
     await told.load(conversation);
     const { raw, state } = await told.load(conversation);
     expect(state).toEqual(initialState);
     expect(log.lines).toMatchObject([{ level: 'warn', fields: { conversation: id } }]);
     expect(JSON.stringify(log.lines)).not.toContain('secret');
-    const open = createOpenConversations(redis);
+    const open = createOpenConversations(oneShard(redis));
     expect((await open.read(100)).longest.map(({ conversation }) => conversation.user)).not.toContain(
       conversation.user,
     );
-    expect(await createBlocks(redis).look(conversation)).toEqual({ matters: true, shows: false });
+    expect(await createBlocks(oneShard(redis)).look(conversation)).toEqual({ matters: true, shows: false });
     expect(
       await told.save(conversation, { from: raw, to: stateWith({ n: 1 }), keepMs: minute, wakeAt: null }),
     ).toBeTypeOf('string');

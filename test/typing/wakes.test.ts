@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
 import { keys } from '../../src/redis/keys.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createWakes, type Left, type Look, type Wakes } from '../../src/typing/wakes.ts';
 import { recordLog } from '../support/log.ts';
@@ -36,7 +37,7 @@ for (const kind of await redisKinds()) {
       clock: Pick<Clock, 'now'> = { now },
     ): Worker {
       const looks: Worker['looks'] = [];
-      const wakes = createWakes({ redis, clock, log: recordLog() });
+      const wakes = createWakes({ shards: oneShard(redis), clock, log: recordLog() });
       opened.push(wakes);
       wakes.start(async (conversation, due) => {
         looks.push({ user: conversation.user, isFound: due.isFound });

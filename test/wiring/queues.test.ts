@@ -9,6 +9,7 @@ import { type Event, initialState } from '../../src/core/state.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createOutbox } from '../../src/redis/outbox.ts';
+import { oneShard } from '../../src/redis/shards.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { listFailed, retryFailed } from '../../src/replies/failed.ts';
 import { createIntake, type Intake } from '../../src/replies/intake.ts';
@@ -59,7 +60,7 @@ beforeAll(async () => {
   };
   typing = new Queue(queueNames.typing, shared);
   replies = new Queue(queueNames.replies, shared);
-  events = createEventQueue({ queue: typing, apply: knowsNobody });
+  events = createEventQueue({ queueOf: () => typing, apply: knowsNobody });
 });
 afterEach(async () => {
   for (const release of releases.splice(0).toReversed()) await release();
@@ -123,7 +124,7 @@ describe('an event', () => {
   test('that asks for none is taken at once, and is no job', async () => {
     const taken: Event[] = [];
     const quiet = createEventQueue({
-      queue: typing,
+      queueOf: () => typing,
       apply: async (_, event) => {
         taken.push(event);
         return { state: initialState, sooner: null };
@@ -191,10 +192,10 @@ function work(
 ): Workers {
   const { log = recordLog(), places = 8, replies: most = 1_000, clock: time = clock } = how;
   const connection = server.connect();
-  const store = createStore(connection);
+  const store = createStore(oneShard(connection));
   const learned = createLearned({ redis: connection, clock: time, log, isAuto: () => false });
   const platformOf = (): Platform => platform;
-  const wakes = createWakes({ redis: connection, clock: time, log });
+  const wakes = createWakes({ shards: oneShard(connection), clock: time, log });
   const perform = {
     store,
     wakes,
@@ -211,11 +212,13 @@ function work(
   const health = { isAway: () => false, backFor, onBack: () => {} };
   const outbox = createOutbox({ health, clock: time, log });
   const apply = createApply(perform);
-  const workers = createWorkers({
+  const settings = { typingConcurrency: 10, replyConcurrency: 10 };
+  const workers = createWorkers({ ...settings, perform, wakes, log });
+  workers.add({
     connection,
-    perform,
+    keys,
     reply: {
-      events: createEventQueue({ queue: typing, apply }),
+      events: createEventQueue({ queueOf: () => typing, apply }),
       outbox,
       health,
       owned: createOwned({ deliveries, outbox, clock: time, log }),
@@ -232,10 +235,6 @@ function work(
       makeWay: async () => null,
       botOf: () => ({ url: 'http://bot/', timeoutMs: 1000, retry: 'safe', concurrency: null }),
     },
-    wakes,
-    typingConcurrency: 10,
-    replyConcurrency: 10,
-    log,
   });
   releases.push(async () => outbox.close());
   releases.push(() => workers.close(100));
@@ -260,7 +259,7 @@ const enqueue = (data: ReplyJob): Promise<string> => addReplyJob(replies, data);
 const strangers = { learn: () => Promise.resolve() };
 
 function intakeWith(told: EventQueue = events): Intake {
-  return createIntake({ events: told, store: createStore(redis), identities: strangers, clock });
+  return createIntake({ events: told, store: createStore(oneShard(redis)), identities: strangers, clock });
 }
 
 describe('the typing worker', () => {
@@ -441,16 +440,16 @@ describe('a job that failed for good', () => {
     const bot = answering();
     const received = push();
     work(platform, bot);
-    expect(await listFailed(replies)).toBe('No reply job has failed.\n');
+    expect(await listFailed([{ replies }])).toBe('No reply job has failed.\n');
     await enqueue(received);
     await expect.poll(() => replies.getFailedCount(), { interval: 5 }).toBe(1);
-    const line = await listFailed(replies);
+    const line = await listFailed([{ replies }]);
     expect(line).toMatch(/outcome unknown: ECONNRESET\n$/);
     expect(line).toContain(`wechat/shop/${received.key}`);
     expect(line).not.toContain('hello');
     const deliveries = createDeliveries(redis);
     const [id = ''] = line.split(' ');
-    expect(await retryFailed({ replies, deliveries }, id)).toBe(`The reply job ${id} runs again.\n`);
+    expect(await retryFailed([{ replies, deliveries }], id)).toBe(`The reply job ${id} runs again.\n`);
     await expect.poll(() => left(replies), { interval: 5 }).toBe(0);
     expect(sent).toHaveLength(2);
     expect(bot.attempts).toEqual(['1']);
@@ -458,7 +457,7 @@ describe('a job that failed for good', () => {
 
   test('that is not there is said so', async () => {
     const deliveries = createDeliveries(redis);
-    expect(await retryFailed({ replies, deliveries }, '999')).toBe(
+    expect(await retryFailed([{ replies, deliveries }], '999')).toBe(
       'There is no failed reply job 999: npm run replies lists them.\n',
     );
   });
@@ -579,7 +578,7 @@ describe('what a push says', () => {
     };
     const slow = {
       events: { ...recordEvents(), tell: never('told') },
-      store: { ...createStore(redis), record: never('recorded') },
+      store: { ...createStore(oneShard(redis)), record: never('recorded') },
       identities: strangers,
       clock,
     };
@@ -589,7 +588,7 @@ describe('what a push says', () => {
   });
 
   test('only an interaction is recorded as one', async () => {
-    const store = createStore(redis);
+    const store = createStore(oneShard(redis));
     const of = (user: string) => store.last({ channel: 'wechat', account: 'shop', user });
     await toldOf({ ...happening, user: 'spoke', opensTurn: false, interaction: true });
     await toldOf({ ...happening, user: 'read', opensTurn: true, interaction: false });

@@ -1,0 +1,227 @@
+/** The shards of this process: what it has on each Redis, and on which a conversation is. */
+import type { Telemetry } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { Conversation } from '../core/platform.ts';
+import { type Log, type Standing, standsWell } from '../core/ports.ts';
+import type { RedisClock } from '../redis/clock.ts';
+import { type Commands, createCommands, standingOf } from '../redis/commands.ts';
+import { type Connections, createConnections, visitRedis } from '../redis/connect.ts';
+import { type Keys, keysOf } from '../redis/keys.ts';
+import { createOutbox, type Outbox } from '../redis/outbox.ts';
+import { createLayout, type Spread } from '../redis/shards.ts';
+import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
+import { limited, type Releases } from './releases.ts';
+import { type OpenedQueues, openQueues } from './workers.ts';
+
+/** A Redis that this process is connected to. */
+interface Connected {
+  connections: Connections;
+  /** Which of those that are used it refuses. */
+  commands: Commands;
+  /** What it has to know, and does not take now. */
+  outbox: Outbox;
+  standing: () => Standing;
+  /** What others tell this process. */
+  subscriber: () => Redis;
+}
+
+/** `fast` fails at once while Redis is away, `jobs` waits for it. */
+export type Kind = 'fast' | 'jobs';
+
+/** The queues, and the records of pushes, on one connection. */
+export interface ShardQueues extends OpenedQueues {
+  deliveries: Deliveries;
+}
+
+export interface Shard extends Connected {
+  n: number;
+  keys: Keys;
+  on: (kind: Kind) => ShardQueues;
+}
+
+export interface Shards {
+  /** The first, which also has what is not spread. */
+  home: Shard;
+  all: () => readonly Shard[];
+  /** Calls back for each: for those that are, and for those that are opened later, until it is told to stop. */
+  each: (work: (shard: Shard) => void) => () => void;
+  /** Where a conversation is, or begins; `push`: or the record of that push. */
+  of: (conversation: Conversation, push?: string) => Shard | Promise<Shard>;
+  /** Learns how many there are by now. */
+  follow: () => Promise<void>;
+  spread: (kind: Kind) => Spread<Redis>;
+  /** How the Redis stands that stands worst. */
+  standing: () => Standing;
+  /** For how long all have been there again (ms); Infinity: none has been away. */
+  backFor: () => number;
+}
+
+interface ShardsOptions {
+  config: { redisUrls: readonly string[]; shards: number; redisTlsRejectUnauthorized: boolean };
+  redis: { url: string; eventsMaxLen: number };
+  clock: RedisClock;
+  log: Log;
+  releases: Releases;
+  telemetry: Telemetry | null;
+}
+
+/** What a stopping process has learned last; a Redis that is away is not waited for (ms). */
+const outboxMs = 2_000;
+
+export function openShards(options: ShardsOptions): Shards {
+  const { config, redis, clock, log } = options;
+  const { redisUrls: urls } = config;
+  const connected = new Map<string, Connected>();
+  const opened: Shard[] = [];
+  const listeners = new Set<(shard: Shard) => void>();
+  const isMissing = (n: number): boolean => urls.length > 0 && n >= urls.length;
+  const open = (n: number): Shard => {
+    if (isMissing(n)) throw new Error(missing(n));
+    const url = urls[n] ?? redis.url;
+    const keys = keysOf(n);
+    // A connection to a Cluster is to one of its nodes.
+    const name = /\+cluster:/i.test(url) ? `${url} ${n}` : url;
+    const to = connected.get(name) ?? connect(options, url, keys);
+    connected.set(name, to);
+    const shard: Shard = { ...to, n, keys, on: once((kind: Kind) => queuesOn(options, to, { keys, kind })) };
+    opened.push(shard);
+    for (const listener of listeners) listener(shard);
+    return shard;
+  };
+  const missing = (n: number): string =>
+    `There are ${n + 1} shards by now, and REDIS_URLS names ${urls.length} here: add what is missing.`;
+  const at = (n: number): Shard => opened[n] ?? openUpTo(n);
+  const openUpTo = (n: number): Shard => {
+    while (opened.length < n) open(opened.length);
+    return opened[n] ?? open(n);
+  };
+  const home = open(0);
+  const layout = createLayout({
+    redis: home.connections.fast,
+    shards: config.shards,
+    clock,
+    log,
+    has: async (n, keys) => (await at(n).connections.fast.exists(...keys)) > 0,
+  });
+  let isTold = false;
+  const openAll = (): void => {
+    for (const n of layout.inUse()) {
+      if (!isMissing(n)) at(n);
+      else if (!isTold) log.error({ shards: layout.inUse().length }, missing(n));
+      isTold ||= isMissing(n);
+    }
+  };
+  openAll();
+  const of: Shards['of'] = (conversation, push) => {
+    // Most have one, and nothing to look up.
+    if (opened.length === 1) return home;
+    const n = layout.of(conversation, push);
+    return typeof n === 'number' ? at(n) : n.then(at);
+  };
+  const spots = { fast: new Map<Shard, Spot>(), jobs: new Map<Shard, Spot>() };
+  const spotOf = (kind: Kind, shard: Shard): Spot => {
+    const spot = spots[kind].get(shard) ?? { redis: shard.connections[kind], keys: shard.keys };
+    spots[kind].set(shard, spot);
+    return spot;
+  };
+  return {
+    home,
+    all: () => opened,
+    each: (work) => {
+      listeners.add(work);
+      opened.forEach(work);
+      return () => void listeners.delete(work);
+    },
+    of,
+    follow: async () => {
+      await layout.follow();
+      openAll();
+    },
+    spread: (kind) => ({
+      of: (conversation) => {
+        const shard = of(conversation);
+        return shard instanceof Promise ? shard.then((found) => spotOf(kind, found)) : spotOf(kind, shard);
+      },
+      all: () => opened.map((shard) => spotOf(kind, shard)),
+    }),
+    backFor: () => Math.min(...[...connected.values()].map((each) => each.connections.health.backFor())),
+    standing: () => {
+      const all = [...connected.values()].map((each) => each.standing());
+      const worst = all.findIndex(({ is }) => is !== 'ok');
+      const found = all[worst] ?? standsWell;
+      return all.length > 1 && found.says !== null
+        ? { ...found, says: `Of ${all.length} Redis the ${ordinal(worst + 1)}: ${found.says}` }
+        : found;
+    },
+  };
+}
+
+type Spot = ReturnType<Spread<Redis>['all']>[number];
+
+function once<Argument, Made>(make: (argument: Argument) => Made): (argument: Argument) => Made {
+  const made = new Map<Argument, Made>();
+  return (argument) => {
+    const one = made.get(argument) ?? make(argument);
+    made.set(argument, one);
+    return one;
+  };
+}
+
+function ordinal(n: number): string {
+  const ending = n % 100 > 10 && n % 100 < 14 ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th');
+  return `${n}${ending}`;
+}
+
+/** One try (ms). */
+const visitMs = 3_000;
+
+function connect({ config, clock, log, releases }: ShardsOptions, url: string, keys: Keys): Connected {
+  const address = { url, rejectUnauthorized: config.redisTlsRejectUnauthorized, keys };
+  const connections = createConnections({ ...address, log });
+  releases.add('Redis connections', () => connections.close());
+  const { fast, health } = connections;
+  // They are tried at the start, and whenever Redis is back: another one may have come in its place.
+  const commands = createCommands({ visit: () => visitRedis({ ...address, timeoutMs: visitMs }), keys, log });
+  commands.onChange(() => health.takeAsAway(commands.lacks.has('scripts')));
+  const look = (): void => void commands.look();
+  fast.once('ready', look);
+  fast.once('ready', () => void warnOfEviction(fast, log));
+  health.onBack(look);
+  releases.add('commands', () => commands.close());
+  const outbox = createOutbox({ health, clock, log });
+  releases.add('outbox', async () => {
+    await limited(outbox.idle(), outboxMs);
+    outbox.close();
+  });
+  const subscriber = once(() => connections.subscriber());
+  return {
+    connections,
+    commands,
+    outbox,
+    standing: () => standingOf(health, commands),
+    subscriber: () => subscriber(null),
+  };
+}
+
+/** A Redis that evicts keys loses messages. Managed ones may allow no CONFIG, or tell nothing at all. */
+async function warnOfEviction(redis: Redis, log: Log): Promise<void> {
+  const answer = await redis.config('GET', 'maxmemory-policy').catch(() => []);
+  const info = await redis.info('memory').catch(() => '');
+  const told: unknown = Array.isArray(answer) ? answer[1] : undefined;
+  const policy = told ?? /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
+  if (typeof policy !== 'string' || policy === 'noeviction') return;
+  log.warn({ policy }, 'Redis may evict jobs when its memory is full: set maxmemory-policy to noeviction.');
+}
+
+function queuesOn(
+  { redis, log, releases, telemetry }: ShardsOptions,
+  { connections }: Connected,
+  { keys, kind }: { keys: Keys; kind: Kind },
+): ShardQueues {
+  const connection = connections[kind];
+  const { eventsMaxLen } = redis;
+  return {
+    ...openQueues(connection, { failsFast: kind === 'fast', keys, eventsMaxLen, releases, telemetry }),
+    deliveries: createDeliveries(connection, { log, keys }),
+  };
+}
