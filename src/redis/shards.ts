@@ -136,6 +136,14 @@ export function createLayout({ redis, shards: wanted, clock, log, has }: LayoutO
     },
     follow: async () => {
       const raw = await redis.get(keys.shards);
+      if (raw === null && isSaid && known.shards > 1) {
+        log.error(
+          { shards: known.shards },
+          'Redis has lost the number of shards: it is written again from memory.',
+        );
+        await saveIfUnchanged(redis, keys.shards, '', JSON.stringify(known));
+        return;
+      }
       let next: Stored | null = isSaid ? (readStored(stored, raw) ?? usual) : await say(raw);
       // Another process was quicker.
       next ??= await say(await redis.get(keys.shards));

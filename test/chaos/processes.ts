@@ -169,7 +169,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
       await Promise.all(children.map(({ exit }) => exit));
       await bot.close();
       await simulator.close();
-      await redis?.stop();
+      await redis?.leave();
     },
   };
 }

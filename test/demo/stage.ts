@@ -23,7 +23,7 @@ export async function openDemoStage(options: OpenDemoOptions = {}): Promise<Demo
   const log = recordLog();
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const redis = await startRedis(wantedRedis());
-  releases.add('redis', () => redis.stop());
+  releases.add('redis', () => redis.leave());
   const { config } = loadConfig({ PORT: '0', HOST: '127.0.0.1' }, () => null);
   const demo = await openDemo(config, {
     script: null,

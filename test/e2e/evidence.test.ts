@@ -482,9 +482,10 @@ describe('the control API', () => {
     await phone.next(is('typing-on'));
     await fetch(at(stage), { ...asOperator, method: 'DELETE' });
     await phone.next(is('typing-off', 'cancelled'));
-    await expect
-      .poll(async () => stage.webs[0]?.parts.connections.fast.keys(`*${openid}*`))
-      .not.toContainEqual(expect.stringContaining('state:'));
+    const shards = stage.webs.flatMap(({ parts }) => parts.shards.all());
+    const named = () =>
+      Promise.all(shards.map(({ connections }) => connections.fast.keys(`*state:*${openid}*`)));
+    await expect.poll(async () => (await named()).flat()).toEqual([]);
     expect(await read(stage)).toMatchObject({ lastMessageId: null, lastInteractionAt: null });
   });
 });

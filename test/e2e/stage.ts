@@ -107,7 +107,7 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
   const releases = createReleases((name, error) => log.error({ name, error }, 'did not close'));
   const log = recordLog();
   const redis = await startRedis(options.redis ?? wantedRedis());
-  releases.add('redis', () => redis.stop());
+  releases.add('redis', () => redis.leave());
   const simulator = await startSimulator({
     wechat: { ...options.wechat, rules: { ...quick.wechat, pushTimeout: 800, ...options.wechat?.rules } },
     nxcloud: { ...options.nxcloud, rules: { ...quick.nxcloud, ...options.nxcloud?.rules } },

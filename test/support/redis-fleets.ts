@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { errorWord } from '../../src/redis/errors.ts';
 
 export interface Node {
   port: number;
@@ -20,6 +21,8 @@ export interface Fleet {
   nodes: readonly Node[];
   /** A command to one of its nodes. */
   ask<T>(node: Node, work: (redis: Redis) => Promise<T>): Promise<T>;
+  /** As it was when it was started. */
+  empty(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,6 +49,14 @@ async function ask<T>({ port }: Pick<Node, 'port'>, work: (redis: Redis) => Prom
   return work(redis).finally(() => redis.disconnect());
 }
 
+/** Of all that take writes. */
+async function emptyAll(nodes: readonly Node[]): Promise<void> {
+  for (const node of nodes)
+    await ask(node, (redis) => redis.flushall()).catch((error: unknown) => {
+      if (errorWord(error) !== 'READONLY') throw error;
+    });
+}
+
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');
@@ -64,6 +75,7 @@ async function openGround(binary: string) {
       const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', dir];
       const child = spawn(binary, [...(file ? [file] : []), ...place, ...options], { stdio: 'ignore' });
       children.push(child);
+      process.once('exit', () => child.kill('SIGKILL'));
       const node = {
         port,
         runs: () => child.exitCode === null && child.signalCode === null,
@@ -137,7 +149,7 @@ export async function startCluster(binary: string, primaries = 3): Promise<Fleet
       (await ask(node, (redis) => redis.info('replication'))).includes('master_link_status:up'),
     );
   const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');
-  return { url: `redis+cluster://${hosts}`, nodes, ask, stop: ground.stop };
+  return { url: `redis+cluster://${hosts}`, nodes, ask, empty: () => emptyAll(nodes), stop: ground.stop };
 }
 
 /** A primary, its replica, and three Sentinels over them; the primary is the first node. */
@@ -171,6 +183,7 @@ export async function startSentinels(binary: string): Promise<Fleet> {
     url: `redis+sentinel://${hosts}/main`,
     nodes: [primary, replica, ...sentinels],
     ask,
+    empty: () => emptyAll([primary]),
     stop: ground.stop,
   };
 }
@@ -180,5 +193,5 @@ export async function startServers(binary: string, count: number): Promise<Fleet
   const ground = await openGround(binary);
   const nodes = await Promise.all((await freePorts(count)).map((port) => ground.start(port, stored)));
   const url = nodes.map(({ port }) => `redis://127.0.0.1:${port}`).join(',');
-  return { url, nodes, ask, stop: ground.stop };
+  return { url, nodes, ask, empty: () => emptyAll(nodes), stop: ground.stop };
 }

@@ -6,7 +6,7 @@ import { openRedis } from '../../src/redis/address.ts';
 import { findServer, provideRedis } from '../../src/redis/by-itself.ts';
 import { closeConnection } from '../../src/redis/connect.ts';
 import { recordLog } from './log.ts';
-import { startCluster, startSentinels, startServers } from './redis-fleets.ts';
+import { type Fleet, startCluster, startSentinels, startServers } from './redis-fleets.ts';
 
 export type TestKind = 'embedded' | 'private';
 /** What is more than one server; `shards`: one server, whose conversations are spread all the same. */
@@ -38,6 +38,8 @@ export interface TestRedis {
   connect: (options?: Omit<RedisOptions, 'replyMapping'>) => Redis;
   /** Closes the connections, ends the server and deletes its data. */
   stop: () => Promise<void>;
+  /** The same, or leaves it to the next test where it takes long to start. */
+  leave: () => Promise<void>;
 }
 
 /** The same Redis, with its password, by another port of this machine that leads to it. */
@@ -50,6 +52,14 @@ export async function startRedis(kind: TestKind | TestFleet): Promise<TestRedis>
   const dataDir = await mkdtemp(join(tmpdir(), 'keeptyping-'));
   const provided = await provide(kind, dataDir);
   const connections: Redis[] = [];
+  let isOver = false;
+  const end = async (how: () => Promise<void>): Promise<void> => {
+    await Promise.all(connections.map(closeConnection));
+    if (isOver) return;
+    isOver = true;
+    await how();
+    await rm(dataDir, { recursive: true, force: true });
+  };
   return {
     kind,
     url: provided.url,
@@ -64,11 +74,8 @@ export async function startRedis(kind: TestKind | TestFleet): Promise<TestRedis>
       connections.push(redis);
       return redis;
     },
-    stop: async () => {
-      await Promise.all(connections.map(closeConnection));
-      await provided.stop();
-      await rm(dataDir, { recursive: true, force: true });
-    },
+    stop: () => end(() => provided.stop()),
+    leave: () => end(() => provided.leave?.() ?? provided.stop()),
   };
 }
 
@@ -77,6 +84,7 @@ interface Provided {
   env?: Record<string, string>;
   eventsMaxLen: number;
   stop(): Promise<void>;
+  leave?(): Promise<void>;
 }
 
 async function provide(kind: TestKind | TestFleet, dataDir: string): Promise<Provided> {
@@ -87,11 +95,18 @@ async function provide(kind: TestKind | TestFleet, dataDir: string): Promise<Pro
   if (kind === 'shards') return { ...(await one('private')), env: { SHARDS: '3' } };
   const binary = await findServer(path);
   if (binary === null) throw new Error(`TEST_REDIS=${kind} needs a redis-server or valkey-server on PATH.`);
-  const fleet = await fleets[kind](binary);
+  const fleet = idle[kind].pop() ?? (await fleets[kind](binary));
   const [url = ''] = fleet.url.split(',redis:');
   const env = { cluster: { SHARDS: '3' }, several: { REDIS_URLS: fleet.url }, sentinel: {} }[kind];
-  return { url, env, eventsMaxLen: 1_000, stop: () => fleet.stop() };
+  const leave = async (): Promise<void> => {
+    await fleet.empty();
+    idle[kind].push(fleet);
+  };
+  return { url, env, eventsMaxLen: 1_000, stop: () => fleet.stop(), leave };
 }
+
+/** It takes seconds to start one: the next test has it, and it ends with this process. */
+const idle: Record<Exclude<TestFleet, 'shards'>, Fleet[]> = { cluster: [], sentinel: [], several: [] };
 
 const fleets = {
   cluster: (binary: string) => startCluster(binary),
