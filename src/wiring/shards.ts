@@ -76,7 +76,6 @@ export function openShards(options: ShardsOptions): Shards {
   const listeners = new Set<(shard: Shard) => void>();
   const isMissing = (n: number): boolean => urls.length > 0 && n >= urls.length;
   const open = (n: number): Shard => {
-    if (isMissing(n)) throw new Error(missing(n));
     const url = urls[n] ?? redis.url;
     const keys = keysOf(n);
     // A connection to a Cluster is to one of its nodes.
@@ -88,9 +87,8 @@ export function openShards(options: ShardsOptions): Shards {
     for (const listener of listeners) listener(shard);
     return shard;
   };
-  const missing = (n: number): string =>
-    `There are ${n + 1} shards by now, and REDIS_URLS names ${urls.length} here: add what is missing.`;
-  const at = (n: number): Shard => opened[n] ?? openUpTo(n);
+  /** A message is taken all the same; whoever knows all Redis may take it too. */
+  const at = (n: number): Shard => (isMissing(n) ? home : (opened[n] ?? openUpTo(n)));
   const openUpTo = (n: number): Shard => {
     while (opened.length < n) open(opened.length);
     return opened[n] ?? open(n);
@@ -101,15 +99,18 @@ export function openShards(options: ShardsOptions): Shards {
     shards: config.shards,
     clock,
     log,
-    has: async (n, keys) => (await at(n).connections.fast.exists(...keys)) > 0,
+    has: async (n, keys) => !isMissing(n) && (await at(n).connections.fast.exists(...keys)) > 0,
   });
   let isTold = false;
   const openAll = (): void => {
-    for (const n of layout.inUse()) {
-      if (!isMissing(n)) at(n);
-      else if (!isTold) log.error({ shards: layout.inUse().length }, missing(n));
-      isTold ||= isMissing(n);
-    }
+    const inUse = layout.inUse();
+    inUse.forEach(at);
+    if (isTold || !inUse.some(isMissing)) return;
+    isTold = true;
+    log.error(
+      { shards: inUse.length },
+      `REDIS_URLS names ${urls.length} of ${inUse.length} shards that are in use: add the others, or what is in them is answered without its record.`,
+    );
   };
   openAll();
   const of: Shards['of'] = (conversation, push) => {
@@ -193,7 +194,12 @@ function connect({ config, clock, log, releases }: ShardsOptions, url: string, k
     await limited(outbox.idle(), outboxMs);
     outbox.close();
   });
-  const subscriber = once(() => connections.subscriber());
+  const subscriber = once(() => {
+    const redis = connections.subscriber();
+    // Each shard listens on it.
+    redis.setMaxListeners(0);
+    return redis;
+  });
   return {
     connections,
     commands,
