@@ -11,8 +11,6 @@ import { createApp, type Readiness, webhooks } from '../http/app.ts';
 import { createHolds, type Holds } from '../http/holds.ts';
 import { boundsOf, createBodies } from '../http/respond.ts';
 import type { WebhookDeps } from '../http/webhook.ts';
-import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
-import { keys } from '../redis/keys.ts';
 import { processOf } from '../replies/delivery.ts';
 import { createIntake, createMessageIndex } from '../replies/intake.ts';
 import { createOwned, type Owned } from '../replies/owned.ts';
@@ -26,10 +24,10 @@ import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
 import { openMetricsPage } from './metrics.ts';
 import { nextSteps } from './next-steps.ts';
-import { learnFromRedis, type Parts } from './parts.ts';
-import { closeServer, createReleases, limited, listen, portOf, type Releases } from './releases.ts';
+import type { Parts } from './parts.ts';
+import { closeServer, limited, listen, portOf, type Releases } from './releases.ts';
 import type { Shard } from './shards.ts';
-import { startQueues } from './worker.ts';
+import { watchRedis } from './watch.ts';
 
 interface WebOptions {
   skipped: readonly Skipped[];
@@ -117,68 +115,6 @@ async function lookFirst({ config, connections, shards, served, clock, assurance
     look().catch(() => {}),
     firstLookMs,
   );
-}
-
-const beatsPerProbe = 3;
-
-interface Watching extends Pick<WebOptions, 'releases' | 'standby'> {
-  /** Whether a worker lives. */
-  seen: { worker: boolean };
-}
-
-/** Looks after Redis and the workers: whether it takes writes, whether they live, what they have learned. */
-function watchRedis(parts: Parts, how: Watching): void {
-  const { connections, log } = parts;
-  const { seen } = how;
-  const takeover = createTakeover(() => openStandby(parts), log);
-  how.releases.add('queues', () => takeover.close());
-  let beats = 0;
-  const tellOverload = createOverloadLog(parts);
-  const ticker = createTicker(
-    beat,
-    async () => {
-      // A primary that has become a replica still reads: only a write tells.
-      if (beats % beatsPerProbe === 0) await connections.fast.set(keys.probe, '1', 'PX', 10_000);
-      seen.worker = (await connections.fast.exists(keys.heartbeat)) === 1;
-      await learnFromRedis(parts, beats);
-      beats += 1;
-      tellOverload();
-      if (how.standby) takeover.see(seen.worker);
-    },
-    () => {
-      seen.worker = false;
-    },
-  );
-  how.releases.add('watch', () => ticker.stop());
-}
-
-/** One line when it begins, one when it is over. */
-function createOverloadLog({ pressure, log }: Parts): () => void {
-  let isOver = true;
-  return () => {
-    if (pressure.isHurried() !== isOver) return;
-    isOver = !isOver;
-    if (isOver) log.info({}, 'This process has caught up.');
-    else
-      log.warn(
-        {},
-        'More comes than this process can do: typing is left out until it has caught up. Add a web or a worker.',
-      );
-  };
-}
-
-function openStandby(parts: Parts): Standby {
-  const releases = createReleases((name, error) =>
-    parts.log.warn({ name, error }, 'The queues did not stop as they should.'),
-  );
-  const workers = startQueues(parts, releases);
-  return {
-    drain: async () => {
-      await workers.drain();
-      await releases.all();
-    },
-    close: () => releases.all(),
-  };
 }
 
 interface WebAppParts {
@@ -272,10 +208,11 @@ function createCarried(parts: Parts, workerLives: () => boolean): Carried {
     return { owned, holds, turns, lookFor: (holder) => void lookFor(holder) };
   };
   shards.each((shard) => void all.set(shard, open(shard)));
-  const at = (shard: Shard): CarriedShard => all.get(shard) ?? open(shard);
+  const home = all.get(shards.home) ?? open(shards.home);
+  const at = (shard: Shard): CarriedShard => all.get(shard) ?? home;
   return {
     shares,
-    home: at(shards.home),
+    home,
     of: (conversation, push) => {
       const shard = shards.of(conversation, push);
       return shard instanceof Promise ? shard.then(at) : at(shard);
