@@ -44,6 +44,11 @@ export interface Layout {
   of(conversation: Conversation, push?: string): number | Promise<number>;
   /** Reads what stands in Redis, which any process may have changed; the first time it says what this one wants. */
   follow(): Promise<void>;
+  /**
+   * A number before is looked under for a day more while something stands that only it finds: somebody who paused a
+   * conversation for a month is not forgotten. To be called every hour.
+   */
+  keep(): Promise<void>;
 }
 
 const stored = z.object({
@@ -61,8 +66,14 @@ const usual: Stored = { v: 1, shards: 1, since: 0, before: [] };
 
 /** Every process has read it by then (ms): each does so every 12.5 s. */
 const notice = 30_000;
+/** No two processes' clocks are further apart (ms): what begins at the moment of the change is found by all. */
+const apart = 2_000;
 /** Turns end within minutes; failed jobs, and names that lead to a user, are kept for a day (ms). */
 const drained = 25 * 60 * 60_000;
+/** By this before its end a number is looked after (ms)… */
+const nearEnd = 3 * 60 * 60_000;
+/** …and kept for so long more (ms). */
+const longer = 24 * 60 * 60_000;
 /** An acknowledgement waits no longer for a shard that says nothing (ms). */
 const patience = 500;
 
@@ -77,6 +88,8 @@ interface LayoutOptions {
   log: Log;
   /** Whether a shard has one of these keys. */
   has: (shard: number, keys: readonly string[]) => Promise<boolean>;
+  /** The conversations of which a shard has a state, by id; some twice. */
+  states: (shard: number) => AsyncIterable<readonly string[]>;
 }
 
 const saveIfUnchanged = createScript(`
@@ -85,15 +98,17 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1
 `);
 
-export function createLayout({ redis, shards: wanted, clock, log, has }: LayoutOptions): Layout {
+export function createLayout(options: LayoutOptions): Layout {
+  const { redis, shards: wanted, clock, log, has } = options;
   let known: Stored = { ...usual, shards: wanted };
   let isSaid = false;
-  /** The number that holds now, then those that are being left, the latest first. */
+  /** The number that holds now, then the others under which something may be: the latest first. */
   const numbers = (): number[] => {
     const now = clock.now();
     const { shards, since, before } = known;
     const left = before.filter(({ until }) => now < until).map((each) => each.shards);
-    return [...(now >= since ? [shards] : []), ...left.toReversed()];
+    const soon = now >= since - apart ? [shards] : [];
+    return now >= since ? [shards, ...left.toReversed()] : [...left.toReversed(), ...soon];
   };
   const holder = async (shards: readonly number[], id: string, push?: string): Promise<number | null> => {
     for (const shard of shards) {
@@ -119,7 +134,29 @@ export function createLayout({ redis, shards: wanted, clock, log, has }: LayoutO
     const isSaved = await saveIfUnchanged(redis, keys.shards, raw ?? '', JSON.stringify(next));
     return isSaved === 1 ? next : null;
   };
+  /** Whether a conversation stands where it stood with so many, and would not be looked for now. */
+  const isLeft = async (shards: number): Promise<boolean> => {
+    for (let shard = 0; shard < shards; shard += 1)
+      for await (const ids of options.states(shard))
+        if (ids.some((id) => shardOf(id, shards) === shard && shardOf(id, known.shards) !== shard))
+          return true;
+    return false;
+  };
   return {
+    keep: async () => {
+      const raw = await redis.get(keys.shards);
+      const stands = readStored(stored, raw);
+      if (raw === null || stands === null) return;
+      const before = await Promise.all(
+        stands.before.map(async (each) => {
+          const left = each.until - clock.now();
+          return left > 0 && left < nearEnd && (await isLeft(each.shards))
+            ? { ...each, until: each.until + longer }
+            : each;
+        }),
+      );
+      await saveIfUnchanged(redis, keys.shards, raw, JSON.stringify({ ...stands, before }));
+    },
     inUse: () => {
       const most = Math.max(known.shards, ...numbers());
       return Array.from({ length: most }, (_, shard) => shard);

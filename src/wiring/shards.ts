@@ -49,6 +49,8 @@ export interface Shards {
   of: (conversation: Conversation, push?: string) => Shard | Promise<Shard>;
   /** Learns how many there are by now. */
   follow: () => Promise<void>;
+  /** Leaves no shard that is still needed; to be called every hour. */
+  keep: () => Promise<void>;
   spread: (kind: Kind) => Spread<Redis>;
   /** How the Redis stands that stands worst. */
   standing: () => Standing;
@@ -100,6 +102,12 @@ export function openShards(options: ShardsOptions): Shards {
     clock,
     log,
     has: async (n, keys) => !isMissing(n) && (await at(n).connections.fast.exists(...keys)) > 0,
+    states: async function* (n) {
+      const { connections, keys } = at(n);
+      const start = keys.state('');
+      for await (const found of connections.fast.scanStream({ match: `${start}*`, count: 1_000 }))
+        yield (found as string[]).map((key) => key.slice(start.length));
+    },
   });
   let isTold = false;
   const openAll = (): void => {
@@ -138,6 +146,7 @@ export function openShards(options: ShardsOptions): Shards {
       await layout.follow();
       openAll();
     },
+    keep: () => layout.keep(),
     spread: (kind) => ({
       of: (conversation) => {
         const shard = of(conversation);

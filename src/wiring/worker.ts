@@ -129,7 +129,7 @@ function startCleaning({ shards, log }: Parts, releases: Releases): void {
       return [typing, replies];
     });
     const cleaned = queues.map((queue) => queue.clean(failedKept, 1_000, 'failed'));
-    await Promise.all([...cleaned, open.sweep()]);
+    await Promise.all([...cleaned, open.sweep(), shards.keep()]);
   };
   const failed = (error: unknown): void => log.debug({ error }, 'What is old was not removed.');
   const cleaning = createTicker(cleaningEvery, clean, failed);

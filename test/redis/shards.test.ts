@@ -26,12 +26,16 @@ afterAll(() => server.stop());
 const of = (user: string): Conversation => ({ channel: 'wechat', account: 'shop', user });
 const idOf = (user: string): string => `wechat/shop/${user}`;
 
-/** A process that wants so many; `has`: all shards are on the one Redis. */
+/** A process that wants so many; all shards are on the one Redis. */
 function layout(
   shards: number,
   has = async (_: number, all: readonly string[]) => (await redis.exists(...all)) > 0,
-) {
-  return createLayout({ redis, shards, clock, log, has });
+): Layout {
+  const states = async function* (shard: number) {
+    const start = keysOf(shard).state('');
+    yield (await redis.keys(`${start}*`)).map((key) => key.slice(start.length));
+  };
+  return createLayout({ redis, shards, clock, log, has, states });
 }
 
 /** Somebody has run here before. */
@@ -135,6 +139,32 @@ describe('how many shards there are', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('what is left where only the number before finds it is kept in sight: a long pause', async () => {
+    await layout(2).follow();
+    await used();
+    const many = layout(5);
+    await many.follow();
+    const user = mover(2, 5);
+    const paused = keysOf(shardOf(idOf(user), 2)).state(idOf(user));
+    await redis.set(paused, 'paused for a month');
+    for (let day = 0; day < 3; day += 1) {
+      for (let passed = 0; passed < 24; passed += 1) {
+        clock.pass(hour);
+        await many.keep();
+        await many.follow();
+      }
+      expect(await many.of(of(user))).toBe(shardOf(idOf(user), 2));
+    }
+    await redis.del(paused);
+    for (let passed = 0; passed < 30; passed += 1) {
+      clock.pass(hour);
+      await many.keep();
+      await many.follow();
+    }
+    expect(JSON.parse((await redis.get(keys.shards)) ?? '')).toMatchObject({ shards: 5 });
+    expect(many.of(of(user))).toBe(shardOf(idOf(user), 5));
+  });
+
   test('changed twice: what was open with any number before is found', async () => {
     await layout(1).follow();
     await used();
@@ -160,6 +190,20 @@ describe('how many shards there are', () => {
     for (const each of [one, more, again]) await each.follow();
     const all: Layout[] = [one, more, again];
     for (let n = 0; n < 20; n += 1) expect(all.map((each) => each.of(of(`u${n}`)))).toEqual([0, 0, 0]);
+  });
+
+  test('what began with the new number, at a process whose clock is a little ahead, is found by the others', async () => {
+    await used();
+    const one = layout(1);
+    await one.follow();
+    await layout(3).follow();
+    await one.follow();
+    const user = mover(1, 3);
+    const there = shardOf(idOf(user), 3);
+    await redis.set(keysOf(there).state(idOf(user)), 'begun');
+    clock.pass(2 * half - 1_000);
+    expect(await one.of(of(user))).toBe(there);
+    expect(await one.of(of('another'))).toBe(0);
   });
 
   test('that Redis has lost is written again: what is open is not left', async () => {
