@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 /** keeptyping as it runs, in this process, on the embedded Redis or, with TEST_REDIS=private, on a redis-server. */
@@ -59,6 +60,8 @@ function project(
 
 /** One after the other: what computes, what mostly waits, with more workers than cores, and alone what counts on its time. */
 export default defineConfig({
+  // By this name the console's page asks its server for them.
+  resolve: { alias: { './sentences.js': fileURLToPath(new URL('src/core/chinese.ts', import.meta.url)) } },
   test: {
     testTimeout: 60_000,
     hookTimeout: 60_000,

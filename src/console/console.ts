@@ -1,12 +1,22 @@
 /** The operator's console over HTTP: the page at `/console`, its files, and what it asks below `/console/api/`. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { extname } from 'node:path';
 import type { AfterHook } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import type { Clock } from '../core/ports.ts';
+import { said } from '../core/said.ts';
 import type { Guard } from '../http/guard.ts';
 import type { Guessed } from '../http/guesses.ts';
-import { type Handler, type Page, readJson, readPage, sendFile, sendJson } from '../pages/pages.ts';
+import {
+  type Handler,
+  type Page,
+  readJson,
+  readPage,
+  readPageFile,
+  sendFile,
+  sendJson,
+} from '../pages/pages.ts';
 import type { Conversations } from '../typing/conversations.ts';
 import {
   createInvitation,
@@ -69,7 +79,7 @@ export function createConsole(options: ConsoleOptions): Console {
     guessed: options.guessed ?? { bearer: atOnce, login: atOnce },
     invitation: createInvitation(clock),
     watch: createWatch(source),
-    page: once(options.page ?? (() => readPage(new URL('./page/', import.meta.url)))),
+    page: once(options.page ?? readOwnPage),
     openQueues: once(options.openQueues),
   };
   // oxlint-disable-next-line max-params -- the form that connect and express know
@@ -82,6 +92,14 @@ export function createConsole(options: ConsoleOptions): Console {
     void serve(parts, { request, response, path, access, next }).catch(() => response.destroy());
   };
   return { handler, invite: () => parts.invitation.make(), close: () => parts.watch.close() };
+}
+
+/** What other rooms say, in Chinese: JavaScript, whatever the end of its name. */
+export const sentences = new URL(`../core/chinese${extname(import.meta.url)}`, import.meta.url);
+
+function readOwnPage(): Page {
+  const page = readPage(new URL('./page/', import.meta.url));
+  return new Map([...page, ['sentences.js', readPageFile(sentences, 'sentences.js')]]);
 }
 
 const atOnce: Guessed = async () => {};
@@ -132,11 +150,11 @@ async function takeCall(
   const { method = '' } = request;
   if (access.is === 'out') {
     await parts.guessed.bearer(request);
-    return sendJson(response, 401, { error: 'Log in with the control token.' });
+    return sendJson(response, 401, { error: said('Log in with the control token.') });
   }
   const route = routeAt(path.slice('/console/api/'.length));
   const run = route && Object.hasOwn(route.methods, method) ? route.methods[method] : undefined;
-  if (!route || !run) return sendJson(response, 404, { error: 'The console does not know this.' });
+  if (!route || !run) return sendJson(response, 404, { error: said('The console does not know this.') });
   const changes = method !== 'GET';
   if (changes ? !isFromPage(request) : isFromElsewhere(request))
     return sendJson(response, 403, { error: foreign });
@@ -147,7 +165,7 @@ async function takeCall(
     (given) => writeAnswer(response, given),
     (error: unknown) => {
       parts.source.log.warn({ route: path.split('/')[3], error }, 'The console did not reach Redis.');
-      sendJson(response, 503, { error: 'Redis is out of reach: try again in a moment.' });
+      sendJson(response, 503, { error: said('Redis is out of reach: try again in a moment.') });
     },
   );
 }

@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller, Guard } from '../http/guard.ts';
 import type { Guessed } from '../http/guesses.ts';
+import { said } from '../core/said.ts';
 import { readJson, sendJson } from '../pages/pages.ts';
 import { sessionBody } from './routes.ts';
 
@@ -23,10 +24,10 @@ export async function takeSession(
   const { method = '' } = request;
   if (method === 'GET') return sendJson(response, 200, { login: parts.tokens.length > 0 });
   if (method !== 'POST' && method !== 'DELETE')
-    return sendJson(response, 404, { error: 'The console does not know this.' });
+    return sendJson(response, 404, { error: said('The console does not know this.') });
   if (!isFromPage(request)) return sendJson(response, 403, { error: foreign });
   const body = await readJson(request);
-  if (body === undefined) return sendJson(response, 400, { error: 'Send what the page sends.' });
+  if (body === undefined) return sendJson(response, 400, { error: said('Send what the page sends.') });
   if (method === 'POST' && parts.tokens.length > 0) return logIn(parts, { request, response, body });
   done(response, parts.sessions.end(request));
 }
@@ -83,7 +84,7 @@ export function createInvitation(clock: { now: () => number }): Invitation {
   };
 }
 
-export const foreign = 'Only the console’s own page may ask this.';
+export const foreign = said('Only the console’s own page may ask this.');
 
 type Headed = Pick<Caller, 'headers'>;
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Platform } from '../core/platform.ts';
+import { said } from '../core/said.ts';
 import type { Conversations } from '../typing/conversations.ts';
 import type { ConsoleWatch } from './watch.ts';
 import type { FailedJobs, SearchAnswer, ConsoleSource } from './wire.ts';
@@ -81,11 +82,11 @@ const routes: Readonly<Record<string, Readonly<Record<string, ConsoleRoute>>>> =
   'failed/*/retry': { POST: retry },
 };
 
-const unreadable: RouteAnswer = { status: 400, body: { error: 'Send what the page sends.' } };
+const unreadable: RouteAnswer = { status: 400, body: { error: said('Send what the page sends.') } };
 const searched = 100;
 
 function events({ watch }: RouteParts, { response, until }: RouteRequest): RouteAnswer {
-  const error = 'Too many pages are open here: close one.';
+  const error = said('Too many pages are open here: close one.');
   return watch.open(response, until) ? null : { status: 503, body: { error } };
 }
 
@@ -149,9 +150,9 @@ async function retry(
       case 'runs':
         return { status: 204 };
       case 'none':
-        return { status: 404, body: { error: 'No such job has failed: it may run again already.' } };
+        return { status: 404, body: { error: said('No such job has failed: it may run again already.') } };
       case 'unknown': {
-        const error = 'Nobody knows whether the user has this answer: sent again it may come twice.';
+        const error = said('Nobody knows whether the user has this answer: sent again it may come twice.');
         return { status: 409, body: { error, unknown: true } };
       }
     }
@@ -178,7 +179,10 @@ async function about(
 }
 
 function unserved(channel: string, account: string): RouteAnswer {
-  return { status: 404, body: { error: `No account ${channel}/${account} is served.` } };
+  return {
+    status: 404,
+    body: { error: said('No account {account} is served.', { account: `${channel}/${account}` }) },
+  };
 }
 
 /** The route of a path below `/console/api/`, with what its stars stand for; null: there is none. */

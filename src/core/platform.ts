@@ -3,6 +3,7 @@
  * file names. What a platform cannot do is a missing member: NXCloud has no `hide` and no `sendLate`.
  */
 import type { Rules } from './rules.ts';
+import type { Said } from './said.ts';
 import type { Answer, PushHead, RawPush } from './wire.ts';
 
 /** One thing that a push says. Times of the platform are whole seconds since 1970, as it sends them. */
@@ -77,7 +78,8 @@ export type Received =
 export interface Refusal {
   is: 'refusal';
   status: 400 | 401;
-  error: string;
+  /** What mends it, too. */
+  error: Said;
 }
 
 export interface Following {
@@ -109,7 +111,7 @@ export type Outcome =
   /** Nothing for the whole account for `forMs` (rate and daily limits). */
   | { is: 'account-back-off'; code: number; forMs: number }
   /** The account may not, until somebody mends it: `remedy` says how, in one sentence. */
-  | { is: 'account-off'; code: number; remedy: string }
+  | { is: 'account-off'; code: number; remedy: Said }
   /** The platform failed and certainly showed nothing. `bug`: the platform says that our request was malformed. */
   | { is: 'failed'; code: number; bug?: boolean }
   /** No answer: the call may have been carried out (`begun`) or not. */
@@ -183,7 +185,7 @@ export interface Platform {
   /** The answer to a GET on the webhook URL (WeChat's echostr). Absent where there is no such handshake. */
   handshake?(
     rawQuery: string,
-  ): { is: 'echo'; body: string } | { is: 'refusal'; status: 400 | 401; error: string };
+  ): { is: 'echo'; body: string } | { is: 'refusal'; status: 400 | 401; error: Said };
 
   /**
    * How many of the account's own marks (its number, its app) stand in the push, unchecked: of several accounts the one
@@ -215,7 +217,7 @@ export interface Platform {
   refer(user: string, messageId: string, known: string | null): { turn: string; messageId: string };
 
   /** What a code of the platform's means to a typing call, and what mends it, in one sentence. */
-  explain(code: number): string;
+  explain(code: number): Said;
 
   /** Reads a bot's 2xx webhook answer; opens it where it is encrypted. */
   readAnswer(answer: Answer): Promise<BotAnswer>;
@@ -288,11 +290,11 @@ export interface Examiner {
     /** The bot's webhook answer can be the message. */
     inline: boolean;
     /** What is to be said of that. @default nothing */
-    note?: string;
+    note?: Said;
     /** The platform sends statuses of messages; what mends that none came. null: it sends none. */
-    statuses: string | null;
+    statuses: Said | null;
     /** What mends that nothing tells. */
-    remedy: string;
+    remedy: Said;
   };
   /** Asks the platform's API what it makes of the account. Nobody's phone shows anything of it. */
   ask(): Promise<Finding[]>;
@@ -301,7 +303,7 @@ export interface Examiner {
   /** The same unsigned, and with a wrong signature: keeptyping is to refuse both. */
   forgeries(): { unsigned: Knock; wrong: Knock };
   /** What mends that it takes one. */
-  readonly forged: string;
+  readonly forged: Said;
   /** A text message of a user who does not exist. */
   message(): Knock;
   /** What the bot's answer to that message means. */
@@ -311,11 +313,11 @@ export interface Examiner {
 }
 
 export interface Unshown {
-  says: string;
+  says: Said;
   /** In job mode it goes out through the platform's API instead. */
   isSent: boolean;
-  /** What mends it where it does not. */
-  remedy: string;
+  /** What mends it where it does not; empty: nothing has to. */
+  remedy: Said | '';
 }
 
 /** One thing that was looked at, and how it stands. Nothing in it is a secret. */
@@ -325,15 +327,15 @@ export interface Finding {
   /** What was looked at: `Redis memory`, `wechat/shop access token`. */
   subject: string;
   /** How it stands, in one sentence. */
-  says: string;
+  says: Said;
   /** How to mend it, in one sentence; empty where there is nothing to mend. */
-  remedy: string;
+  remedy: Said | '';
 }
 
 /** What somebody should mend. */
 export type Fault = Pick<Finding, 'says' | 'remedy'>;
 
-export function ok(subject: string, says: string): Finding {
+export function ok(subject: string, says: Said): Finding {
   return { level: 'ok', subject, says, remedy: '' };
 }
 

@@ -1,3 +1,5 @@
+import type { Said } from './said.ts';
+
 /**
  * What has to outlive every process (Redis), by name. It is given closed and comes back closed ({@link Seal}). Every
  * member rejects when it is out of reach.
@@ -40,7 +42,7 @@ export class StartError extends Error {
 export interface Standing {
   is: 'ok' | 'full' | 'unwritable' | 'readonly' | 'refusing' | 'away';
   /** In a sentence, with the remedy; null: all is well. */
-  says: string | null;
+  says: Said | null;
 }
 
 export const standsWell: Standing = { is: 'ok', says: null };

@@ -3,6 +3,7 @@ import { isDeliveredAgain, meaningOf, withQuery } from '../core/bot.ts';
 import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } from '../core/platform.ts';
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
 import { doctorsHeader } from '../http/webhook.ts';
+import { said, type Said, saidElsewhere, saidTogether } from '../core/said.ts';
 import { decoded } from '../replies/coding.ts';
 import { tookOf } from './check.ts';
 
@@ -23,63 +24,86 @@ export async function examineBot(
   const called = await call(deps, knock, { url: bot.url, timeoutMs: bot.knockMs });
   const reached = reachFinding(called, knock);
   if (!bot.push || reached.level === 'fail') return [reached];
-  const said = await call(deps, examiner.message(), { url: bot.url, timeoutMs: bot.messageMs });
-  return [reached, answerFinding(said, examiner, bot.mode)];
+  const answered = await call(deps, examiner.message(), { url: bot.url, timeoutMs: bot.messageMs });
+  return [reached, answerFinding(answered, examiner, bot.mode)];
 }
 
-const sameSecret = 'Set the same secrets in the bot as here: it checks the signature itself.';
+const lookIntoLog = said('Look into its log.');
+const sameSecret = said('Set the same secrets in the bot as here: it checks the signature itself.');
 
 function reachFinding({ result, tookMs }: Called, knock: Knock): Finding {
   if (result instanceof NoAnswer) return unreachable(result);
   const { status } = result;
   const took = tookOf(tookMs);
   if ([502, 503, 504].includes(status))
-    return fail('bot', { says: `a proxy answers for it with HTTP ${status}`, remedy: 'Start the bot.' });
+    return fail('bot', {
+      says: said('a proxy answers for it with HTTP {status}', { status }),
+      remedy: said('Start the bot.'),
+    });
   if (isSuccess(result) && (knock.expects === null || isEcho(result, knock.expects)))
-    return ok('bot', `reached, answers in ${took}`);
+    return ok('bot', said('reached, answers in {took}', { took }));
   if (status === 401 || status === 403) {
     const level = knock.method === 'POST' ? fail : warn;
-    return level('bot', { says: `reached, but refuses with HTTP ${status}`, remedy: sameSecret });
+    return level('bot', {
+      says: said('reached, but refuses with HTTP {status}', { status }),
+      remedy: sameSecret,
+    });
   }
   // A message comes by POST: where a bot takes only that, GET leads nowhere.
   if (knock.method === 'POST' && [404, 405, 410].includes(status))
-    return fail('bot', { says: `HTTP ${status} at its URL`, remedy: "Check the path of the bot's URL." });
-  const says = knock.expects === null ? `reached, but answers HTTP ${status}` : oddEcho(result);
-  const remedy = knock.expects === null ? 'Look into its log.' : `It may do without; else: ${sameSecret}`;
+    return fail('bot', {
+      says: said('HTTP {status} at its URL', { status }),
+      remedy: said("Check the path of the bot's URL."),
+    });
+  const says =
+    knock.expects === null ? said('reached, but answers HTTP {status}', { status }) : oddEcho(result);
+  const remedy =
+    knock.expects === null
+      ? lookIntoLog
+      : said('It may do without; else set the same secrets in the bot as here.');
   return warn('bot', { says, remedy });
 }
 
-function oddEcho(answer: Answer): string {
-  return `reached (HTTP ${answer.status}), but does not answer the check of its URL`;
+function oddEcho({ status }: Answer): Said {
+  return said('reached (HTTP {status}), but does not answer the check of its URL', { status });
 }
 
 function unreachable({ message }: NoAnswer): Finding {
-  const remedy = 'Start the bot, check its URL (botUrl), and that this machine reaches it.';
-  return fail('bot', { says: `not reached (${message})`, remedy });
+  const remedy = said('Start the bot, check its URL (botUrl), and that this machine reaches it.');
+  return fail('bot', { says: said('not reached ({cause})', { cause: message }), remedy });
 }
 
 function answerFinding({ result, tookMs }: Called, examiner: Examiner, mode: Bot['mode']): Finding {
   const what = "bot's answer";
   if (result instanceof NoAnswer) {
-    const remedy = 'Look into its log; BOT_TIMEOUT_MS is how long keeptyping waits.';
-    return fail(what, { says: `none to a message (${result.message})`, remedy });
+    const remedy = said('Look into its log; BOT_TIMEOUT_MS is how long keeptyping waits.');
+    return fail(what, { says: said('none to a message ({cause})', { cause: result.message }), remedy });
   }
   const answer = decoded(result) ?? result;
   const meaning = isSuccess(result) ? meaningOf(examiner.readAnswer(answer), result.headers) : null;
-  const said = { status: result.status, meaning, tookMs };
+  const delivered = { status: result.status, meaning, tookMs };
   // Who fails at once has not waited for anything.
-  if (examiner.evidence.inline && tookMs > livelyMs && isDeliveredAgain(said, closesAfter))
-    return ok(what, `${meaning ?? `HTTP ${result.status}`} after ${tookOf(tookMs)}: ${livesOnRepeats[mode]}`);
+  if (examiner.evidence.inline && tookMs > livelyMs && isDeliveredAgain(delivered, closesAfter))
+    return ok(
+      what,
+      said('{answer} after {took}: {waits}', {
+        answer: meaning ?? `HTTP ${result.status}`,
+        took: tookOf(tookMs),
+        waits: livesOnRepeats[mode],
+      }),
+    );
   if (!isSuccess(result)) {
-    const says = `HTTP ${result.status} to a message`;
-    return fail(what, { says, remedy: `Look into its log. ${sameSecret}` });
+    const says = said('HTTP {status} to a message', { status: result.status });
+    return fail(what, { says, remedy: saidTogether(lookIntoLog, sameSecret) });
   }
-  const says = `${kinds[examiner.readAnswer(answer).is]} after ${tookOf(tookMs)}`;
+  const came = { kind: kinds[examiner.readAnswer(answer).is], took: tookOf(tookMs) };
   const unshown = examiner.unshown?.(answer);
-  if (!unshown) return ok(what, says);
-  const why = `${says}, ${unshown.says}`;
-  if (unshown.isSent && mode === 'job') return ok(what, `${why}: it goes out through the API`);
-  return warn(what, { says: why, remedy: `${unshown.remedy} ${mode === 'pass' ? jobMode : ''}`.trim() });
+  if (!unshown) return ok(what, said('{kind} after {took}', came));
+  const why = { ...came, unshown: unshown.says };
+  if (unshown.isSent && mode === 'job')
+    return ok(what, said('{kind} after {took}, {unshown}: it goes out through the API', why));
+  const remedy = saidTogether(unshown.remedy || null, mode === 'pass' ? jobMode : null);
+  return warn(what, { says: said('{kind} after {took}, {unshown}', why), remedy });
 }
 
 /** WeChat closes a delivery after so long, and delivers the push again (ms). */
@@ -87,16 +111,18 @@ const closesAfter = 5_000;
 const livelyMs = 3_000;
 
 const livesOnRepeats = {
-  job: "it waits for WeChat's next delivery, and is called again as WeChat would (unless WECHAT_REDELIVER=off)",
-  pass: "it waits for WeChat's next delivery",
+  job: said(
+    "it waits for WeChat's next delivery, and is called again as WeChat would (unless WECHAT_REDELIVER=off)",
+  ),
+  pass: said("it waits for WeChat's next delivery"),
 } as const;
 
-const jobMode = "Set the bot's mode (botMode) to job: only then it is sent.";
+const jobMode = said("Set the bot's mode (botMode) to job: only then it is sent.");
 
 const kinds = {
-  message: 'a message',
-  acknowledgement: 'an acknowledgement, the message comes another way,',
-  handoff: 'a hand-over to a human',
+  message: said('a message'),
+  acknowledgement: said('an acknowledgement, the message comes another way,'),
+  handoff: said('a hand-over to a human'),
 } as const;
 
 /** One request to a bot or a webhook, as a value. */
@@ -157,8 +183,12 @@ export async function examineWebhook(
     const { result, tookMs } = await call(deps, knock, { url, timeoutMs, isOurs: true });
     const fault = knockFault(result, knock);
     if (fault) return [...findings, fail('webhook', fault)];
-    const what = index === 0 ? 'takes a signed request' : 'takes a signed message';
-    findings.push(ok('webhook', `${url} ${what}, in ${tookOf(tookMs)}`));
+    const took = { url, took: tookOf(tookMs) };
+    const says =
+      index === 0
+        ? said('{url} takes a signed request, in {took}', took)
+        : said('{url} takes a signed message, in {took}', took);
+    findings.push(ok('webhook', says));
   }
   return [...findings, await examineForgeries(deps, examiner, { url, timeoutMs })];
 }
@@ -174,42 +204,51 @@ async function examineForgeries(
     const { result } = await call(deps, knock, { ...to, isOurs: true });
     return result instanceof NoAnswer ? null : result.status;
   };
-  const met = { 'an unsigned one': await statusOf(unsigned), 'a wrongly signed one': await statusOf(wrong) };
-  const taken = Object.entries(met).filter(([, status]) => status !== 401);
-  if (taken.length === 0) return ok(subject, 'an unsigned and a wrongly signed one are refused');
-  const says = taken.map(
-    ([which, status]) => `${status === null ? 'no answer' : `HTTP ${status}`} to ${which}`,
-  );
-  return warn(subject, { says: says.join(', '), remedy: examiner.forged });
+  const met = { unsigned: await statusOf(unsigned), wrong: await statusOf(wrong) };
+  if (met.unsigned === 401 && met.wrong === 401)
+    return ok(subject, said('an unsigned and a wrongly signed one are refused'));
+  const says = said('{unsigned} to an unsigned one, {wrong} to a wrongly signed one', {
+    unsigned: statusText(met.unsigned),
+    wrong: statusText(met.wrong),
+  });
+  return warn(subject, { says, remedy: examiner.forged });
 }
 
-const address = 'Check the URL, and what stands before keeptyping: DNS, certificate, proxy, tunnel.';
+function statusText(status: number | null): string {
+  return status === null ? said('no answer') : `HTTP ${status}`;
+}
+
+const address = said('Check the URL, and what stands before keeptyping: DNS, certificate, proxy, tunnel.');
 
 function knockFault(result: Answer | NoAnswer, { expects }: Knock): Fault | null {
-  if (result instanceof NoAnswer) return { says: `not reached (${result.message})`, remedy: address };
+  if (result instanceof NoAnswer)
+    return { says: said('not reached ({cause})', { cause: result.message }), remedy: address };
   const { status } = result;
   if (status === 401) {
-    const remedy =
-      'Start keeptyping there with the secrets that stand here, and see that no proxy changes the request.';
-    return { says: 'the signature is refused (HTTP 401)', remedy };
+    const remedy = said(
+      'Start keeptyping there with the secrets that stand here, and see that no proxy changes the request.',
+    );
+    return { says: said('the signature is refused (HTTP 401)'), remedy };
   }
   if (status === 404) {
-    const remedy = 'Check the URL; start keeptyping there anew if the account is newer than the process.';
-    return { says: 'no such account there (HTTP 404)', remedy };
+    const remedy = said(
+      'Check the URL; start keeptyping there anew if the account is newer than the process.',
+    );
+    return { says: said('no such account there (HTTP 404)'), remedy };
   }
-  if (!isSuccess(result)) return { says: `HTTP ${status}`, remedy: address };
+  if (!isSuccess(result)) return { says: saidElsewhere(`HTTP ${status}`), remedy: address };
   if (expects === null || isEcho(result, expects)) return null;
-  return { says: 'somebody else answers there', remedy: address };
+  return { says: said('somebody else answers there'), remedy: address };
 }
 
-const publicUrl = 'Give the public one: npm run doctor -- --webhook https://typing.example.com';
+const publicUrl = said('Give the public one: npm run doctor -- --webhook https://typing.example.com.');
 
 /** Whether keeptyping listens there; null: it does. */
 export async function findListener(send: Send, base: string): Promise<Fault | null> {
   const request = { method: 'GET', url: `${base}/healthz`, headers: [], body: null, timeoutMs: 2_000 };
   const answer = await send(request).catch(asNoAnswer);
   if (answer instanceof NoAnswer)
-    return { says: `not tried: nothing answers at ${base}`, remedy: `${publicUrl}.` };
+    return { says: said('not tried: nothing answers at {base}', { base }), remedy: publicUrl };
   if (new TextDecoder().decode(answer.body) === '{"status":"alive"}') return null;
-  return { says: `not tried: what answers at ${base} is not keeptyping`, remedy: `${publicUrl}.` };
+  return { says: said('not tried: what answers at {base} is not keeptyping', { base }), remedy: publicUrl };
 }

@@ -1,5 +1,7 @@
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import type { Clock } from '../core/ports.ts';
+import { inChinese } from '../core/chinese.ts';
+import { said, type Said, saidElsewhere, saidTogether, saidWithRemedy } from '../core/said.ts';
 
 /** One thing to look at, on its own: whatever becomes of it, the others are looked at too. */
 export interface Check {
@@ -37,8 +39,8 @@ async function runOne(check: Check, sleep: Clock['sleep']): Promise<Finding[]> {
   const { subject, limitMs } = check;
   const late = (): Finding[] => [
     fail(subject, {
-      says: `no answer within ${limitMs / 1000} s`,
-      remedy: 'Look whether this machine reaches it: addresses, firewall, proxy.',
+      says: said('no answer within {seconds} s', { seconds: limitMs / 1000 }),
+      remedy: said('Look whether this machine reaches it: addresses, firewall, proxy.'),
     }),
   ];
   try {
@@ -46,34 +48,66 @@ async function runOne(check: Check, sleep: Clock['sleep']): Promise<Finding[]> {
   } catch (error) {
     // Its message may hold anything.
     const kind = error instanceof Error ? error.name : 'an error';
-    return [fail(subject, { says: `the check itself failed (${kind})`, remedy: 'Please report it.' })];
+    return [
+      fail(subject, {
+        says: said('the check itself failed ({kind})', { kind }),
+        remedy: said('Please report it.'),
+      }),
+    ];
   } finally {
     done.abort(new Error('the check has ended'));
   }
 }
 
+/** In which the doctor speaks; in JSON it is English, as in the log. */
+export type Language = 'en' | 'zh';
+
 /** What is asked of the doctor. */
 export interface Wanted {
   json: boolean;
   help: boolean;
+  language: Language;
   /** Real messages are sent to the bots and through the webhook URL. */
   push: boolean;
   /** Where the platforms find keeptyping, without a slash at the end; null: this machine is tried. */
   webhookBase: string | null;
 }
 
-export const usage = `Usage: npm run doctor -- [--json] [--webhook <public base URL>] [--push]
-  --json      one JSON document instead of lines
+export const usage: Readonly<Record<Language, string>> = {
+  en: `Usage: npm run doctor -- [--json] [--webhook <public base URL>] [--push] [--lang en|zh-CN]
+  --json      one JSON document instead of lines, in English
   --webhook   where the platforms find keeptyping: https://typing.example.com (or WEBHOOK_URL)
   --push      also sends a text message of a user who does not exist to each bot, and one through each webhook
-`;
+  --lang      the language of the lines (or LC_ALL, LC_MESSAGES, LANG)
+`,
+  zh: `用法：npm run doctor -- [--json] [--webhook <公网地址>] [--push] [--lang en|zh-CN]
+  --json      用一份英文 JSON 代替逐行输出
+  --webhook   平台访问 keeptyping 的地址：https://typing.example.com（或 WEBHOOK_URL）
+  --push      还向每个机器人发送一条不存在的用户的文本消息，并经每个 webhook 发送一条
+  --lang      输出的语言（或 LC_ALL、LC_MESSAGES、LANG）
+`,
+};
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** As POSIX has it: the first that is set decides. */
+export function languageOf({ LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
+  return /^zh\b|^zh_/i.test(LC_ALL || LC_MESSAGES || LANG || '') ? 'zh' : 'en';
+}
+
+/** null: it is none that the doctor speaks. */
+function languageNamed(name: string): Language | null {
+  const [, language] = /^(en|zh)(?:[-_.][\w.-]+)?$/i.exec(name) ?? [];
+  return language === undefined ? null : (language.toLowerCase() as Language);
+}
 
 /** Reads the command line; a fault is one sentence. */
 export function readArguments(
   words: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): Wanted | { fault: string } {
-  const wanted: Wanted = { json: false, help: false, push: false, webhookBase: null };
+  environment: Environment,
+): Wanted | { fault: Said; language: Language } {
+  const wanted = { json: false, help: false, push: false, language: languageOf(environment) };
+  const { language } = wanted;
   let address = environment['WEBHOOK_URL'] || null;
   for (let at = 0; at < words.length; at += 1) {
     const [word = '', value] = (words[at] ?? '').split(/=(.*)/s);
@@ -81,13 +115,22 @@ export function readArguments(
     else if (word === '--push') wanted.push = true;
     else if (word === '--help' || word === '-h') wanted.help = true;
     else if (word === '--webhook') address = value ?? words[(at += 1)] ?? '';
-    else return { fault: `${word} is no option of the doctor: see --help.` };
+    else if (word === '--lang') {
+      const name = value ?? words[(at += 1)] ?? '';
+      const named = languageNamed(name);
+      if (named === null)
+        return {
+          fault: said('--lang {language} is not known: say en or zh-CN.', { language: name }),
+          language,
+        };
+      wanted.language = named;
+    } else
+      return { fault: said('{option} is no option of the doctor: see --help.', { option: word }), language };
   }
-  if (address === null) return wanted;
-  const webhookBase = baseOf(address);
-  return webhookBase === null
-    ? { fault: 'The webhook URL must be a whole URL that begins with https:// or http://.' }
-    : { ...wanted, webhookBase };
+  const webhookBase = address === null ? null : baseOf(address);
+  if (address === null || webhookBase !== null) return { ...wanted, webhookBase };
+  const fault = said('The webhook URL must be a whole URL that begins with https:// or http://.');
+  return { fault, language: wanted.language };
 }
 
 /** Whoever gives the whole webhook URL means its base. */
@@ -118,27 +161,36 @@ export function examineConfiguration(loaded: CheckedConfiguration): Finding[] {
     servedFinding(loaded),
     ...skipped.map(({ account, reason }) =>
       fail(`${account} configuration`, {
-        says: `this account is skipped: ${reason}`,
-        remedy: 'Correct it and start keeptyping anew.',
+        says: said('this account is skipped: {reason}', { reason }),
+        remedy: said('Correct it and start keeptyping anew.'),
       }),
     ),
-    ...(bypass ? [warn('BYPASS', { says: 'is set: pushes are only passed on', remedy: 'Unset it.' })] : []),
-    ...warnings.map((says) => warn(subject, { says: withoutStop(says), remedy: '' })),
+    ...(bypass
+      ? [warn('BYPASS', { says: said('is set: pushes are only passed on'), remedy: said('Unset it.') })]
+      : []),
+    ...warnings.map((says) => warn(subject, { says: saidElsewhere(withoutStop(says)), remedy: '' })),
   ];
 }
 
 function servedFinding({ accounts, files = [], records = 'none' }: CheckedConfiguration): Finding {
-  const from = files.length > 0 ? ` (from the environment, ${files.join(', ')})` : '';
-  if (accounts.length > 0) return ok(subject, `serves ${accounts.join(', ')}${from}`);
+  const places = [said('the environment'), ...files].join(', ');
+  if (accounts.length > 0)
+    return ok(subject, said('serves {accounts} (from {places})', { accounts: accounts.join(', '), places }));
   switch (records) {
     case 'some':
-      return ok(subject, `defines no account${from}: those that were set at run time are served`);
+      return ok(
+        subject,
+        said('{places} define no account: those that were set at run time are served', { places }),
+      );
     case 'none':
-      return fail(subject, { says: `no account is configured${from}`, remedy: firstSteps });
+      return fail(subject, {
+        says: said('no account is configured in {places}', { places }),
+        remedy: firstSteps,
+      });
     case 'unknown':
       return warn(subject, {
-        says: 'defines no account, and whether some were set at run time is not known',
-        remedy: 'Mend Redis.',
+        says: said('whether accounts were set at run time is not known, and no others are configured'),
+        remedy: said('Mend Redis.'),
       });
   }
 }
@@ -146,12 +198,16 @@ function servedFinding({ accounts, files = [], records = 'none' }: CheckedConfig
 /** Nothing else can be looked at then. */
 export function examineFaults(faults: readonly string[]): Finding[] {
   return faults.map((says) =>
-    fail(subject, { says: withoutStop(says), remedy: 'keeptyping does not start with this.' }),
+    fail(subject, {
+      says: saidElsewhere(withoutStop(says)),
+      remedy: said('keeptyping does not start with this.'),
+    }),
   );
 }
 
-const firstSteps =
-  'Set WECHAT_APP_ID, WECHAT_APP_SECRET, WECHAT_TOKEN and WECHAT_BOT_URL, or NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET, NXCLOUD_APP_KEY and NXCLOUD_BOT_URL.';
+const firstSteps = said(
+  'Set WECHAT_APP_ID, WECHAT_APP_SECRET, WECHAT_TOKEN and WECHAT_BOT_URL, or NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET, NXCLOUD_APP_KEY and NXCLOUD_BOT_URL.',
+);
 
 function withoutStop(sentence: string): string {
   return sentence.replace(/\.$/, '');
@@ -193,16 +249,22 @@ export function createProgress(write: ((text: string) => void) | null): Progress
 const words = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
 
 /** One line: how it stands and, where it is wrong, how to mend it. */
-export function lineOf({ level, subject, says, remedy }: Finding): string {
-  const mending = remedy === '' ? '' : ` ${remedy}`;
-  return `${words[level]}  ${subject}: ${says}.${mending}`.replaceAll(/\s+/g, (space) =>
-    space.includes('\n') ? ' ' : space,
-  );
+export function lineOf({ level, subject, says, remedy }: Finding, language: Language = 'en'): string {
+  const whole = says.endsWith('.') ? saidTogether(says, remedy || null) : saidWithRemedy(says, remedy);
+  const line = {
+    en: () => `${words[level]}  ${subject}: ${whole}`,
+    zh: () =>
+      `${words[level]}  ${subject}：${inChinese(says)}${says.endsWith('.') ? '' : '。'}${inChinese(remedy)}`,
+  }[language]();
+  return line.replaceAll(/\s+/g, (space) => (space.includes('\n') ? ' ' : space));
 }
 
-export function summaryOf(findings: readonly Finding[]): string {
+export function summaryOf(findings: readonly Finding[], language: Language = 'en'): string {
   const count = (level: Finding['level']): number => findings.filter((each) => each.level === level).length;
-  return `${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend`;
+  const [good, odd, bad] = [count('ok'), count('warn'), count('fail')];
+  return language === 'zh'
+    ? `${good} 项正常，${odd} 项需留意，${bad} 项必须解决`
+    : `${good} ok, ${odd} to look at, ${bad} to mend`;
 }
 
 export function reportAsJson(findings: readonly Finding[]): string {
@@ -215,10 +277,12 @@ export function exitCodeOf(findings: readonly Finding[]): 0 | 1 {
 }
 
 /** `4 min`, for a time that has passed (ms). */
-export function agoOf(ms: number): string {
-  if (ms < 60 * 60_000) return 'within the hour';
+export function agoOf(ms: number): Said {
+  if (ms < 60 * 60_000) return said('within the hour');
   const hours = Math.round(ms / (60 * 60_000));
-  return hours < 48 ? `${hours} h ago` : `${Math.round(hours / 24)} d ago`;
+  return hours < 48
+    ? said('{hours} h ago', { hours })
+    : said('{days} d ago', { days: Math.round(hours / 24) });
 }
 
 /** How long something took. */

@@ -7,6 +7,7 @@ import type { Account, Config } from '../config/index.ts';
 import { type Examiner, fail, type Finding, ok } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { idOf } from '../core/roster.ts';
+import { said } from '../core/said.ts';
 import { controlToken } from '../http/guard.ts';
 import { createNxcloudExaminer } from '../nxcloud/check.ts';
 import { closeConnection, visitAgain } from '../redis/connect.ts';
@@ -167,9 +168,14 @@ async function examineComponent(parts: CheckParts, component: WechatComponent): 
   const deps = { send: clients.api.send, clock, log };
   if (!isByItself(component)) return askService(component, deps);
   const seal = openSeal(config);
-  if (!seal) return [fail('configuration', { says: 'this component is skipped', remedy: withoutKey })];
+  if (!seal) return [fail('configuration', { says: said('this component is skipped'), remedy: withoutKey })];
   if (!redis)
-    return [fail('token', { says: 'its ticket is in Redis, which is not reached', remedy: 'Mend Redis.' })];
+    return [
+      fail('token', {
+        says: said('its ticket is in Redis, which is not reached'),
+        remedy: said('Mend Redis.'),
+      }),
+    ];
   const secrets = createComponentSecrets(component.appId, {
     kept: createKeptSecrets(redis),
     seal,
@@ -179,8 +185,9 @@ async function examineComponent(parts: CheckParts, component: WechatComponent): 
   return askByItself(createComponentTokens(component, { ...deps, cache, seal, secrets }).own);
 }
 
-const withoutKey =
-  'It refreshes tokens by itself: set ACCOUNTS_KEY, with which its secrets are closed in Redis.';
+const withoutKey = said(
+  'It refreshes tokens by itself: set ACCOUNTS_KEY, with which its secrets are closed in Redis.',
+);
 
 /** What the doctor knows of the accounts that were set at run time. */
 
@@ -200,11 +207,18 @@ async function findRecords(config: Config, redis: Redis): Promise<FoundRecords> 
   return {
     accounts,
     findings: [
-      ...(served.length === 0 ? [] : [ok('records', `set at run time: ${served.join(', ')}`)]),
+      ...(served.length === 0
+        ? []
+        : [ok('records', said('set at run time: {accounts}', { accounts: served.join(', ') }))]),
       ...inUse.flatMap(([id, { fault }]) =>
         fault === null
           ? []
-          : [fail(`${id} record`, { says: `this account is skipped: ${fault}`, remedy: '' })],
+          : [
+              fail(`${id} record`, {
+                says: said('this account is skipped: {reason}', { reason: fault }),
+                remedy: '',
+              }),
+            ],
       ),
     ],
   };

@@ -2,6 +2,7 @@
 import type { Redis } from 'ioredis';
 import { allowsAddress } from '../accounts/urls.ts';
 import { type Config, ConfigError, loadConfig } from '../config/index.ts';
+import { inChinese } from '../core/chinese.ts';
 import type { Finding } from '../core/platform.ts';
 import { createLog } from '../log.ts';
 import { createRedisClock } from '../redis/clock.ts';
@@ -46,11 +47,11 @@ export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
   const added = addEnvFile(options);
   const wanted = readArguments(options.words, options.environment);
   if ('fault' in wanted) {
-    say(`${wanted.fault}\n`);
+    say(`${wanted.language === 'zh' ? inChinese(wanted.fault) : wanted.fault}\n`);
     return 1;
   }
   if (wanted.help) {
-    say(usage);
+    say(usage[wanted.language]);
     return 0;
   }
   const progress = createProgress(wanted.json ? null : options.progress);
@@ -58,12 +59,12 @@ export async function startDoctor(options: DoctorOptions): Promise<0 | 1> {
     waiting: ({ subject }) => progress.on(subject),
     findings: (found) => {
       progress.off();
-      if (!wanted.json) say(found.map((finding) => `${lineOf(finding)}\n`).join(''));
+      if (!wanted.json) say(found.map((finding) => `${lineOf(finding, wanted.language)}\n`).join(''));
     },
   };
   const findings =
     'findings' in added ? shown(show, added.findings) : await examine(options, { ...added, wanted, show });
-  say(wanted.json ? `${reportAsJson(findings)}\n` : `\n${summaryOf(findings)}\n`);
+  say(wanted.json ? `${reportAsJson(findings)}\n` : `\n${summaryOf(findings, wanted.language)}\n`);
   return exitCodeOf(findings);
 }
 

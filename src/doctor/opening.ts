@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Config } from '../config/index.ts';
 import { tokenFile } from '../config/own-tokens.ts';
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
+import { said, type Said, saidTogether } from '../core/said.ts';
 import type { Send } from '../core/wire.ts';
 import { findServer } from '../redis/by-itself.ts';
 import type { RedisClock } from '../redis/clock.ts';
@@ -37,39 +38,52 @@ export async function openRedis(
     const redis = await visitRedis({ url, rejectUnauthorized: config.redisTlsRejectUnauthorized, timeoutMs });
     opened(redis);
     await clock.sync(redis);
-    const whose = own === null ? '' : ' (the one that keeptyping started)';
-    return [ok('Redis', `reached in ${tookOf(performance.now() - began)}${whose}`)];
+    const took = tookOf(performance.now() - began);
+    const says =
+      own === null
+        ? said('reached in {took}', { took })
+        : said('reached in {took} (the one that keeptyping started)', { took });
+    return [ok('Redis', says)];
   } catch (error) {
     if (own !== null) return [await withoutUrl(config, path)];
     const word = errorWord(error);
-    return [fail('Redis', { says: `not reached (${word})`, remedy: remedyOf(word) })];
+    return [fail('Redis', { says: said('not reached ({cause})', { cause: word }), remedy: remedyOf(word) })];
   }
 }
 
 async function withoutUrl({ production }: Config, path: string): Promise<Finding> {
-  const remedy = 'Set REDIS_URL to a Redis whose maxmemory-policy is noeviction.';
-  if (production) return fail('Redis', { says: 'REDIS_URL is missing', remedy });
+  const remedy = said('Set REDIS_URL to a Redis whose maxmemory-policy is noeviction.');
+  if (production) return fail('Redis', { says: said('REDIS_URL is missing'), remedy });
   const server = await findServer(path);
   if (server === null) {
-    const says = 'REDIS_URL is not set and no redis-server is installed: keeptyping keeps all in memory';
-    return warn('Redis', { says, remedy: `Install redis-server. ${remedy}` });
+    const says = said(
+      'REDIS_URL is not set and no redis-server is installed: keeptyping keeps all in memory',
+    );
+    return warn('Redis', { says, remedy: saidTogether(said('Install redis-server.'), remedy) });
   }
-  return ok('Redis', `REDIS_URL is not set: keeptyping starts ${server} when it runs; it does not run now`);
+  return ok(
+    'Redis',
+    said('REDIS_URL is not set: keeptyping starts {server} when it runs; it does not run now', { server }),
+  );
 }
 
-function remedyOf(word: string): string {
+function remedyOf(word: string): Said {
   if (['NOAUTH', 'WRONGPASS', 'NOPERM'].includes(word))
-    return 'Put the right user and password into REDIS_URL: redis://user:password@host:6379.';
+    return said('Put the right user and password into REDIS_URL: redis://user:password@host:6379.');
   if (['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(word))
-    return 'Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.';
-  return 'Start it, check REDIS_URL, and that this machine reaches it.';
+    return said('Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.');
+  return said('Start it, check REDIS_URL, and that this machine reaches it.');
 }
 
 /** Where to find the token and the key that nobody has set; in production there are none. */
 export function examineTokens({ production, controlTokens, gatewayKey, dataDir }: Config): Finding[] {
   if (production) return [];
-  const control = `CONTROL_TOKEN is not set: the token is in ${tokenFile(dataDir, 'CONTROL_TOKEN')}`;
-  const gateway = `GATEWAY_KEY is not set: the bot calls /gateway/<key>/…, <key> is in ${tokenFile(dataDir, 'GATEWAY_KEY')}`;
+  const control = said('CONTROL_TOKEN is not set: the token is in {file}', {
+    file: tokenFile(dataDir, 'CONTROL_TOKEN'),
+  });
+  const gateway = said('GATEWAY_KEY is not set: the bot calls /gateway/<key>/…, <key> is in {file}', {
+    file: tokenFile(dataDir, 'GATEWAY_KEY'),
+  });
   return [
     ...(controlTokens.length === 0 ? [ok('control API and console', control)] : []),
     ...(gatewayKey === null ? [ok('gateway', gateway)] : []),

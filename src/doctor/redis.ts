@@ -1,6 +1,7 @@
 /** The checks of a Redis that is connected. */
 import type { Redis } from 'ioredis';
 import { fail, type Finding, ok, warn } from '../core/platform.ts';
+import { said, saidElsewhere } from '../core/said.ts';
 import { findLacks, isSerious } from '../redis/commands.ts';
 import { errorWord, isRefusal } from '../redis/errors.ts';
 import { keys } from '../redis/keys.ts';
@@ -24,8 +25,10 @@ const configured: readonly (readonly [infoName: string, configName: string])[] =
 export async function examineInfo(redis: RedisCommands): Promise<Finding[]> {
   const text = await redis.info().catch(() => null);
   if (text === null) {
-    const remedy = 'Allow INFO to this user, or look at version, maxmemory-policy and persistence yourself.';
-    return [warn('Redis settings', { says: 'not known: INFO is not allowed here', remedy })];
+    const remedy = said(
+      'Allow INFO to this user, or look at version, maxmemory-policy and persistence yourself.',
+    );
+    return [warn('Redis settings', { says: said('not known: INFO is not allowed here'), remedy })];
   }
   const info = new Map(parseInfo(text));
   for (const [infoName, configName] of configured) {
@@ -45,8 +48,8 @@ async function ask(redis: RedisCommands, name: string): Promise<string | null> {
 
 function evictionUnknown(info: Info): Finding[] {
   if (info.has('maxmemory_policy')) return [];
-  const remedy = 'Look in its console that maxmemory-policy is noeviction.';
-  return [warn('Redis eviction policy', { says: 'Redis does not tell it', remedy })];
+  const remedy = said('Look in its console that maxmemory-policy is noeviction.');
+  return [warn('Redis eviction policy', { says: said('Redis does not tell it'), remedy })];
 }
 
 /** All processes go by Redis's time; only NXCloud compares it with its own. */
@@ -61,12 +64,15 @@ export async function examineClock(redis: RedisCommands, now: () => number): Pro
   });
   // Said of the commands.
   if (told === null) return [];
-  const [seconds, microseconds] = told;
-  const off = Number(seconds) * 1_000 + Number(microseconds) / 1_000 - (before + now()) / 2;
+  const [whole, microseconds] = told;
+  const off = Number(whole) * 1_000 + Number(microseconds) / 1_000 - (before + now()) / 2;
   const subject = 'Redis clock';
-  if (Math.abs(off) < clockNoticed) return [ok(subject, "agrees with this machine's")];
-  const how = `${Math.round(Math.abs(off) / 1_000)} s ${off < 0 ? 'behind' : 'ahead of'} this machine's`;
-  return [warn(subject, { says: how, remedy: 'Set both clocks by NTP.' })];
+  if (Math.abs(off) < clockNoticed) return [ok(subject, said("agrees with this machine's"))];
+  const seconds = Math.round(Math.abs(off) / 1_000);
+  const how = said(off < 0 ? "{seconds} s behind this machine's" : "{seconds} s ahead of this machine's", {
+    seconds,
+  });
+  return [warn(subject, { says: how, remedy: said('Set both clocks by NTP.') })];
 }
 
 /** Every command that keeptyping uses is tried, on connections of its own. */
@@ -74,13 +80,15 @@ export async function examineCommands(visit: () => Promise<Redis>): Promise<Find
   const subject = 'Redis commands';
   try {
     const lacks = await findLacks(visit);
-    if (lacks.length === 0) return [ok(subject, 'all that are used are allowed')];
+    if (lacks.length === 0) return [ok(subject, said('all that are used are allowed'))];
     return lacks.map(({ use, ...fault }) => (isSerious(use) ? fail : warn)(subject, fault));
   } catch (error) {
     const stands = standingBy(errorWord(error));
-    if (stands) return [fail('Redis', { says: (stands.says ?? '').replace(/^Redis |\.$/g, ''), remedy: '' })];
-    const remedy = 'Ask again when it takes commands.';
-    return [warn(subject, { says: `cannot be tried now (${errorWord(error)})`, remedy })];
+    if (stands?.says) return [fail('Redis', { says: stands.says, remedy: '' })];
+    const remedy = said('Ask again when it takes commands.');
+    return [
+      warn(subject, { says: said('cannot be tried now ({word})', { word: errorWord(error) }), remedy }),
+    ];
   }
 }
 
@@ -88,17 +96,20 @@ export async function examineCommands(visit: () => Promise<Redis>): Promise<Find
 export async function examineWorker(redis: RedisCommands, heartbeat: string): Promise<Finding[]> {
   const alive = await redis.exists(heartbeat).catch((error: unknown) => errorWord(error));
   if (alive === 'MOVED') {
-    const remedy = 'Let REDIS_URL begin with redis+cluster://, or rediss+cluster://.';
-    return [fail('Redis Cluster', { says: "this node does not hold keeptyping's keys", remedy })];
+    const remedy = said('Let REDIS_URL begin with redis+cluster://, or rediss+cluster://.');
+    return [fail('Redis Cluster', { says: said("this node does not hold keeptyping's keys"), remedy })];
   }
   if (typeof alive === 'string') {
-    const remedy = `Let this user of Redis read and write the keys ${keys.prefix}:*.`;
-    return [fail('Redis keys', { says: `cannot be read (${alive})`, remedy })];
+    const remedy = said('Let this user of Redis read and write the keys {prefix}:*.', {
+      prefix: keys.prefix,
+    });
+    return [fail('Redis keys', { says: said('cannot be read ({word})', { word: alive }), remedy })];
   }
-  if (alive > 0) return [ok('worker', 'alive')];
-  const remedy =
-    'Start keeptyping; with web and worker apart, look why no worker runs: the web does its work meanwhile.';
-  return [warn('worker', { says: 'no sign of life in the last 3 s', remedy })];
+  if (alive > 0) return [ok('worker', said('alive'))];
+  const remedy = said(
+    'Start keeptyping; with web and worker apart, look why no worker runs: the web does its work meanwhile.',
+  );
+  return [warn('worker', { says: said('no sign of life in the last 3 s'), remedy })];
 }
 
 /** What Redis says of itself: https://redis.io/docs/latest/commands/info/ */
@@ -126,14 +137,17 @@ function version(info: Info): Finding | null {
   if (text === '') return null;
   const subject = 'Redis version';
   // Valkey says 7.2.4 for Redis's sake, and its own beside it.
-  if (major > 6 || (major === 6 && minor >= 2)) return ok(subject, text);
-  return fail(subject, { says: `${text} is too old`, remedy: 'Use Redis 6.2 or newer, or Valkey.' });
+  if (major > 6 || (major === 6 && minor >= 2)) return ok(subject, saidElsewhere(text));
+  return fail(subject, {
+    says: said('{version} is too old', { version: text }),
+    remedy: said('Use Redis 6.2 or newer, or Valkey.'),
+  });
 }
 
 function role(info: Info): Finding | null {
   if (info.get('role') !== 'slave') return null;
-  const says = 'this is a replica: it takes no writes';
-  return fail('Redis role', { says, remedy: 'Let REDIS_URL name the primary.' });
+  const says = said('this is a replica: it takes no writes');
+  return fail('Redis role', { says, remedy: said('Let REDIS_URL name the primary.') });
 }
 
 /** https://docs.bullmq.io/guide/going-to-production#max-memory-policy */
@@ -141,10 +155,10 @@ function eviction(info: Info): Finding | null {
   const policy = info.get('maxmemory_policy');
   const subject = 'Redis eviction policy';
   if (policy === undefined) return null;
-  if (policy === 'noeviction') return ok(subject, policy);
+  if (policy === 'noeviction') return ok(subject, saidElsewhere(policy));
   const fault = {
-    says: `${policy}: when its memory is full, Redis drops messages`,
-    remedy: 'Set maxmemory-policy to noeviction.',
+    says: said('{policy}: when its memory is full, Redis drops messages', { policy }),
+    remedy: said('Set maxmemory-policy to noeviction.'),
   };
   // Without a limit it never comes to that, as far as it tells of one.
   return numberOf(info, 'maxmemory') > 0 ? fail(subject, fault) : warn(subject, fault);
@@ -155,12 +169,12 @@ function persistence(info: Info): Finding | null {
   const aof = info.get('aof_enabled');
   if (aof === undefined) return null;
   if (aof !== '1') {
-    const remedy = 'Set appendonly yes, or choose a plan that has it.';
-    return warn(subject, { says: 'off: what waits in Redis is lost when it restarts', remedy });
+    const remedy = said('Set appendonly yes, or choose a plan that has it.');
+    return warn(subject, { says: said('off: what waits in Redis is lost when it restarts'), remedy });
   }
-  if ((info.get('aof_last_write_status') ?? 'ok') === 'ok') return ok(subject, 'appendonly');
-  const says = 'the last write of the append-only file failed';
-  return fail(subject, { says, remedy: "Look at the disk of Redis's machine: it may be full." });
+  if ((info.get('aof_last_write_status') ?? 'ok') === 'ok') return ok(subject, saidElsewhere('appendonly'));
+  const says = said('the last write of the append-only file failed');
+  return fail(subject, { says, remedy: said("Look at the disk of Redis's machine: it may be full.") });
 }
 
 /** A process of keeptyping has up to 5, and a release phase has the old and the new one. */
@@ -171,10 +185,10 @@ function connections(info: Info): Finding | null {
   const used = numberOf(info, 'connected_clients');
   const limit = numberOf(info, 'maxclients');
   if (Number.isNaN(used)) return null;
-  if (Number.isNaN(limit)) return ok(subject, `${used} used`);
-  const says = `${used} of ${limit} used`;
+  if (Number.isNaN(limit)) return ok(subject, said('{used} used', { used }));
+  const says = said('{used} of {limit} used', { used, limit });
   if (limit - used >= connectionsNeeded) return ok(subject, says);
-  const remedy = 'Each process of keeptyping has up to 5: close others, or choose a larger plan.';
+  const remedy = said('Each process of keeptyping has up to 5: close others, or choose a larger plan.');
   return (limit - used < 1 ? fail : warn)(subject, { says, remedy });
 }
 
@@ -183,9 +197,9 @@ function memory(info: Info): Finding | null {
   const used = numberOf(info, 'used_memory');
   const limit = numberOf(info, 'maxmemory');
   if (Number.isNaN(used) || Number.isNaN(limit)) return null;
-  if (limit === 0) return ok(subject, `${megabytes(used)} used; it tells of no limit`);
-  const says = `${megabytes(used)} of ${megabytes(limit)} used`;
-  const remedy = 'Give Redis more memory: when it is full it takes no more messages.';
+  if (limit === 0) return ok(subject, said('{used} used; it tells of no limit', { used: megabytes(used) }));
+  const says = said('{used} of {limit} used', { used: megabytes(used), limit: megabytes(limit) });
+  const remedy = said('Give Redis more memory: when it is full it takes no more messages.');
   if (used < 0.75 * limit) return ok(subject, says);
   return (used >= 0.95 * limit ? fail : warn)(subject, { says, remedy });
 }

@@ -1,6 +1,7 @@
 /** What has been seen of an account while keeptyping ran, and what follows from it. */
 import { type Channel, type Examiner, fail, type Finding, ok, warn } from '../core/platform.ts';
 import { ages, type Sight, type Sights } from '../core/roster.ts';
+import { said, type Said, saidElsewhere, saidTogether } from '../core/said.ts';
 import type { Evidence } from '../core/state.ts';
 import { agoOf } from './check.ts';
 
@@ -38,19 +39,28 @@ export function examineSights(seen: AccountSights): Finding[] {
 }
 
 function switchedOff({ off, now }: AccountSights): Finding {
-  if (off.until === 0) return ok('typing', 'not refused by the platform');
+  if (off.until === 0) return ok('typing', said('not refused by the platform'));
   const minutes = Math.ceil((off.until - now) / 60_000);
-  const atOnce = "at once after a restart, or by the console's button";
-  const again =
-    minutes > 0 ? `tried again in ${minutes} min, ${atOnce}` : 'tried again with the next message';
-  return warn('typing', { says: `refused with code ${off.code}; ${again}`, remedy: off.remedy });
+  const { code } = off;
+  const says =
+    minutes > 0
+      ? said(
+          "refused with code {code}; tried again in {minutes} min, at once after a restart, or by the console's button",
+          { code, minutes },
+        )
+      : said('refused with code {code}; tried again with the next message', { code });
+  return warn('typing', { says, remedy: saidElsewhere(off.remedy) });
 }
 
 function messages({ channel, account, sights, now }: AccountSights): Finding {
-  if (sights.message !== undefined) return ok('messages', `last seen ${agoOf(now - sights.message)}`);
+  if (sights.message !== undefined)
+    return ok('messages', said('last seen {ago}', { ago: agoOf(now - sights.message) }));
   const path = account === 'default' ? channel : `${channel}/${account}`;
-  const remedy = `Put keeptyping's URL, /webhooks/${path}, into the platform's console, and write to the account.`;
-  return warn('messages', { says: 'never seen', remedy });
+  const remedy = said(
+    "Put keeptyping's URL, {path}, into the platform's console, and write to the account.",
+    { path: `/webhooks/${path}` },
+  );
+  return warn('messages', { says: said('never seen'), remedy });
 }
 
 /** So long what was refused may still matter (ms). */
@@ -65,18 +75,21 @@ function refused({ sights, now }: AccountSights): Finding | null {
     .toSorted(([, one], [, other]) => other - one);
   const [last] = all;
   if (!last) return null;
-  const ago = `${Math.max(1, Math.round((now - last[1]) / 60_000))} min ago`;
-  const remedy = all.map(([sight]) => sight.slice(start.length)).join(' ');
+  const ago = said('{minutes} min ago', { minutes: Math.max(1, Math.round((now - last[1]) / 60_000)) });
+  const remedy = saidTogether(...all.map(([sight]) => saidElsewhere(sight.slice(start.length))));
   return (sights.taken ?? 0) > last[1]
-    ? warn('pushes', { says: `some were not taken, the last ${ago}, and others since were`, remedy })
-    : fail('pushes', { says: `not taken, the last ${ago}, and none since was`, remedy });
+    ? warn('pushes', {
+        says: said('some were not taken, the last {ago}, and others since were', { ago }),
+        remedy,
+      })
+    : fail('pushes', { says: said('not taken, the last {ago}, and none since was', { ago }), remedy });
 }
 
 function assured({ assuredSince, now }: AccountSights): Finding | null {
   if (assuredSince === 0) return null;
   return ok(
     'signed or encrypted pushes',
-    `first seen ${agoOf(now - assuredSince)}: others are refused since then`,
+    said('first seen {ago}: others are refused since then', { ago: agoOf(now - assuredSince) }),
   );
 }
 
@@ -85,9 +98,10 @@ function aged({ channel, sights, now }: AccountSights): Finding | null {
   if (channel !== 'wechat' || sights.message === undefined) return null;
   const oldest = ages.find(({ sight }) => sights[sight] !== undefined);
   const at = oldest && sights[oldest.sight];
-  if (oldest === undefined || at === undefined) return ok('timestamps', 'none older than 1 min was taken');
+  if (oldest === undefined || at === undefined)
+    return ok('timestamps', said('none older than 1 min was taken'));
   const age = oldest.sight.slice('aged-'.length).replace('-', ' ');
-  return ok('timestamps', `the oldest taken was over ${age} old, ${agoOf(now - at)}`);
+  return ok('timestamps', said('the oldest taken was over {age} old, {ago}', { age, ago: agoOf(now - at) }));
 }
 
 /** By what keeptyping learns that an answer is out. */
@@ -113,22 +127,45 @@ function evidence(seen: AccountSights): Finding | null {
   const works = evidenceSeen(seen).map(({ by, at }) => `${by} (${agoOf(now - at)})`);
   const unheard = sights['end-by-deadline'];
   if (works.length > 0 && (unheard === undefined || evidenceSeen(seen).some(({ at }) => at >= unheard)))
-    return ok('evidence', `turns ended by ${works.join(', ')}`);
+    return ok('evidence', said('turns ended by {ways}', { ways: works.join(', ') }));
   if (sights.message === undefined) return null;
-  const before = works.length > 0 ? `; before that by ${works.join(', ')}` : '';
-  const says = `nothing tells when ${unheard === undefined ? 'an answer is out' : `answers are out, ${agoOf(now - unheard)}`}${before}`;
-  return warn('evidence', { says, remedy: seen.evidence.remedy });
+  return warn('evidence', {
+    says: unheardOf(unheard === undefined ? null : agoOf(now - unheard), works),
+    remedy: seen.evidence.remedy,
+  });
+}
+
+function unheardOf(ago: Said | null, works: readonly string[]): Said {
+  if (ago === null) return said('nothing tells when an answer is out');
+  return works.length === 0
+    ? said('nothing tells when answers are out, {ago}', { ago })
+    : said('nothing tells when answers are out, {ago}; before that by {ways}', {
+        ago,
+        ways: works.join(', '),
+      });
 }
 
 function answers(seen: AccountSights): Finding | null {
   if (!seen.evidence.inline || !seen.hasBot) return null;
   const inline = seen.sights['end-by-passive-reply'];
   const { note } = seen.evidence;
-  const more = note === undefined ? '' : `, ${note}: in job mode they go out through the API`;
-  if (inline !== undefined)
-    return ok('answers', `in the bot's webhook answer, last seen ${agoOf(seen.now - inline)}${more}`);
+  if (inline !== undefined) {
+    const ago = agoOf(seen.now - inline);
+    return ok(
+      'answers',
+      note === undefined
+        ? said("in the bot's webhook answer, last seen {ago}", { ago })
+        : said(
+            "in the bot's webhook answer, last seen {ago}, {note}: in job mode they go out through the API",
+            {
+              ago,
+              note,
+            },
+          ),
+    );
+  }
   const works = evidenceSeen(seen).length > 0;
-  return works ? ok('answers', 'the bot acknowledges, and sends another way') : null;
+  return works ? ok('answers', said('the bot acknowledges, and sends another way')) : null;
 }
 
 /** So long the failed job is kept, which says what it was (ms). */
@@ -137,9 +174,10 @@ const failedKept = 24 * 60 * 60_000;
 function tooLate({ sights: { impossible: at }, now }: AccountSights): Finding | null {
   if (at === undefined || now - at >= failedKept) return null;
   return warn('late answers', {
-    says: `one came too late (${agoOf(now - at)}) of a kind that no API can send`,
-    remedy:
+    says: said('one came too late ({ago}) of a kind that no API can send', { ago: agoOf(now - at) }),
+    remedy: said(
       "Let the bot give such answers (transfer_customer_service, for one) within HOLD_MS, or send them by the platform's API; npm run replies says what it was.",
+    ),
   });
 }
 
@@ -149,20 +187,23 @@ const severalKept = 60 * 60_000;
 function several({ sights: { more: at }, now }: AccountSights): Finding | null {
   if (at === undefined || now - at >= severalKept) return null;
   return warn('several messages', {
-    says: `the bot sends several to one question (last seen ${agoOf(now - at)}), and the first ends the typing`,
-    remedy: 'Set *_SEND_ENDS=silence, or name in *_NO_ANSWERS the texts that are no answers.',
+    says: said('the bot sends several to one question (last seen {ago}), and the first ends the typing', {
+      ago: agoOf(now - at),
+    }),
+    remedy: said('Set *_SEND_ENDS=silence, or name in *_NO_ANSWERS the texts that are no answers.'),
   });
 }
 
 function statuses({ evidence, sights, now }: AccountSights): Finding | null {
   const { statuses: remedy } = evidence;
   if (remedy === null) return null;
-  if (sights.status !== undefined) return ok('statuses', `last seen ${agoOf(now - sights.status)}`);
+  if (sights.status !== undefined)
+    return ok('statuses', said('last seen {ago}', { ago: agoOf(now - sights.status) }));
   if (sights.message === undefined) return null;
   const others: Sight[] = ['end-by-gateway', 'end-by-queue', 'end-by-control', 'end-by-bot'];
   if (others.some((sight) => sights[sight] !== undefined))
-    return ok('statuses', 'never seen, and not needed');
-  return warn('statuses', { says: 'never seen', remedy });
+    return ok('statuses', said('never seen, and not needed'));
+  return warn('statuses', { says: said('never seen'), remedy });
 }
 
 /** So long without it, and the rotation is over (ms). */
@@ -175,9 +216,16 @@ function previous({ sights, hasPrevious, now }: AccountSights): Finding | null {
 /** Of a secret that has a predecessor: whether somebody still goes by that one. */
 export function previousFinding(sights: Sights, now: number): Finding {
   const at = sights['previous-secret'];
-  const removable = 'the variables that end in _PREVIOUS can be removed';
-  if (at === undefined) return ok('previous secret', `never seen in use: ${removable}`);
-  if (now - at >= overAfter) return ok('previous secret', `last used ${agoOf(now - at)}: ${removable}`);
-  const remedy = 'Give the new one to whoever uses the old one; keep the _PREVIOUS until then.';
-  return warn('previous secret', { says: `still in use (${agoOf(now - at)})`, remedy });
+  if (at === undefined)
+    return ok(
+      'previous secret',
+      said('never seen in use: the variables that end in _PREVIOUS can be removed'),
+    );
+  if (now - at >= overAfter)
+    return ok(
+      'previous secret',
+      said('last used {ago}: the variables that end in _PREVIOUS can be removed', { ago: agoOf(now - at) }),
+    );
+  const remedy = said('Give the new one to whoever uses the old one; keep the _PREVIOUS until then.');
+  return warn('previous secret', { says: said('still in use ({ago})', { ago: agoOf(now - at) }), remedy });
 }

@@ -3,10 +3,11 @@ import { setMaxListeners } from 'node:events';
 import type { AccountNotice, Observe } from '../core/notice.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import { behindOf } from '../core/roster.ts';
+import type { Said } from '../core/said.ts';
 
 export interface Refused {
-  /** @param reason one of our own sentences, which says what mends it */
-  note(place: AccountNotice, reason: string): void;
+  /** @param reason says what mends it, too */
+  note(place: AccountNotice, reason: Said): void;
   /** Tells what was counted. */
   close(): void;
 }

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Received, Refusal } from '../core/platform.ts';
 import type { Place, Roster, Served } from '../core/roster.ts';
+import { said } from '../core/said.ts';
 import { headerOf, type PushHead, type RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
 import type { Refused } from './refused.ts';
@@ -211,5 +212,6 @@ function resultOf(received: Received): 'taken' | 'unread' | 'refused' | 'strange
 }
 
 /** It is acknowledged: the platform would only send it again. */
-const strange =
-  'The push is for a business phone, or an app, that no account here has, and was dropped: correct NXCLOUD_BUSINESS_PHONE or NXCLOUD_APP_ID, or let the pushes of that number go elsewhere.';
+const strange = said(
+  'The push is for a business phone, or an app, that no account here has, and was dropped: correct NXCLOUD_BUSINESS_PHONE or NXCLOUD_APP_ID, or let the pushes of that number go elsewhere.',
+);

@@ -1,6 +1,7 @@
 /** What NXCloud makes of an account: our signature, our clock, the app and its number. */
 import { randomBytes } from 'node:crypto';
 import { type Examiner, fail, type Finding, type Knock, ok, type Outcome, warn } from '../core/platform.ts';
+import { said } from '../core/said.ts';
 import { headerOf, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { metaCodes, platformCodes, setClock } from './codes.ts';
@@ -35,8 +36,9 @@ export function createNxcloudExaminer(account: NxcloudAccount, deps: CheckDeps):
         wrong: { ...rest, headers: [...others, ['sign', '0'.repeat(32)]] },
       };
     },
-    forged:
+    forged: said(
       'Switch callback signing on for the app at NXCloud, and NXCLOUD_VERIFY_CALLBACKS to auto, which asks for it after the first signed message, or require.',
+    ),
     message: () => messageKnock(sealing()),
     readAnswer: () => ({ is: 'acknowledgement' }),
   };
@@ -45,9 +47,10 @@ export function createNxcloudExaminer(account: NxcloudAccount, deps: CheckDeps):
 /** A webhook's answer is never a message here. */
 export const nxcloudEvidence: Examiner['evidence'] = {
   inline: false,
-  statuses: 'Let NXCloud send message statuses to the same URL: they tell when an answer is out.',
-  remedy:
+  statuses: said('Let NXCloud send message statuses to the same URL: they tell when an answer is out.'),
+  remedy: said(
     'Let NXCloud send statuses to the webhook, or the bot call the gateway, or set BOT_QUEUE (see docs/recipes.md).',
+  ),
 };
 
 /** A typing call for a message that does not exist: nothing is marked read, and nothing shows. */
@@ -68,8 +71,11 @@ function signatureFinding({ businessPhone, rules }: NxcloudAccount, outcome: Out
   const subject = 'signature';
   switch (outcome.is) {
     case 'lost': {
-      const remedy = 'Check NXCLOUD_API_BASE, and that this machine reaches it (HTTPS_PROXY).';
-      return fail(subject, { says: `NXCloud gave no answer of its own (${outcome.cause})`, remedy });
+      const remedy = said('Check NXCLOUD_API_BASE, and that this machine reaches it (HTTPS_PROXY).');
+      return fail(subject, {
+        says: said('NXCloud gave no answer of its own ({cause})', { cause: outcome.cause }),
+        remedy,
+      });
     }
     // That it does not know the message is what is said after everything else was right.
     case 'done':
@@ -77,17 +83,20 @@ function signatureFinding({ businessPhone, rules }: NxcloudAccount, outcome: Out
     case 'window-closed':
     case 'message-refused':
     case 'user-back-off':
-      return ok(subject, 'NXCloud accepts it, and knows the app and its number');
+      return ok(subject, said('NXCloud accepts it, and knows the app and its number'));
     case 'account-off': {
       if (businessPhone === null && phoneCodes.has(outcome.code))
-        return ok(subject, 'NXCloud accepts it; the number is not known before the first push');
-      const fault = { says: `refused with ${named(outcome.code)}`, remedy: outcome.remedy };
+        return ok(subject, said('NXCloud accepts it; the number is not known before the first push'));
+      const fault = {
+        says: said('refused with {code}', { code: named(outcome.code) }),
+        remedy: outcome.remedy,
+      };
       return (rules.mode === 'off' ? warn : fail)(subject, fault);
     }
     case 'account-back-off':
     case 'failed': {
-      const says = `not known: NXCloud answered ${named(outcome.code)}`;
-      const remedy = "Try again; if it stays, ask NXCloud's support about the code.";
+      const says = said('not known: NXCloud answered {code}', { code: named(outcome.code) });
+      const remedy = said("Try again; if it stays, ask NXCloud's support about the code.");
       return (outcome.is === 'failed' && outcome.bug ? fail : warn)(subject, { says, remedy });
     }
   }
@@ -96,10 +105,12 @@ function signatureFinding({ businessPhone, rules }: NxcloudAccount, outcome: Out
 /** NXCloud judges our timestamp, which is Redis's time where there is one. */
 function clockFinding(drift: number): Finding {
   const seconds = Math.round(Math.abs(drift) / 1000);
-  const how = `${seconds} s ${drift < 0 ? 'behind' : 'ahead of'} NXCloud's`;
+  const how = said(drift < 0 ? "{seconds} s behind NXCloud's" : "{seconds} s ahead of NXCloud's", {
+    seconds,
+  });
   if (Math.abs(drift) >= driftLimit) return fail('clock', { says: how, remedy: setClock });
   if (Math.abs(drift) >= driftNoticed) return warn('clock', { says: how, remedy: setClock });
-  return ok('clock', seconds < 2 ? "agrees with NXCloud's" : how);
+  return ok('clock', seconds < 2 ? said("agrees with NXCloud's") : how);
 }
 
 function named(code: number): string {

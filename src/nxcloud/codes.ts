@@ -1,4 +1,5 @@
 import type { Outcome } from '../core/platform.ts';
+import { said, type Said } from '../core/said.ts';
 import type { Answer, Fields } from '../core/wire.ts';
 import { fieldsOf, parseFields, readCode } from './message.ts';
 
@@ -11,23 +12,25 @@ import { fieldsOf, parseFields, readCode } from './message.ts';
 /** `transient`: worth one quick retry. `resign`: worth one with a fresh timestamp. `bug`: our request was malformed. */
 type CodeMeaning =
   | { means: 'transient' | 'failed' | 'bug' | 'resign' | 'message' | 'window' | 'user' | 'number' }
-  | { means: 'account'; remedy: string };
+  | { means: 'account'; remedy: Said };
 
 /** One code, or all from `code` to `upTo`. */
 type KnownCode = CodeMeaning & { code: number; upTo?: number; name: string };
 
-const checkPhone =
-  'Correct NXCLOUD_BUSINESS_PHONE and NXCLOUD_APP_KEY where the number is not one of this app';
-const checkSecret =
-  'Check accessKey and accessSecret (NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET) against the NXCloud console.';
-const askForToken =
-  "Ask NXCloud's support to renew the WhatsApp access token and permissions of this number.";
-const liftRestriction =
-  "Lift the restriction of this WhatsApp Business account in Meta's Business Support Home.";
+const checkSecret = said(
+  'Check accessKey and accessSecret (NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET) against the NXCloud console.',
+);
+const askForToken = said(
+  "Ask NXCloud's support to renew the WhatsApp access token and permissions of this number.",
+);
+const liftRestriction = said(
+  "Lift the restriction of this WhatsApp Business account in Meta's Business Support Home.",
+);
 
 /** The remedy for 1004 that a fresh timestamp did not cure. */
-export const setClock =
-  "Set the server's clock (and that of the Redis server) by NTP: NXCloud allows a difference of 60 s.";
+export const setClock = said(
+  "Set the server's clock (and that of the Redis server) by NTP: NXCloud allows a difference of 60 s.",
+);
 
 export const platformCodes: readonly KnownCode[] = [
   { code: -1, name: 'system failure', means: 'transient' },
@@ -36,27 +39,34 @@ export const platformCodes: readonly KnownCode[] = [
     code: 1001,
     name: 'missing common header',
     means: 'account',
-    remedy: 'Let the headers accessKey, ts, bizType, action and sign pass through the proxy before NXCloud.',
+    remedy: said(
+      'Let the headers accessKey, ts, bizType, action and sign pass through the proxy before NXCloud.',
+    ),
   },
   {
     code: 1002,
     name: 'bizType, action or body wrong',
     means: 'account',
-    remedy:
+    remedy: said(
       'Check apiBase (NXCLOUD_API_BASE), and ask NXCloud whether typingIndicator is open for this account.',
+    ),
   },
   {
     code: 1003,
     name: 'invalid signature',
     means: 'account',
-    remedy: 'Check accessSecret (NXCLOUD_ACCESS_SECRET), and that no proxy changes the body or Content-Type.',
+    remedy: said(
+      'Check accessSecret (NXCLOUD_ACCESS_SECRET), and that no proxy changes the body or Content-Type.',
+    ),
   },
   { code: 1004, name: 'timestamp expired', means: 'resign' },
   {
     code: 1005,
     name: 'insufficient permission',
     means: 'account',
-    remedy: 'Check accessKey (NXCLOUD_ACCESS_KEY), and have WhatsApp opened for this account at NXCloud.',
+    remedy: said(
+      'Check accessKey (NXCLOUD_ACCESS_KEY), and have WhatsApp opened for this account at NXCloud.',
+    ),
   },
   { code: 1006, upTo: 1009, name: 'authentication', means: 'account', remedy: checkSecret },
   { code: 9000, name: 'parameter error', means: 'bug' },
@@ -65,26 +75,35 @@ export const platformCodes: readonly KnownCode[] = [
     code: 9002,
     name: 'invalid business phone number',
     means: 'account',
-    remedy: 'Check businessPhone (NXCLOUD_BUSINESS_PHONE): a WhatsApp Business number with its country code.',
+    remedy: said(
+      'Check businessPhone (NXCLOUD_BUSINESS_PHONE): a WhatsApp Business number with its country code.',
+    ),
   },
   {
     code: 9003,
     name: 'app missing or disabled',
     means: 'account',
-    remedy: 'Check appKey (NXCLOUD_APP_KEY), and that the app is enabled in the NXCloud console.',
+    remedy: said('Check appKey (NXCLOUD_APP_KEY), and that the app is enabled in the NXCloud console.'),
   },
   {
     code: 9004,
     name: 'no price for the country',
     means: 'account',
-    remedy: "Ask NXCloud to set a price for the user's country.",
+    remedy: said("Ask NXCloud to set a price for the user's country."),
   },
-  { code: 9005, name: 'balance', means: 'account', remedy: 'Top up the balance of the NXCloud account.' },
+  {
+    code: 9005,
+    name: 'balance',
+    means: 'account',
+    remedy: said('Top up the balance of the NXCloud account.'),
+  },
   {
     code: 9006,
     name: 'number not bound to the app',
     means: 'account',
-    remedy: `${checkPhone}, or bind it there in the NXCloud console.`,
+    remedy: said(
+      'Correct NXCLOUD_BUSINESS_PHONE and NXCLOUD_APP_KEY where the number is not one of this app, or bind it there in the NXCloud console.',
+    ),
   },
   { code: 9007, name: 'downstream channel exception', means: 'failed' },
   { code: 9099, name: 'WhatsApp error', means: 'failed' },
@@ -92,7 +111,9 @@ export const platformCodes: readonly KnownCode[] = [
     code: 10003,
     name: 'number not bound to the app',
     means: 'account',
-    remedy: `${checkPhone}, or bind it there through your business contact at NXCloud.`,
+    remedy: said(
+      'Correct NXCLOUD_BUSINESS_PHONE and NXCLOUD_APP_KEY where the number is not one of this app, or bind it there through your business contact at NXCloud.',
+    ),
   },
 ];
 
@@ -129,23 +150,26 @@ export const metaCodes: readonly KnownCode[] = [
 
 /** What a refusal means, in one sentence, for whoever watches over the bot. */
 
-const sentences: Readonly<Record<Exclude<CodeMeaning['means'], 'account'>, string>> = {
-  transient: 'NXCloud or WhatsApp is out of order for a moment: nothing to mend.',
-  failed:
+const sentences: Readonly<Record<Exclude<CodeMeaning['means'], 'account'>, Said>> = {
+  transient: said('NXCloud or WhatsApp is out of order for a moment: nothing to mend.'),
+  failed: said(
     "WhatsApp refused the call for a reason that it does not name: ask NXCloud's support if it goes on.",
-  bug: 'NXCloud finds our request malformed: report this as a bug of keeptyping.',
-  resign: "The server's clock differs from NXCloud's by more than 60 s: set it by NTP.",
-  message: 'WhatsApp shows no typing for this message any more: nothing to mend.',
-  window: 'The user wrote more than 24 h ago: typing comes back with the next message.',
-  user: 'WhatsApp limits the calls to one user: nothing to mend.',
-  number: 'WhatsApp limits the calls of this number: set NXCLOUD_TYPING=once, or a NXCLOUD_START_DELAY_MS.',
+  ),
+  bug: said('NXCloud finds our request malformed: report this as a bug of keeptyping.'),
+  resign: said("The server's clock differs from NXCloud's by more than 60 s: set it by NTP."),
+  message: said('WhatsApp shows no typing for this message any more: nothing to mend.'),
+  window: said('The user wrote more than 24 h ago: typing comes back with the next message.'),
+  user: said('WhatsApp limits the calls to one user: nothing to mend.'),
+  number: said(
+    'WhatsApp limits the calls of this number: set NXCLOUD_TYPING=once, or a NXCLOUD_START_DELAY_MS.',
+  ),
 };
 
-export function explain(code: number): string {
+export function explain(code: number): Said {
   const known = [...platformCodes, ...metaCodes].find(
     (each) => each.code <= code && code <= (each.upTo ?? each.code),
   );
-  if (!known) return 'This code is not known: nothing is known to mend.';
+  if (!known) return said('This code is not known: nothing is known to mend.');
   return known.means === 'account' ? known.remedy : sentences[known.means];
 }
 

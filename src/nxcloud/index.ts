@@ -3,6 +3,7 @@ import type { Assurance, Platform, Received, Refusal } from '../core/platform.ts
 import { createInterimTexts } from '../core/bot.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Rules } from '../core/rules.ts';
+import { said, type Said } from '../core/said.ts';
 import { type Answer, type Fields, oncePer, type RawPush, type Send } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 import { explain } from './codes.ts';
@@ -118,7 +119,7 @@ function createStarts(overrides: NxcloudAccount['starts']): (type: string) => bo
 /** Every account of a URL without a name looks at the same push. */
 const fieldsOf = oncePer((push: RawPush) => parseFields(push.body));
 
-function refusalOf(forged: string | null): Refusal | null {
+function refusalOf(forged: Said | null): Refusal | null {
   return forged === null ? null : { is: 'refusal', status: 401, error: forged };
 }
 
@@ -127,7 +128,11 @@ function receive(push: RawPush, account: NxcloudAccount, reading: Reading & { is
   if (forged !== null) return forged;
   const body = fieldsOf(push);
   if (body === null) {
-    return { is: 'refusal', status: 400, error: 'The body is not a JSON object: send it as NXCloud does.' };
+    return {
+      is: 'refusal',
+      status: 400,
+      error: said('The body is not a JSON object: send it as NXCloud does.'),
+    };
   }
   if (marksOf(body, account) === null) return { is: 'stranger', who: strangerOf(body) };
   const entries = entriesOf(body);

@@ -4,6 +4,7 @@
  * Of callbacks: https://github.com/nxtele/http-api-document/wiki/whatsapp-callback-verify
  */
 import { createHash, type Hash, timingSafeEqual } from 'node:crypto';
+import { said, type Said } from '../core/said.ts';
 import { type HeaderLines, headerOf, oncePer, type PushHead, type RawPush } from '../core/wire.ts';
 import type { NxcloudAccount } from './account.ts';
 
@@ -60,18 +61,27 @@ export function verifyHead(
   { headers }: PushHead,
   { verifyCallbacks }: Pick<NxcloudAccount, 'verifyCallbacks'>,
   isAsked: boolean,
-): string | null {
+): Said | null {
   if (verifyCallbacks === 'off') return null;
   if (headerOf(headers, 'sign') === null) {
     if (verifyCallbacks === 'require')
-      return 'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".';
+      return said(
+        'The header "sign" is missing: switch callback signing on for the app at NXCloud, or set verifyCallbacks to "auto".',
+      );
     return isAsked
-      ? 'The header "sign" is missing, though signed pushes have come: keep callback signing on for the app at NXCloud, or set verifyCallbacks to "off".'
+      ? said(
+          'The header "sign" is missing, though signed pushes have come: keep callback signing on for the app at NXCloud, or set verifyCallbacks to "off".',
+        )
       : null;
   }
   const common = commonHeadersOf(headers);
   return typeof common === 'string'
-    ? `The header "${common}" is missing: a signed push carries accesskey, action, biztype, ts and sign.`
+    ? said(
+        'The header "{header}" is missing: a signed push carries accesskey, action, biztype, ts and sign.',
+        {
+          header: common,
+        },
+      )
     : null;
 }
 
@@ -83,7 +93,7 @@ export function verify(
   push: RawPush,
   account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
   isAsked: boolean,
-): string | null {
+): Said | null {
   const refused = verifyHead(push, account, isAsked);
   if (refused !== null || account.verifyCallbacks === 'off') return refused;
   const { signature, begun } = claimOf(push);
@@ -95,17 +105,17 @@ function judge(
   signature: string,
   begun: Hash,
   { accessSecrets }: Pick<NxcloudAccount, 'accessSecrets'>,
-): string | null {
+): Said | null {
   return accessSecrets.some((accessSecret) => equal(signature, finish(begun.copy(), accessSecret)))
     ? null
-    : 'The header "sign" does not match: it must be made with this account\'s access secret.';
+    : said('The header "sign" does not match: it must be made with this account\'s access secret.');
 }
 
 /** The same for a body that is not held. null: there is nothing to check. */
 export function followSignature(
   { headers }: PushHead,
   account: Pick<NxcloudAccount, 'accessSecrets' | 'verifyCallbacks'>,
-): { add(chunk: Uint8Array): void; end(): string | null } | null {
+): { add(chunk: Uint8Array): void; end(): Said | null } | null {
   const signature = headerOf(headers, 'sign')?.toLowerCase() ?? null;
   const common = commonHeadersOf(headers);
   if (account.verifyCallbacks === 'off' || signature === null || typeof common === 'string') return null;

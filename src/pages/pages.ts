@@ -106,13 +106,14 @@ const types: Readonly<Record<string, string>> = {
 };
 
 export function readPage(folder: URL): Page {
-  const files = readdirSync(folder).flatMap((name) => {
-    const type = types[extname(name)];
-    if (type === undefined) return [];
-    const body = readFileSync(new URL(name, folder));
-    return [[name, { type, body, gzipped: gzipSync(body, { level: 9 }) }] as const];
-  });
-  return new Map(files);
+  const names = readdirSync(folder).filter((name) => types[extname(name)] !== undefined);
+  return new Map(names.map((name) => [name, readPageFile(new URL(name, folder))]));
+}
+
+/** @param name @default the file's own, whose end says what it is */
+export function readPageFile(file: URL, name = file.pathname): PageFile {
+  const body = readFileSync(file);
+  return { type: types[extname(name)] ?? '', body, gzipped: gzipSync(body, { level: 9 }) };
 }
 
 /** The form that connect and express know: calls `next` for what is not its own. */

@@ -1,6 +1,7 @@
 /** The commands that keeptyping uses, its own and BullMQ's; whether Redis takes each, and what does not work without it. */
 import type { Redis } from 'ioredis';
 import type { Log, Standing } from '../core/ports.ts';
+import { said, type Said, saidTogether, saidWithRemedy } from '../core/said.ts';
 import { closeConnection } from './connect.ts';
 import { errorWord, isPassing } from './errors.ts';
 import { type Keys, keys as firstKeys } from './keys.ts';
@@ -13,8 +14,8 @@ export type Use = 'scripts' | 'jobs' | 'channels' | 'clock' | 'records';
 export interface Lack {
   use: Use;
   commands: readonly string[];
-  says: string;
-  remedy: string;
+  says: Said;
+  remedy: Said;
 }
 
 /** Not all is done then: else it only takes other ways. */
@@ -192,45 +193,61 @@ function lacksOf(refused: readonly Refused[], { prefix }: Keys): Lack[] {
     const these = refused.filter((each) => each.use === use);
     const commands = [...new Set(these.map(({ command }) => command))];
     if (commands.length === 0) return [];
-    const says = `${listed(commands)} refused (${these[0]?.error}): ${without[use]}`;
+    const says = refusedOf(commands, { word: these[0]?.error ?? '', lost: without[use] });
     return { use, commands, says, remedy: allow(commands, prefix) };
   });
 }
 
-function listed(commands: readonly string[]): string {
+function refusedOf(commands: readonly string[], how: { word: string; lost: Said }): Said {
   const named = commands.slice(0, 8).join(', ');
   const more = commands.length - 8;
-  return `${named}${more > 0 ? ` and ${more} more are` : commands.length > 1 ? ' are' : ' is'}`;
+  if (more > 0)
+    return said('{commands} and {more} more are refused ({word}): {lost}', { commands: named, more, ...how });
+  return commands.length > 1
+    ? said('{commands} are refused ({word}): {lost}', { commands: named, ...how })
+    : said('{command} is refused ({word}): {lost}', { command: named, ...how });
 }
 
 /** https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ */
-function allow(commands: readonly string[], prefix: string): string {
-  const rights =
+function allow(commands: readonly string[], prefix: string): Said {
+  const each =
     commands.length > 8 ? '+@all' : commands.map((command) => `+${command.toLowerCase()}`).join(' ');
-  return `Give this user of Redis ~${prefix}:* &${prefix}:* ${rights}; where a proxy stands between, let REDIS_URL name Redis itself.`;
+  const rights = `~${prefix}:* &${prefix}:* ${each}`;
+  return said(
+    'Give this user of Redis {rights}; where a proxy stands between, let REDIS_URL name Redis itself.',
+    { rights },
+  );
 }
 
-const without: Readonly<Record<Use, string>> = {
-  scripts: 'Redis counts as away: nothing is typed, and a message lives only in the process that took it',
-  jobs: 'this process cannot run jobs: it makes no typing calls and takes over no message that another one leaves',
-  clock: "each process goes by its own machine's clock: keep those right by NTP",
-  channels: 'an answer for a connection that another process holds is looked for, which is slower',
-  records: 'what is learned of accounts, the journal and the console are incomplete',
+const without: Readonly<Record<Use, Said>> = {
+  scripts: said(
+    'Redis counts as away: nothing is typed, and a message lives only in the process that took it',
+  ),
+  jobs: said(
+    'this process cannot run jobs: it makes no typing calls and takes over no message that another one leaves',
+  ),
+  clock: said("each process goes by its own machine's clock: keep those right by NTP"),
+  channels: said('an answer for a connection that another process holds is looked for, which is slower'),
+  records: said('what is learned of accounts, the journal and the console are incomplete'),
 };
 
 const cluster: Lack = {
   use: 'scripts',
   commands: [],
-  says: `this node of a Redis Cluster does not hold keeptyping's keys (MOVED), and another one is not looked for: ${without.scripts}`,
-  remedy:
+  says: said(
+    "this node of a Redis Cluster does not hold keeptyping's keys (MOVED), and another one is not looked for: {lost}",
+    { lost: without.scripts },
+  ),
+  remedy: said(
     'Let REDIS_URL begin with redis+cluster://, or rediss+cluster://: then the node that holds them is found.',
+  ),
 };
 
 /** What does not work with the Redis of this process. */
 export interface Commands {
   lacks: ReadonlySet<Use>;
   /** A sentence for each, for who asks whether this process is ready. */
-  reasons(): string[];
+  reasons(): Said[];
   /** Tries them anew. Never rejects. */
   look(): Promise<void>;
   /** Called back when something works no more, or again. */
@@ -245,7 +262,7 @@ export function standingOf(
 ): Standing {
   const now = health.standing();
   const isRefusing = now.is === 'ok' && commands.lacks.size > 0;
-  return isRefusing ? { is: 'refusing', says: commands.reasons().join(' ') } : now;
+  return isRefusing ? { is: 'refusing', says: saidTogether(...commands.reasons()) } : now;
 }
 
 /** What is missing is looked for again after so long (ms). */
@@ -293,7 +310,7 @@ export function createCommands({ visit, keys, log }: CommandsOptions): Commands 
   const look = (): Promise<void> => (looking ??= tryAll().finally(() => (looking = null)));
   return {
     lacks,
-    reasons: () => found.map(({ says, remedy }) => `${says}. ${remedy}`),
+    reasons: () => found.map(({ says, remedy }) => saidWithRemedy(says, remedy)),
     look,
     onChange: (listener) => void listeners.push(listener),
     close: () => {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { type Log, type Standing, standsWell } from '../core/ports.ts';
+import { said, type Said, saidTogether } from '../core/said.ts';
 import { errorWord } from './errors.ts';
 
 /**
@@ -18,20 +19,26 @@ export interface Health {
   onBack: (listener: () => void) => void;
 }
 
-const takesNone = 'Redis takes no writes';
-
 /** It answers, and takes no writes: what that means. */
-const refusing: Readonly<Record<string, { is: Standing['is']; why: string }>> = {
-  OOM: { is: 'full', why: 'its memory is full: give it more' },
-  MISCONF: { is: 'unwritable', why: 'it cannot write to its disk: look whether that is full' },
-  NOREPLICAS: { is: 'unwritable', why: 'too few of its replicas are there: look why' },
-  READONLY: { is: 'readonly', why: 'it is a replica now: REDIS_URL has to lead to the primary' },
+const refusing: Readonly<Record<string, Standing>> = {
+  OOM: { is: 'full', says: said('Redis takes no writes: its memory is full: give it more.') },
+  MISCONF: {
+    is: 'unwritable',
+    says: said('Redis takes no writes: it cannot write to its disk: look whether that is full.'),
+  },
+  NOREPLICAS: {
+    is: 'unwritable',
+    says: said('Redis takes no writes: too few of its replicas are there: look why.'),
+  },
+  READONLY: {
+    is: 'readonly',
+    says: said('Redis takes no writes: it is a replica now: REDIS_URL has to lead to the primary.'),
+  },
 };
 
 /** How a Redis stands that has refused a write with that word; null: it says nothing of the kind. */
 export function standingBy(word: string): Standing | null {
-  const known = refusing[word];
-  return known ? { is: known.is, says: `${takesNone}: ${known.why}.` } : null;
+  return refusing[word] ?? null;
 }
 /** It may take some and refuse others: so long after the last refusal it takes them again (ms). */
 const calm = 3_000;
@@ -87,7 +94,7 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
   let proof: Redis | null = null;
   let isProved = true;
   let refusals = 0;
-  let said = false;
+  let isTold = false;
   let backAt = -Infinity;
   let provedAt = -Infinity;
   let isUseless = false;
@@ -97,16 +104,17 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
   let closed = false;
   const lost = (redis: Redis | null, cause: string): void => {
     if (closed) return;
-    if (!said) log.warn({ cause }, `Redis is out of reach; trying again.${remedy(cause)}`);
+    if (!isTold)
+      log.warn({ cause }, ['Redis is out of reach; trying again.', remedy(cause) ?? ''].join(' ').trim());
     // What is closed after a refusal is closed by us.
-    if (!said || cause !== closing) lostBy = cause;
-    said = true;
+    if (!isTold || cause !== closing) lostBy = cause;
+    isTold = true;
     if (redis) away.add(redis);
     if (redis === null || redis === proof) isProved = false;
   };
   const back = (): void => {
-    if (closed || away.size > 0 || !isProved || !said) return;
-    said = false;
+    if (closed || away.size > 0 || !isProved || !isTold) return;
+    isTold = false;
     refusals = 0;
     log.info({}, 'Redis is back.');
     tellBack();
@@ -137,7 +145,7 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
   };
   // A proof can be refused for a while, and what was refused a write need not be a connection that comes back.
   const proveAgain = (): void => {
-    const isAsked = said || refusedAt !== null;
+    const isAsked = isTold || refusedAt !== null;
     const isDue = isAsked && away.size === 0 && performance.now() - provedAt >= proveEvery;
     if (isDue && proof?.status === 'ready') void prove(proof).catch(() => {});
   };
@@ -156,15 +164,19 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
   }, look);
   timer.unref();
   const standing = (): Standing => {
-    if (!said && proof?.status === 'ready')
+    if (!isTold && proof?.status === 'ready')
       return refusedAt === null ? standsWell : (standingBy(refusedBy) ?? standsWell);
-    const why = said ? ` (${lostBy})` : '';
-    return standingBy(lostBy) ?? { is: 'away', says: `Redis is out of reach${why}.${remedy(lostBy)}` };
+    return (
+      standingBy(lostBy) ?? {
+        is: 'away',
+        says: saidTogether(outOfReach(isTold ? lostBy : ''), remedy(lostBy)),
+      }
+    );
   };
   return {
     standing,
-    isAway: () => said || isUseless || proof?.status !== 'ready',
-    backFor: () => (said || isUseless ? 0 : performance.now() - backAt),
+    isAway: () => isTold || isUseless || proof?.status !== 'ready',
+    backFor: () => (isTold || isUseless ? 0 : performance.now() - backAt),
     refused: () => {
       backAt = performance.now();
     },
@@ -198,7 +210,7 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
     takeAsAway: (is) => {
       const isBack = isUseless && !is;
       isUseless = is;
-      if (isBack && !said) tellBack();
+      if (isBack && !isTold) tellBack();
     },
     refusals: () => refusals,
     close: () => {
@@ -232,13 +244,18 @@ function createSilence(redis: Redis): () => boolean {
   };
 }
 
-function remedy(cause: string): string {
-  if (cause === 'READONLY') return ' It is a replica now: REDIS_URL has to lead to the primary.';
-  if (cause === 'LOADING') return ' It takes no commands yet: it may be loading its data.';
+function outOfReach(cause: string): Said {
+  return cause === '' ? said('Redis is out of reach.') : said('Redis is out of reach ({cause}).', { cause });
+}
+
+/** null: the cause says all. */
+function remedy(cause: string): Said | null {
+  if (cause === 'READONLY') return said('It is a replica now: REDIS_URL has to lead to the primary.');
+  if (cause === 'LOADING') return said('It takes no commands yet: it may be loading its data.');
   if (/^(?:WRONGPASS|NOAUTH)/.test(cause))
-    return ' It wants another user or password: set them in REDIS_URL.';
+    return said('It wants another user or password: set them in REDIS_URL.');
   const selfSigned = ['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(cause);
   return selfSigned
-    ? ' Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.'
-    : '';
+    ? said('Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.')
+    : null;
 }

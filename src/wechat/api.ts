@@ -2,17 +2,18 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Outcome } from '../core/platform.ts';
+import { said, type Said } from '../core/said.ts';
 import { NoAnswer, type OutboundRequest, type Send } from '../core/wire.ts';
 import { jsonIn } from './body.ts';
 
 export type Reply =
   /** WeChat's own word; 0 is success. `remedy`: what mends it, where WeChat has said more than the code does. */
-  | { is: 'code'; code: number; json: unknown; remedy?: string }
+  | { is: 'code'; code: number; json: unknown; remedy?: Said }
   /** An HTTP status other than 2xx without such a word. */
   | { is: 'status'; status: number }
   /** A 2xx that is not WeChat's JSON: a proxy's page, a cut answer. */
   | { is: 'unreadable' }
-  | { is: 'lost'; begun: boolean; cause: string };
+  | { is: 'lost'; begun: boolean; cause: Said };
 
 const word = z.object({ errcode: z.number().int(), errmsg: z.string().optional().catch(undefined) });
 
@@ -36,8 +37,8 @@ export async function callApi(
   try {
     const answer = await send(request);
     const json = jsonIn(answer.body);
-    const said = word.safeParse(json);
-    if (said.success) return wordOf(said.data, json);
+    const read = word.safeParse(json);
+    if (read.success) return wordOf(read.data, json);
     if (answer.status < 200 || answer.status > 299) return { is: 'status', status: answer.status };
     return accepts(json) ? { is: 'code', code: 0, json } : { is: 'unreadable' };
   } catch (error) {
@@ -65,11 +66,17 @@ function lost(error: unknown): Reply {
   const begun = error instanceof NoAnswer ? error.begun : true;
   // It says how long was waited, and nothing else.
   if (error instanceof NoAnswer && error.timedOut)
-    return { is: 'lost', begun, cause: `WeChat: ${error.message}` };
-  const sentence = begun ? 'WeChat gave no complete answer' : 'WeChat could not be reached';
+    return { is: 'lost', begun, cause: said('WeChat: {cause}', { cause: error.message }) };
   const code = z.object({ code: z.string().regex(/^[A-Z][A-Z_0-9]+$/) });
-  const cause = code.safeParse(error instanceof Error ? error.cause : null);
-  return { is: 'lost', begun, cause: cause.success ? `${sentence} (${cause.data.code})` : sentence };
+  const read = code.safeParse(error instanceof Error ? error.cause : null);
+  return { is: 'lost', begun, cause: lostBy(begun, read.success ? read.data.code : null) };
+}
+
+function lostBy(begun: boolean, word: string | null): Said {
+  if (word === null) return said(begun ? 'WeChat gave no complete answer' : 'WeChat could not be reached');
+  return said(begun ? 'WeChat gave no complete answer ({word})' : 'WeChat could not be reached ({word})', {
+    word,
+  });
 }
 
 /**
@@ -102,22 +109,28 @@ interface Code {
   name: string;
   meaning: CodeMeaning;
   /** Where somebody must mend something: how, in one sentence. */
-  remedy: string;
+  remedy: Said | '';
 }
 
-const certify = 'Typing and custom messages need a certified account: certify it or set WECHAT_TYPING=off.';
-const permit = 'Grant the account the customer-service message permission in the WeChat console.';
-const allow = (address: string): string => `Add ${address} to the IP allowlist in the WeChat console.`;
-const allowlist = allow("this server's egress IP");
-const credentials = 'Check WECHAT_APP_ID and WECHAT_APP_SECRET against the WeChat console.';
-const authorise =
-  'Let the account authorise the third-party platform again, with customer-service permission.';
-const ticket =
-  'WeChat pushes a new component_verify_ticket every 10 minutes: let the authorization event URL lead here.';
-const staff = 'Check the customer-service accounts in the WeChat console.';
-const restricted = 'WeChat has restricted the account: see the notices in its console.';
+export const certify = said(
+  'Typing and custom messages need a certified account: certify it or set WECHAT_TYPING=off.',
+);
+const permit = said('Grant the account the customer-service message permission in the WeChat console.');
+const allow = (address: string): Said =>
+  said('Add {address} to the IP allowlist in the WeChat console.', { address });
+const allowlist = said("Add this server's egress IP to the IP allowlist in the WeChat console.");
+const credentials = said('Check WECHAT_APP_ID and WECHAT_APP_SECRET against the WeChat console.');
+const authorise = said(
+  'Let the account authorise the third-party platform again, with customer-service permission.',
+);
+const ticket = said(
+  'WeChat pushes a new component_verify_ticket every 10 minutes: let the authorization event URL lead here.',
+);
+const staff = said('Check the customer-service accounts in the WeChat console.');
+const restricted = said('WeChat has restricted the account: see the notices in its console.');
+const confirm = said('Let the administrator confirm the IP that WeChat asks about.');
 
-const table: readonly (readonly [code: number, name: string, meaning: CodeMeaning, remedy?: string])[] = [
+const table: readonly (readonly [code: number, name: string, meaning: CodeMeaning, remedy?: Said])[] = [
   [0, 'ok', 'ok'],
   [-1, 'system error', 'busy'],
   [61450, 'system error', 'busy'],
@@ -151,14 +164,14 @@ const table: readonly (readonly [code: number, name: string, meaning: CodeMeanin
   [41004, 'appsecret missing', 'account', credentials],
   [40164, 'invalid ip, not in whitelist', 'account', allowlist],
   [45035, 'client ip is not registered', 'account', allowlist],
+  [89501, 'ip waits for the administrator', 'account', confirm],
+  [89503, 'ip needs confirmation', 'account', confirm],
   [
-    89501,
-    'ip waits for the administrator',
+    45071,
+    'invalid businessid',
     'account',
-    'Let the administrator confirm the IP that WeChat asks about.',
+    said('Check the sub-merchant of the account in the WeChat console.'),
   ],
-  [89503, 'ip needs confirmation', 'account', 'Let the administrator confirm the IP that WeChat asks about.'],
-  [45071, 'invalid businessid', 'account', 'Check the sub-merchant of the account in the WeChat console.'],
   [61003, 'component is not authorized', 'account', authorise],
   [61004, 'component ip is not registered', 'account', allowlist],
   [61005, 'component ticket expired', 'account', ticket],
@@ -198,24 +211,27 @@ function range(first: number, last: number): number[] {
 
 /** What a refusal means, in one sentence, for whoever watches over the bot. */
 
-const sentences: Readonly<Record<CodeMeaning, string>> = {
-  ok: 'WeChat accepted the call.',
-  already: 'Typing was on already: nothing to mend.',
-  window:
+const sentences: Readonly<Record<CodeMeaning, Said>> = {
+  ok: said('WeChat accepted the call.'),
+  already: said('Typing was on already: nothing to mend.'),
+  window: said(
     'WeChat shows typing for 30 s after the last message only; an interim text (WECHAT_INTERIM) opens that time anew.',
-  user: 'WeChat does not know this user, or has shut them out: nothing to mend.',
-  token:
+  ),
+  user: said('WeChat does not know this user, or has shut them out: nothing to mend.'),
+  token: said(
     'WeChat refuses the access token: let nothing else fetch one with /cgi-bin/token, or name it in WECHAT_ACCESS_TOKEN_URL.',
-  busy: 'WeChat is out of order for a moment: nothing to mend.',
-  rate: 'WeChat limits the calls of a minute: set WECHAT_TYPING=once, or a WECHAT_START_DELAY_MS.',
-  quota:
+  ),
+  busy: said('WeChat is out of order for a moment: nothing to mend.'),
+  rate: said('WeChat limits the calls of a minute: set WECHAT_TYPING=once, or a WECHAT_START_DELAY_MS.'),
+  quota: said(
     "The account's quota of calls is used up: typing is tried again hourly, or clear the quota in the WeChat console.",
-  account: 'The account may not: see its notices in the WeChat console.',
-  bug: 'WeChat finds our request malformed: report this as a bug of keeptyping.',
-  message: 'WeChat refuses this one call: nothing is known to mend.',
+  ),
+  account: said('The account may not: see its notices in the WeChat console.'),
+  bug: said('WeChat finds our request malformed: report this as a bug of keeptyping.'),
+  message: said('WeChat refuses this one call: nothing is known to mend.'),
 };
 
-export function explain(code: number): string {
+export function explain(code: number): Said {
   const { meaning, remedy } = codeOf(code);
   return remedy === '' ? sentences[meaning] : remedy;
 }
@@ -226,9 +242,9 @@ const hour = 3_600_000;
 
 /**
  * The outcome of a Typing that WeChat answered with this code, token refresh and quick retry already tried.
- * @param remedy @default the code's own
+ * @param remedy @default the code's
  */
-export function shownOutcome(code: number, remedy = codeOf(code).remedy): Outcome {
+export function shownOutcome(code: number, remedy: Said = explain(code)): Outcome {
   const { meaning } = codeOf(code);
   switch (meaning) {
     case 'ok':
@@ -257,7 +273,7 @@ export function shownOutcome(code: number, remedy = codeOf(code).remedy): Outcom
 }
 
 /** The outcome of a CancelTyping. Where the user cannot be reached, nothing can show either. */
-export function hiddenOutcome(code: number, remedy?: string): Outcome {
+export function hiddenOutcome(code: number, remedy?: Said): Outcome {
   const { meaning } = codeOf(code);
   if (meaning === 'window') return { is: 'done' };
   return meaning === 'already' ? { is: 'failed', code } : shownOutcome(code, remedy);

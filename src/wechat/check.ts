@@ -10,9 +10,10 @@ import {
   type Unshown,
   warn,
 } from '../core/platform.ts';
+import { said, type Said, saidTogether } from '../core/said.ts';
 import type { WechatAccount } from './account.ts';
 import { botAnswerOf, type Passive, readPassive, shapeOf } from './answer.ts';
-import { codeOf } from './api.ts';
+import { certify, codeOf } from './api.ts';
 import { nobody } from './message.ts';
 import { encrypt, sign } from './receive.ts';
 import { canFetchToken, fetchToken, type TokenDeps, type TokenFault, tokenRemedy } from './token.ts';
@@ -42,7 +43,7 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
       query.delete('signature');
       return { unsigned: { ...signed, rawQuery: query.toString() }, wrong };
     },
-    forged: 'See that the URL leads to keeptyping itself: it never takes one.',
+    forged: said('See that the URL leads to keeptyping itself: it never takes one.'),
     message: () => messageKnock(sealing()),
     readAnswer: ({ body }) => botAnswerOf(readPassive(body, account.encodingAesKeys)),
     unshown: ({ body }) => unshownOf(account, readPassive(body, account.encodingAesKeys)),
@@ -52,17 +53,19 @@ export function createWechatExaminer(account: WechatAccount, deps: CheckDeps): E
 function unshownOf(account: WechatAccount, passive: Passive): Unshown | null {
   const isSent = shapeOf(passive, account).isLateOnly;
   if (!shapeOf(passive, { ...account, split: 'auto' }).isLateOnly) return null;
-  const says = account.kind === 'mini' ? ofMini : 'longer than 2,048 bytes, of which WeChat shows nothing';
-  return { says, isSent, remedy: isSent ? '' : 'Set WECHAT_SPLIT=auto.' };
+  const says = account.kind === 'mini' ? ofMini : tooLong;
+  return { says, isSent, remedy: isSent ? '' : said('Set WECHAT_SPLIT=auto.') };
 }
 
-const ofMini = 'and WeChat shows no webhook answer of a Mini Program';
+const ofMini = said('and WeChat shows no webhook answer of a Mini Program');
+const tooLong = said('longer than 2,048 bytes, of which WeChat shows nothing');
 
 export const wechatEvidence: Examiner['evidence'] = {
   inline: true,
   statuses: null,
-  remedy:
+  remedy: said(
     "Let the bot answer in the webhook's answer, or its API calls pass the gateway, or set BOT_QUEUE (see docs/recipes.md).",
+  ),
 };
 
 /** The token is asked for as ever and never forced: the same one comes back, and the bot's stays good. */
@@ -70,7 +73,6 @@ async function ask(account: WechatAccount, deps: CheckDeps): Promise<Finding[]> 
   if (!canFetchToken(account)) return [tokenFinding(account, { is: 'no-credentials' })];
   const fetched = await fetchToken(account, deps);
   if (fetched.is !== 'token') return [tokenFinding(account, fetched)];
-  const source = account.accessTokenUrl === null ? 'WeChat' : 'the token service';
   const tokens = {
     get: async () => ({ is: 'token', token: fetched.token }) as const,
     drop: async () => {},
@@ -78,26 +80,32 @@ async function ask(account: WechatAccount, deps: CheckDeps): Promise<Finding[]> 
   const typing = createTyping(account, { ...deps, typing: deps.send, tokens }, limitMs);
   // What nobody has switched on is taken away from a user who does not exist: only the permission is told by it.
   const outcome = await typing('CancelTyping', nobody);
-  return [ok('access token', `${source} gives one`), ...permissionFindings(account, outcome)];
+  return [
+    ok(
+      'access token',
+      said(account.accessTokenUrl === null ? 'WeChat gives one' : 'the token service gives one'),
+    ),
+    ...permissionFindings(account, outcome),
+  ];
 }
 
 function tokenFinding({ accessTokenUrl, rules }: WechatAccount, fault: TokenFault): Finding {
   const subject = 'access token';
   switch (fault.is) {
     case 'no-credentials': {
-      const says = 'there is nothing to ask for one with: neither typing nor late answers work';
+      const says = said('there is nothing to ask for one with: neither typing nor late answers work');
       return (rules.mode === 'off' ? warn : fail)(subject, { says, remedy: tokenRemedy(0) });
     }
     case 'token-refused':
       return addressCodes.has(fault.code)
         ? wrongAddress(fault.code, fault.remedy)
         : fail(subject, {
-            says: `refused with ${named(fault.code)}`,
+            says: said('refused with {code}', { code: named(fault.code) }),
             remedy: tokenRemedy(fault.code) || remedyOf(fault.code),
           });
     case 'token-lost': {
       const where = accessTokenUrl === null ? 'WECHAT_API_BASE' : 'WECHAT_ACCESS_TOKEN_URL';
-      const remedy = `Check ${where}, and that this machine reaches it (HTTPS_PROXY).`;
+      const remedy = said('Check {where}, and that this machine reaches it (HTTPS_PROXY).', { where });
       return fail(subject, { says: fault.cause, remedy });
     }
   }
@@ -105,17 +113,17 @@ function tokenFinding({ accessTokenUrl, rules }: WechatAccount, fault: TokenFaul
 
 /** @param remedy it names the address where WeChat does */
 function wrongAddress(code: number, remedy = codeOf(code).remedy): Finding {
-  const says = `WeChat takes no calls from this machine's address: ${named(code)}`;
+  const says = said("WeChat takes no calls from this machine's address: {code}", { code: named(code) });
   return fail('IP allowlist', { says, remedy });
 }
 
 function permissionFindings({ rules }: WechatAccount, outcome: Outcome): Finding[] {
   const subject = 'typing permission';
-  const reached = ok('IP allowlist', "WeChat takes calls from this machine's address");
+  const reached = ok('IP allowlist', said("WeChat takes calls from this machine's address"));
   switch (outcome.is) {
     case 'lost': {
-      const remedy = 'Check WECHAT_API_BASE and WECHAT_TYPING_PATH, and try again.';
-      return [fail(subject, { says: outcome.cause, remedy })];
+      const remedy = said('Check WECHAT_API_BASE and WECHAT_TYPING_PATH, and try again.');
+      return [fail(subject, { says: said('not known: {cause}', { cause: outcome.cause }), remedy })];
     }
     // That it does not know the user is what WeChat says after everything else was right.
     case 'done':
@@ -123,17 +131,20 @@ function permissionFindings({ rules }: WechatAccount, outcome: Outcome): Finding
     case 'window-closed':
     case 'user-back-off':
     case 'message-refused':
-      return [reached, ok(subject, 'the account may show typing')];
+      return [reached, ok(subject, said('the account may show typing'))];
     case 'account-off': {
       if (addressCodes.has(outcome.code)) return [wrongAddress(outcome.code, outcome.remedy)];
       const level = rules.mode === 'off' ? warn : fail;
-      const fault = { says: `refused with ${named(outcome.code)}`, remedy: remedyOf(outcome.code) };
+      const fault = {
+        says: said('refused with {code}', { code: named(outcome.code) }),
+        remedy: remedyOf(outcome.code),
+      };
       return [reached, level(subject, fault)];
     }
     case 'account-back-off':
     case 'failed': {
       const level = codeOf(outcome.code).meaning === 'token' ? fail : warn;
-      const says = `not known: WeChat answered ${named(outcome.code)}`;
+      const says = said('not known: WeChat answered {code}', { code: named(outcome.code) });
       return [reached, level(subject, { says, remedy: remedyOf(outcome.code) })];
     }
   }
@@ -144,14 +155,18 @@ function named(code: number): string {
   return name === `code ${code}` ? name : `${code} (${name})`;
 }
 
-function remedyOf(code: number): string {
+function remedyOf(code: number): Said {
   const { meaning, remedy } = codeOf(code);
-  if (code === 40200) return `${remedy} A Mini Program or Mini Game needs WECHAT_KIND=mini, others official.`;
+  if (code === 40200)
+    return saidTogether(
+      certify,
+      said('A Mini Program or Mini Game needs WECHAT_KIND=mini, others official.'),
+    );
   if (remedy !== '') return remedy;
-  if (meaning === 'token') return 'Let WECHAT_ACCESS_TOKEN_URL serve the token of this very AppID.';
-  if (meaning === 'rate') return 'Try again in a minute.';
-  if (meaning === 'quota') return "The day's calls are used up: look who makes so many.";
-  return "Try again; if it stays, look the code up in WeChat's list of return codes.";
+  if (meaning === 'token') return said('Let WECHAT_ACCESS_TOKEN_URL serve the token of this very AppID.');
+  if (meaning === 'rate') return said('Try again in a minute.');
+  if (meaning === 'quota') return said("The day's calls are used up: look who makes so many.");
+  return said("Try again; if it stays, look the code up in WeChat's list of return codes.");
 }
 
 /** Requests as WeChat makes them on the server URL, made by ourselves to see who answers. */

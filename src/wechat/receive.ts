@@ -1,6 +1,7 @@
 /** The webhook: signatures and decryption first, then reading; guard clauses in the protocol's order. */
 import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from 'node:crypto';
 import type { Received } from '../core/platform.ts';
+import { said, type Said } from '../core/said.ts';
 import type { Fields, RawPush } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { decodeText, readFields, textOf } from './body.ts';
@@ -83,7 +84,9 @@ function isSealedOnly(
 
 const unsealed = refuse(
   401,
-  'The push is not encrypted, and has to be: choose secure mode in the WeChat console, or set WECHAT_ENCRYPTION to any.',
+  said(
+    'The push is not encrypted, and has to be: choose secure mode in the WeChat console, or set WECHAT_ENCRYPTION to any.',
+  ),
 );
 
 /** Whether one that is too long to be held may pass: nobody opens it, so not where it has to be encrypted. */
@@ -93,7 +96,9 @@ export function followPush(account: Account, moment: Pick<Moment, 'isAsked'>): P
 
 const unopened = refuse(
   401,
-  'The push is too long to be decrypted, and has to be encrypted: what WeChat itself sends is a few kB.',
+  said(
+    'The push is too long to be decrypted, and has to be encrypted: what WeChat itself sends is a few kB.',
+  ),
 );
 
 /** Seconds since its timestamp; NaN: it has none. */
@@ -109,7 +114,9 @@ function isFarFromNow(age: number, { pushAgeMs }: Pick<Account, 'pushAgeMs'>): b
 
 const farFromNow = refuse(
   401,
-  'The timestamp is too far from now: set the clock of this machine, or WECHAT_PUSH_AGE_MS to what WeChat needs.',
+  said(
+    'The timestamp is too far from now: set the clock of this machine, or WECHAT_PUSH_AGE_MS to what WeChat needs.',
+  ),
 );
 
 function readPush(push: RawPush, query: URLSearchParams, account: Keys): Body {
@@ -122,7 +129,7 @@ function readPush(push: RawPush, query: URLSearchParams, account: Keys): Body {
 export function shakeHands(
   rawQuery: string,
   account: Keys,
-): { is: 'echo'; body: string } | { is: 'refusal'; status: 400 | 401; error: string } {
+): { is: 'echo'; body: string } | { is: 'refusal'; status: 400 | 401; error: Said } {
   const query = new URLSearchParams(rawQuery);
   const echo = query.get('echostr');
   // Official and Mini Program accounts get a plain echostr in every mode; some gateways encrypt it.
@@ -134,26 +141,26 @@ export function shakeHands(
   const refused = checkQuery(query, account);
   if (refused !== null) return refused;
   return echo === null
-    ? refuse(400, 'The query has no echostr: this address answers only the check of the server URL.')
+    ? refuse(400, said('The query has no echostr: this address answers only the check of the server URL.'))
     : { is: 'echo', body: echo };
 }
 
 const unreadable = refuse(
   400,
-  'The body is neither a JSON object nor plain XML: declarations and deep nesting are not read.',
+  said('The body is neither a JSON object nor plain XML: declarations and deep nesting are not read.'),
 );
 
-function refuse(status: 400 | 401, error: string): PushRefusal {
+function refuse(status: 400 | 401, error: Said): PushRefusal {
   return { is: 'refusal', status, error };
 }
 
 function checkQuery(query: URLSearchParams, account: Pick<Keys, 'tokens'>): PushRefusal | null {
   const [signature, timestamp, nonce] = ['signature', 'timestamp', 'nonce'].map((name) => query.get(name));
   if (!signature || !timestamp || !nonce)
-    return refuse(401, 'The query lacks signature, timestamp or nonce: WeChat sends all three.');
+    return refuse(401, said('The query lacks signature, timestamp or nonce: WeChat sends all three.'));
   return isSigned(signature, account.tokens, [timestamp, nonce])
     ? null
-    : refuse(401, 'The signature does not match: set the same Token here and in the WeChat console.');
+    : refuse(401, said('The signature does not match: set the same Token here and in the WeChat console.'));
 }
 
 /** In compatible mode the plain fields beside `Encrypt` are not signed: only the decrypted text counts. */
@@ -163,22 +170,22 @@ function readText(text: string, query: URLSearchParams, account: Keys): Body {
   const encrypted = textOf(fields, 'Encrypt');
   const sealed = query.get('encrypt_type') === 'aes' || (encrypted !== null && query.has('msg_signature'));
   if (!sealed && account.component !== undefined)
-    return refuse(401, 'The push is not encrypted: those of a third-party platform always are.');
+    return refuse(401, said('The push is not encrypted: those of a third-party platform always are.'));
   if (!sealed) return { is: 'body', text, fields, sealed };
   if (encrypted === null)
     return refuse(
       400,
-      'The query says encrypt_type=aes but the body has no Encrypt: send what it announces.',
+      said('The query says encrypt_type=aes but the body has no Encrypt: send what it announces.'),
     );
   if (account.encodingAesKeys.length === 0)
     return refuse(
       400,
-      'The push is encrypted: set WECHAT_ENCODING_AES_KEY to the EncodingAESKey of the console.',
+      said('The push is encrypted: set WECHAT_ENCODING_AES_KEY to the EncodingAESKey of the console.'),
     );
   if (!isBodySigned(encrypted, query, account))
     return refuse(
       401,
-      'The msg_signature does not match: set the same Token here and in the WeChat console.',
+      said('The msg_signature does not match: set the same Token here and in the WeChat console.'),
     );
   const opened = openEncrypted(encrypted, account);
   if (opened.is === 'refusal') return opened;
@@ -197,10 +204,15 @@ function openEncrypted(encrypted: string, account: Keys): { is: 'opened'; text: 
   const own = opened.find(({ appId }) => appId === addressee);
   if (own !== undefined) return { is: 'opened', text: decodeText(own.message) };
   return opened.length > 0
-    ? refuse(401, 'The push was encrypted for another AppID: set WECHAT_APP_ID to the one of this console.')
+    ? refuse(
+        401,
+        said('The push was encrypted for another AppID: set WECHAT_APP_ID to the one of this console.'),
+      )
     : refuse(
         400,
-        'The push cannot be decrypted: set WECHAT_ENCODING_AES_KEY to the EncodingAESKey of the console.',
+        said(
+          'The push cannot be decrypted: set WECHAT_ENCODING_AES_KEY to the EncodingAESKey of the console.',
+        ),
       );
 }
 

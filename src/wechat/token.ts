@@ -6,9 +6,10 @@
 import { z } from 'zod';
 import type { Observe } from '../core/notice.ts';
 import type { Clock, Log, SharedCache } from '../core/ports.ts';
+import { said, type Said } from '../core/said.ts';
 import type { OutboundRequest, Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
-import { codeOf, callApi, type Reply } from './api.ts';
+import { codeOf, callApi, explain, type Reply } from './api.ts';
 import { createTokenStore, type Lock, type Token, type TokenStore } from './token-store.ts';
 
 type TokenResult = { is: 'token'; token: string } | TokenFault;
@@ -90,8 +91,8 @@ export async function fetchTold(
 }
 
 const alone = {
-  taken: { is: 'token-lost', cause: 'another process is fetching the access token' },
-  down: { is: 'token-lost', cause: 'Redis is out of reach: a token cannot be fetched by one alone' },
+  taken: { is: 'token-lost', cause: said('another process is fetching the access token') },
+  down: { is: 'token-lost', cause: said('Redis is out of reach: a token cannot be fetched by one alone') },
 } as const;
 
 async function obtain(store: TokenStore, source: TokenSource, clock: Clock): Promise<TokenResult> {
@@ -151,10 +152,10 @@ export async function withToken(
 
 export type TokenFault =
   /** There is nothing to ask with. `remedy`: what mends it, where that is not the account's own settings. */
-  | { is: 'no-credentials'; remedy?: string }
+  | { is: 'no-credentials'; remedy?: Said }
   /** The token endpoint's own code. */
-  | { is: 'token-refused'; code: number; remedy?: string }
-  | { is: 'token-lost'; cause: string };
+  | { is: 'token-refused'; code: number; remedy?: Said }
+  | { is: 'token-lost'; cause: Said };
 
 export interface TokenDeps {
   send: Send;
@@ -249,25 +250,29 @@ export function tokenFault(reply: Reply): TokenFault {
   switch (reply.is) {
     case 'code':
       return reply.code === 0
-        ? { is: 'token-lost', cause: 'the token endpoint answered without a token' }
+        ? { is: 'token-lost', cause: said('the token endpoint answered without a token') }
         : { is: 'token-refused', code: reply.code, ...(reply.remedy ? { remedy: reply.remedy } : {}) };
     case 'status':
-      return { is: 'token-lost', cause: `the token endpoint answered HTTP ${reply.status}` };
+      return {
+        is: 'token-lost',
+        cause: said('the token endpoint answered HTTP {status}', { status: reply.status }),
+      };
     case 'unreadable':
-      return { is: 'token-lost', cause: 'the token endpoint did not answer with a token in JSON' };
+      return { is: 'token-lost', cause: said('the token endpoint did not answer with a token in JSON') };
     case 'lost':
-      return { is: 'token-lost', cause: `no access token: ${reply.cause}` };
+      return { is: 'token-lost', cause: said('no access token: {cause}', { cause: reply.cause }) };
   }
 }
 
 /** How to mend an account that gets no token. */
-export function remedyOfFault(fault: Exclude<TokenFault, { is: 'token-lost' }>): string {
-  return fault.remedy ?? tokenRemedy(fault.is === 'no-credentials' ? 0 : fault.code);
+export function remedyOfFault(fault: Exclude<TokenFault, { is: 'token-lost' }>): Said {
+  const code = fault.is === 'no-credentials' ? 0 : fault.code;
+  return fault.remedy ?? (tokenRemedy(code) || explain(code));
 }
 
 /** The same by the endpoint's code; 0: it has nothing to ask with. */
-export function tokenRemedy(code: number): string {
-  if (code === 0) return 'Set WECHAT_APP_SECRET or WECHAT_ACCESS_TOKEN_URL.';
+export function tokenRemedy(code: number): Said | '' {
+  if (code === 0) return said('Set WECHAT_APP_SECRET or WECHAT_ACCESS_TOKEN_URL.');
   // 40001 from the token endpoint itself is about the secret, not about a token.
   const { meaning, remedy } = codeOf(code);
   return meaning === 'token' ? codeOf(40125).remedy : remedy;

@@ -3,6 +3,7 @@
  * Best effort: a late indicator is worse than none, so everything here is bounded in time and tried at most twice.
  */
 import type { Outcome } from '../core/platform.ts';
+import { said } from '../core/said.ts';
 import type { Send } from '../core/wire.ts';
 import type { WechatAccount } from './account.ts';
 import { codeOf, hiddenOutcome, postJson, type Reply, shownOutcome } from './api.ts';
@@ -65,7 +66,8 @@ function limited(
   return async function post(token): Promise<Reply> {
     const began = clock.now();
     const timeoutMs = Math.min(left, deadline - began);
-    if (timeoutMs <= 0) return { is: 'lost', begun: false, cause: 'no time was left for the typing call' };
+    if (timeoutMs <= 0)
+      return { is: 'lost', begun: false, cause: said('no time was left for the typing call') };
     const reply = await postJson(typing, url + encodeURIComponent(token), { body, timeoutMs });
     left -= clock.now() - began;
     if (retried || !isWorthRetrying(reply) || left - retryAfterMs < leastMs) return reply;

@@ -3,6 +3,7 @@ import type { Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Conversation } from '../core/platform.ts';
 import { type Log, type Standing, standsWell } from '../core/ports.ts';
+import { said, saidTogether } from '../core/said.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { type Commands, createCommands, standingOf } from '../redis/commands.ts';
 import { type Connections, createConnections, visitRedis } from '../redis/connect.ts';
@@ -159,9 +160,9 @@ export function openShards(options: ShardsOptions): Shards {
       const all = [...connected.values()].map((each) => each.standing());
       const worst = all.findIndex(({ is }) => is !== 'ok');
       const found = all[worst] ?? standsWell;
-      return all.length > 1 && found.says !== null
-        ? { ...found, says: `Of ${all.length} Redis the ${ordinal(worst + 1)}: ${found.says}` }
-        : found;
+      if (all.length < 2 || found.says === null) return found;
+      const which = said('Of {all} Redis it is number {which}.', { all: all.length, which: worst + 1 });
+      return { ...found, says: saidTogether(found.says, which) };
     },
   };
 }
@@ -175,11 +176,6 @@ function once<Argument, Made>(make: (argument: Argument) => Made): (argument: Ar
     made.set(argument, one);
     return one;
   };
-}
-
-function ordinal(n: number): string {
-  const ending = n % 100 > 10 && n % 100 < 14 ? 'th' : (['th', 'st', 'nd', 'rd'][n % 10] ?? 'th');
-  return `${n}${ending}`;
 }
 
 /** One try (ms). */

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname } from 'node:path';
+import { sentences } from '../../src/console/console.ts';
 import type { ConversationRow, JournalEntry } from '../../src/console/wire.ts';
 import { type Channel, conversationId } from '../../src/core/platform.ts';
 import { shownRows, viewIn, type World } from './page-world.ts';
@@ -99,7 +100,7 @@ async function sendFile(response: ServerResponse, path: string): Promise<void> {
   const name = path === '/console' ? 'index.html' : path.replace('/console/', '');
   const type = types[extname(name)];
   if (type === undefined || name.includes('/')) return sendJson(response, 404, { error: 'Not here.' });
-  const body = await readFile(new URL(name, folder));
+  const body = await readFile(name === 'sentences.js' ? sentences : new URL(name, folder));
   response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(body);
 }
 

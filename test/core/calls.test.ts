@@ -1,3 +1,4 @@
+import { saidElsewhere } from '../../src/core/said.ts';
 import { describe, expect, test } from 'vitest';
 import { nothingMeasured } from '../../src/core/measure.ts';
 import { initialState, type State } from '../../src/core/state.ts';
@@ -153,7 +154,7 @@ describe('refusals', () => {
   });
 
   test('an account that may not is asked again when all processes have heard of it, at the earliest', () => {
-    const off: Answer = { is: 'account-off', code: 1005, remedy: 'Open it.' };
+    const off: Answer = { is: 'account-off', code: 1005, remedy: saidElsewhere('Open it.') };
     const { calls } = play({
       rules: whatsapp,
       events: [at(0, writes('a')), at(5, writes('b')), at(20, { is: 'left' })],

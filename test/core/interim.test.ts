@@ -1,3 +1,4 @@
+import { saidElsewhere } from '../../src/core/said.ts';
 import { describe, expect, test } from 'vitest';
 import type { Rules } from '../../src/core/rules.ts';
 import {
@@ -155,7 +156,7 @@ describe('no interim text', () => {
 
     test.each<[string, Answer]>([
       ['refused', { is: 'failed', code: 45047 }],
-      ['not permitted', { is: 'account-off', code: 48001, remedy: 'Certify it.' }],
+      ['not permitted', { is: 'account-off', code: 48001, remedy: saidElsewhere('Certify it.') }],
       ['lost', { is: 'lost', begun: true, cause: 'timeout' }],
       ['of a job that died', 'silence'],
     ])('after one that was %s', (_name, answer) => {

@@ -1,3 +1,4 @@
+import { saidElsewhere } from '../../src/core/said.ts';
 import { describe, expect, test } from 'vitest';
 import { type Dark, whyDark } from '../../src/core/decide.ts';
 import type { Rules } from '../../src/core/rules.ts';
@@ -147,7 +148,7 @@ describe('nothing shows because', () => {
     ['message_refused', { is: 'message-refused', code: 131009 }, null],
     ['user_refused', { is: 'user-back-off', code: 131056, forMs: 10_000 }, 10],
     ['platform_limit', { is: 'account-back-off', code: 130429, forMs: 10_000 }, 10],
-    ['platform_limit', { is: 'account-off', code: 1005, remedy: 'Open it.' }, 10],
+    ['platform_limit', { is: 'account-off', code: 1005, remedy: saidElsewhere('Open it.') }, 10],
   ] as const)('%s: the platform said %o', (reason, answer, until) => {
     expect(why(1, { ...asked, rules: whatsapp, answers: [answer] })).toEqual({
       reason,

@@ -23,7 +23,7 @@ describe('the configuration', () => {
     expect(code).toBe(1);
     expect(lines).toEqual([
       expect.stringMatching(
-        /^FAIL {2}configuration: no account is configured \(from the environment, config\/default\.json\)\. Set WECHAT_APP_ID/,
+        /^FAIL {2}configuration: no account is configured in the environment, config\/default\.json\. Set WECHAT_APP_ID/,
       ),
       '0 ok, 0 to look at, 1 to mend',
     ]);

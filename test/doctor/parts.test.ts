@@ -1,4 +1,5 @@
 /** The doctor's parts that need no network. */
+import { saidElsewhere } from '../../src/core/said.ts';
 import { describe, expect, test } from 'vitest';
 import { type Finding, ok, warn } from '../../src/core/platform.ts';
 import type { Sights } from '../../src/core/roster.ts';
@@ -65,12 +66,12 @@ describe('checks', () => {
     const first = check('first', async () => {
       began.push('first');
       await gate.promise;
-      return [ok('first', 'is there')];
+      return [ok('first', saidElsewhere('is there'))];
     });
     const second = check('second', async () => {
       began.push('second');
       gate.resolve();
-      return [ok('second', 'is there')];
+      return [ok('second', saidElsewhere('is there'))];
     });
     const { shown } = await run([first, second]);
     expect(began).toEqual(['first', 'second']);
@@ -79,7 +80,7 @@ describe('checks', () => {
 
   test('one that hangs fails after its own limit; the others count', async () => {
     const { findings } = await run(
-      [check('hanging', () => never), check('good', async () => [ok('good', 'x')])],
+      [check('hanging', () => never), check('good', async () => [ok('good', saidElsewhere('x'))])],
       () => true,
     );
     expect(findings).toMatchObject([
@@ -90,30 +91,30 @@ describe('checks', () => {
 
   test('one that breaks says so, without what the error holds', async () => {
     const broken = check('broken', () => Promise.reject(new TypeError('token=hidden')));
-    const { findings } = await run([broken, check('good', async () => [ok('good', 'x')])]);
+    const { findings } = await run([broken, check('good', async () => [ok('good', saidElsewhere('x'))])]);
     expect(findings).toMatchObject([{ level: 'fail', subject: 'broken' }, { level: 'ok' }]);
     expect(JSON.stringify(findings)).not.toContain('hidden');
   });
 });
 
 describe('the report', () => {
-  const bad = warn('worker', { says: 'no sign of life', remedy: 'Start it.' });
+  const bad = warn('worker', { says: saidElsewhere('no sign of life'), remedy: saidElsewhere('Start it.') });
 
   test('a line says what is wrong and how to mend it', () => {
-    expect(lineOf(ok('Redis', 'reached'))).toBe('ok    Redis: reached.');
+    expect(lineOf(ok('Redis', saidElsewhere('reached')))).toBe('ok    Redis: reached.');
     expect(lineOf(bad)).toBe('warn  worker: no sign of life. Start it.');
     expect(lineOf({ ...bad, level: 'fail' })).toBe('FAIL  worker: no sign of life. Start it.');
   });
 
   test('is one line, whatever it quotes', () => {
-    expect(lineOf(ok('Redis', 'a\nb\r\n c'))).toBe('ok    Redis: a b c.');
+    expect(lineOf(ok('Redis', saidElsewhere('a\nb\r\n c')))).toBe('ok    Redis: a b c.');
   });
 
   test('warnings are no failure', () => {
-    expect(exitCodeOf([ok('a', 'b'), bad])).toBe(0);
+    expect(exitCodeOf([ok('a', saidElsewhere('b')), bad])).toBe(0);
     expect(exitCodeOf([bad, { ...bad, level: 'fail' }])).toBe(1);
     expect(JSON.parse(reportAsJson([bad])).ok).toBe(true);
-    expect(summaryOf([bad, ok('a', 'b')])).toBe('1 ok, 1 to look at, 0 to mend');
+    expect(summaryOf([bad, ok('a', saidElsewhere('b'))])).toBe('1 ok, 1 to look at, 0 to mend');
   });
 
   test.each([
@@ -151,7 +152,7 @@ describe('what was seen', () => {
       assuredSince: 0,
       now,
       ...over,
-    }).map(lineOf);
+    }).map((finding) => lineOf(finding));
   const ago = (ms: number): number => now - ms;
 
   test('of timestamps: the oldest that was taken', () => {

@@ -1,4 +1,5 @@
 /** Pushes that are not taken, as the log and whoever observes hear of them. */
+import { saidElsewhere } from '../../src/core/said.ts';
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
 import { createRefused } from '../../src/http/refused.ts';
@@ -6,7 +7,7 @@ import { handClock, noon } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 
 const shop = { channel: 'wechat', account: 'shop' } as const;
-const [token, key] = ['Set the Token.', 'Set the key.'];
+const [token, key] = [saidElsewhere('Set the Token.'), saidElsewhere('Set the key.')];
 
 /** Minutes end when the test says so. */
 function createScene() {

@@ -1,4 +1,5 @@
 /** A platform that does as it is told, and notes what it is asked for. */
+import { saidElsewhere } from '../../src/core/said.ts';
 import type {
   AnswerShape,
   BotAnswer,
@@ -54,7 +55,7 @@ export function scriptedPlatform(script: Scripted = {}): ScriptedPlatform {
     },
     ownCalls: { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) },
     refer: (user, messageId) => ({ turn: `${user}-${messageId}`, messageId }),
-    explain: (code) => `Code ${code} is explained.`,
+    explain: (code) => saidElsewhere(`Code ${code} is explained.`),
     readAnswer: async ({ body }) => ({ is: script.reads?.(textOf(body)) ?? answer }),
     ...(shape ? { shapeOf: () => shape } : {}),
     ...(hide === 'absent'

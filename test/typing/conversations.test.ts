@@ -1,4 +1,5 @@
 /** What is asked and told from outside, on a real Redis: told by real queues, judged by real workers. */
+import { saidElsewhere } from '../../src/core/said.ts';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -397,7 +398,7 @@ describe('a look', () => {
   const refused: Extract<Outcome, { is: 'account-off' }> = {
     is: 'account-off',
     code: 48001,
-    remedy: 'Ask for the permission.',
+    remedy: saidElsewhere('Ask for the permission.'),
   };
 
   test('says why the platform refuses the account, and what mends it', async () => {

@@ -1,3 +1,4 @@
+import { saidElsewhere } from '../../src/core/said.ts';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { EndedTurn, Evidence } from '../../src/core/state.ts';
@@ -34,7 +35,7 @@ const ended = (...by: Evidence[]): EndedTurn[] =>
   by.map((each, n) => ({ id: `turn-${n}`, seen: true, by: each, asked: false, openedAt: 0, at: 0 }));
 
 describe('an account that may not', () => {
-  const off = { is: 'account-off', code: 48001, remedy: 'Certify it.' } as const;
+  const off = { is: 'account-off', code: 48001, remedy: saidElsewhere('Certify it.') } as const;
 
   test('is tried again after 1, 2, 4… min, an hour at most, and mute for an hour', async () => {
     const learned = process();
@@ -263,7 +264,7 @@ test('what cannot be read of an account is as never learned, spoils nothing else
   );
   expect(JSON.stringify(log.lines)).not.toContain('secret');
   expect(await readSwitchedOff(redis)).toEqual([{ channel: 'wechat', account: 'other', code: 48001 }]);
-  await learned.switchOff(shop, { is: 'account-off', code: 40200, remedy: 'Certify it.' });
+  await learned.switchOff(shop, { is: 'account-off', code: 40200, remedy: saidElsewhere('Certify it.') });
   await learned.refresh();
   expect(learned.of(shop)).toMatchObject({ afterAck: 'renew', offCode: 40200 });
 });

@@ -1,3 +1,4 @@
+import { saidElsewhere } from '../../src/core/said.ts';
 import { DelayedError, Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -506,7 +507,7 @@ test('a renewal leaves as much earlier as calls take at the least of late', asyn
 });
 
 describe("the platform's word on the account", () => {
-  const off: Outcome = { is: 'account-off', code: 48001, remedy: 'Certify it.' };
+  const off: Outcome = { is: 'account-off', code: 48001, remedy: saidElsewhere('Certify it.') };
 
   test('"may not" switches it off for all conversations, and says the remedy loudly', async () => {
     const it = stage({ show: () => off });
@@ -718,7 +719,9 @@ describe('a pause that the platform asks for', () => {
 });
 
 test('a fault of Redis in sharing what was learned does not lose the event', async () => {
-  const it = stage({ show: () => ({ is: 'account-off', code: 48001, remedy: 'Certify it.' }) });
+  const it = stage({
+    show: () => ({ is: 'account-off', code: 48001, remedy: saidElsewhere('Certify it.') }),
+  });
   it.learned.switchOff = () => Promise.reject(new Error('Redis is away'));
   await it.run(inbound());
   expect((await it.state()).state).toMatchObject({ call: null, turns: [{ id: 'a' }] });

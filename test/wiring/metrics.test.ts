@@ -1,4 +1,5 @@
 /** Who reads the metrics where, and what stands in them of a Redis that is really there. */
+import { saidElsewhere } from '../../src/core/said.ts';
 import { Queue } from 'bullmq';
 import { afterEach, describe, expect, test } from 'vitest';
 import { asOperator, markIs, type Stage, useStage } from '../e2e/stage.ts';
@@ -108,7 +109,11 @@ describe('a web process', () => {
     const { learned, roster } = stage.workers[0]?.parts ?? {};
     const served = roster?.of({ channel: 'wechat', account: 'default' });
     if (!learned || !served) throw new Error('The stage serves no WeChat account.');
-    await learned.switchOff(served.platform, { is: 'account-off', code: 48001, remedy: 'Ask for it.' });
+    await learned.switchOff(served.platform, {
+      is: 'account-off',
+      code: 48001,
+      remedy: saidElsewhere('Ask for it.'),
+    });
     await stage.webs[0]?.parts.learned.refresh();
     const text = await (await scrapeWeb(stage)).text();
     expect(valueOf(text, 'keeptyping_account_typing', { channel: 'wechat', account: 'default' })).toBe(0);

@@ -6,7 +6,7 @@ import { accountName } from './model.js';
 import { errorOf, say } from './said.js';
 import { ask } from './server.js';
 import { createTable } from './table.js';
-import { named, word } from './words.js';
+import { named, sentence, word } from './words.js';
 
 export function createAccounts(table) {
   return createTable(table, {
@@ -107,7 +107,7 @@ const refusalColumns = [
   { head: 'code', kind: 'number', text: ({ code }) => (code === 0 ? '–' : code) },
   { head: 'outcome', text: ({ outcome }) => named('outcome', outcome) },
   { head: 'count', kind: 'number', text: (row) => count(row.count) },
-  { head: 'remedy', text: ({ remedy }) => remedy ?? '–' },
+  { head: 'remedy', text: ({ remedy }) => (remedy === null ? '–' : sentence(remedy)) },
 ];
 
 function createEnd() {

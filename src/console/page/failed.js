@@ -7,7 +7,7 @@ import { model, readFailed } from './model.js';
 import { errorOf, say } from './said.js';
 import { ask } from './server.js';
 import { createTable } from './table.js';
-import { word } from './words.js';
+import { sentence, word } from './words.js';
 
 const find = (id) => document.getElementById(id);
 
@@ -38,7 +38,7 @@ function createReason(cell) {
   cell.append(mark, ' ', reason);
   return (job) => {
     setShown(job.unknown, mark);
-    setText(reason, job.reason);
+    setText(reason, sentence(job.reason));
   };
 }
 

@@ -3,7 +3,7 @@ import { createMark } from './cells.js';
 import { element, setShown, setText } from './dom.js';
 import { clock } from './format.js';
 import { pausedTo } from './pause.js';
-import { named, word } from './words.js';
+import { named, sentence, word } from './words.js';
 
 const tones = { lit: 'good', maybe: 'warn', dark: 'off' };
 
@@ -32,6 +32,6 @@ function whyOf({ indicator, dark, pausedUntil }) {
     named('reason', dark.reason),
     ...(pausedUntil === null ? until(dark.until) : [pausedTo(pausedUntil)]),
     ...(dark.code === null ? [] : [word('withCode', dark)]),
-    ...(dark.remedy === null ? [] : [dark.remedy]),
+    ...(dark.remedy === null ? [] : [sentence(dark.remedy)]),
   ].join(' · ');
 }

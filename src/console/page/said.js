@@ -1,6 +1,6 @@
 /** The one place that a screen reader reads out by itself: only what matters. */
 import { element } from './dom.js';
-import { word } from './words.js';
+import { sentence, word } from './words.js';
 
 const shownMs = 12_000;
 const most = 3;
@@ -19,5 +19,5 @@ export function say(sentence) {
 export function errorOf({ status, body }) {
   if (status === 0) return word('noAnswer');
   if (status === 401) return word('sessionOver');
-  return typeof body?.error === 'string' ? body.error : word('refusedBy', { status });
+  return typeof body?.error === 'string' ? sentence(body.error) : word('refusedBy', { status });
 }

@@ -1,6 +1,6 @@
 /** What happened, in a sentence. The platform accepts a call; whether a phone shows anything, it does not tell. */
 import { count, length, percent } from './format.js';
-import { named, word } from './words.js';
+import { named, sentence, word } from './words.js';
 
 /** @param isRepeat the platform has delivered the same push before */
 export function sayNotice(notice, isRepeat = false) {
@@ -16,7 +16,7 @@ export function sayEvent(notice, isRepeat = false) {
 
 const sayings = {
   push: ({ result, status }) => word(`notice.push.${result}`, { status }),
-  refused: ({ count: n, reason }) => word('notice.refused', { n: count(n), reason }),
+  refused: ({ count: n, reason }) => word('notice.refused', { n: count(n), reason: sentence(reason) }),
   inbound: ({ opensTurn, type }) => word(opensTurn ? 'notice.message' : 'notice.act', { type }),
   skipped: ({ reason }) => word('notice.skipped', { reason: named('reason', reason) }),
   call: sayCall,
@@ -40,7 +40,8 @@ function sayCall({ kind, outcome, code, remedy, ms }) {
 }
 
 function sayBot({ status, result, ms, why }) {
-  const said = { status: why ?? (status === 0 ? word('notice.bot.silent') : status), ms: length(ms) };
+  const cause = why === undefined ? null : sentence(why);
+  const said = { status: cause ?? (status === 0 ? word('notice.bot.silent') : status), ms: length(ms) };
   return word(`notice.bot.${result}`, said);
 }
 
@@ -53,7 +54,7 @@ function withJob(said, job) {
 }
 
 function withRemedy(said, remedy) {
-  return remedy === null ? said : `${said} — ${remedy}`;
+  return remedy === null ? said : `${said} — ${sentence(remedy)}`;
 }
 
 /** What came of a wait: how long, and how much of it with typing, or why with none. */

@@ -1,7 +1,7 @@
 /** What an operator has to know at once: shown at the top, said aloud when it begins and when it is over. */
 import { clock, count } from './format.js';
 import { accountName } from './model.js';
-import { word } from './words.js';
+import { sentence, word } from './words.js';
 
 /** Each with an id that stays the same for as long as it lasts. */
 export function troublesOf({ redis, live, workers, accounts, skipped, queues }) {
@@ -18,7 +18,7 @@ export function troublesOf({ redis, live, workers, accounts, skipped, queues }) 
     ...skipped.map(({ account, reason }) => ({
       id: `skipped ${account}`,
       grave: true,
-      says: () => word('trouble.skipped', { account, reason }),
+      says: () => word('trouble.skipped', { account, reason: sentence(reason) }),
     })),
     ...accounts.flatMap(troublesOfAccount),
     ...(failed > 0
@@ -41,14 +41,14 @@ function troublesOfAccount(row) {
     id: `refused ${account} ${reason}`,
     // Where nothing else comes, it is all messages.
     grave: turns === 0,
-    says: () => word('trouble.refused', { account, n: count(n), reason }),
+    says: () => word('trouble.refused', { account, n: count(n), reason: sentence(reason) }),
   }));
   for (const { why, count: n } of row.botFailed)
     troubles.push({
       id: `bot ${account} ${why}`,
       grave: row.botAnswered === 0,
       to: '#failed',
-      says: () => word('trouble.bot', { account, n: count(n), why }),
+      says: () => word('trouble.bot', { account, n: count(n), why: sentence(why) }),
     });
   const unseen = unseenOf(row);
   if (unseen > 0)
@@ -61,13 +61,19 @@ function troublesOfAccount(row) {
     troubles.push({
       id: `off ${account}`,
       grave: true,
-      says: () => word('trouble.off', { account, ...typing, until: clock(typing.until) }),
+      says: () =>
+        word('trouble.off', {
+          account,
+          ...typing,
+          remedy: sentence(typing.remedy),
+          until: clock(typing.until),
+        }),
     });
   if (typing.is === 'trying')
     troubles.push({
       id: `trying ${account}`,
       grave: false,
-      says: () => word('trouble.trying', { account, ...typing }),
+      says: () => word('trouble.trying', { account, ...typing, remedy: sentence(typing.remedy) }),
     });
   if (breaker !== 'closed')
     troubles.push({

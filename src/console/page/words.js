@@ -1,12 +1,14 @@
 /** What the page says, in the language that it is asked in: only that one is loaded. */
 
 const languages = {
-  en: async () => (await import('./english.js')).english,
-  zh: async () => (await import('./chinese.js')).chinese,
+  en: async () => [(await import('./english.js')).english, (sentence) => sentence],
+  // The sentences come from src/core/chinese.ts.
+  zh: async () => [(await import('./chinese.js')).chinese, (await import('./sentences.js')).inChinese],
 };
 const stored = 'keeptyping-language';
 let language = 'en';
 let words = {};
+let translate = (sentence) => sentence;
 
 /** The words of that name; `{name}` in them is replaced by the value of that name. */
 export function word(name, values = {}) {
@@ -18,6 +20,11 @@ export function word(name, values = {}) {
 export function named(group, name) {
   const key = `${group}.${name}`;
   return Object.hasOwn(words, key) ? word(key) : String(name);
+}
+
+/** What the server says in a sentence of its own. */
+export function sentence(english) {
+  return translate(english);
 }
 
 export function locale() {
@@ -41,7 +48,7 @@ export async function chooseLanguage(chosen) {
 
 /** Loads the words of a language. */
 export async function learn(chosen) {
-  words = await languages[chosen]();
+  [words, translate] = await languages[chosen]();
   language = chosen;
 }
 

@@ -9,6 +9,7 @@ import { textOf } from '../body.ts';
 import type { Outcome, OwnCalls, Platform, Received } from '../../core/platform.ts';
 import type { Clock, Log } from '../../core/ports.ts';
 import { appIdPattern, authorizerName, behindOf, eventsName, type Place } from '../../core/roster.ts';
+import { said } from '../../core/said.ts';
 import type { Fields, RawPush } from '../../core/wire.ts';
 import { acknowledgement } from '../index.ts';
 import { admitPush, openPush, shakeHands } from '../receive.ts';
@@ -34,7 +35,11 @@ interface ComponentEventsDeps {
 }
 
 const unread: OwnCalls = { reads: () => false, read: () => null, verdict: () => ({ is: 'unknown' }) };
-const nobody = { is: 'account-off', code: 0, remedy: 'A third-party platform itself has no users.' } as const;
+const nobody = {
+  is: 'account-off',
+  code: 0,
+  remedy: said('A third-party platform itself has no users.'),
+} as const;
 
 /** The component itself as an account, whose pushes are its events and whose bot is the vendor's own service. */
 export function createComponentEvents(component: WechatComponent, deps: ComponentEventsDeps): Platform {
@@ -126,7 +131,9 @@ export type TypingSwitch =
 const withdrawn = {
   is: 'account-off',
   code: 61003,
-  remedy: 'The account has withdrawn its authorization of the third-party platform: let it authorise again.',
+  remedy: said(
+    'The account has withdrawn its authorization of the third-party platform: let it authorise again.',
+  ),
 } as const;
 
 /** For want of a ticket: 0 there was none, else it was expired or invalid. */

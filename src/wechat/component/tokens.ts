@@ -5,6 +5,7 @@
 import type { Reply } from '../api.ts';
 import type { Clock, Seal, SharedCache } from '../../core/ports.ts';
 import { authorizerName } from '../../core/roster.ts';
+import { said } from '../../core/said.ts';
 import {
   tokenFault,
   type Fetched,
@@ -43,15 +44,17 @@ const exclusive = { ms: 20_000 };
 /** The code is another account's, invalid, expired or used. WeChat will not say otherwise later. */
 const codeIsOver: ReadonlySet<number> = new Set([0, 40029, 61009, 61010]);
 
-const noTicket =
-  "WeChat's component_verify_ticket has not come in the last 12 hours: let the authorization event URL of the platform lead here.";
-const noAuthorization =
-  'The account has not authorised the platform while keeptyping listened: let it authorise again, or bring in its refresh token.';
+const noTicket = said(
+  "WeChat's component_verify_ticket has not come in the last 12 hours: let the authorization event URL of the platform lead here.",
+);
+const noAuthorization = said(
+  'The account has not authorised the platform while keeptyping listened: let it authorise again, or bring in its refresh token.',
+);
 
 /** While the key changes, other processes know one that this one does not: no reason to switch the account off for all. */
 const stuck = {
   is: 'token-lost',
-  cause: 'the secrets of the third-party platform were closed by another ACCOUNTS_KEY',
+  cause: said('the secrets of the third-party platform were closed by another ACCOUNTS_KEY'),
 } as const;
 
 interface Asking {
@@ -150,7 +153,7 @@ function asFault(reply: Reply | TokenFault): TokenFault {
 function unreachable(): TokenFault {
   return {
     is: 'token-lost',
-    cause: 'Redis is out of reach: the secrets of the third-party platform are there',
+    cause: said('Redis is out of reach: the secrets of the third-party platform are there'),
   };
 }
 
