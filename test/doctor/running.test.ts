@@ -58,7 +58,9 @@ describe('the webhook', () => {
       refused,
       expect.stringMatching(/^warn .*HTTP 200 to an unsigned one, HTTP 401 to a wrongly signed one\. /),
     ]);
-    expect((await forged())[1]).toMatch(/^warn .*HTTP 200 to an unsigned one, HTTP 401 to a wrongly signed one\. Switch/);
+    expect((await forged())[1]).toMatch(
+      /^warn .*HTTP 200 to an unsigned one, HTTP 401 to a wrongly signed one\. Switch/,
+    );
     await simulator.nxcloud.push({ user: '8613800138000', text: 'hello' });
     expect(await forged()).toEqual([refused, refused]);
     await expect.poll(() => redis.connect().hexists(keys.assured, 'nxcloud/default')).toBe(1);
