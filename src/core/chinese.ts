@@ -385,6 +385,8 @@ export const chinese = {
   'reached, but refuses with HTTP {status}': '连得上，但以 HTTP {status} 拒绝',
   'HTTP {status} at its URL': '它的 URL 应答 HTTP {status}',
   "Check the path of the bot's URL.": '请检查机器人 URL 的路径。',
+  "Check the path of the bot's URL, unless the bot takes only POST there.":
+    '请检查机器人 URL 的路径；如果机器人在那里只接受 POST 则不必。',
   'reached, but answers HTTP {status}': '连得上，但应答 HTTP {status}',
   'It may do without; else set the same secrets in the bot as here.':
     '机器人可以不支持它；否则请让机器人与这里的密钥相同。',

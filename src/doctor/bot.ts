@@ -55,17 +55,18 @@ function reachFinding({ result, tookMs }: Called, knock: Knock): Finding {
       says: said('HTTP {status} at its URL', { status }),
       remedy: said("Check the path of the bot's URL."),
     });
-  const says =
-    knock.expects === null ? said('reached, but answers HTTP {status}', { status }) : oddEcho(result);
-  const remedy =
-    knock.expects === null
-      ? lookIntoLog
-      : said('It may do without; else set the same secrets in the bot as here.');
-  return warn('bot', { says, remedy });
-}
-
-function oddEcho({ status }: Answer): Said {
-  return said('reached (HTTP {status}), but does not answer the check of its URL', { status });
+  if (knock.expects === null)
+    return warn('bot', {
+      says: said('reached, but answers HTTP {status}', { status }),
+      remedy: lookIntoLog,
+    });
+  return warn('bot', {
+    says: said('reached (HTTP {status}), but does not answer the check of its URL', { status }),
+    remedy:
+      status === 404
+        ? said("Check the path of the bot's URL, unless the bot takes only POST there.")
+        : said('It may do without; else set the same secrets in the bot as here.'),
+  });
 }
 
 function unreachable({ message }: NoAnswer): Finding {

@@ -58,6 +58,16 @@ export function start(
   return watch(spawn(process.execPath, [file], { cwd: dist, env, stdio: ['ignore', 'pipe', 'pipe'] }));
 }
 
+/** The doctor, with nothing but this environment. */
+export function startDoctor(environment: Record<string, string>, words: readonly string[]): Child {
+  const { dist } = builtHere;
+  const env = { PATH: process.env['PATH'] ?? '', ...environment };
+  const file = join(dist, 'doctor.js');
+  return watch(
+    spawn(process.execPath, [file, ...words], { cwd: dist, env, stdio: ['ignore', 'pipe', 'pipe'] }),
+  );
+}
+
 /** `npm start`, or what the words say, in this folder, which holds a package. */
 export function startByNpm(
   folder: string,

@@ -360,7 +360,12 @@ describe('the bot', () => {
 
   test.each([
     [401, '', /^warn .*refuses with HTTP 401\. Set the same secrets/, /^FAIL .*refuses with HTTP 401\./],
-    [404, '', /^warn .*does not answer the check/, /^FAIL .*HTTP 404 at its URL\. Check the path/],
+    [
+      404,
+      '',
+      /^warn .*does not answer the check of its URL\. Check the path/,
+      /^FAIL .*HTTP 404 at its URL\. Check the path/,
+    ],
     [503, '', /^FAIL .*proxy answers for it with HTTP 503/, /^FAIL .*proxy answers for it with HTTP 503/],
     [500, '', /^warn .*HTTP 500/, /^warn .*answers HTTP 500\. Look into its log/],
     [200, 'welcome', /^warn .*does not answer the check/, /^ok .*reached, answers in \d/],
