@@ -3,7 +3,7 @@ import { isDeliveredAgain, meaningOf, withQuery } from '../core/bot.ts';
 import { type Examiner, fail, type Fault, type Finding, type Knock, ok, warn } from '../core/platform.ts';
 import { type Answer, asNoAnswer, NoAnswer, type Send } from '../core/wire.ts';
 import { doctorsHeader } from '../http/webhook.ts';
-import { said, type Said, saidElsewhere, saidTogether } from '../core/said.ts';
+import { said, saidElsewhere, saidTogether } from '../core/said.ts';
 import { decoded } from '../replies/coding.ts';
 import { tookOf } from './check.ts';
 

@@ -502,6 +502,39 @@ describe.skipIf(browserPath === null)(`the console's page${browserNote}`, () => 
     expect(await page.locator('html').getAttribute('lang')).toBe('en-GB');
   });
 
+  test('shows a Chinese reader nothing that mends something in English', async () => {
+    const english = 'Check WECHAT_APP_ID and WECHAT_APP_SECRET against the WeChat console.';
+    const chinese = '请对照微信后台检查 WECHAT_APP_ID 和 WECHAT_APP_SECRET。';
+    const shop = { channel: 'wechat', account: 'shop' } as const;
+    scene.account(shop, {
+      typing: { is: 'off', until: Date.now() + 60_000, code: 40001, remedy: english },
+      refusals: [{ code: 40001, outcome: 'account-off', count: 2, remedy: english }],
+      refused: [{ reason: 'The body is not a JSON object: send it as NXCloud does.', count: 3 }],
+      botFailed: [{ why: 'connection refused (ECONNREFUSED), http://bot/', count: 1 }],
+    });
+    scene.change({ skipped: [{ account: 'wechat/other', reason: 'token must be JSON; appId is no AppID' }] });
+    scene.wait(ann);
+    scene.darken(ann, 'no_permission', english);
+    scene.fail({
+      job: '7',
+      at: Date.now(),
+      user: ben.user,
+      reason: `The platform refused the answer with 40001: invalid credential. ${english}`,
+      unknown: false,
+    });
+    const page = await visit('', { locale: 'zh-CN' });
+    await page.locator('#token').fill(scene.token);
+    await page.keyboard.press('Enter');
+    await page.locator('#attention li').first().waitFor();
+    await page.locator('#accounts details').evaluateAll((all) => all.forEach((one) => (one.open = true)));
+    for (const view of ['overview', 'conversations', 'failed']) {
+      await page.evaluate(`location.hash = "${view}"`);
+      await page.locator(`#view-${view}`).getByText(chinese).first().waitFor();
+      const text = await page.locator(`#view-${view}`).innerText();
+      expect(text).not.toMatch(/Check|must be|is no AppID|send it as|connection refused|refused the answer/);
+    }
+  });
+
   test('says since when it is not connected, and goes on by itself', async () => {
     scene.wait(ann);
     const page = await enter('#conversations');

@@ -182,9 +182,8 @@ async function open(options: SiteOptions): Promise<{ site: Site; web: Child }> {
 }
 
 async function expectConsole([english, chinese]: Said['console']): Promise<void> {
-  const now = (language: 'en' | 'zh') => attention(watched?.overviews.at(-1), language);
-  await expect.poll(() => now('en')).toContain(english);
-  await expect.poll(() => now('zh')).toContain(chinese);
+  await expect.poll(() => attention(watched?.overviews.at(-1), 'en')).toContain(english);
+  await expect.poll(() => attention(watched?.overviews.at(-1), 'zh')).toContain(chinese);
 }
 
 const han = /\p{Script=Han}/u;

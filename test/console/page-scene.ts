@@ -16,7 +16,7 @@ export interface ConsoleScene {
   wait(conversation: Conversation, since?: number): string;
   /** The platform has accepted a typing call. */
   light(conversation: Conversation): void;
-  darken(conversation: Conversation, reason: Reason): void;
+  darken(conversation: Conversation, reason: Reason, remedy?: string): void;
   answer(conversation: Conversation): void;
   /** A day's events and figures. */
   fill(): void;
@@ -50,7 +50,7 @@ export async function openConsoleScene(): Promise<ConsoleScene> {
     code: server.code,
     wait: (conversation, since) => wait(world, conversation, since),
     light: (conversation) => light(world, conversation),
-    darken: (conversation, reason) => darken(world, conversation, reason),
+    darken: (conversation, reason, remedy) => darken(world, conversation, reason, remedy),
     answer: (conversation) => answer(world, conversation),
     fill: () => fillDay(world),
     longWait: (conversation, from) => tellLongWait(world, conversation, from),

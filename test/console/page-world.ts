@@ -133,9 +133,9 @@ export function darken(
   world: World,
   conversation: Conversation,
   reason: Reason,
-  until: number | null = null,
+  remedy: string | null = null,
 ): void {
-  const dark = { reason, until, code: reason === 'window_closed' ? 45080 : null, remedy: null };
+  const dark = { reason, until: null, code: reason === 'window_closed' ? 45080 : null, remedy };
   setRow(world, conversation, { indicator: { is: 'dark' }, dark });
 }
 

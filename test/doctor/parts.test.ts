@@ -1,7 +1,8 @@
 /** The doctor's parts that need no network. */
-import { saidElsewhere } from '../../src/core/said.ts';
+import { inChinese } from '../../src/core/chinese.ts';
+import { said, saidElsewhere } from '../../src/core/said.ts';
 import { describe, expect, test } from 'vitest';
-import { type Finding, ok, warn } from '../../src/core/platform.ts';
+import { fail, type Finding, ok, warn } from '../../src/core/platform.ts';
 import type { Sights } from '../../src/core/roster.ts';
 import {
   agoOf,
@@ -40,6 +41,16 @@ describe('the command line', () => {
     [['--webhook'], {}, { fault: expect.stringContaining('whole URL') }],
     [['--webhook', 'a.example'], {}, { fault: expect.stringContaining('whole URL') }],
     [['push'], {}, { fault: 'push is no option of the doctor: see --help.' }],
+    [[], { LANG: 'zh_CN.UTF-8' }, { language: 'zh' }],
+    [[], { LANG: 'zh_CN.UTF-8', LC_ALL: 'C.UTF-8' }, { language: 'en' }],
+    [[], { LANG: 'en_GB.UTF-8', LC_MESSAGES: 'zh_CN' }, { language: 'zh' }],
+    [[], { LANG: 'zha_CN' }, { language: 'en' }],
+    [['--lang', 'zh-CN'], { LANG: 'de_DE' }, { language: 'zh' }],
+    [['--lang=EN'], { LC_ALL: 'zh_TW.UTF-8' }, { language: 'en' }],
+    [['--lang', 'zh_CN.UTF-8'], {}, { language: 'zh' }],
+    [['--lang', 'zn'], {}, { fault: '--lang zn is not known: say en or zh-CN.', language: 'en' }],
+    [['--lang', 'english'], {}, { fault: expect.stringContaining('say en or zh-CN') }],
+    [['--lang'], { LANG: 'zh' }, { fault: expect.stringContaining('say en or zh-CN'), language: 'zh' }],
   ])('%o %o', (words, environment, wanted) => {
     expect(readArguments(words, environment)).toMatchObject(wanted);
   });
@@ -106,6 +117,21 @@ describe('the report', () => {
     expect(lineOf({ ...bad, level: 'fail' })).toBe('FAIL  worker: no sign of life. Start it.');
   });
 
+  test('in Chinese, where it is wanted', () => {
+    const stopped = fail('Redis', {
+      says: said('Redis takes no writes: its memory is full: give it more.'),
+      remedy: '',
+    });
+    expect(lineOf(stopped)).toBe('FAIL  Redis: Redis takes no writes: its memory is full: give it more.');
+    expect(lineOf(stopped, 'zh')).toBe('FAIL  Redis：Redis 不接受写入：内存已满，请给它更多内存。');
+    const down = warn('worker', {
+      says: said('no sign of life in the last 3 s'),
+      remedy: said('Mend Redis.'),
+    });
+    expect(lineOf(down, 'zh')).toBe('warn  worker：最近 3 秒没有存活的迹象。请先解决 Redis 的问题。');
+    expect(summaryOf([down], 'zh')).toBe('0 项正常，1 项需留意，0 项必须解决');
+  });
+
   test('is one line, whatever it quotes', () => {
     expect(lineOf(ok('Redis', saidElsewhere('a\nb\r\n c')))).toBe('ok    Redis: a b c.');
   });
@@ -140,8 +166,8 @@ describe('the report', () => {
 
 describe('what was seen', () => {
   const now = 1_700_000_000_000;
-  const look = (over: Partial<AccountSights>) =>
-    examineSights({
+  const look = (over: Partial<AccountSights>) => {
+    const findings = examineSights({
       channel: 'wechat',
       account: 'default',
       evidence: over.channel === 'nxcloud' ? nxcloudEvidence : wechatEvidence,
@@ -152,7 +178,10 @@ describe('what was seen', () => {
       assuredSince: 0,
       now,
       ...over,
-    }).map((finding) => lineOf(finding));
+    });
+    for (const { says } of findings) expect(inChinese(says)).not.toBe(says);
+    return findings.map((finding) => lineOf(finding));
+  };
   const ago = (ms: number): number => now - ms;
 
   test('of timestamps: the oldest that was taken', () => {
