@@ -12,6 +12,8 @@ export interface Hour {
   /** What mends a code, as it was said last. */
   remedy(account: string, code: number): string | null;
   breaker(account: string, now: number): AccountRow['breaker'];
+  /** What its bot looks like, in a sentence; null: nothing else than it is set for. */
+  look(account: string): string | null;
 }
 
 type EndedNotice = Extract<Notice, { is: 'ended' }>;
@@ -19,6 +21,8 @@ type BreakerSeen = { state: AccountRow['breaker']; at: number };
 
 /** A process that has not said anything for so long is gone, and its breakers with it (ms). */
 const breakerKept = 10 * 60_000;
+/** While it looks so it is told every half hour (ms). */
+const lookKept = 60 * 60_000;
 /** Ends without an answer. */
 const unanswered: readonly EndedNotice['by'][] = [
   'deadline',
@@ -34,6 +38,7 @@ export function createHour(): Hour {
   const tallies = new Map<string, Tally>();
   const remedies = new Map<string, string>();
   const breakers = new Map<string, Map<string, BreakerSeen>>();
+  const looks = new Map<string, { reason: string; at: number }>();
   const of = (account: string): Tally => {
     const tally = tallies.get(account) ?? createTally();
     tallies.set(account, tally);
@@ -46,6 +51,9 @@ export function createHour(): Hour {
       if (!('account' in notice)) return;
       const account = `${notice.channel}/${notice.account}`;
       if (notice.is === 'ended') countEnd(notice, { all, own: of(account) });
+      if (notice.is === 'look') looks.set(account, notice);
+      // It is mended.
+      if (notice.is === 'ended' && !unanswered.includes(notice.by)) looks.delete(account);
       if (notice.is === 'skipped') all.add(notice.at, `untyped ${notice.reason}`);
       if (notice.is === 'delivery' && notice.way === 'impossible') of(account).add(notice.at, 'impossible');
       if (notice.is === 'outbound' && notice.isMore) of(account).add(notice.at, 'more');
@@ -59,9 +67,11 @@ export function createHour(): Hour {
     },
     forget: (now) => {
       for (const tally of [all, ...tallies.values()]) tally.forget(now);
+      for (const [account, { at }] of looks) if (now - at > lookKept) looks.delete(account);
     },
     remedy: (account, code) => remedies.get(`${account} ${code}`) ?? null,
     breaker: (account, now) => worstOf(breakers.get(account), now),
+    look: (account) => looks.get(account)?.reason ?? null,
   };
 }
 

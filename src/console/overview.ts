@@ -56,14 +56,15 @@ function mostWorthSeeing(rows: readonly AccountRow[]): AccountRow[] {
     .slice(0, mostAccounts);
 }
 
-function troubleOf({ typing, breaker, impossible, refused, botFailed }: AccountRow): number {
+function troubleOf({ typing, breaker, impossible, refused, botFailed, look }: AccountRow): number {
   return Number(
     typing.is === 'off' ||
       typing.is === 'trying' ||
       breaker !== 'closed' ||
       impossible > 0 ||
       refused.length > 0 ||
-      botFailed.length > 0,
+      botFailed.length > 0 ||
+      look !== null,
   );
 }
 
@@ -101,6 +102,7 @@ function accountOf(
     refusals: under(tally.total, 'refused ').map(([name, times]) => refusalRow(hour, id, { name, times })),
     typing: typingOf(source, served, at),
     breaker: hour.breaker(id, at),
+    look: hour.look(id),
     bot: bot?.mode ?? 'none',
     impossible: count('impossible'),
     more: count('more'),

@@ -80,6 +80,8 @@ export interface AccountRow {
   /** `open` when any worker's is. */
   breaker: 'closed' | 'open' | 'half-open';
   bot: 'job' | 'pass' | 'none';
+  /** What kind of bot its answers show, where it is set for another; null: none. */
+  look: string | null;
   /** Answers that came too late, of a kind that no API can send. */
   impossible: number;
   /** Messages that followed the one that had ended the wait: the bot sends several. */

@@ -191,6 +191,16 @@ export const chinese = {
   'host not reached ({word})': '到不了主机（{word}）',
   'no answer within {seconds} s': '{seconds} 秒内没有应答',
 
+  // What a bot looks like
+  "The bot only acknowledges, and nothing tells when it has answered: let its API calls pass the gateway, or let it answer in the webhook's answer (WeChat), or NXCloud send its statuses here: docs/recipes.md.":
+    '机器人只作应答，无从得知它何时回答：请让它的 API 调用经过 gateway，或让它在 webhook 响应里回答（微信），或让牛信云把消息状态推送到这里：docs/recipes.zh-CN.md。',
+  'The bot waits for the next delivery of WeChat (it answers 500 just before 5 s, or success only after), which WECHAT_REDELIVER=off withholds: unset that.':
+    '机器人在等微信的下一次推送（临近 5 秒时应答 500，或超过 5 秒才应答 success），而 WECHAT_REDELIVER=off 不让它得到：请取消该设置。',
+  'The bot answers later than the deliveries of WeChat wait, and in pass mode nothing else brings its answer: set WECHAT_BOT_MODE=job.':
+    '机器人的回答晚于微信推送的等待时间，而 pass 模式下没有别的途径送达：请设 WECHAT_BOT_MODE=job。',
+  'The bot sends several messages to one question, and the first ends the typing: set *_SEND_ENDS=silence, or name in *_NO_ANSWERS the texts that are no answers.':
+    '机器人对一个问题发送多条消息，第一条就结束了“正在输入”：请设 *_SEND_ENDS=silence，或在 *_NO_ANSWERS 里列出不算回答的文本。',
+
   // Replies that failed
   'outcome unknown: {cause}': '结果不明：{cause}',
   'a process died while it sent the answer.': '进程在发送回答时终止。',

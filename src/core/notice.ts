@@ -77,6 +77,8 @@ export type Notice = { at: number } &
       } & AccountNotice)
     /** So many pushes were not taken, told a minute apart; `at`: the last of them. `reason`: one of our own sentences. */
     | ({ is: 'refused'; count: number; reason: string } & AccountNotice)
+    /** The bot's answers look like those of another kind of bot than it is set for. `reason`: one of our own sentences. */
+    | ({ is: 'look'; reason: string } & AccountNotice)
     /** A user's message or act has arrived; each of its repeats says so again. */
     | ({
         is: 'inbound';

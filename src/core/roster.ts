@@ -155,6 +155,11 @@ export interface Place {
   account: string;
 }
 
+/** The platforms of those that the roster serves. */
+export function platformsOf(roster: Pick<Roster, 'of'>): (place: Place) => Platform | null {
+  return (place) => roster.of(place)?.platform ?? null;
+}
+
 /** Its name apart from all others: `channel/account`. */
 export function idOf({ channel, account }: Place): string {
   return `${channel}/${account}`;

@@ -21,6 +21,7 @@ type Kept =
   | 'breaker'
   | 'token'
   | 'account'
+  | 'look'
   | 'refused';
 type FieldsOf<Kind extends Kept> = Exclude<keyof Extract<Notice, { is: Kind }>, 'is' | 'at'>;
 
@@ -77,6 +78,7 @@ const shapes = {
   token: { ...account, result: word, code: count },
   account: { ...account, typing: word, code: count, remedy: wordOrNone },
   refused: { ...account, count, reason: word },
+  look: { ...account, reason: word },
 } satisfies { [Kind in Kept]: Record<FieldsOf<Kind>, z.ZodType> };
 
 const letters: Readonly<Record<Kept, string>> = {
@@ -93,6 +95,7 @@ const letters: Readonly<Record<Kept, string>> = {
   token: 't',
   account: 'a',
   refused: 'n',
+  look: 'k',
 };
 
 const kinds = new Map(

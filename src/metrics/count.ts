@@ -73,6 +73,7 @@ function count(on: Instruments, labels: Labels, notice: Notice): void {
       return on.wrongTokens.inc({ token: notice.token });
     case 'previous-secret':
     case 'refused':
+    case 'look':
       return;
   }
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import { type Log, type Standing, StartError } from '../core/ports.ts';
 import type { Conversation, Platform } from '../core/platform.ts';
-import type { Place, Roster } from '../core/roster.ts';
+import { type Place, platformsOf, type Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
 import { createRefused, type Refused } from '../http/refused.ts';
 import { createJournal, type Journal, type JournalOptions } from '../journal/journal.ts';
@@ -20,6 +20,7 @@ import { type Assurances, createAssurances } from '../typing/assurances.ts';
 import { type Blocks, createBlocks } from '../typing/blocks.ts';
 import { createEventQueue, createKeptEvents, type EventQueue } from '../typing/events.ts';
 import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
+import { createLooks } from '../typing/looks.ts';
 import { createApply } from '../typing/perform.ts';
 import { createPressure, type Pressure } from '../typing/pressure.ts';
 import { createIdentities, type Identities } from '../typing/identities.ts';
@@ -131,6 +132,7 @@ export function createParts(options: PartsOptions): Parts {
   observers.add(createSightsObserver(saw));
   const learned = createLearned({ redis: connections.fast, clock, log, saw, observe });
   const { roster } = served;
+  observers.add(createLooks({ log, observe, roster, learned }));
   const heard = { learned, assurances, observers, observe };
   const wakes = createWakes({ shards: shards.spread('fast'), clock, log });
   const name = randomUUID().slice(-12);
@@ -161,13 +163,8 @@ export function createParts(options: PartsOptions): Parts {
     guesses,
     refused,
   };
-  const platformOf = (place: Place): Platform | null => served.lasting.of(place)?.platform ?? null;
-  const known = { ...own, standing, backFor, roster, served, platformOf, serving, components, ...heard };
-  const opened = new Map<Kind, ConversationParts>();
-  const on = (kind: Kind): ConversationParts => {
-    const one = opened.get(kind) ?? openConversationParts(parts, kind);
-    opened.set(kind, one);
-    return one;
+import type { Conversation, Platform } from '../core/platform.ts';
+import { type Place, platformsOf, type Roster } from '../core/roster.ts';
   };
   const metrics = openMetrics(known);
   observers.add(metrics.observe);

@@ -70,6 +70,7 @@ export function accountRow(
     typing: { is: 'on' },
     breaker: 'closed',
     bot: 'job',
+    look: null,
     impossible: 0,
     more: 0,
     botAnswered: 0,

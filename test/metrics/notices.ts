@@ -90,6 +90,7 @@ function ofAccounts(channel: Channel): Notice[] {
     ...tokens.map((token): Notice => ({ is: 'guess', token, at: where.at })),
     ...states.map((state): Notice => ({ is: 'breaker', state, ...account })),
     ...fetches.map((result): Notice => ({ is: 'token', result, code: 40001, ...account })),
+    { is: 'look', reason: 'The bot only acknowledges.', ...account },
     { is: 'refused', count: 3, reason: 'The signature does not match.', ...account },
     { is: 'account', typing: 'on', code: 0, remedy: null, ...account },
     { is: 'account', typing: 'off', code: 48001, remedy: 'Ask for it.', ...account },

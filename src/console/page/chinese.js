@@ -74,6 +74,7 @@ export const chinese = {
     '{account}：看不到机器人何时回复（{n} 次等待到期才结束）。请让机器人在 webhook 响应里回复，或经 gateway 调用微信接口；也可设置 BOT_QUEUE 或使用控制 API。',
   'trouble.unseen.nxcloud':
     '{account}：看不到机器人何时回复（{n} 次等待到期才结束）。请让牛信云把消息状态推送到 webhook，或让机器人经 gateway 发送；也可设置 BOT_QUEUE 或使用控制 API。',
+  'trouble.look': '{account}：{look}',
   'trouble.refused': '{account}：过去一小时有 {n} 个推送未被接受。{reason}',
   'trouble.off': '{account}：“正在输入”已关闭（错误码 {code}），{until} 再试。{remedy}',
   'trouble.trying': '{account}：平台拒绝了“正在输入”（错误码 {code}），下一条消息时再试。{remedy}',

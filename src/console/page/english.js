@@ -75,6 +75,7 @@ export const english = {
     '{account}: nothing tells when the bot has answered ({n} waits ended by the deadline). Let it answer in the webhook’s answer, or call WeChat through the gateway; or set BOT_QUEUE, or use the control API.',
   'trouble.unseen.nxcloud':
     '{account}: nothing tells when the bot has answered ({n} waits ended by the deadline). Let NXCloud send message statuses to the webhook, or the bot call it through the gateway; or set BOT_QUEUE, or use the control API.',
+  'trouble.look': '{account}: {look}',
   'trouble.refused': '{account}: pushes that were not taken in the last hour: {n}. {reason}',
   'trouble.off': '{account}: typing is switched off (code {code}); tried again at {until}. {remedy}',
   'trouble.trying':

@@ -16,6 +16,7 @@ export function sayEvent(notice, isRepeat = false) {
 
 const sayings = {
   push: ({ result, status }) => word(`notice.push.${result}`, { status }),
+  look: ({ reason }) => sentence(reason),
   refused: ({ count: n, reason }) => word('notice.refused', { n: count(n), reason: sentence(reason) }),
   inbound: ({ opensTurn, type }) => word(opensTurn ? 'notice.message' : 'notice.act', { type }),
   skipped: ({ reason }) => word('notice.skipped', { reason: named('reason', reason) }),

@@ -50,7 +50,13 @@ function troublesOfAccount(row) {
       to: '#failed',
       says: () => word('trouble.bot', { account, n: count(n), why: sentence(why) }),
     });
-  const unseen = unseenOf(row);
+  if (row.look !== null)
+    troubles.push({
+      id: `look ${account} ${row.look}`,
+      grave: false,
+      says: () => word('trouble.look', { account, look: sentence(row.look) }),
+    });
+  const unseen = row.look === null ? unseenOf(row) : 0;
   if (unseen > 0)
     troubles.push({
       id: `unseen ${account}`,
