@@ -40,7 +40,7 @@ interface Unheard {
   asking: Set<string>;
   /** When the first of those was acknowledged to whom nothing else came (ms), and whether that was late. */
   acknowledged: Map<string, { at: number; isLate: boolean }>;
-  /** Waits that the bot cut short as if the platform were to deliver again, or that ended with the last delivery. */
+  /** Calls that the bot cut short as if the platform were to deliver again; waits whose deliveries all ran out. */
   cut: number;
   undelivered: number;
 }
@@ -116,6 +116,8 @@ function take(known: Unheard, notice: Telling, bot: BotSettings): Said | null {
       known.undelivered += notice.by === 'deliveries' ? 1 : 0;
       return bot.mode === 'pass' && known.undelivered >= enough ? looks.late : null;
     case 'bot':
+      // Of what the platform cut short nothing is told.
+      known.undelivered = 0;
       return takeAnswer(known, notice, bot.mode === 'job' && bot.redeliver !== true);
     case 'delivery':
       return null;

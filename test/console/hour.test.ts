@@ -175,6 +175,18 @@ describe('an hour', () => {
     expect(hour.remedy('wechat/other', 48001)).toBeNull();
   });
 
+  test('keeps what the bot looks like, until something tells of its answers, or for an hour', () => {
+    const look = { is: 'look', at: start, ...account, reason: 'The bot only acknowledges.' } as const;
+    const hour = hourOf(ended(start, { by: 'gateway' }), look, ended(start, { by: 'deadline' }));
+    expect(hour.look('wechat/shop')).toBe(look.reason);
+    expect(hour.look('wechat/other')).toBeNull();
+    hour.forget(start + 60 * minute);
+    expect(hour.look('wechat/shop')).toBe(look.reason);
+    hour.forget(start + 61 * minute);
+    expect(hour.look('wechat/shop')).toBeNull();
+    expect(hourOf(look, ended(start, { by: 'gateway' })).look('wechat/shop')).toBeNull();
+  });
+
   test('counts what the bot answered, and why it failed; pushes that were not taken, by why', () => {
     const bot = { is: 'bot', at: start, ...whose, turn: 't', ms: 1, overheadMs: null } as const;
     const why = 'status 500, http://bot.example/';

@@ -356,6 +356,13 @@ describe('what needs attention', async () => {
     expect(said({ refused, turns: 1 })[0]).toMatch(/^slight/);
   });
 
+  test('a bot that looks like another kind, once', () => {
+    const look = 'The bot only acknowledges.';
+    expect(said({ look, ends: [{ by: 'deadline', count: 4 }] })).toEqual([
+      'slight: wechat/shop: The bot only acknowledges.',
+    ]);
+  });
+
   test('typing that was refused, and is tried with the next message', () => {
     const typing = { is: 'trying', code: 40164, remedy: 'Add the address.' } as const;
     expect(said({ typing })).toEqual([expect.stringMatching(/^slight: .*code 40164.* Add the address\.$/)]);

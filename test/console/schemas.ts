@@ -35,6 +35,7 @@ export const overview = z.strictObject({
       ]),
       breaker: z.enum(['closed', 'open', 'half-open']),
       bot: z.enum(['job', 'pass', 'none']),
+      look: z.string().nullable(),
       impossible: count,
       more: count,
       botAnswered: count,

@@ -34,6 +34,8 @@ describe('each sentence', () => {
     expect(namesIn(said)).toEqual(namesIn(english));
     expect(/^[\w.]*$/.test(said) || han.test(said)).toBe(true);
     expect(said.endsWith('。')).toBe(english.endsWith('.'));
+    // The journal keeps no more, and what is cut is not found again.
+    expect(english.length).toBeLessThan(220);
   });
 
   test.each(pairs)('is found again by what it has become: %s', (english, said) => {

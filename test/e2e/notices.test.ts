@@ -1,6 +1,7 @@
 /** What is told, as it happens, to whoever counts or keeps a record: from the push to the phone. */
 import { describe, expect, test } from 'vitest';
 import type { Notice } from '../../src/core/notice.ts';
+import { looks } from '../../src/typing/looks.ts';
 import { asOperator, gatewayOf, type Stage, type StageOptions, useStage, wideWindow } from './stage.ts';
 
 const { open } = useStage();
@@ -142,6 +143,14 @@ describe('told as well are', () => {
     await stage.simulator.wechat.push({ user: 'oNotice', text: 'x' });
     await expectTold(told, 'delivery', { ...byWechat, way: 'passed' });
     expect(of(told, 'bot')).toMatchObject([{ ...byWechat, status: 200, result: 'answered' }]);
+  });
+
+  test('a bot in pass mode that is later than WeChat waits, in the log too', async () => {
+    const env = { ...wideWindow.env, WECHAT_BOT_MODE: 'pass' };
+    const { stage, told } = await watched({ ...wideWindow, env, bot: { thinkMs: () => 60_000 } });
+    for (const user of ['oOne', 'oTwo', 'oThree']) void stage.simulator.wechat.push({ user, text: 'x' });
+    await expectTold(told, 'look', { ...ofWechat, reason: looks.late });
+    expect(stage.log.lines.map(({ message }) => message)).toContain(looks.late);
   });
 
   test('a call of the bot that passes the gateway, and the message that is seen there', async () => {

@@ -22,7 +22,7 @@ function createScene({ channel = 'wechat', bot = { mode: 'job', redeliver: true 
     log,
     observe: (notice) => void told.push(notice),
     roster: { of: () => ({ bot }) },
-    learned: { of: () => ({ ...(afterAck === undefined ? {} : { afterAck }) }) },
+    learned: { of: () => (afterAck === undefined ? {} : { afterAck }) },
   });
   let at = noon;
   const place = { channel, account: 'shop' } as const;
@@ -157,6 +157,15 @@ describe('a bot in pass mode that answers later than WeChat waits', () => {
     expect(it.said()).toEqual([]);
     it.end('deliveries', 'c');
     expect(it.said()).toEqual([looks.late]);
+  });
+
+  test('is not, where it fails in time', () => {
+    const it = createScene({ bot: { mode: 'pass' } });
+    for (const user of ['a', 'b', 'c', 'd']) {
+      it.call(user, { status: 500 });
+      it.end('deliveries', user);
+    }
+    expect(it.said()).toEqual([]);
   });
 
   test('is not, where it answers others in time', () => {
