@@ -342,6 +342,11 @@ export function sightsOf(hash: Readonly<Record<string, string>>, place: Place): 
   return Object.fromEntries(own.map(([field, at]) => [field.slice(start.length), Number(at)]));
 }
 
+/** The same, as it stands now. */
+export function seenOn(redis: { hgetall(key: string): Promise<Record<string, string>> }) {
+  return async (place: Place): Promise<Sights> => sightsOf(await redis.hgetall(keys.seen), place);
+}
+
 function fieldOf({ channel, account }: Place, sight: Sight | ''): string {
   return `${channel}/${account}/${sight}`;
 }

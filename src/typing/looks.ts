@@ -4,7 +4,7 @@
  */
 import type { AccountNotice, Notice, Observe } from '../core/notice.ts';
 import type { Log } from '../core/ports.ts';
-import type { Place, ServedBot } from '../core/roster.ts';
+import type { Place, ServedBot, Sights } from '../core/roster.ts';
 import { said, type Said } from '../core/said.ts';
 import type { Evidence } from '../core/state.ts';
 
@@ -30,8 +30,8 @@ interface LooksOptions {
   log: Log;
   observe: Observe;
   roster: { of(place: Place): { bot: BotSettings | null } | null };
-  /** Some process has seen what tells when the account's bot has answered: it renews after an acknowledgement. */
-  learned: { of(place: Place): { afterAck?: string | null } };
+  /** What all processes have seen of an account. */
+  seen: (place: Place) => Promise<Sights>;
 }
 
 /** Of one account, since something last told of an answer. */
@@ -53,6 +53,8 @@ const patience = 3 * 60_000;
 const delivery = 5_000;
 const justBefore = 3_000;
 const apart = 30 * 60_000;
+/** What processes have seen is noted each hour: so long ago it may have been still so (ms). */
+const noted = 2 * 60 * 60_000;
 /** Of an account, for which nothing tells anything. */
 const most = 1_000;
 
@@ -72,9 +74,8 @@ export function createLooks(options: LooksOptions): Observe {
     accounts.set(id, tellsOfAnswer(notice) ? heardNow() : known);
     const reason = take(known, notice, bot);
     if (reason === null || at < (told.get(`${id} ${reason}`) ?? 0)) return;
-    if (reason === looks.acknowledges && options.learned.of(notice).afterAck === 'renew') return;
     told.set(`${id} ${reason}`, at + apart);
-    tell(options, { channel, account }, { reason, at });
+    void tell(options, { channel, account }, { reason, at });
   };
 }
 
@@ -90,13 +91,23 @@ function heardNow(): Unheard {
   return { asking: new Set(), acknowledged: new Map(), cut: 0, undelivered: 0 };
 }
 
-function tell(
-  { log, observe }: LooksOptions,
+async function tell(
+  { log, observe, seen }: LooksOptions,
   place: AccountNotice,
   { reason, at }: { reason: Said; at: number },
-): void {
+): Promise<void> {
+  // This process need not be the one that sees the answers; where nobody knows, it is no time to say so.
+  if (reason !== looks.several && (await seen(place).then(tellOfAnswers(at), () => true))) return;
   log.warn({ ...place }, reason);
   observe({ is: 'look', at, ...place, reason });
+}
+
+function tellOfAnswers(now: number): (sights: Sights) => boolean {
+  return (sights) =>
+    Object.entries<number | undefined>(sights).some(
+      ([sight, at = 0]) =>
+        sight.startsWith('end-by-') && !silent.some((by) => sight === `end-by-${by}`) && now - at < noted,
+    );
 }
 
 function tellsOfAnswer(notice: Telling): boolean {

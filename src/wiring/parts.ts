@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import { type Log, type Standing, StartError } from '../core/ports.ts';
-import type { Conversation, Platform } from '../core/platform.ts';
+import type { Platform } from '../core/platform.ts';
 import { type Place, platformsOf, type Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
 import { createRefused, type Refused } from '../http/refused.ts';
@@ -19,7 +19,7 @@ import type { Tracing } from '../tracing/tracing.ts';
 import { type Assurances, createAssurances } from '../typing/assurances.ts';
 import { type Blocks, createBlocks } from '../typing/blocks.ts';
 import { createEventQueue, createKeptEvents, type EventQueue } from '../typing/events.ts';
-import { createLearned, createSightings, createSightsObserver } from '../typing/learned.ts';
+import { createLearned, createSightings, createSightsObserver, seenOn } from '../typing/learned.ts';
 import { createLooks } from '../typing/looks.ts';
 import { createApply } from '../typing/perform.ts';
 import { createPressure, type Pressure } from '../typing/pressure.ts';
@@ -132,7 +132,7 @@ export function createParts(options: PartsOptions): Parts {
   observers.add(createSightsObserver(saw));
   const learned = createLearned({ redis: connections.fast, clock, log, saw, observe });
   const { roster } = served;
-  observers.add(createLooks({ log, observe, roster, learned }));
+  observers.add(createLooks({ log, observe, roster, seen: seenOn(connections.fast) }));
   const heard = { learned, assurances, observers, observe };
   const wakes = createWakes({ shards: shards.spread('fast'), clock, log });
   const name = randomUUID().slice(-12);
@@ -163,8 +163,13 @@ export function createParts(options: PartsOptions): Parts {
     guesses,
     refused,
   };
-import type { Conversation, Platform } from '../core/platform.ts';
-import { type Place, platformsOf, type Roster } from '../core/roster.ts';
+  const platformOf = platformsOf(served.lasting);
+  const known = { ...own, standing, backFor, roster, served, platformOf, serving, components, ...heard };
+  const opened = new Map<Kind, ConversationParts>();
+  const on = (kind: Kind): ConversationParts => {
+    const one = opened.get(kind) ?? openConversationParts(parts, kind);
+    opened.set(kind, one);
+    return one;
   };
   const metrics = openMetrics(known);
   observers.add(metrics.observe);
@@ -189,9 +194,8 @@ function openConversationParts(parts: Parts, kind: Kind): ConversationParts {
   const spread = shards.spread(kind);
   const store = withJournal(createStore(spread, { log }), parts.journal);
   const judging = { store, wakes, learned, clock, log, observe, platformOf, backFor };
-  const queueOf = async (conversation: Conversation) => (await shards.of(conversation)).on(kind).typing;
-  const outboxOf = async (conversation: Conversation) => (await shards.of(conversation)).outbox;
-  const events = createEventQueue({ queueOf, apply: createApply(judging) });
+  const { outboxOf } = shards;
+  const events = createEventQueue({ queueOf: shards.queueOf(kind), apply: createApply(judging) });
   return {
     events,
     kept: createKeptEvents(events, outboxOf),

@@ -48,6 +48,9 @@ export interface Shards {
   each: (work: (shard: Shard) => void) => () => void;
   /** Where a conversation is, or begins; `push`: or the record of that push. */
   of: (conversation: Conversation, push?: string) => Shard | Promise<Shard>;
+  /** The typing queue of the shard that has the conversation; what waits for its Redis. */
+  queueOf: (kind: Kind) => (conversation: Conversation) => Promise<OpenedQueues['typing']>;
+  outboxOf: (conversation: Conversation) => Promise<Outbox>;
   /** Learns how many there are by now. */
   follow: () => Promise<void>;
   /** Leaves no shard that is still needed; to be called every hour. */
@@ -143,6 +146,8 @@ export function openShards(options: ShardsOptions): Shards {
       return () => void listeners.delete(work);
     },
     of,
+    queueOf: (kind) => async (conversation) => (await of(conversation)).on(kind).typing,
+    outboxOf: async (conversation) => (await of(conversation)).outbox,
     follow: async () => {
       await layout.follow();
       openAll();

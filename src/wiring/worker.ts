@@ -53,7 +53,7 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
   const workers = createWorkers({
     perform: { ...known, name, pressure, shares: performing },
     wakes,
-    queueOf: async (conversation) => (await shards.of(conversation)).on('jobs').typing,
+    queueOf: shards.queueOf('jobs'),
     askEvery: isEmbedded(parts.redis) ? 5 : idleAsking,
     typingConcurrency,
     replyConcurrency,
