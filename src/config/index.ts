@@ -100,7 +100,8 @@ export function loadConfig(
   if (settings === null || faults.length > 0) throw new ConfigError(faults);
   warnings.push(...accounts.flatMap((account) => tokenWarning(account) ?? []));
   const none = candidates.length === 0 && settings.accountsKey === null;
-  const demo = !isBypass && (settings.demo ?? (none && !isProduction(settings)));
+  const demo =
+    !isBypass && (settings.demo ?? ((none || settings.demoBotUrl !== null) && !isProduction(settings)));
   const fromEnvironment = candidates.flatMap(({ from, section, name }) =>
     from === 'environment' && section !== 'component' ? [`${section}/${name}`] : [],
   );

@@ -9,9 +9,11 @@ import {
   redisUrl,
   redisUrls,
   setting,
+  text,
   token,
   unset,
   variableOf,
+  webAddress,
   zeroOrOne,
 } from './values.ts';
 
@@ -114,6 +116,18 @@ export const processFields = {
   demo: setting(unset(zeroOrOne), {
     en: '`npm start`: `1` plays the demo, in place of all accounts, `0` never; unset, when no account is configured outside production. On a Redis of its own, in memory: it touches no account and no data of yours',
     zh: '只对 `npm start`：`1` 播放演示（代替所有账号），`0` 从不；不设时，非生产环境且没有账号才播放。用自己的内存 Redis，不碰您的账号和数据',
+    heroku: false,
+  }),
+  demoBotUrl: setting(unset(webAddress), {
+    en: '`npm start`: plays the demo with this bot behind its simulated WeChat, whatever accounts there are',
+    zh: '只对 `npm start`：播放演示，模拟的微信后面是这个机器人，不管有没有账号',
+    heroku: false,
+  }),
+  demoBotToken: setting(unset(text.min(1, { error: 'must not be empty' })), {
+    en: 'the Token by which that bot checks signatures; the demo signs with it',
+    zh: '这个机器人检查签名用的 Token；演示用它签名',
+    unset: { en: 'one that nobody knows', zh: '谁也不知道的一个' },
+    secret: true,
     heroku: false,
   }),
   bypass: setting(zeroOrOne.default(false), {

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type Config, loadConfig } from '../config/index.ts';
+import { addressOf } from '../core/bot.ts';
 import type { Log } from '../core/ports.ts';
 import { createLog } from '../log.ts';
 import type { Handler } from '../pages/pages.ts';
@@ -45,7 +46,8 @@ export interface OpenDemoOptions {
 /** Simulated platforms, phones and a slow bot, for whoever starts keeptyping without an account. */
 export async function openDemo(base: Config, options: OpenDemoOptions = {}): Promise<OpenDemo> {
   const { script = base.logFormat === 'json' ? null : played, say = print, typeEveryMs = 5_000 } = options;
-  const simulator = await startSimulator(withSecrets(options.simulator));
+  const ownBot = base.demoBotUrl;
+  const simulator = await startSimulator(withSecrets(options.simulator, base.demoBotToken));
   let worker: Pick<OwnWorker, 'restartAfter'> | null = null;
   const { world, bot } = await openDemoWorld({
     simulator,
@@ -59,7 +61,10 @@ export async function openDemo(base: Config, options: OpenDemoOptions = {}): Pro
     await Promise.all([bot.close(), simulator.close()]);
   };
   return {
-    config: configOf(simulator, bot, options.environment),
+    config: configOf(simulator, bot, {
+      ...(ownBot === null ? {} : { WECHAT_BOT_URL: ownBot }),
+      ...options.environment,
+    }),
     log: createLog({ level: script === null ? base.logLevel : 'warn', format: base.logFormat }),
     simulator,
     page: createHandler(demo),
@@ -70,16 +75,20 @@ export async function openDemo(base: Config, options: OpenDemoOptions = {}): Pro
       releases.add('demo', close);
       simulator.wechat.connect(`http://127.0.0.1:${port}/webhooks/wechat`);
       simulator.nxcloud.connect(`http://127.0.0.1:${port}/webhooks/nxcloud`);
-      if (script !== null) await playScript(simulator, { port, script, say, beside: base.accounts.length });
+      if (script !== null)
+        await playScript(simulator, { port, script, say, beside: base.accounts.length, ownBot });
     },
   };
 }
 
 /** The webhooks may be open to the world: only the simulated platforms can sign for them. */
-function withSecrets({ wechat, nxcloud, ...others }: SimulatorOptions = {}): SimulatorOptions {
+function withSecrets(
+  { wechat, nxcloud, ...others }: SimulatorOptions = {},
+  token: string | null = null,
+): SimulatorOptions {
   return {
     ...others,
-    wechat: { token: secret(), appSecret: secret(), ...wechat },
+    wechat: { token: token ?? secret(), appSecret: secret(), ...wechat },
     nxcloud: { accessSecret: secret(), callbacks: 'sha256', ...nxcloud },
   };
 }
@@ -125,13 +134,15 @@ interface Play {
   script: DemoScript;
   /** Real accounts that are configured, and left alone. */
   beside: number;
+  /** Whose bot answers on WeChat; null: the simulated one. */
+  ownBot: string | null;
   /** Where the lines go. */
   say: (text: string) => void;
 }
 
 /** Plays one conversation on each platform and shows it as it happens; what visitors of the page write is not shown. */
-async function playScript(simulator: Simulator, { port, script, beside, say }: Play): Promise<void> {
-  say(intro(`http://127.0.0.1:${port}`, { script, beside }));
+async function playScript(simulator: Simulator, { port, script, beside, ownBot, say }: Play): Promise<void> {
+  say(intro(`http://127.0.0.1:${port}`, { script, beside, ownBot }));
   const timeline = createTimeline(Date.now());
   simulator.on((mark) => {
     if (mark.user !== script[mark.channel].user) return;
@@ -157,12 +168,18 @@ async function playTurn(
   return summaryOf(phone, { from: sent.at, to: answered.at });
 }
 
-function intro(base: string, { script, beside }: Pick<Play, 'script' | 'beside'>): string {
-  const why = beside === 0 ? 'no account is configured, so' : 'your accounts are left alone (DEMO=1), and';
-  return `keeptyping demo: ${why} the platforms, the phones and the bot are simulated.
+function intro(base: string, { script, beside, ownBot }: Pick<Play, 'script' | 'beside' | 'ownBot'>): string {
+  const why = beside === 0 ? 'no account is configured, so' : 'your accounts are left alone, and';
+  const [wechat, whatsapp] = [script.wechat.thinkMs / 1000, script.nxcloud.thinkMs / 1000];
+  const simulated = ownBot === null ? 'the phones and the bot' : 'and the phones';
+  const bots =
+    ownBot === null
+      ? `The bot takes ${wechat} s on WeChat and ${whatsapp} s on WhatsApp.`
+      : `On WeChat your bot answers, ${addressOf(ownBot)}; on WhatsApp a simulated one takes ${whatsapp} s.`;
+  return `keeptyping demo: ${why} the platforms${ownBot === null ? ',' : ''} ${simulated} are simulated.
 Two phones to try it on, in a browser: ${base}/
 
-The bot takes ${script.wechat.thinkMs / 1000} s on WeChat and ${script.nxcloud.thinkMs / 1000} s on WhatsApp. Everything goes through the real webhooks:
+${bots} Everything goes through the real webhooks:
   ${base}/webhooks/wechat
   ${base}/webhooks/nxcloud
 `;
