@@ -12,6 +12,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis, RedisOptions } from 'ioredis';
 import type { Log } from '../core/ports.ts';
+import { errorWord, moving } from '../redis/errors.ts';
 import { type EndBotJob, type EndsOptions, handleEnd } from './ends.ts';
 import { beginOf, type BotEvent, readEvents, readWait, type StreamCommands } from './stream.ts';
 import {
@@ -61,6 +62,8 @@ const reading: Omit<RedisOptions, 'replyMapping'> = {
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   retryStrategy: (times) => Math.min(times * 50, retryPause),
+  // The node of a Cluster that has the queue is looked up at each connect.
+  reconnectOnError: (error) => moving.includes(errorWord(error)),
   // A read waits for longer than commands may take elsewhere.
   commandTimeout: silence,
   socketTimeout: silence,

@@ -169,7 +169,10 @@ export const processFields = {
     unset(z.string().regex(/^[^:]+$/, { error: 'must be the name of a BullMQ queue, without a colon' })),
     { en: "the bot's own BullMQ queue, to be watched", zh: '要观察的、机器人自己的 BullMQ 队列' },
   ),
-  botQueuePrefix: setting(z.string().default('bull'), { en: 'its prefix', zh: '该队列的前缀' }),
+  botQueuePrefix: setting(z.string().default('bull'), {
+    en: 'its prefix; on a Cluster with a hash tag, such as `{bull}`, as BullMQ wants it there',
+    zh: '该队列的前缀；在 Cluster 上按 BullMQ 的要求要带 hash tag，如 `{bull}`',
+  }),
   botQueueRedisUrl: setting(unset(redisUrl), {
     en: 'where that queue is',
     zh: '该队列所在的 Redis',

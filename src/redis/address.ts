@@ -7,7 +7,7 @@ import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'nod
 import { AbstractConnector, Redis, type RedisOptions } from 'ioredis';
 import { type Host, type RedisUrl, readRedisUrl } from '../core/redis-url.ts';
 import { errorWord } from './errors.ts';
-import { type Keys, keys as first } from './keys.ts';
+import { keys as first } from './keys.ts';
 
 /** ioredis ties `replyMapping` to the type of the connection; ours has the default. */
 export type Options = Omit<RedisOptions, 'replyMapping'>;
@@ -15,23 +15,44 @@ export type Options = Omit<RedisOptions, 'replyMapping'>;
 export interface Address {
   url: string;
   rejectUnauthorized: boolean;
-  /** Of a Cluster, the node is meant that holds these. @default the first shard's */
-  keys?: Keys;
+  /** Of a Cluster, the node is meant that holds this. @default the first shard's keys */
+  key?: string;
 }
 
 /** A connection to it, with these options beside. */
-export function openRedis({ url, rejectUnauthorized, keys = first }: Address, more: Options): Redis {
+export function openRedis({ url, rejectUnauthorized, key = first.probe }: Address, more: Options): Redis {
   const named = readRedisUrl(url);
   const tls = named?.isTls ? { rejectUnauthorized } : null;
-  if (named?.kind === 'sentinel') return new Redis({ ...more, ...sentinelOptions(named, tls) });
-  if (named?.kind === 'cluster') {
-    const Connector = clusterConnector({ ...named, tls, key: keys.probe });
-    return new Redis({ ...more, ...named.login, ...(tls ? { tls } : {}), Connector });
+  if (named && named.kind !== 'host') {
+    const find = named.kind === 'sentinel' ? primaryFinder(named, tls) : nodeFinder(named, { tls, key });
+    const [, db = '0'] = named.path;
+    return new Redis({
+      ...more,
+      ...named.login,
+      ...(named.kind === 'sentinel' ? { db: Number(db) } : {}),
+      ...(tls ? { tls } : {}),
+      Connector: connectorTo(find, tls),
+    });
   }
   return new Redis(url, {
     ...more,
     ...(tls ? { tls: { ...tls, ...serverName(named?.hosts[0]?.host) } } : {}),
   });
+}
+
+/** Where the primary is now that Sentinels look after; null: none do. */
+export function finderOf({ url, rejectUnauthorized }: Address): (() => Promise<Host>) | null {
+  const named = readRedisUrl(url);
+  if (named?.kind !== 'sentinel') return null;
+  return primaryFinder(named, named.isTls ? { rejectUnauthorized } : null);
+}
+
+const openedTo = new WeakMap<object, Host>();
+
+/** Whether a connection leads to another one than that. */
+export function isElsewhere({ stream }: Redis, { host, port }: Host): boolean {
+  const opened = openedTo.get(stream ?? {});
+  return opened !== undefined && (opened.host !== host || opened.port !== port);
 }
 
 /** Whether a connection to it finds the right host again when that has changed. */
@@ -44,39 +65,17 @@ function serverName(host = ''): TlsOptions {
   return host === '' || isIP(host) > 0 ? {} : { servername: host };
 }
 
-/** The Sentinels' own login is not Redis's: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ */
-function sentinelOptions({ hosts, login, path, query }: RedisUrl, tls: TlsOptions | null): Options {
-  const [name = '', db = '0'] = path;
-  const username = query.get('sentinelUsername');
-  const password = query.get('sentinelPassword');
-  return {
-    ...login,
-    sentinels: hosts,
-    name,
-    db: Number(db),
-    ...(username === null ? {} : { sentinelUsername: username }),
-    ...(password === null ? {} : { sentinelPassword: password }),
-    ...(tls ? { tls, sentinelTLS: tls, enableTLSForSentinelMode: true } : {}),
-  };
-}
-
-/** A node that says nothing is not waited for (ms). */
+/** Who says nothing is not waited for (ms). */
 const lookMs = 1_000;
-/** When no node could be asked (ms). */
+/** When nobody could be asked (ms). */
 const againMs = 250;
 
-interface ClusterLook {
-  hosts: readonly Host[];
-  login: RedisUrl['login'];
-  tls: TlsOptions | null;
-  key: string;
-}
-
-/** What one node says of the Cluster. */
-async function askNode(
+/** A short look. */
+async function ask<T>(
   node: Host,
-  { login, tls, key }: ClusterLook,
-): Promise<{ primary: Host | null; all: Host[] }> {
+  { login, tls }: Pick<RedisUrl, 'login'> & { tls: TlsOptions | null },
+  question: (redis: Redis) => Promise<T>,
+): Promise<T> {
   const redis = new Redis({
     ...node,
     ...login,
@@ -92,10 +91,7 @@ async function askNode(
   redis.on('error', (error) => (cause ??= error));
   try {
     await redis.connect();
-    const [slot, told] = await Promise.all([redis.cluster('KEYSLOT', key), redis.cluster('SLOTS')]);
-    const ranges = readSlots(told, node);
-    const primary = ranges.find(({ from, to }) => from <= slot && slot <= to)?.hosts[0] ?? null;
-    return { primary, all: ranges.flatMap(({ hosts }) => hosts) };
+    return await question(redis);
   } catch (error) {
     throw cause ?? error;
   } finally {
@@ -103,18 +99,47 @@ async function askNode(
   }
 }
 
-/** Finds the primary of the key's slot at each connect: https://redis.io/docs/latest/commands/cluster-slots/ */
-function clusterConnector(look: ClusterLook) {
-  let known = look.hosts;
-  const find = async (): Promise<Host> => {
+/** What the first of them says that says anything. Their own login is not Redis's: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ */
+function primaryFinder({ hosts, path, query }: RedisUrl, tls: TlsOptions | null): () => Promise<Host> {
+  const [name = ''] = path;
+  const [username, password] = [query.get('sentinelUsername'), query.get('sentinelPassword')];
+  const login = { ...(username === null ? {} : { username }), ...(password === null ? {} : { password }) };
+  return async () => {
+    let cause: unknown = null;
+    for (const sentinel of hosts) {
+      try {
+        const told = await ask(sentinel, { login, tls }, (at) =>
+          at.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name),
+        );
+        const [host, port] = Array.isArray(told) ? (told as unknown[]) : [];
+        if (typeof host === 'string') return { host, port: Number(port) };
+        cause ??= Object.assign(new Error(`The Sentinels know no ${name}.`), { code: 'UNKNOWN_NAME' });
+      } catch (error) {
+        cause ??= error;
+      }
+    }
+    throw cause;
+  };
+}
+
+/** The primary of the key's slot: https://redis.io/docs/latest/commands/cluster-slots/ */
+function nodeFinder(
+  { hosts: first, login }: RedisUrl,
+  { tls, key }: { tls: TlsOptions | null; key: string },
+): () => Promise<Host> {
+  let known = first;
+  return async () => {
     let cause: unknown = null;
     for (const node of known) {
       try {
-        const { primary, all } = await askNode(node, look);
+        const [slot, told] = await ask(node, { login, tls }, (redis) =>
+          Promise.all([redis.cluster('KEYSLOT', key), redis.cluster('SLOTS')]),
+        );
+        const ranges = readSlots(told, node);
         // Any of them may be asked next time: those that were named may be gone by then.
-        known = [
-          ...new Map([...all, ...look.hosts].map((host) => [`${host.host} ${host.port}`, host])).values(),
-        ];
+        const all = [...ranges.flatMap(({ hosts }) => hosts), ...first];
+        known = [...new Map(all.map((host) => [`${host.host} ${host.port}`, host])).values()];
+        const primary = ranges.find(({ from, to }) => from <= slot && slot <= to)?.hosts[0];
         if (primary) return primary;
         cause ??= Object.assign(new Error('A slot of the Cluster has no node.'), { code: 'CLUSTERDOWN' });
       } catch (error) {
@@ -123,6 +148,10 @@ function clusterConnector(look: ClusterLook) {
     }
     throw cause;
   };
+}
+
+/** Looks the host up at each connect. */
+function connectorTo(find: () => Promise<Host>, tls: TlsOptions | null) {
   return class extends AbstractConnector {
     private readonly isTriedOnce: boolean;
     private stopWaiting: () => void = () => {};
@@ -152,9 +181,9 @@ function clusterConnector(look: ClusterLook) {
     }
 
     private open(node: Host) {
-      const { tls } = look;
       const stream = tls ? connectTls({ ...node, ...tls, ...serverName(node.host) }) : createConnection(node);
       stream.once('error', (error) => (this.firstError = error));
+      openedTo.set(stream, node);
       return (this.stream = stream);
     }
 

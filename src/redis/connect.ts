@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { Log } from '../core/ports.ts';
-import { type Address, isFollowed, openRedis, type Options } from './address.ts';
-import { keys as first } from './keys.ts';
+import type { Host } from '../core/redis-url.ts';
+import { type Address, finderOf, isElsewhere, isFollowed, openRedis, type Options } from './address.ts';
+import { keys } from './keys.ts';
 import { createWatchdog, type Health, type Watchdog } from './watchdog.ts';
 
 /** The process's connections to Redis, by what may wait on them. */
@@ -50,11 +51,15 @@ const forJobs: Options = { ...shared, maxRetriesPerRequest: null };
 
 /**
  * Opens the connections; they come up, and back after an outage, by themselves. An outage is logged once.
+ * @param address.key It is written again and again, as a proof.
  * @param address.rejectUnauthorized false accepts self-signed certificates of a `rediss://` host.
  */
 export function createConnections({ log, ...address }: Address & { log: Log }): Connections {
-  const { probe } = address.keys ?? first;
-  const watchdog = createWatchdog({ probe, log, isFollowed: isFollowed(address.url) });
+  const watchdog = createWatchdog({
+    probe: address.key ?? keys.probe,
+    log,
+    isFollowed: isFollowed(address.url),
+  });
   const opened: Redis[] = [];
   const open = (redisOptions: Options): Redis => {
     // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
@@ -69,6 +74,11 @@ export function createConnections({ log, ...address }: Address & { log: Log }): 
   const fast = open(forFast);
   watchdog.proveOn(fast);
   const jobs = open(forJobs);
+  const stopLooking = followPrimary(
+    address,
+    (host) => opened.some((each) => isElsewhere(each, host)),
+    watchdog,
+  );
   // A blocking call says nothing for seconds: its connection is dropped with the others.
   const duplicate = jobs.duplicate.bind(jobs);
   jobs.duplicate = (override) => {
@@ -86,13 +96,41 @@ export function createConnections({ log, ...address }: Address & { log: Log }): 
       await Promise.all([fast, jobs].map(whenReady));
     },
     close: async () => {
+      stopLooking();
       watchdog.close();
       await Promise.all(opened.map(closeConnection));
     },
   };
 }
 
-/** A Redis that is none of ours, as a pattern for connections to it: this one itself never connects. */
+/** ms */
+const lookEvery = 1_000;
+
+/**
+ * A primary that was frozen while another one took its place does not know of that, and takes what is lost when the
+ * Sentinels tell it some seconds later: they are asked.
+ */
+function followPrimary(
+  address: Address,
+  isWrong: (primary: Host) => boolean,
+  watchdog: Watchdog,
+): () => void {
+  const find = finderOf(address);
+  if (!find) return () => {};
+  let isLooking = false;
+  const look = async (): Promise<void> => {
+    if (isLooking) return;
+    isLooking = true;
+    // Who cannot be asked changes nothing.
+    const primary = await find().catch(() => null);
+    isLooking = false;
+    if (primary && isWrong(primary)) watchdog.leave('another one has taken its place');
+  };
+  const timer = setInterval(() => void look(), lookEvery).unref();
+  return () => clearInterval(timer);
+}
+
+/** A pattern for connections to a Redis that may be none of ours: this one itself never connects. */
 export function createPattern(address: Address): Redis {
   return openRedis(address, { ...shared, lazyConnect: true });
 }

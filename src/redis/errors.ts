@@ -10,6 +10,9 @@ export function errorWord(error: unknown): string {
   return errorCodeOf(error) ?? /^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name;
 }
 
+/** Its keys are on another node of the Cluster now, or soon: whoever connects anew finds them. */
+export const moving = ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'];
+
 /** The user may not use that command, or a proxy does not know it: told where all commands are tried. */
 export function isRefusal(error: unknown): boolean {
   return ['NOPERM', 'ERR'].includes(errorWord(error));

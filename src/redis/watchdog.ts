@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { type Log, type Standing, standsWell } from '../core/ports.ts';
 import { said, type Said, saidTogether } from '../core/said.ts';
-import { errorWord } from './errors.ts';
+import { errorWord, moving } from './errors.ts';
 
 /**
  * Whether Redis is there. It is *away* while the connection is down, or refuses writes as a replica does, or commands
@@ -44,8 +44,6 @@ export function standingBy(word: string): Standing | null {
 const calm = 3_000;
 /** Another one takes its place, or it is ready soon: the connection is opened anew. */
 const leaving = ['READONLY', 'LOADING'];
-/** Where the address is looked up at each connect: its keys are on another node now, or soon. */
-const moving = ['MOVED', 'ASK', 'TRYAGAIN', 'CLUSTERDOWN'];
 
 const closing = 'connection closed';
 
@@ -65,6 +63,8 @@ export interface Watchdog extends Health {
   /** The connection on which it is proved that Redis takes writes. */
   proveOn(redis: Redis): void;
   refusedWrite(error: Error): 2 | false;
+  /** All connections are opened anew. */
+  leave(cause: string): void;
   /** Commands without which nothing works are refused, or are again taken. */
   takeAsAway(is: boolean): void;
   /** How many times in a row a write was refused. */
@@ -85,6 +85,7 @@ interface WatchdogOptions {
  * was taken; ioredis reports every single retry.
  */
 export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Watchdog {
+  // Where the address is looked up at each connect.
   const left = isFollowed ? [...leaving, ...moving] : leaving;
   const watched = new Map<Redis, () => boolean>();
   const followers = new Set<Redis>();
@@ -149,6 +150,9 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
     const isDue = isAsked && away.size === 0 && performance.now() - provedAt >= proveEvery;
     if (isDue && proof?.status === 'ready') void prove(proof).catch(() => {});
   };
+  const destroyAll = (): void => {
+    for (const each of [...watched.keys(), ...followers]) each.stream?.destroy();
+  };
   const timer = setInterval(() => {
     proveAgain();
     for (const [redis, isSilent] of watched) {
@@ -158,7 +162,7 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
       if (looks * look > notReady) lost(redis, 'LOADING');
       if (!isSilent()) continue;
       lost(redis, 'no answer for a second');
-      for (const each of [...watched.keys(), ...followers]) each.stream?.destroy();
+      destroyAll();
       return;
     }
   }, look);
@@ -206,6 +210,10 @@ export function createWatchdog({ probe, log, isFollowed }: WatchdogOptions): Wat
       refusals += 1;
       lost(null, word);
       return 2;
+    },
+    leave: (cause) => {
+      lost(null, cause);
+      destroyAll();
     },
     takeAsAway: (is) => {
       const isBack = isUseless && !is;

@@ -187,7 +187,7 @@ function once<Argument, Made>(make: (argument: Argument) => Made): (argument: Ar
 const visitMs = 3_000;
 
 function connect({ config, clock, log, releases }: ShardsOptions, url: string, keys: Keys): Connected {
-  const address = { url, rejectUnauthorized: config.redisTlsRejectUnauthorized, keys };
+  const address = { url, rejectUnauthorized: config.redisTlsRejectUnauthorized, key: keys.probe };
   const connections = createConnections({ ...address, log });
   releases.add('Redis connections', () => connections.close());
   const { fast, health } = connections;

@@ -179,7 +179,7 @@ const leadership = 2_200;
 
 /** Follows the bot's own queue, if one is named: one process at a time. */
 function startBotQueue(parts: Parts, { events, platformOf }: BotQueueParts, releases: Releases): void {
-  const { config, connections, clock, log } = parts;
+  const { config, connections, redis, clock, log } = parts;
   const { botQueue, redisTlsRejectUnauthorized: rejectUnauthorized } = config;
   if (!botQueue) return;
   const memory = connections.fast;
@@ -191,8 +191,9 @@ function startBotQueue(parts: Parts, { events, platformOf }: BotQueueParts, rele
     holder: randomUUID(),
     log,
     lead: () => {
-      const { name: queue, prefix, redisUrl } = botQueue;
-      const connection = redisUrl === null ? memory : createPattern({ url: redisUrl, rejectUnauthorized });
+      const { name: queue, prefix } = botQueue;
+      const url = botQueue.redisUrl ?? redis.url;
+      const connection = createPattern({ url, rejectUnauthorized, key: `${prefix}:${queue}:events` });
       return createBotQueueWatch({ queue, prefix, connection, memory, log, ended });
     },
   });

@@ -8,8 +8,8 @@ import { startDoctor } from '../../src/doctor/doctor.ts';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { keys } from '../../src/redis/keys.ts';
 import type { Mark } from '../../src/simulator/index.ts';
+import { freePort, type Server, startServer, stored } from '../support/redis-server.ts';
 import { type Child, openBoth, openSite, setTokens, type Site } from './processes.ts';
-import { createRedis, freePort, type Server } from './redis-server.ts';
 
 const binary = await findServer(process.env['PATH'] ?? '');
 const received = (mark: Mark): boolean => mark.what === 'received';
@@ -120,7 +120,7 @@ async function openNode(name: string) {
   const bus = await freePort();
   const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(bus)];
   const files = ['--cluster-config-file', `${name}.conf`, '--appenddirname', name];
-  const node = await createRedis(binary ?? '', folder, [...cluster, ...files]);
+  const node = await startServer(binary ?? '', { folder, options: [...stored, ...cluster, ...files] });
   const redis = new Redis(node.url);
   onTestFinished(() => redis.disconnect());
   return { node, redis, bus };
@@ -166,7 +166,7 @@ function troubles(child: Child): string[] {
 describe.skipIf(binary === null)('a redis-server that misbehaves', { timeout: 60_000 }, () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keeptyping-'));
-    server = await createRedis(binary ?? '', folder);
+    server = await startServer(binary ?? '', { folder, options: stored });
   });
 
   afterEach(async () => {

@@ -1,11 +1,12 @@
 /** Every way in which a turn of a bot that only acknowledges can end, from the push to the phone. */
 import { Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
+import { openRedis } from '../../src/redis/address.ts';
 import type { Phone } from '../../src/simulator/index.ts';
 import {
   asOperator,
   gatewayOf,
+  longHold,
   markIs as is,
   quick,
   useStage,
@@ -74,11 +75,16 @@ async function type(stage: Stage, command: 'Typing' | 'CancelTyping'): Promise<n
   return Number((await post(path, { touser: openid, command }))['errcode']);
 }
 
+/** With a hash tag, as BullMQ wants it on a Cluster. */
+const botQueue = { prefix: '{bull}', env: { BOT_QUEUE: 'answers', BOT_QUEUE_PREFIX: '{bull}' } };
+
 /** The bot's own BullMQ queue, with its worker. */
 async function openQueue(stage: Stage, work: () => Promise<unknown>, options: object = {}) {
-  const connection = new Redis(stage.redis.url, { maxRetriesPerRequest: null });
-  const queue = new Queue('answers', { connection });
-  const worker = new Worker('answers', work, { connection });
+  const { prefix } = botQueue;
+  const address = { url: stage.redis.url, rejectUnauthorized: true, key: `${prefix}:answers:events` };
+  const connection = openRedis(address, { maxRetriesPerRequest: null });
+  const queue = new Queue('answers', { connection, prefix });
+  const worker = new Worker('answers', work, { connection, prefix });
   await worker.waitUntilReady();
   return {
     add: (data: object, more: object = {}) => queue.add('answer', data, { ...options, ...more }),
@@ -240,7 +246,7 @@ describe("the bot's own queue", () => {
     const stage = await open({
       ...wideWindow,
       bot: { style: 'silent' },
-      env: { ...renewing, BOT_QUEUE: 'answers' },
+      env: { ...renewing, ...botQueue.env },
     });
     const queue = await openQueue(stage, async () => {
       await stage.simulator.wechat.phone(openid).next(is('typing-on'));
@@ -260,7 +266,7 @@ describe("the bot's own queue", () => {
     const stage = await open({
       ...wideWindow,
       bot: { style: 'silent' },
-      env: { ...renewing, BOT_QUEUE: 'answers' },
+      env: { ...renewing, ...botQueue.env },
     });
     let tries = 0;
     const queue = await openQueue(stage, async () => {
@@ -323,7 +329,8 @@ describe('the header X-Typing', () => {
 
 describe('handoff', () => {
   test('transfer_customer_service ends the turn and pauses; the closed session resumes', async () => {
-    const stage = await open({ bot: { style: 'transfer' } });
+    // Where the bot is quicker than the worker, its word comes before the turn is open.
+    const stage = await open({ ...longHold, bot: { style: 'transfer', thinkMs: 1_000 } });
     const { simulator } = stage;
     const phone = simulator.wechat.phone(openid);
     await simulator.wechat.push({ user: openid, text: 'a human, please' });
@@ -461,7 +468,7 @@ describe('the control API', () => {
     const { simulator } = stage;
     await simulator.wechat.push({ user: openid, text: 'hi' });
     await simulator.wechat.phone(openid).next(is('typing-off', 'expired'));
-    expect(await read(stage)).toMatchObject({ dark: { reason: 'acknowledged' } });
+    await expect.poll(() => read(stage)).toMatchObject({ dark: { reason: 'acknowledged' } });
     await simulator.wechat.push({ user: 'oSubscriber', type: 'event', fields: { Event: 'subscribe' } });
     await expect
       .poll(async () => (await read(stage, 'oSubscriber'))['dark'])

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startBot, startSimulator } from '../../src/simulator/index.ts';
-import { freePort } from '../chaos/redis-server.ts';
+import { freePort } from '../support/redis-server.ts';
 import { asOperator, markIs as is, type Stage, useStage, wideWindow } from '../e2e/stage.ts';
 import { completeServer, installPacked, lend } from '../support/packed.ts';
 import { blocksUnder } from './recipe.ts';

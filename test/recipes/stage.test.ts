@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../chaos/redis-server.ts';
+import { freePort } from '../support/redis-server.ts';
 import { asOperator, gatewayOf, markIs as is, type Stage, useStage, wideWindow } from '../e2e/stage.ts';
 import { lend } from '../support/packed.ts';
 import { blocksUnder, placeOf, recipe, run, serve } from './recipe.ts';
