@@ -54,6 +54,16 @@ export const deliveryScripts = {
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
     if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[8]) end
     return {'owned', calls, deliveries, isAgain and '1' or ''}`),
+  insure: createScript(`
+    local was = redis.call('HMGET', KEYS[1], 'state', 'owner')
+    local isOurs = was[1] == 'direct' and was[2] == ARGV[1]
+    local isKnown = redis.call('EXISTS', KEYS[1]) == 1
+    if isKnown and not isOurs then return 0 end
+    redis.call('HSET', KEYS[1], 'state', 'direct', 'owner', ARGV[1], 'lease', ARGV[2], 'push', ARGV[3])
+    if not isKnown then redis.call('HSET', KEYS[1], 'calls', ARGV[5], 'deliveries', 1) end
+    redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
+    if ARGV[3] ~= '' then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[4]) end
+    return 1`),
   takeOver: createScript(`
     local was = redis.call('HMGET', KEYS[1], 'state', 'answer', 'owner', 'lease', 'sendingAt', 'why', 'deliveries',
       'sentUpTo')
@@ -153,8 +163,9 @@ export const deliveryScripts = {
   settle: createScript(`
     -- Of what is over only that is kept that a repeat has to know.
     local was = redis.call('HMGET', KEYS[1], 'owner', 'calls')
+    if ARGV[6] ~= '' and (was[1] or ARGV[6]) ~= ARGV[6] then return 0 end
     redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'state', ARGV[1], 'owner', was[1] or '', 'calls', was[2] or '1')
+    redis.call('HSET', KEYS[1], 'state', ARGV[1], 'owner', was[1] or ARGV[6], 'calls', was[2] or '1')
     if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'why', ARGV[3]) end
     if ARGV[5] ~= '0' then redis.call('HSET', KEYS[1], 'untaken', '1', 'calls', ARGV[5]) end
     redis.call('PEXPIRE', KEYS[1], ARGV[2])

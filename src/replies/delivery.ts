@@ -69,6 +69,8 @@ export interface Deliveries {
     /** That owner is dead: if it has said no more than that it would write the answer, the platform did not get it. */
     dead?: string,
   ): Promise<Take>;
+  /** What was taken may have been lost: where nothing is known of the push, it is taken again, after so many calls of the bot. */
+  insure(who: Owner & { leaseUntil: number; insurance: ReplyJob | null; attempt: number }): Promise<void>;
   /** @param same Earlier owners whose names begin so are known to be dead. */
   takeOver(who: Owner & { leaseUntil: number; now: number; same: string }): Promise<TakeOver>;
   /** Resolves with false when another one has taken it over, or it is decided. */
@@ -103,7 +105,8 @@ export interface Deliveries {
    * from now on: not while a repeat of the push has the same bytes, for the user may see them there.
    */
   giveBack(who: Owner, holder: string, leaseUntil: number): Promise<boolean>;
-  settle(id: string, end: DeliveryEnd): Promise<void>;
+  /** Resolves with false when it was to be only its owner's, and is another one's. */
+  settle(id: string, end: DeliveryEnd): Promise<boolean>;
   standing(id: string): Promise<{ state: DeliveryState | null; owner: string | null }>;
   /** By hand: what failed, or of which nobody knows, may be delivered again. Resolves with how often the bot was called. */
   reopen(id: string): Promise<number>;
@@ -117,6 +120,8 @@ export interface DeliveryEnd {
   untakenCalls?: number;
   /** For how long repeats may come (ms). */
   repeats: number;
+  /** Only if nobody else owns it by now. @default whoever owns it */
+  owner?: string;
 }
 
 /**
@@ -176,6 +181,9 @@ export function createDeliveries(
           return { is: 'decided', state: readState(first) };
       }
     },
+    insure: async ({ id, owner, leaseUntil, insurance, attempt }) => {
+      await run('insure', id, owner, leaseUntil, insurance ? JSON.stringify(insurance) : '', id, attempt);
+    },
     takeOver: async ({ id, owner, leaseUntil, now, same }) => {
       const [is, first, second, third] = await run('takeOver', id, owner, leaseUntil, now, same);
       switch (is) {
@@ -224,9 +232,8 @@ export function createDeliveries(
     claim: async (id, holder) => read(id, (await run('claim', id, holder, id))[0]),
     giveBack: async ({ id, owner }, holder, until) =>
       (await run('giveBack', id, holder, owner, until))[0] === '1',
-    settle: async (id, { state, why = '', repeats, untakenCalls = 0 }) => {
-      await run('settle', id, state, repeats, why, id, untakenCalls);
-    },
+    settle: async (id, { state, why = '', repeats, untakenCalls = 0, owner = '' }) =>
+      (await run('settle', id, state, repeats, why, id, untakenCalls, owner))[0] === '1',
     standing: async (id) => {
       const [state, owner] = await run('look', id);
       return { state: readState(state), owner };

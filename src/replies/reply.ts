@@ -154,7 +154,7 @@ async function carryOn(deps: ReplyDeps, run: ReplyRun, { leaseUntil, ...taken }:
   const push = restorePush(data.push);
   try {
     const end = await carry(deps, { ...taken, id, owner, job, data, push, signal });
-    await noteEnd(deps, { id, platform: taken.platform, data }, end);
+    await noteEnd(deps, { id, owner, platform: taken.platform, data }, end);
     if (end.is !== 'failed') return;
     const { why, unknown } = end;
     throw new ReplyFailed(

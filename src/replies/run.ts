@@ -34,7 +34,7 @@ export interface CarryDeps extends CallBotDeps {
   deliveries: Deliveries;
   /** Kept where Redis does not take them. */
   events: EventQueue;
-  outbox: Pick<Outbox, 'tell'>;
+  outbox: Pick<Outbox, 'tell' | 'told'>;
   health: Pick<Health, 'isAway'>;
   learned: Pick<LearnedAccounts, 'isMute' | 'mute' | 'switchOn'>;
   clock: Clock;
@@ -103,17 +103,20 @@ export function repeatsOf(
 /** Says in the record how it ended, as soon as Redis takes that; `then`: what follows. */
 export async function noteEnd(
   { deliveries, outbox }: Pick<CarryDeps, 'deliveries' | 'outbox'>,
-  { id, platform, data }: Pick<Carried, 'id' | 'platform' | 'data'>,
+  { id, owner, platform, data }: Pick<Carried, 'id' | 'owner' | 'platform' | 'data'>,
   end: End,
   then: () => Promise<unknown> = async () => {},
 ): Promise<void> {
-  if (end.is === 'lost' || (end.is === 'inline' && end.isNoted)) return;
+  if (end.is === 'lost') return;
   const repeats = repeatsOf(platform, data);
   const noted = end.is === 'failed' ? { ...failureOf(end), repeats } : { state: end.is, repeats };
-  await outbox.tell(id, async () => {
-    await deliveries.settle(id, noted);
-    await then();
-  });
+  const work = async (_: boolean, isAgain: boolean): Promise<void> => {
+    // A repeat of the push may have begun anew since.
+    const whose = isAgain ? { owner } : {};
+    if (await deliveries.settle(id, { ...noted, ...whose })) await then();
+  };
+  if (end.is === 'inline' && end.isNoted) outbox.told(id, work);
+  else await outbox.tell(id, work);
 }
 
 function failureOf(end: Extract<End, { is: 'failed' }>): Omit<DeliveryEnd, 'repeats'> {

@@ -129,10 +129,14 @@ export function createTurns(deps: TurnsDeps): Turns {
       if (said === null) {
         const attempt = here ? callsOf(here) + 1 : 1;
         const one = begin(turn, { attempt, deliveries: 1, isInsured: false, isAgain: here !== undefined });
-        if (isSmall(deps, taken)) void insureLater(deps, turn, one);
+        if (isSmall(deps, taken)) void deps.outbox.tell(turn.id, insuring(deps, turn, { one, attempt }));
         return one;
       }
-      if (said.is === 'owned') return begin(turn, { ...said, isInsured });
+      if (said.is === 'owned') {
+        const one = begin(turn, { ...said, isInsured });
+        deps.outbox.told(turn.id, insuring(deps, turn, { one, attempt: said.attempt }));
+        return one;
+      }
       return said.is === 'inline' && hold ? askAnother(said.owner) : resultOf(said);
       async function askAnother(owner: string): Promise<Taken> {
         const heard = await deps.askOwner(owner, { id: turn.id, holder: hold?.name ?? '' }).catch(() => 1);
@@ -197,13 +201,17 @@ function own(
   return deps.deliveries.take({ id, owner, now, leaseUntil: now + lease, insurance: stored }, hold, dead);
 }
 
-/** Redis has not said that it has it: it is told as soon as it listens, unless all is over by then. */
-function insureLater(deps: TurnsDeps, turn: Turn, one: Known): Promise<void> {
-  return deps.outbox.tell(turn.id, async () => {
+/** Where Redis has not said that it has it, or may have lost it: unless all is over by then. */
+function insuring(deps: TurnsDeps, turn: Turn, { one, attempt }: { one: Known; attempt: number }) {
+  return async (_: boolean, isAgain: boolean): Promise<void> => {
     if (one.end) return;
+    const { id, owner, taken } = turn;
+    const leaseUntil = deps.clock.now() + lease;
+    const insurance = isSmall(deps, taken) ? turn.insurance : null;
+    if (isAgain) return deps.deliveries.insure({ id, owner, leaseUntil, insurance, attempt });
     await own(deps, turn, null);
-    one.isInsured = isInsurable(deps, turn.taken);
-  });
+    one.isInsured = isInsurable(deps, taken);
+  };
 }
 
 async function leaveToWorker(
@@ -260,13 +268,13 @@ async function run(
 }
 
 /** A worker makes a failed job of what failed, for whoever looks after those. */
-async function settle(deps: TurnsDeps, { id, taken, insurance }: Turn, end: End): Promise<void> {
+async function settle(deps: TurnsDeps, { id, owner, taken, insurance }: Turn, end: End): Promise<void> {
   const isFailed = end.is === 'failed';
   const isStored = isSmall(deps, taken);
   if (isFailed && !isStored)
     deps.log.error({ push: id, why: end.why }, 'A push that is too big to be kept has no answer.');
   const kept = isFailed && end.wasAnswered ? storeUnsent(end.answer, end.sentUpTo) : {};
-  await noteEnd(deps, { id, platform: taken.platform, data: insurance }, end, async () => {
+  await noteEnd(deps, { id, owner, platform: taken.platform, data: insurance }, end, async () => {
     if (isFailed && isStored) await addReplyJob(deps.replies, { ...insurance, ...kept });
   });
 }

@@ -335,6 +335,7 @@ function deliveriesOf(journal: Journal, over: Partial<Deliveries> = {}): Deliver
       note('send', who.id);
       return over.send?.(who, at, now) ?? { is: 'may' };
     },
+    insure: async () => {},
     part: async (who, at, sent) => over.part?.(who, at, sent) ?? true,
     offer: async (who, answer, holder) => {
       note('offer', who.id);
@@ -350,7 +351,7 @@ function deliveriesOf(journal: Journal, over: Partial<Deliveries> = {}): Deliver
     },
     settle: async (id, end) => {
       journal.record({ is: 'settle', id, state: end.state });
-      await over.settle?.(id, end);
+      return over.settle?.(id, end) ?? true;
     },
     standing: async (id) => over.standing?.(id) ?? { state: null, owner: null },
     reopen: async () => 0,

@@ -157,3 +157,70 @@ test('a closed one says what is lost with it, and tries nothing more', async () 
   const said = log.lines.filter(({ level }) => level !== 'debug');
   expect(said).toMatchObject([{ level: 'error', fields: { count: 1 } }]);
 });
+
+describe('a Redis that may have lost what it was told last', () => {
+  test('is told it again when it is back, in its order, and before what has waited since', async () => {
+    const { outbox, redis, done, work, back } = stage();
+    await outbox.tell('a', work('one'));
+    await outbox.tell('b', work('other'));
+    await outbox.tell('a', work('two'));
+    redis.isAway = true;
+    await outbox.tell('a', work('three'));
+    done.length = 0;
+    await back();
+    await outbox.idle();
+    expect(done.filter((what) => what !== 'other')).toEqual(['one', 'two', 'three']);
+    expect(done).toContain('other');
+  });
+
+  test('is told too what it knew some other way, and the work knows that it is done again', async () => {
+    const { outbox, redis, back } = stage();
+    const [tell, told] = [vi.fn(async () => {}), vi.fn(async () => {})];
+    await outbox.tell('a', tell);
+    outbox.told('a', told);
+    expect(told).not.toHaveBeenCalled();
+    redis.isAway = true;
+    await back();
+    await outbox.idle();
+    expect(tell.mock.calls).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+    expect(told.mock.calls).toEqual([[true, true]]);
+  });
+
+  test('hears each thing again at every outage, as it may be another one each time', async () => {
+    const { outbox, done, work, back } = stage();
+    await outbox.tell('a', work('one'));
+    await back();
+    await outbox.idle();
+    await back();
+    await outbox.idle();
+    expect(done).toEqual(['one', 'one', 'one']);
+  });
+
+  test('has kept what it was told a while ago; only while it is away does that grow no older', async () => {
+    const { outbox, redis, clock, done, work, back } = stage();
+    await outbox.tell('a', work('old'));
+    clock.pass(5_000);
+    await vi.advanceTimersByTimeAsync(5_000);
+    await outbox.tell('a', work('new'));
+    redis.isAway = true;
+    clock.pass(60_000);
+    await vi.advanceTimersByTimeAsync(60_000);
+    done.length = 0;
+    await back();
+    await outbox.idle();
+    expect(done).toEqual(['new']);
+  });
+
+  test('is told no more than so much again', async () => {
+    const { outbox, done, work, back } = stage();
+    for (let n = 0; n < 10_001; n += 1) await outbox.tell(`name-${n}`, work(`${n}`));
+    done.length = 0;
+    await back();
+    await outbox.idle();
+    expect(done).toHaveLength(10_000);
+    expect(done).not.toContain('0');
+  });
+});

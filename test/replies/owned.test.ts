@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Work } from '../../src/redis/outbox.ts';
 import { createOwned, lease } from '../../src/replies/owned.ts';
 import { handClock } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
@@ -13,7 +14,7 @@ afterEach(() => {
 function stage(renew: () => Promise<boolean> = async () => true) {
   const clock = handClock();
   const renewed: { id: string; owner: string; until: number }[] = [];
-  const waiting: ((isLate: boolean) => Promise<unknown>)[] = [];
+  const waiting: Work[] = [];
   const redis = { isAway: false };
   const owned = createOwned({
     deliveries: {
@@ -25,7 +26,7 @@ function stage(renew: () => Promise<boolean> = async () => true) {
     outbox: {
       tell: async (_, work) => {
         if (redis.isAway) waiting.push(work);
-        else await work(false);
+        else await work(false, false);
       },
     },
     clock,
@@ -69,7 +70,7 @@ describe('a lease', () => {
     begin('p1.t2');
     await pass(lease - 7_000);
     over.end();
-    for (const work of waiting) await work(true);
+    for (const work of waiting) await work(true, false);
     expect(renewed).toEqual([{ id: 'push', owner: 'p1.t2', until: lease }]);
   });
 

@@ -9,6 +9,7 @@ import { initialState, type State } from '../../src/core/state.ts';
 import { newTurn } from '../../src/core/turns.ts';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
+import type { Work } from '../../src/redis/outbox.ts';
 import { createDeliveries, type Deliveries, type DeliveryState } from '../../src/replies/delivery.ts';
 import { createOwned } from '../../src/replies/owned.ts';
 import { createReplyProcessor, type ReplyDeps } from '../../src/replies/reply.ts';
@@ -117,7 +118,8 @@ async function stage(options: Options = {}): Promise<Stage> {
     return deliveries.send(who, at, now);
   };
   const outbox = {
-    tell: async (_: string, work: (isLate: boolean) => Promise<unknown>) => void (await work(false)),
+    tell: async (_: string, work: Work) => void (await work(false, false)),
+    told: () => {},
   };
   const owned = createOwned({ deliveries, outbox, clock, log });
   const learned = createLearned({ redis, clock, log, isAuto: () => false });

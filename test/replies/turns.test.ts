@@ -252,6 +252,18 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   const isInsured = async (push: TakenPush): Promise<boolean> =>
     (await redis.zscore(keys.insured, id(push))) !== null;
 
+  /** Takes back what is written of the push after this. */
+  async function remember(push: TakenPush): Promise<() => Promise<void>> {
+    const record = keys.delivery(id(push));
+    const [fields, insured] = [await redis.hgetall(record), await redis.zscore(keys.insured, id(push))];
+    return async () => {
+      await redis.del(record);
+      if (Object.keys(fields).length > 0) await redis.hset(record, fields);
+      if (insured === null) await redis.zrem(keys.insured, id(push));
+      else await redis.zadd(keys.insured, insured, id(push));
+    };
+  }
+
   /** LangBot, CowAgent, and Dify's plugin for WeChat live on its repeats. */
   describe('a bot that waits for the platform’s next delivery', () => {
     const bare = answerOf('success');
@@ -576,6 +588,72 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       bots[1]?.resolve(message);
       expect(await second.got).toEqual(message);
       expect(world.platform.sent).toEqual([]);
+    });
+  });
+
+  describe('a Redis that comes back without its last writes', () => {
+    test.each([
+      ['inline', true],
+      ['sent', false],
+    ] as const)('hears again that the answer is out (%s): nobody takes it over', async (state, writes) => {
+      const bot = deferred<Answer>();
+      const { world, push, web } = openWithPush(() => bot.promise);
+      const came = await come(web, push, { writes });
+      const forget = await remember(push);
+      bot.resolve(message);
+      await over(came);
+      await forget();
+      expect(await isInsured(push)).toBe(true);
+      mend(world.fault);
+      await web.outbox.idle();
+      expect([await stateOf(push), await isInsured(push)]).toEqual([state, false]);
+    });
+
+    test('hears again of a push that the bot still works on, which is insured as before', async () => {
+      const bot = deferred<Answer>();
+      const { world, push, web } = openWithPush(() => bot.promise);
+      const forget = await remember(push);
+      const came = await come(web, push);
+      await forget();
+      expect(await isInsured(push)).toBe(false);
+      mend(world.fault);
+      await web.outbox.idle();
+      expect([await stateOf(push), await isInsured(push)]).toEqual(['direct', true]);
+      bot.resolve(message);
+      expect(await came.got).toEqual(message);
+    });
+
+    test('and without the push, whose repeat another web has by now: one answer, of that one', async () => {
+      const bots = [deferred<Answer>(), deferred<Answer>()];
+      const world: World = openWorld(() => bots[world.asked.length - 1]?.promise ?? fail());
+      const push = pushTo(world);
+      const [web, other] = [world.web(), world.web()];
+      const forget = await remember(push);
+      const first = await come(web, push, { writes: false });
+      await forget();
+      const second = await come(other, push);
+      mend(world.fault);
+      await web.outbox.idle();
+      for (const bot of bots) bot.resolve(message);
+      expect(await second.got).toEqual(message);
+      await Promise.all([over(first), over(second)]);
+      expect(world.platform.sent).toEqual([]);
+    });
+
+    test('says nothing anew of a push that the bot had not taken and has again by now', async () => {
+      const bot = deferred<Answer>();
+      const world: World = openWorld(async () =>
+        world.asked.length === 1 ? answerOf('', 500) : bot.promise,
+      );
+      const push = pushTo(world);
+      const [web, other] = [world.web(), world.web()];
+      await over(await come(web, push));
+      const again = await come(other, push);
+      mend(world.fault);
+      await web.outbox.idle();
+      expect(await stateOf(push)).toBe('direct');
+      bot.resolve(message);
+      expect(await again.got).toEqual(message);
     });
   });
 

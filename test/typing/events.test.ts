@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Event } from '../../src/core/state.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
+import type { Work } from '../../src/redis/outbox.ts';
 import { oneShard } from '../../src/redis/shards.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
 import { addTimers, createEventQueue, createKeptEvents, type EventQueue } from '../../src/typing/events.ts';
@@ -223,7 +224,7 @@ describe('events that are kept while Redis is away', () => {
     const kept = createKeptEvents(it.events, () => ({
       tell: async (name, work) => {
         names.push(name);
-        await work(false);
+        await work(false, false);
       },
     }));
     expect(await kept.tell(conversation, event)).toMatchObject({ turns: [] });
@@ -232,12 +233,12 @@ describe('events that are kept while Redis is away', () => {
 
   test('ask for no show before what waits behind them is told: a message that was answered meanwhile', async () => {
     const it = stage();
-    const waiting: ((isLate: boolean) => Promise<unknown>)[] = [];
+    const waiting: Work[] = [];
     const kept = createKeptEvents(it.events, () => ({ tell: async (_, work) => void waiting.push(work) }));
     await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
     await kept.tell(it.conversation, { ...ends('a', true), at: it.clock.now() });
     for (const work of waiting) {
-      await work(true);
+      await work(true, false);
       expect(await it.jobs()).toEqual([]);
     }
     const [job] = await queue.getJobs(['delayed']);
@@ -247,7 +248,9 @@ describe('events that are kept while Redis is away', () => {
 
   test('ask for one a little later, where nobody has answered yet', async () => {
     const it = stage();
-    const kept = createKeptEvents(it.events, () => ({ tell: async (_, work) => void (await work(true)) }));
+    const kept = createKeptEvents(it.events, () => ({
+      tell: async (_, work) => void (await work(true, false)),
+    }));
     await kept.tell(it.conversation, { ...inboundEvent('a'), at: it.clock.now() });
     const [job] = await queue.getJobs(['delayed']);
     expect(job?.opts.delay).toBe(500);
@@ -259,7 +262,9 @@ describe('events that are kept while Redis is away', () => {
   test('ask at once for what takes an indicator away', async () => {
     const it = stage();
     await shown(it, 'a');
-    const kept = createKeptEvents(it.events, () => ({ tell: async (_, work) => void (await work(true)) }));
+    const kept = createKeptEvents(it.events, () => ({
+      tell: async (_, work) => void (await work(true, false)),
+    }));
     await kept.tell(it.conversation, { ...ends('a'), at: it.clock.now() });
     expect(await queue.getJobs(['delayed'])).toEqual([]);
     await it.work();
