@@ -1,12 +1,10 @@
-/** keeptyping in production's shape: two webs behind a balancer, two workers, a redis-server, each on its own wire. */
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+/** keeptyping in production's shape: two webs behind a balancer, two workers, and Redis. */
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
-import { findServer } from '../../src/redis/by-itself.ts';
 import {
   type Bot,
   type BotOptions,
@@ -14,20 +12,17 @@ import {
   startBot,
   startSimulator,
 } from '../../src/simulator/index.ts';
+import { openGround, type RedisGround } from './ground.ts';
 import { exitLimit } from './judge.ts';
-import type { Target } from './plan.ts';
+import type { Ground, Target } from './plan.ts';
 import { builtHere, type Child, type Release, setTokens, start } from './processes.ts';
-import { type Balancer, type RedisProxy, startBalancer, startRedisProxy } from './proxies.ts';
+import { type Balancer, startBalancer } from './proxies.ts';
 import { type Exit } from './record.ts';
-import { createRedis, type Server } from './redis-server.ts';
 
 /** Shorter than the platforms' own, so that what outlives its turn is seen within a run. */
 export const lifetimes = { wechat: 3_000, nxcloud: 5_000 };
 /** The bot's slowest answer takes less than its timeout, an answer may be much later; typing is over before. */
 export const limits = { bot: 15_000, cap: 18_000, deadline: 20_000, reply: 60_000 };
-
-/** Each write is on disk before it is answered: where the disk is memory, that costs a busy machine no time. */
-const memory = '/dev/shm';
 
 const clockFile = fileURLToPath(new URL('clock.mjs', import.meta.url));
 const clocksApartBy = 2_000;
@@ -42,9 +37,8 @@ export interface Member {
 export interface Fleet {
   simulator: Simulator;
   bot: Bot;
-  redis: Server;
+  redis: RedisGround;
   balancer: Balancer;
-  proxies: Map<Target, RedisProxy>;
   exits: Exit[];
   /** Where the logs are written when it closes. */
   folder: string;
@@ -59,18 +53,18 @@ export interface Fleet {
 
 interface State {
   environment: { [name: string]: string };
-  proxies: Map<Target, RedisProxy>;
+  redis: RedisGround;
   balancer: Balancer;
   /** Every process that was ever started; the newest of a name is its member. */
   members: Member[];
   exits: Exit[];
   clocksApart: boolean;
   releaseOf: (name: Target) => Release;
-  redisPort: number;
   closing: boolean;
 }
 
 export interface FleetOptions {
+  ground: Ground;
   bot: BotOptions;
   clocksApart: boolean;
   /**
@@ -81,11 +75,8 @@ export interface FleetOptions {
 }
 
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
-  const binary = await findServer(process.env['PATH'] ?? '');
-  if (binary === null) throw new Error('PATH holds no redis-server: install one.');
+  const redis = await openGround(options.ground);
   const folder = await mkdtemp(join(tmpdir(), 'keeptyping-chaos-'));
-  const data = await mkdtemp(join(existsSync(memory) ? memory : tmpdir(), 'keeptyping-redis-'));
-  const redis = await createRedis(binary, data);
   const balancer = await startBalancer();
   const base = `http://127.0.0.1:${balancer.port}`;
   const simulator = await openSimulator(base);
@@ -100,24 +91,21 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     },
     ...options.bot,
   });
-  const proxies = new Map<Target, RedisProxy>();
   const environment = { ...environmentOf(), ...simulatedEnvironment(simulator, bot) };
   const { clocksApart, releaseOf = () => builtHere } = options;
   const state: State = {
     environment,
-    proxies,
+    redis,
     balancer,
     members: [],
     exits: [],
     clocksApart,
     releaseOf,
-    redisPort: redis.port,
     closing: false,
   };
   // A harness that dies takes along what it has started, whatever state that is in.
   process.once('exit', () => {
     for (const { child } of state.members) child.signal('SIGKILL');
-    redis.signal('SIGKILL');
   });
   await Promise.all((['worker-1', 'worker-2'] as const).map((name) => launch(state, name)));
   // A web that sees no worker when it starts runs the queues itself.
@@ -127,7 +115,6 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     bot,
     redis,
     balancer,
-    proxies,
     folder,
     exits: state.exits,
     member: (name) => memberOf(state, name),
@@ -140,9 +127,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
       await Promise.all(state.members.map(({ child }) => child.exit));
       await writeLogs(state, folder);
       await Promise.all([bot.close(), simulator.close(), balancer.close()]);
-      for (const proxy of proxies.values()) await proxy.close();
-      await redis.kill();
-      await rm(data, { recursive: true, force: true });
+      await redis.close();
     },
   };
 }
@@ -182,10 +167,9 @@ function memberOf({ members }: State, name: Target): Member {
 async function launch(state: State, name: Target): Promise<void> {
   const isWeb = name.startsWith('web');
   const release = state.releaseOf(name);
-  const proxy = await proxyOf(state, name);
   const environment = {
     ...state.environment,
-    REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+    ...(await state.redis.environmentOf(name)),
     ...(state.clocksApart && name.endsWith('2') ? clockAhead() : {}),
   };
   const child = start(isWeb ? 'web' : 'worker', environment, release);
@@ -196,13 +180,6 @@ async function launch(state: State, name: Target): Promise<void> {
   const port = /"port":(\d+)/.exec(String(line))?.[1];
   if (isWeb) await wait(release.settleMs);
   if (isWeb && port !== undefined) state.balancer.route(name, Number(port));
-}
-
-/** Whoever takes a name's place has the same wire. */
-async function proxyOf({ proxies, redisPort }: State, name: Target): Promise<RedisProxy> {
-  const proxy = proxies.get(name) ?? (await startRedisProxy(redisPort));
-  proxies.set(name, proxy);
-  return proxy;
 }
 
 async function launchAgain(state: State, name: Target): Promise<void> {

@@ -281,7 +281,7 @@ test.each(ends)('a process ends when and as it is told: %j', (changes, count) =>
 
 test('Redis is left clean: no job, and no key that was not meant to stay', () => {
   const keys = ['{keeptyping}:typing:meta', '{keeptyping}:accounts', '{keeptyping}:replies:7'];
-  const record = recorded({ left: { jobs: [], failed: ['7'], keys } });
+  const record = recorded({ left: { jobs: [], failed: ['{keeptyping}:replies:7'], keys } });
   expect(promisesOf(record)).toEqual(kept);
   const { broken } = judge({ ...record, left: { jobs: ['typing: {}'], failed: [], keys } });
   expect(broken.map(({ who }) => who)).toEqual(['jobs', '{keeptyping}:replies:7']);

@@ -31,13 +31,15 @@ function whatIsWrong({ ordered, code, tookMs }: Exit): string | null {
 /** Keys that are meant to stay without an end; all else must have one. */
 const lasting = [
   // BullMQ's own: what the queue is, its counter, its capped stream of events, when a delayed job is due.
-  /^\{keeptyping\}:(typing|replies):(meta|id|events|marker)$/,
+  /^\{keeptyping(?::\d+)?\}:(typing|replies):(meta|id|events|marker)$/,
   // Failed reply jobs, which an operator may run again: gone after a day, and at most 1,000 (their keys: `ofFailed`).
-  /^\{keeptyping\}:replies:failed$/,
+  /^\{keeptyping(?::\d+)?\}:replies:failed$/,
   // What was learned of accounts, and when something was last seen of them: one key each, by account.
   /^\{keeptyping\}:(accounts|seen)$/,
+  // How many shards there are.
+  /^\{keeptyping\}:shards$/,
   // Who waits, and when to look again: where a bot's answer never came, until the turn's deadline.
-  /^\{keeptyping\}:(open|wakes)$/,
+  /^\{keeptyping(?::\d+)?\}:(open|wakes)$/,
 ];
 
 function judgeLeft({ left }: Record): Verdict {
@@ -47,9 +49,8 @@ function judgeLeft({ left }: Record): Verdict {
     at: null,
     words,
   }));
-  const ofFailed = left.failed.map((id) => `{keeptyping}:replies:${id}`);
   const keys = left.keys
-    .filter((key) => !lasting.some((pattern) => pattern.test(key)) && !ofFailed.includes(key))
+    .filter((key) => !lasting.some((pattern) => pattern.test(key)) && !left.failed.includes(key))
     .map((key): Finding => ({
       promised: 'Redis is left clean',
       who: key,

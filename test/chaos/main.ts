@@ -2,9 +2,11 @@
  * `npm run chaos` (after `npm run build`): real processes on a real redis-server between simulated platforms, while one
  * thing after the other goes wrong: first a calm run, then seed by seed. Any single fault must break nothing.
  *
+ *     --redis X     on `several` redis-servers, a `cluster`, or behind `sentinel`s, where replicas take over from primaries
+ *                   that die with their last writes (default `single`)
  *     --seed N      the first seed (default 1); alone with --seeds 1 it repeats a run's plan
  *     --seeds K     so many, consecutive (default 3)
- *     --seconds S   users write for so long in each (default 24)
+ *     --seconds S   users write for so long in each (default 24; 40 where replicas take over)
  *     --calm        the calm run only
  *     --only A,B    of all faults only these (plan.ts names them)
  *
@@ -13,7 +15,7 @@
  * logs; what a fault explains is listed apart.
  */
 import { parseArgs } from 'node:util';
-import { kinds, planOf, wordsOf } from './plan.ts';
+import { type Ground, kinds, kindsOn, planOf, shardsOn, wordsOf } from './plan.ts';
 import { lineOf, say, sayBroken } from './report.ts';
 import { forget, type Ran, run } from './run.ts';
 import { seconds } from './judge-answers.ts';
@@ -22,18 +24,29 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
     seeds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '24' },
+    seconds: { type: 'string' },
     calm: { type: 'boolean', default: false },
     only: { type: 'string', default: kinds.join(',') },
+    redis: { type: 'string', default: 'single' },
   },
 });
+const ground = groundOf(values.redis);
 const first = Number(values.seed);
-const length = Number(values.seconds);
-const only = kinds.filter((kind) => values.only.split(',').includes(kind));
+const possible = kindsOn(ground);
+const length = Number(values.seconds ?? (possible.includes('redis-failover') ? 40 : 24));
+const only = possible.filter((kind) => values.only.split(',').includes(kind));
+
+function groundOf(name: string): Ground {
+  const found = Object.keys(shardsOn).find((each) => each === name);
+  if (found === undefined)
+    throw new Error(`--redis is ${name}: it may be ${Object.keys(shardsOn).join(', ')}.`);
+  return found as Ground;
+}
 
 /** Whether nothing was broken. */
 async function play(seed: number, calm: boolean): Promise<boolean> {
-  const plan = planOf({ seed, seconds: calm ? Math.min(length, 10) : length, only: calm ? [] : only });
+  const seconds = calm ? Math.min(length, 10) : length;
+  const plan = planOf({ seed, seconds, only: calm ? [] : only, ground });
   const began = Date.now();
   const ran = await run(plan);
   const { broken, explained } = ran.verdict;
@@ -57,11 +70,13 @@ function report(ran: Ran, plan: ReturnType<typeof planOf>): void {
     say(`  was:  ${seconds(record, from)} to ${seconds(record, to)} ${strike.kind}`);
   sayBroken(ran);
   if (!record.calm)
-    say(`  again: npm run chaos -- --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}${onlyOf()}`);
+    say(
+      `  again: npm run chaos -- --redis ${ground} --seed ${plan.seed} --seeds 1 --seconds ${plan.seconds}${onlyOf()}`,
+    );
 }
 
 function onlyOf(): string {
-  return only.length < kinds.length ? ` --only ${only.join(',')}` : '';
+  return only.length < possible.length ? ` --only ${only.join(',')}` : '';
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { kinds, lengthOf, planOf, wordsOf } from './plan.ts';
+import { type Ground, kindsOn, lengthOf, planOf, shardsOn, wordsOf } from './plan.ts';
 
 const seeds = Array.from({ length: 200 }, (_, n) => n);
 
@@ -8,18 +8,33 @@ test('the same seed is the same plan, another one another', () => {
   expect(planOf({ seed: 7, seconds: 24 })).not.toEqual(planOf({ seed: 8, seconds: 24 }));
 });
 
-test('no two faults at once, all within the traffic, and each kind in some seed', () => {
+const grounds = Object.keys(shardsOn) as Ground[];
+
+test.each(grounds)('%s: no two faults at once, all within the traffic, each kind in some seed', (ground) => {
   const seen = new Set<string>();
+  const shards = new Set<number>();
   for (const seed of seeds) {
     let free = 0;
-    for (const { at, strike } of planOf({ seed, seconds: 24 }).strikes) {
+    for (const { at, strike } of planOf({ seed, seconds: 40, ground }).strikes) {
       expect(at).toBeGreaterThanOrEqual(free);
       free = at + lengthOf(strike) + 1_000;
-      expect(free).toBeLessThanOrEqual(24_000);
+      expect(free).toBeLessThanOrEqual(40_000);
       seen.add(strike.kind);
+      if ('shard' in strike && strike.shard !== undefined) shards.add(strike.shard);
     }
   }
-  expect([...seen].toSorted()).toEqual([...kinds].toSorted());
+  expect([...seen].toSorted()).toEqual(kindsOn(ground).toSorted());
+  expect(shards.size).toBe(shardsOn[ground] > 1 ? shardsOn[ground] : 0);
+});
+
+const fails = (ground: Ground): boolean[] =>
+  seeds.map((seed) =>
+    planOf({ seed, seconds: 24, ground }).strikes.some(({ strike }) => strike.kind === 'redis-failover'),
+  );
+
+test('a primary dies in each run where a replica can take its place, and in no other', () => {
+  expect(new Set([...fails('cluster'), ...fails('sentinel')])).toEqual(new Set([true]));
+  expect(new Set([...fails('single'), ...fails('several')])).toEqual(new Set([false]));
 });
 
 test('a seed writes the same in its calm run, where nothing goes wrong', () => {

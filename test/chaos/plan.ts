@@ -25,6 +25,11 @@ export interface Message extends Conversation {
 export type How = 'hang' | 'reset' | 'garbage' | '5xx';
 export type Whom = Target | 'all';
 
+/** Of several Redis, the one that takes the writes of this shard. */
+interface OneOfSeveral {
+  shard?: number;
+}
+
 /** Times in ms. */
 export type Strike =
   /** kill -9, and a new one after this. */
@@ -33,16 +38,21 @@ export type Strike =
   | { kind: 'term'; target: Target }
   /** Its event loop stands still. */
   | { kind: 'pause'; target: Target; ms: number }
-  | { kind: 'redis-kill'; downMs: number }
-  | { kind: 'redis-freeze'; ms: number }
+  | ({ kind: 'redis-kill'; downMs: number } & OneOfSeveral)
+  /**
+   * kill -9 of a primary that has a replica, which was sent nothing for the last so many ms: these writes are lost. It comes
+   * back when the replica has taken its place.
+   */
+  | ({ kind: 'redis-failover'; lostMs: number } & OneOfSeveral)
+  | ({ kind: 'redis-freeze'; ms: number } & OneOfSeveral)
   /** CONFIG SET maxmemory 1. */
-  | { kind: 'redis-full'; ms: number }
+  | ({ kind: 'redis-full'; ms: number } & OneOfSeveral)
   /** Each reply of Redis comes this much later. */
-  | { kind: 'redis-slow'; whom: Whom; byMs: number; ms: number }
+  | ({ kind: 'redis-slow'; whom: Whom; byMs: number; ms: number } & OneOfSeveral)
   /** Nothing passes; `healed`: what had been sent meanwhile arrives after all, or the connections are cut. */
-  | { kind: 'redis-hole'; whom: Whom; ms: number; healed: 'pass' | 'cut' }
+  | ({ kind: 'redis-hole'; whom: Whom; ms: number; healed: 'pass' | 'cut' } & OneOfSeveral)
   /** The first bytes of each longer burst pass, then the connection is cut. */
-  | { kind: 'redis-cut'; whom: Whom; bytes: number; ms: number }
+  | ({ kind: 'redis-cut'; whom: Whom; bytes: number; ms: number } & OneOfSeveral)
   | { kind: 'platform'; channel: 'wechat' | 'nxcloud'; how: How; ms: number }
   | { kind: 'bot'; how: How; ms: number };
 
@@ -54,9 +64,13 @@ export interface PlannedStrike {
   strike: Strike;
 }
 
+/** What the processes have for a Redis. */
+export type Ground = 'single' | 'several' | 'cluster' | 'sentinel';
+
 export interface Plan {
   seed: number;
   seconds: number;
+  ground: Ground;
   messages: Message[];
   strikes: PlannedStrike[];
   /** web-2 and worker-2 are 2 s ahead. */
@@ -64,17 +78,23 @@ export interface Plan {
 }
 
 /** `only`: nothing else goes wrong. */
-export function planOf(options: { seed: number; seconds: number; only?: readonly Kind[] }): Plan {
-  const { seed, seconds, only = kinds } = options;
+export function planOf(options: {
+  seed: number;
+  seconds: number;
+  only?: readonly Kind[];
+  ground?: Ground;
+}): Plan {
+  const { seed, seconds, ground = 'single', only = kindsOn(ground) } = options;
   // Of their own dice: the calm run of a seed has the same traffic.
   const [forTraffic, forStrikes] = [createDice(seed * 2), createDice(seed * 2 + 1)];
   return {
     seed,
     seconds,
+    ground,
     messages: conversations().flatMap((each, index) =>
       messagesOf(each, index, { seconds, dice: forTraffic }),
     ),
-    strikes: strikesOf(forStrikes, seconds * 1000, only),
+    strikes: strikesOf(forStrikes, seconds * 1000, { only, shards: shardsOn[ground] }),
     clocksApart: only.length > 0 && forStrikes.chance(0.4),
   };
 }
@@ -113,6 +133,15 @@ function thinking(dice: Dice): number {
   return dice.chance(0.7) ? dice.between(1_000, 5_000) : dice.between(5_000, 12_000);
 }
 
+/** How many shards the conversations are spread over; several Redis have one each. */
+export const shardsOn: { [ground in Ground]: number } = { single: 1, several: 3, cluster: 3, sentinel: 1 };
+
+/** What can go wrong there: who is told by others where Redis is has no wire of ours to it, and one alone has no replica. */
+export function kindsOn(ground: Ground): Kind[] {
+  const isFollowed = ground === 'cluster' || ground === 'sentinel';
+  return kinds.filter((kind) => (isFollowed ? !onWires.includes(kind) : kind !== 'redis-failover'));
+}
+
 export const kinds = [
   'kill',
   'term',
@@ -125,14 +154,23 @@ export const kinds = [
   'redis-cut',
   'platform',
   'bot',
+  'redis-failover',
 ] as const satisfies readonly Kind[];
+const onWires: readonly Kind[] = ['redis-slow', 'redis-hole', 'redis-cut'];
 
 /** One after the other, never two at once: any single one must break nothing. */
-function strikesOf(dice: Dice, end: number, only: readonly Kind[]): PlannedStrike[] {
+function strikesOf(
+  dice: Dice,
+  end: number,
+  { only, shards }: { only: readonly Kind[]; shards: number },
+): PlannedStrike[] {
   const strikes: PlannedStrike[] = [];
   let at = dice.between(2_000, 3_000);
-  for (const kind of dice.shuffled(only)) {
-    const strike = strikeOf(kind, dice);
+  const shuffled = dice.shuffled(only);
+  // Where it can happen it does, in each run.
+  const failover = shuffled.filter((kind) => kind === 'redis-failover');
+  for (const kind of [...failover, ...shuffled.filter((other) => other !== 'redis-failover')]) {
+    const strike = strikeOf(kind, dice, shards);
     if (at + lengthOf(strike) > end - 1_000) continue;
     strikes.push({ at, strike });
     at += lengthOf(strike) + recoveryOf(strike) + dice.between(0, 1_000);
@@ -140,7 +178,8 @@ function strikesOf(dice: Dice, end: number, only: readonly Kind[]): PlannedStrik
   return strikes;
 }
 
-function strikeOf(kind: Kind, dice: Dice): Strike {
+function strikeOf(kind: Kind, dice: Dice, shards: number): Strike {
+  const where: OneOfSeveral = shards > 1 ? { shard: dice.between(0, shards - 1) } : {};
   const whom = dice.chance(0.5) ? 'all' : dice.pick(targets);
   const how = dice.pick(['hang', 'reset', 'garbage', '5xx'] as const);
   switch (kind) {
@@ -151,17 +190,19 @@ function strikeOf(kind: Kind, dice: Dice): Strike {
     case 'pause':
       return { kind, target: dice.pick(targets), ms: 3_000 };
     case 'redis-kill':
-      return { kind, downMs: dice.between(100, 3_000) };
+      return { ...where, kind, downMs: dice.between(100, 3_000) };
+    case 'redis-failover':
+      return { ...where, kind, lostMs: dice.chance(0.5) ? 0 : dice.between(50, 500) };
     case 'redis-freeze':
-      return { kind, ms: dice.between(1_000, 6_000) };
+      return { ...where, kind, ms: dice.between(1_000, 6_000) };
     case 'redis-full':
-      return { kind, ms: dice.between(1_000, 5_000) };
+      return { ...where, kind, ms: dice.between(1_000, 5_000) };
     case 'redis-slow':
-      return { kind, whom, byMs: 900, ms: dice.between(3_000, 6_000) };
+      return { ...where, kind, whom, byMs: 900, ms: dice.between(3_000, 6_000) };
     case 'redis-hole':
-      return { kind, whom, ms: dice.between(2_000, 10_000), healed: dice.pick(['pass', 'cut']) };
+      return { ...where, kind, whom, ms: dice.between(2_000, 10_000), healed: dice.pick(['pass', 'cut']) };
     case 'redis-cut':
-      return { kind, whom, bytes: dice.between(20, 400), ms: dice.between(300, 1_500) };
+      return { ...where, kind, whom, bytes: dice.between(20, 400), ms: dice.between(300, 1_500) };
     case 'platform':
       return { kind, channel: dice.pick(['wechat', 'nxcloud']), how, ms: dice.between(1_000, 4_000) };
     case 'bot':
@@ -172,12 +213,13 @@ function strikeOf(kind: Kind, dice: Dice): Strike {
 /** How long it is planned to last (ms): a process that is told to end finishes the calls of the bot that it has begun. */
 export function lengthOf(strike: Strike): number {
   if (strike.kind === 'term') return 13_000;
+  if (strike.kind === 'redis-failover') return strike.lostMs + 4_000;
   return 'ms' in strike ? strike.ms : strike.downMs;
 }
 
 /** What was killed has eight seconds to come back and be missed by nobody. */
 function recoveryOf({ kind }: Strike): number {
-  if (kind === 'kill' || kind === 'redis-kill') return 8_000;
+  if (kind === 'kill' || kind === 'redis-kill' || kind === 'redis-failover') return 8_000;
   return kind === 'term' ? 1_000 : 2_500;
 }
 

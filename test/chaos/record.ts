@@ -82,7 +82,7 @@ export interface Record {
   left: {
     /** Jobs that could still do something. */
     jobs: string[];
-    /** Reply jobs that have failed for good. */
+    /** The keys of reply jobs that have failed for good. */
     failed: string[];
     /** Keys that Redis will never let go by itself. */
     keys: string[];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { BotOptions } from '../../src/simulator/index.ts';
 import { type Fleet, type FleetOptions, lifetimes, limits, openFleet } from './fleet.ts';
 import { judge } from './judge.ts';
@@ -30,7 +30,8 @@ export interface RunOptions {
 
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Ran> {
   const { releaseOf, meanwhile = async () => {} } = options;
-  const fleet = await openFleet({ bot: botFor(plan), clocksApart: plan.clocksApart, releaseOf });
+  const { ground, clocksApart } = plan;
+  const fleet = await openFleet({ ground, bot: botFor(plan), clocksApart, releaseOf });
   try {
     const record = await observe(fleet, plan, meanwhile);
     const verdict = judge(record);
@@ -121,9 +122,9 @@ const quietFor = 1_500;
 const patience = 50_000;
 
 async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
-  const redis = new Redis(fleet.redis.url, { maxRetriesPerRequest: null });
-  const queues = ['typing', 'replies'].map(
-    (name) => new Queue(name, { connection: redis, prefix: '{keeptyping}' }),
+  const shards = fleet.redis.connect();
+  const queues = shards.flatMap(({ redis, keys }) =>
+    ['typing', 'replies'].map((name) => new Queue(name, { connection: redis, prefix: keys.prefix })),
   );
   const giveUpAt = Date.now() + patience;
   let busyAt = Date.now();
@@ -132,19 +133,26 @@ async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
     await wait(250);
     jobs = (await Promise.all(queues.map(jobsOf))).flat();
     // What a dead web was working on is a worker's when its lease has run out.
-    const insured = await redis.zcard('{keeptyping}:insured');
-    if (jobs.length + insured > 0 || isBusy(fleet)) busyAt = Date.now();
+    const insured = await Promise.all(shards.map(({ redis, keys }) => redis.zcard(keys.insured)));
+    if (jobs.length > 0 || insured.some((count) => count > 0) || isBusy(fleet)) busyAt = Date.now();
   }
-  const keys = await keysForEver(redis);
-  const failed = (await Promise.all(queues.map((queue) => queue.getJobs(['failed'])))).flat();
+  // A node of a Cluster may have several shards.
+  const keys = new Set((await Promise.all(shards.map(({ redis }) => keysForEver(redis)))).flat());
+  const failed = (await Promise.all(queues.map(failedOf))).flat();
   await Promise.all(queues.map((queue) => queue.close()));
-  redis.disconnect();
-  return { jobs, keys, failed: failed.map((job) => String(job?.id)) };
+  for (const { redis } of shards) redis.disconnect();
+  return { jobs, keys: [...keys], failed };
 }
 
 async function jobsOf(queue: Queue): Promise<string[]> {
   const jobs = await queue.getJobs(['active', 'waiting', 'delayed', 'prioritized']);
   return jobs.map((job) => `${queue.name}: ${JSON.stringify(job?.data ?? null).slice(0, 200)}`);
+}
+
+/** By their keys. */
+async function failedOf(queue: Queue): Promise<string[]> {
+  const failed = await queue.getJobs(['failed']);
+  return failed.map((job) => queue.toKey(String(job?.id)));
 }
 
 function isBusy({ bot, simulator }: Fleet): boolean {

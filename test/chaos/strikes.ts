@@ -2,6 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Breakage, Fault } from '../../src/simulator/index.ts';
+import type { Server } from '../support/redis-server.ts';
 import type { Fleet } from './fleet.ts';
 import {
   type How,
@@ -12,7 +13,7 @@ import {
   targets,
   type Whom,
 } from './plan.ts';
-import type { RedisProxy, Wire } from './proxies.ts';
+import type { Wire } from './proxies.ts';
 import type { Struck } from './record.ts';
 
 /** One after the other, each at its time or, where the one before took longer, a second after that. */
@@ -24,6 +25,8 @@ export async function carryOut(
   let last = 0;
   for (const { at, strike } of strikes) {
     await wait(Math.max(0, startedAt + at - Date.now(), last + 1_000 - Date.now()));
+    // A Redis without its replica would be struck by two faults at once.
+    if (strike.kind.startsWith('redis-')) await fleet.redis.whole();
     const entry: Struck = { strike, from: Date.now(), to: Infinity };
     struck.push(entry);
     await carryOutOne(fleet, strike);
@@ -39,6 +42,7 @@ function feltOn(strike: Strike): number {
       // Answers are under way still.
       return strike.byMs;
     case 'redis-kill':
+    case 'redis-failover':
     case 'redis-hole':
     case 'redis-cut':
       // The longest pause before a further connection.
@@ -62,21 +66,24 @@ async function carryOutOne(fleet: Fleet, strike: Strike): Promise<void> {
       ]));
     case 'pause':
       return freeze(fleet.member(strike.target).child, strike.ms);
-    case 'redis-kill':
-      await fleet.redis.kill();
+    case 'redis-kill': {
+      const server = await fleet.redis.primaryOf(strike.shard ?? 0);
+      await server.kill();
       await wait(strike.downMs);
-      return fleet.redis.start();
+      return server.start();
+    }
+    case 'redis-failover':
+      return failOver(fleet, strike);
     case 'redis-freeze':
-      return freeze(fleet.redis, strike.ms);
+      return freeze(await fleet.redis.primaryOf(strike.shard ?? 0), strike.ms);
     case 'redis-full':
-      return full(fleet, strike.ms);
+      return full(await fleet.redis.primaryOf(strike.shard ?? 0), strike.ms);
     case 'redis-slow':
-      return wires(fleet, strike.whom, { set: { is: 'slow', byMs: strike.byMs }, ms: strike.ms });
+      return wires(fleet, strike, { set: { is: 'slow', byMs: strike.byMs } });
     case 'redis-hole':
-      await wires(fleet, strike.whom, { set: { is: 'hole' }, ms: strike.ms, cut: strike.healed === 'cut' });
-      return;
+      return wires(fleet, strike, { set: { is: 'hole' }, cut: strike.healed === 'cut' });
     case 'redis-cut':
-      return wires(fleet, strike.whom, { set: { is: 'cut', bytes: strike.bytes }, ms: strike.ms });
+      return wires(fleet, strike, { set: { is: 'cut', bytes: strike.bytes } });
     case 'platform':
       return platform(fleet, strike);
     case 'bot':
@@ -98,8 +105,26 @@ async function freeze(process: { signal: (name: NodeJS.Signals) => void }, ms: n
   process.signal('SIGCONT');
 }
 
-async function full({ redis }: Fleet, ms: number): Promise<void> {
-  const control = new Redis(redis.url, { maxRetriesPerRequest: null });
+/** What the primary answers in the last moments before it dies is sent to no replica. */
+async function failOver(
+  { redis }: Fleet,
+  { lostMs, shard = 0 }: { lostMs: number; shard?: number },
+): Promise<void> {
+  const primary = await redis.primaryOf(shard);
+  if (lostMs > 0) {
+    const control = new Redis(primary.url, { maxRetriesPerRequest: null });
+    await control.call('ACL', 'SETUSER', 'default', '-psync', '-sync');
+    await control.client('KILL', 'TYPE', 'REPLICA');
+    await wait(lostMs);
+    control.disconnect();
+  }
+  await primary.kill();
+  await redis.replaced(shard, { other: primary });
+  await primary.start();
+}
+
+async function full({ url }: Pick<Server, 'url'>, ms: number): Promise<void> {
+  const control = new Redis(url, { maxRetriesPerRequest: null });
   await control.config('SET', 'maxmemory', '1');
   await wait(ms);
   await control.config('SET', 'maxmemory', '0');
@@ -107,18 +132,16 @@ async function full({ redis }: Fleet, ms: number): Promise<void> {
 }
 
 async function wires(
-  { proxies }: Fleet,
-  whom: Whom,
-  { set, ms, cut = false }: { set: Wire; ms: number; cut?: boolean },
+  { redis }: Fleet,
+  { whom, ms, shard = 0 }: { whom: Whom; ms: number; shard?: number },
+  { set, cut = false }: { set: Wire; cut?: boolean },
 ): Promise<void> {
   const names = whom === 'all' ? targets : [whom];
-  const struck = names
-    .map((name) => proxies.get(name))
-    .filter((proxy): proxy is RedisProxy => proxy !== undefined);
-  for (const proxy of struck) proxy.set(set);
+  const struck = names.flatMap((name) => redis.wireOf(name, shard) ?? []);
+  for (const wire of struck) wire.set(set);
   await wait(ms);
-  if (cut) for (const proxy of struck) proxy.cut();
-  for (const proxy of struck) proxy.set({ is: 'open' });
+  if (cut) for (const wire of struck) wire.cut();
+  for (const wire of struck) wire.set({ is: 'open' });
 }
 
 async function platform(
