@@ -469,6 +469,17 @@ export const chinese = {
   'Use Redis 6.2 or newer, or Valkey.': '请用 Redis 6.2 以上，或 Valkey。',
   'this is a replica: it takes no writes': '这是副本：不接受写入',
   'Let REDIS_URL name the primary.': '请让 REDIS_URL 指向主节点。',
+  'Let REDIS_URL end with the name under which the Sentinels monitor the primary.':
+    '请让 REDIS_URL 以 Sentinel 监视主节点所用的名称结尾。',
+  'SHARDS is {shards}: no process has said so yet': 'SHARDS 是 {shards}：还没有进程宣布过',
+  '{most} are in use, and REDIS_URLS names {named}': '在用的有 {most} 个，而 REDIS_URLS 只列出 {named} 个',
+  'Name all that are in use, in their order.': '请按顺序列出所有在用的。',
+  '{shards} in use': '在用 {shards} 个',
+  '{shards} from {at} on': '从 {at} 起用 {shards} 个',
+  'those of SHARDS={shards} are looked into until {at}': 'SHARDS={shards} 时的分片查看到 {at} 为止',
+  'SHARDS is {shards} here': '这里的 SHARDS 是 {shards}',
+  'Deploy it: the first process that starts with it says so, and all change 30 s later.':
+    '部署即可：第一个以它启动的进程会宣布，30 秒后一起改变。',
   '{policy}: when its memory is full, Redis drops messages': '{policy}：内存满时，Redis 会丢弃消息',
   'Set maxmemory-policy to noeviction.': '请把 maxmemory-policy 设为 noeviction。',
   'Set appendonly yes, or choose a plan that has it.': '请设 appendonly yes，或选用支持它的套餐。',

@@ -23,8 +23,8 @@ import { createUnderstanding, openSeal } from '../wiring/accounts.ts';
 import type { Clients } from '../wiring/platforms.ts';
 import { examineBot, examineWebhook } from './bot.ts';
 import { type Check, runChecks, type Wanted } from './check.ts';
-import { type DoctorOpening, openRedis } from './opening.ts';
-import { examineClock, examineCommands, examineInfo, examineWorker } from './redis.ts';
+import { type DoctorOpening, type FurtherRedis, nameOf, openRedis } from './opening.ts';
+import { examineClock, examineCommands, examineInfo, examineShards, examineWorker } from './redis.ts';
 import { examineSights, previousFinding } from './sights.ts';
 
 interface CheckParts {
@@ -36,8 +36,10 @@ interface CheckParts {
   /** Redis's time where there is one. */
   clock: Clock;
   log: Log;
-  /** null: out of reach, or none. */
+  /** The first, which has all that is not spread. null: out of reach, or none. */
   redis: Redis | null;
+  /** Those beside it that are reached. */
+  further: readonly FurtherRedis[];
   /** Where pushes arrive; null: nothing is known to listen. */
   webhookBase: string | null;
 }
@@ -50,9 +52,10 @@ function elapsed(): number {
 const limits = { redis: 5_000, platform: 15_000, knock: 10_000, webhook: 10_000 } as const;
 
 export function createChecks(parts: CheckParts): Check[] {
-  const { redis } = parts;
+  const { redis, further } = parts;
   return [
     ...(redis ? redisChecks(parts, redis) : []),
+    ...further.toSorted((a, b) => a.n - b.n).flatMap(furtherChecks),
     ...parts.config.accounts.flatMap((account) => accountChecks(parts, account)),
   ];
 }
@@ -62,18 +65,34 @@ function recordChecks(parts: CheckParts, account: Account): Check[] {
   return accountChecks(parts, account, parts.confined);
 }
 
-function redisChecks({ config }: CheckParts, redis: Redis): Check[] {
+function redisChecks({ config, clock }: CheckParts, redis: Redis): Check[] {
   const limitMs = limits.redis;
+  const name = nameOf(config, 0);
   const control = async (): Promise<Finding[]> => {
     const sights = sightsOf(await redis.hgetall(keys.seen), controlToken);
     return named('control token', [previousFinding(sights, Date.now())]);
   };
   return [
-    { subject: 'Redis settings', limitMs, run: () => examineInfo(redis) },
-    { subject: 'Redis commands', limitMs, run: () => examineCommands(() => visitAgain(redis)) },
+    ...furtherChecks({ n: 0, name, redis, keys }),
+    { subject: 'shards', limitMs, run: () => examineShards(redis, config, clock.now()) },
     { subject: 'Redis clock', limitMs, run: () => examineClock(redis, Date.now) },
     { subject: 'worker', limitMs, run: () => examineWorker(redis, keys.heartbeat) },
     ...(config.controlTokens.length > 1 ? [{ subject: 'control token', limitMs, run: control }] : []),
+  ];
+}
+
+/** Of each Redis. */
+function furtherChecks({ name, redis, keys: own }: FurtherRedis): Check[] {
+  const limitMs = limits.redis;
+  const check = (what: string, run: () => Promise<Finding[]>): Check => ({
+    subject: `${name} ${what}`,
+    limitMs,
+    run: async () =>
+      (await run()).map((finding) => ({ ...finding, subject: finding.subject.replace(/^Redis/, name) })),
+  });
+  return [
+    check('settings', () => examineInfo(redis)),
+    check('commands', () => examineCommands(() => visitAgain(redis), own)),
   ];
 }
 

@@ -25,7 +25,15 @@ import {
   type Wanted,
 } from './check.ts';
 import { componentChecks, createChecks, examineRecords, mayHoldRecords } from './checks.ts';
-import { type DoctorOpening, examineTokens, openRedis, openWebhook } from './opening.ts';
+import {
+  type DoctorOpening,
+  examineTokens,
+  type FurtherRedis,
+  nameOf,
+  openFurther,
+  openRedis,
+  openWebhook,
+} from './opening.ts';
 
 /** For each of what the others stand on (ms). */
 const limitMs = 6_000;
@@ -145,9 +153,11 @@ async function examineLive(options: DoctorOptions, live: DoctorRun): Promise<Fin
   const { clock } = opening;
   const { sleep } = clock;
   let redis: Redis | null = null;
+  const further: FurtherRedis[] = [];
   let { webhookBase } = wanted;
   const checks: Check[] = [
-    { subject: 'Redis', limitMs, run: () => openRedis(opening, (opened) => (redis = opened)) },
+    { subject: nameOf(config, 0), limitMs, run: () => openRedis(opening, (opened) => (redis = opened)) },
+    ...openFurther(config, (opened) => further.push(opened)),
     {
       subject: 'webhook',
       limitMs,
@@ -155,13 +165,14 @@ async function examineLive(options: DoctorOptions, live: DoctorRun): Promise<Fin
     },
   ];
   try {
-    // The second is not needed where the URL was given.
-    const opened = await runChecks(webhookBase === null ? checks : checks.slice(0, 1), { sleep, show });
-    const parts = { config, wanted, clients, confined, clock, log, redis, webhookBase };
+    // The last is not needed where the URL was given.
+    const opened = await runChecks(webhookBase === null ? checks : checks.slice(0, -1), { sleep, show });
+    const parts = { config, wanted, clients, confined, clock, log, redis, further, webhookBase };
     const found = await runChecks([...createChecks(parts), ...componentChecks(parts)], { sleep, show });
     return [...opened, ...found, ...(await examineRecords(parts, { sleep, show }))];
   } finally {
     [clients, confined].forEach(closeClients);
-    if (redis) await closeConnection(redis);
+    const all = [...(redis ? [redis] : []), ...further.map((each) => each.redis)];
+    await Promise.all(all.map(closeConnection));
   }
 }

@@ -9,10 +9,11 @@ import { findServer } from '../redis/by-itself.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { visitRedis } from '../redis/connect.ts';
 import { errorWord } from '../redis/errors.ts';
+import { type Keys, keysOf } from '../redis/keys.ts';
 import { findPrivateServer } from '../redis/private-server.ts';
 import { ownUrl } from '../wiring/releases.ts';
 import { findListener } from './bot.ts';
-import { tookOf } from './check.ts';
+import { type Check, tookOf } from './check.ts';
 
 /** One try (ms). */
 const timeoutMs = 3_000;
@@ -25,11 +26,12 @@ export interface DoctorOpening {
   clock: RedisClock;
 }
 
-/** Connects to the Redis of REDIS_URL, or to the one that keeptyping runs by itself. */
+/** Connects to the first Redis, or to the one that keeptyping runs by itself. */
 export async function openRedis(
   { config, path, clock }: DoctorOpening,
   opened: (redis: Redis) => void,
 ): Promise<Finding[]> {
+  const subject = nameOf(config, 0);
   const own = config.redisUrl === null ? await findPrivateServer(config.dataDir) : null;
   const url = config.redisUrl ?? own;
   if (url === null) return [await withoutUrl(config, path)];
@@ -43,12 +45,49 @@ export async function openRedis(
       own === null
         ? said('reached in {took}', { took })
         : said('reached in {took} (the one that keeptyping started)', { took });
-    return [ok('Redis', says)];
+    return [ok(subject, says)];
   } catch (error) {
     if (own !== null) return [await withoutUrl(config, path)];
-    const word = errorWord(error);
-    return [fail('Redis', { says: said('not reached ({cause})', { cause: word }), remedy: remedyOf(word) })];
+    return [notReached(subject, error)];
   }
+}
+
+/** A Redis of REDIS_URLS beside the first, with the keys of its shard. */
+export interface FurtherRedis {
+  n: number;
+  name: string;
+  redis: Redis;
+  keys: Keys;
+}
+
+/** Connects to the others of REDIS_URLS, each by itself. */
+export function openFurther(config: Config, opened: (further: FurtherRedis) => void): Check[] {
+  return config.redisUrls.slice(1).map((url, index) => {
+    const n = index + 1;
+    const name = nameOf(config, n);
+    const run = async (): Promise<Finding[]> => {
+      const began = performance.now();
+      const rejectUnauthorized = config.redisTlsRejectUnauthorized;
+      try {
+        const redis = await visitRedis({ url, rejectUnauthorized, timeoutMs, key: keysOf(n).probe });
+        opened({ n, name, redis, keys: keysOf(n) });
+        return [ok(name, said('reached in {took}', { took: tookOf(performance.now() - began) }))];
+      } catch (error) {
+        return [notReached(name, error)];
+      }
+    };
+    return { subject: name, limitMs: 2 * timeoutMs, run };
+  });
+}
+
+/** As people count them: `Redis 2 of 3`; the only one is `Redis`. */
+export function nameOf({ redisUrls }: Pick<Config, 'redisUrls'>, n: number): string {
+  return redisUrls.length > 1 ? `Redis ${n + 1} of ${redisUrls.length}` : 'Redis';
+}
+
+function notReached(subject: string, error: unknown): Finding {
+  const word = errorWord(error);
+  return fail(subject, { says: said('not reached ({cause})', { cause: word }), remedy: remedyOf(word) });
 }
 
 async function withoutUrl({ production }: Config, path: string): Promise<Finding> {
@@ -72,6 +111,8 @@ function remedyOf(word: string): Said {
     return said('Put the right user and password into REDIS_URL: redis://user:password@host:6379.');
   if (['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'].includes(word))
     return said('Its certificate is self-signed: set REDIS_TLS_REJECT_UNAUTHORIZED=0 to accept it.');
+  if (word === 'UNKNOWN_NAME')
+    return said('Let REDIS_URL end with the name under which the Sentinels monitor the primary.');
   return said('Start it, check REDIS_URL, and that this machine reaches it.');
 }
 

@@ -4,7 +4,8 @@ import { fail, type Finding, ok, warn } from '../core/platform.ts';
 import { said, saidElsewhere } from '../core/said.ts';
 import { findLacks, isSerious } from '../redis/commands.ts';
 import { errorWord, isRefusal } from '../redis/errors.ts';
-import { keys } from '../redis/keys.ts';
+import { type Keys, keys } from '../redis/keys.ts';
+import { layoutAt } from '../redis/shards.ts';
 import { standingBy } from '../redis/watchdog.ts';
 
 /** The commands that these checks use: they write nothing. */
@@ -76,10 +77,10 @@ export async function examineClock(redis: RedisCommands, now: () => number): Pro
 }
 
 /** Every command that keeptyping uses is tried, on connections of its own. */
-export async function examineCommands(visit: () => Promise<Redis>): Promise<Finding[]> {
+export async function examineCommands(visit: () => Promise<Redis>, own: Keys = keys): Promise<Finding[]> {
   const subject = 'Redis commands';
   try {
-    const lacks = await findLacks(visit);
+    const lacks = await findLacks(visit, own);
     if (lacks.length === 0) return [ok(subject, said('all that are used are allowed'))];
     return lacks.map(({ use, ...fault }) => (isSerious(use) ? fail : warn)(subject, fault));
   } catch (error) {
@@ -90,6 +91,50 @@ export async function examineCommands(visit: () => Promise<Redis>): Promise<Find
       warn(subject, { says: said('cannot be tried now ({word})', { word: errorWord(error) }), remedy }),
     ];
   }
+}
+
+/** How many shards there are, and were. Most have one, of which there is nothing to say. */
+export async function examineShards(
+  redis: Pick<Redis, 'get'>,
+  { shards: wanted, redisUrls }: { shards: number; redisUrls: readonly string[] },
+  now: number,
+): Promise<Finding[]> {
+  const subject = 'shards';
+  // In a Cluster the key may live elsewhere: said of the worker's.
+  const stands = await layoutAt(redis, now).catch(() => null);
+  if (!stands)
+    return wanted === 1
+      ? []
+      : [ok(subject, said('SHARDS is {shards}: no process has said so yet', { shards: wanted }))];
+  const { shards, next, before } = stands;
+  const coming = next?.shards ?? shards;
+  const most = Math.max(shards, coming, ...before.map((each) => each.shards));
+  if (redisUrls.length > 0 && most > redisUrls.length) {
+    const says = said('{most} are in use, and REDIS_URLS names {named}', { most, named: redisUrls.length });
+    return [fail(subject, { says, remedy: said('Name all that are in use, in their order.') })];
+  }
+  const parts = [
+    said('{shards} in use', { shards }),
+    ...(next ? [said('{shards} from {at} on', { shards: next.shards, at: timeOf(next.since) })] : []),
+    ...before.map((each) =>
+      said('those of SHARDS={shards} are looked into until {at}', {
+        shards: each.shards,
+        at: timeOf(each.until),
+      }),
+    ),
+    ...(wanted === coming ? [] : [said('SHARDS is {shards} here', { shards: wanted })]),
+  ];
+  const says = saidElsewhere(parts.join('; '));
+  if (wanted === coming) return [ok(subject, says)];
+  const remedy = said('Deploy it: the first process that starts with it says so, and all change 30 s later.');
+  return [warn(subject, { says, remedy })];
+}
+
+function timeOf(at: number): string {
+  return new Date(at)
+    .toISOString()
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
 }
 
 /** In a Cluster the key may live elsewhere. */

@@ -61,6 +61,24 @@ const stored = z.object({
 });
 type Stored = z.output<typeof stored>;
 
+/** What stands in Redis, as its shards are at that time (ms); null: nobody has ever said anything, and there is one. */
+export async function layoutAt(
+  redis: Pick<LayoutOptions['redis'], 'get'>,
+  now: number,
+): Promise<{
+  shards: number;
+  next: { shards: number; since: number } | null;
+  before: Stored['before'];
+} | null> {
+  const stands = readStored(stored, await redis.get(keys.shards));
+  if (!stands) return null;
+  const { shards, since } = stands;
+  const before = stands.before.filter(({ until }) => now < until);
+  const last = before.at(-1);
+  if (now >= since || !last) return { shards, next: null, before };
+  return { shards: last.shards, next: { shards, since }, before: before.slice(0, -1) };
+}
+
 /** As it is where nobody has ever said anything. */
 const usual: Stored = { v: 1, shards: 1, since: 0, before: [] };
 

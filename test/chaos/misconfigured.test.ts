@@ -11,7 +11,7 @@ import type { Overview } from '../../src/console/wire.ts';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { openBrowser, type Watched } from '../console/scene.ts';
 import { serve } from '../doctor/scene.ts';
-import { createRedis, freePort, type Server } from './redis-server.ts';
+import { freePort, type Server, startServer, stored } from '../support/redis-server.ts';
 import { type Child, openSite, setTokens, type Site, type SiteOptions, startDoctor } from './processes.ts';
 
 const token = '/cgi-bin/stable_token';
@@ -275,7 +275,7 @@ const redisCauses: Record<string, { spoil: (redis: Redis, server: Server) => Pro
 
 describe.skipIf(binary === null)('the same of a Redis that', () => {
   test.each(Object.entries(redisCauses))('%s', async (_, { spoil, says }) => {
-    const server = await createRedis(binary ?? '', dataDir);
+    const server = await startServer(binary ?? '', { folder: dataDir, options: stored });
     const redis = new Redis(server.url);
     redis.on('error', () => {}); // One of them ends it.
     onTestFinished(async () => {

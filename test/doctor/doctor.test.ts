@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { createLog } from '../../src/log.ts';
 import { provideRedis } from '../../src/redis/by-itself.ts';
 import { keys } from '../../src/redis/keys.ts';
@@ -290,6 +290,78 @@ describe('Redis', () => {
     expect(of('Redis persistence')).toEqual([expect.stringMatching(/^warn .* appendonly yes/)]);
     expect(of('Redis connections')).toEqual([expect.stringMatching(/^warn .* of 8 used/)]);
     expect(of('worker')).toEqual([expect.stringMatching(/^warn {2}worker: no sign of life/)]);
+  });
+});
+
+describe('several Redis', () => {
+  test('are each looked at, by their place; one that is away hides nothing of the others', async () => {
+    const second = await startRedis(isPrivate ? 'private' : 'embedded');
+    onTestFinished(() => second.stop());
+    const urls = [redis.url, second.url, 'redis://127.0.0.1:1'];
+    const { code, of, text } = await lookWith({ REDIS_URLS: urls.join(',') });
+    expect(code).toBe(1);
+    for (const name of ['Redis 1 of 3', 'Redis 2 of 3'])
+      for (const what of ['', ' version', ' memory', ' commands'])
+        expect(of(`${name}${what}`)).toEqual([expect.stringMatching(/^ok/)]);
+    expect(of('Redis 3 of 3')).toEqual([expect.stringMatching(/^FAIL .*: not reached \(ECONNREFUSED\)/)]);
+    expect(text).not.toContain('Redis 3 of 3 version');
+    expect(of('shards')).toEqual(['ok    shards: SHARDS is 3: no process has said so yet.']);
+  });
+
+  test.runIf(isPrivate)('of which one refuses a command of its own keys', async () => {
+    const second = await startRedis('private');
+    onTestFinished(() => second.stop());
+    const rights = '~{keeptyping}:* &{keeptyping* +@all';
+    await second.connect().call('ACL', 'SETUSER', 'app', 'reset', 'on', '>secret', ...rights.split(' '));
+    const url = new URL(second.url);
+    Object.assign(url, { username: 'app', password: 'secret' });
+    const { of } = await lookWith({ REDIS_URLS: `${redis.url},${url.href}` });
+    expect(of('Redis 1 of 2 commands')).toEqual([expect.stringMatching(/^ok/)]);
+    expect(of('Redis 2 of 2 commands').join()).toMatch(/^FAIL .*~\{keeptyping/);
+  });
+});
+
+describe('shards', () => {
+  const layout = (fields: object) =>
+    redis.connect().set(keys.shards, JSON.stringify({ v: 1, since: 0, before: [], ...fields }));
+  afterEach(() => redis.connect().del(keys.shards));
+  const lookAt = async (env: Record<string, string>) =>
+    (await lookWith({ REDIS_URL: redis.url, ...env })).of('shards');
+  const [soon, past] = [Date.now() + 3_600_000, Date.now() - 3_600_000];
+
+  test('are not spoken of where there is one, as most have it', async () => {
+    expect(await lookAt({})).toEqual([]);
+  });
+
+  test('are as many as Redis says, also while they change', async () => {
+    await layout({ shards: 3 });
+    expect(await lookAt({ SHARDS: '3' })).toEqual(['ok    shards: 3 in use.']);
+    await layout({ shards: 3, since: past, before: [{ shards: 1, until: soon }] });
+    expect(await lookAt({ SHARDS: '3' })).toEqual([
+      expect.stringMatching(
+        /^ok {4}shards: 3 in use; those of SHARDS=1 are looked into until 20\d\d-.* UTC\.$/,
+      ),
+    ]);
+    await layout({ shards: 3, since: soon, before: [{ shards: 1, until: soon * 2 }] });
+    expect(await lookAt({ SHARDS: '3' })).toEqual([
+      expect.stringMatching(/^ok {4}shards: 1 in use; 3 from 20\d\d-.* UTC on\.$/),
+    ]);
+    await layout({ shards: 3, since: past, before: [{ shards: 1, until: past }] });
+    expect(await lookAt({ SHARDS: '3' })).toEqual(['ok    shards: 3 in use.']);
+  });
+
+  test('are to be another number: who says so', async () => {
+    await layout({ shards: 2 });
+    expect(await lookAt({ SHARDS: '4' })).toEqual([
+      expect.stringMatching(/^warn {2}shards: 2 in use; SHARDS is 4 here\. Deploy it/),
+    ]);
+  });
+
+  test('are in use on a Redis that is not named here: a failure', async () => {
+    await layout({ shards: 1, since: past, before: [{ shards: 3, until: soon }] });
+    expect(await lookAt({ REDIS_URLS: redis.url })).toEqual([
+      expect.stringMatching(/^FAIL {2}shards: 3 are in use, and REDIS_URLS names 1\. Name all/),
+    ]);
   });
 });
 
