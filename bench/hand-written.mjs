@@ -12,6 +12,7 @@ import { parseStringPromise } from 'xml2js';
 
 const { WECHAT_TOKEN, WECHAT_APP_ID, WECHAT_APP_SECRET, WECHAT_API_BASE, WECHAT_BOT_URL, REDIS_URL, PORT } =
   process.env;
+const { NXCLOUD_ACCESS_KEY, NXCLOUD_ACCESS_SECRET, NXCLOUD_API_BASE, NXCLOUD_BOT_URL } = process.env;
 
 const redis = new Redis(REDIS_URL);
 const http = axios.create({ httpAgent: new Agent({ keepAlive: true }), validateStatus: () => true });
@@ -54,5 +55,34 @@ app.post('/webhooks/wechat', async (request, response) => {
   response.status(answer.status);
   response.set('Content-Type', answer.headers['content-type']);
   response.send(answer.data);
+});
+/** NXCloud's `sign`, of what it sends and of what is sent to it. */
+function signOf({ action, ts }, body) {
+  const head = `accessKey=${NXCLOUD_ACCESS_KEY}&action=${action}&bizType=2&ts=${ts}`;
+  return createHash('md5')
+    .update(`${head}&body=`)
+    .update(body)
+    .update(`&accessSecret=${NXCLOUD_ACCESS_SECRET}`)
+    .digest('hex');
+}
+
+async function showTypingFor(message) {
+  const body = JSON.stringify({ messaging_product: 'whatsapp', status: 'read', message_id: message });
+  const common = { action: 'read', ts: String(Date.now()) };
+  const headers = { ...common, accessKey: NXCLOUD_ACCESS_KEY, bizType: '2', sign: signOf(common, body) };
+  await http.post(`${NXCLOUD_API_BASE}/api/wa/typingIndicator`, body, {
+    headers: { ...headers, 'Content-Type': 'application/json' },
+  });
+}
+
+app.post('/webhooks/nxcloud', async (request, response) => {
+  if (signOf(request.headers, request.body) !== request.headers.sign) return response.status(401).end();
+  const [{ id }] = JSON.parse(request.body).messages;
+  await redis.set(`seen:${id}`, request.body, 'PX', 60_000);
+  response.json({});
+  await showTypingFor(id).catch(() => {});
+  await http
+    .post(NXCLOUD_BOT_URL, request.body, { headers: { 'Content-Type': 'application/json' } })
+    .catch(() => {});
 });
 app.listen(Number(PORT), '127.0.0.1', () => process.stdout.write('"listening"\n'));

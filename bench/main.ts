@@ -1,37 +1,45 @@
-/** `npm run bench`: keeptyping's figures on the simulator, web and worker apart, on an untouched redis-server. */
-import { cpus } from 'node:os';
-import { cover, crowd, firstTyping, wakeUps } from './latency.ts';
-import { gateway } from './gateway.ts';
+/**
+ * `npm run bench`: the record. Everything measured here on the simulator, several times, into bench/results.md; a row by
+ * itself (`npm run bench ingest`) is only printed. `npm run bench -- --runs 1` is the quick one.
+ */
+import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { accounts } from './accounts.ts';
+import { cost } from './cost.ts';
 import { footprint } from './footprint.ts';
-import { table, type Row } from './measure.ts';
+import { forwarding } from './forwarding.ts';
+import { ingest } from './ingest.ts';
+import { type Bench, once } from './measure.ts';
+import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
+import { receiver } from './receiver.ts';
 import { turnsBenches } from './turns.ts';
 import { viewers } from './viewers.ts';
-import { startUntouchedRedis, type BenchRedis } from './redis.ts';
+import { wakes } from './wakes.ts';
 
-const benches: Record<string, (redis: BenchRedis) => Promise<Row[]>> = {
-  first: ({ url }) => firstTyping(url),
-  cover: ({ url }) => cover(url),
-  crowd: ({ url }) => crowd(url),
-  wake: ({ url }) => wakeUps(url),
-  accounts: ({ url, redis }) => accounts(url, () => redis.flushall()),
-  gateway: ({ url }) => gateway(url),
-  footprint,
-  viewers,
-  ...Object.fromEntries(Object.entries(turnsBenches).map(([name, bench]) => [`turns-${name}`, bench])),
+const benches: Record<string, Bench> = {
+  ingest,
+  receiver,
+  forwarding,
+  wakes,
+  ...turnsBenches,
+  accounts: once(accounts),
+  footprint: once(footprint),
+  viewers: once(viewers),
+  cost: once(cost),
 };
 
-const wanted = process.argv.slice(2);
-const rows: Row[] = [];
-for (const [name, bench] of Object.entries(benches)) {
-  if (wanted.length > 0 && !wanted.includes(name)) continue;
-  process.stderr.write(`${name}…\n`);
-  const redis = await startUntouchedRedis();
-  rows.push(...(await bench(redis)));
-  await redis.stop();
-}
-// A floor that is not met is told to whoever runs this in a script.
-if (rows.some(({ met }) => met === false)) process.exitCode = 1;
-process.stdout.write(
-  `\nNode ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}\n\n${table(rows)}\n`,
-);
+const preface = `# What was measured
+
+By \`npm run bench\`, which writes this file. Of each value the middle of all runs, and their range; rows that count, or that last, were taken once. \`Beside\` means in the same run. Users write when they like, whatever is under way (open loop), where nothing else is said. Each turn was held against what came of it: one that has no answer, or two, is told.
+`;
+
+const words = process.argv.slice(2);
+const { names, runs, json } = wantedOf(words, benches);
+const isWhole = names.length === 0;
+const wanted = Object.entries(benches).filter(([name]) => isWhole || names.includes(name));
+const start = startOf(`npm run bench${words.length > 0 ? ` -- ${words.join(' ')}` : ''}`);
+const run = await runAll(Object.fromEntries(wanted), runs);
+const record = recordOf(start, run);
+process.stdout.write(json ? `${JSON.stringify(run.rows, null, 2)}\n` : `\n${record}`);
+if (isWhole) await writeFile(fileURLToPath(new URL('results.md', import.meta.url)), `${preface}\n${record}`);
+if (!isMet(run)) process.exitCode = 1;

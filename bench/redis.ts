@@ -10,7 +10,13 @@ export interface BenchRedis {
   redis: Redis;
   /** A number of INFO. */
   info(field: string): Promise<number>;
+  version(): Promise<string>;
   stop(): Promise<void>;
+}
+
+/** Whoever waits for it would wait for ever. */
+function died(): never {
+  throw new Error('The redis-server of the bench has ended, and nothing here ended it.');
 }
 
 export async function startUntouchedRedis(): Promise<BenchRedis> {
@@ -23,6 +29,7 @@ export async function startUntouchedRedis(): Promise<BenchRedis> {
     ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
     { stdio: 'ignore' },
   );
+  server.once('exit', died);
   const url = `redis://127.0.0.1:${port}`;
   const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
   redis.on('error', () => {}); // Until the server is up.
@@ -31,8 +38,10 @@ export async function startUntouchedRedis(): Promise<BenchRedis> {
     url,
     redis,
     info: async (field) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(await redis.info('all'))?.[1]),
+    version: async () => /^redis_version:(\S+)/m.exec(await redis.info('server'))?.[1] ?? 'unknown',
     stop: async () => {
       redis.disconnect();
+      server.off('exit', died);
       server.kill('SIGTERM');
       await once(server, 'exit');
     },

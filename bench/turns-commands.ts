@@ -1,6 +1,6 @@
 /** What `turns.ts` reads of Redis: the commands that come in, and what is kept. */
 import type { BenchRedis } from './redis.ts';
-import { now } from './turns-load.ts';
+import { now } from './measure.ts';
 
 export interface Counted {
   ms: number;

@@ -1,8 +1,9 @@
 /** WeChat's side of `turns.ts`: signed pushes, each of a user of its own, held against what came back. */
 import { createHash } from 'node:crypto';
 import { Agent, request } from 'node:http';
-import { wait } from './measure.ts';
-import { secrets, type TurnsSite } from './turns-site.ts';
+import { arrivals, now, wait } from './measure.ts';
+import { secrets } from './pushes.ts';
+import type { TurnsSite } from './turns-site.ts';
 
 export interface Pushed {
   user: string;
@@ -18,8 +19,6 @@ export interface Pushed {
   faults: string[];
 }
 
-export const now = (): number => performance.timeOrigin + performance.now();
-
 /** WeChat waits so long for an answer (ms), and delivers a push so often. */
 const ackLimit = 5_000;
 const deliveries = 3;
@@ -32,8 +31,8 @@ export interface Load {
   pushAll(count: number, atOnce: number): Promise<Pushed[]>;
   /** As many as there is time for. */
   pushFor(ms: number, atOnce: number): Promise<Pushed[]>;
-  /** So many a second, whether they are answered or not. */
-  pushEvenly(count: number, perSecond: number): Promise<Pushed[]>;
+  /** So many a second on average, whether they are answered or not. */
+  pushOpenly(count: number, perSecond: number): Promise<Pushed[]>;
   close(): void;
 }
 
@@ -84,11 +83,11 @@ export function createLoad({ url }: TurnsSite): Load {
       const until = now() + ms;
       return pushWhile(() => now() < until, atOnce);
     },
-    async pushEvenly(count, perSecond) {
+    async pushOpenly(count, perSecond) {
       const from = now();
       const all: Promise<Pushed>[] = [];
-      for (let index = 0; index < count; index += 1) {
-        await wait(Math.max(0, from + (index * 1_000) / perSecond - now()));
+      for (const at of arrivals(count, perSecond)) {
+        await wait(Math.max(0, from + at - now()));
         all.push(push());
       }
       return Promise.all(all);

@@ -1,10 +1,12 @@
 /** The processes of `turns.ts`, and what they have taken of the machine. */
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { setTokens, start } from '../test/chaos/processes.ts';
+import { startServer } from './child.ts';
 import { wait } from './measure.ts';
+import { accountsOf } from './pushes.ts';
 import { type BenchRedis, freePort } from './redis.ts';
 
 /** What the world has seen. Times are ms since 1970 with fractions, as every process here tells them. */
@@ -22,6 +24,8 @@ export interface Order {
   botDelayMs?: number;
   /** Answer times as those of models: log-normal, of this median (ms). */
   botMedianMs?: number;
+  /** It only acknowledges. */
+  botSilent?: boolean;
   /** How long a call of the API is under way, there and back (ms): anything from the first to the second. */
   apiMs?: readonly [number, number];
   forget?: boolean;
@@ -31,80 +35,95 @@ export interface World {
   said: { port: number } | { noted: Noted };
 }
 
-export const secrets = {
-  appId: 'wx0123456789bench',
-  appSecret: 'the-secret-of-the-bench',
-  token: 'benchtoken',
-};
-
 export interface TurnsSite {
-  /** Where pushes go. */
+  /** Where WeChat's pushes go. */
   url: string;
+  port: number;
+  /** Where the bot's own calls to WeChat's API go. */
+  gatewayPath: string;
+  /** Of WeChat's API and the bot. */
+  worldPort: number;
+  /** What the processes were started with. */
+  environment: Record<string, string>;
   /** What is measured, by name; the Redis is not among them. */
   processes: Record<string, number>;
+  /** What one of them has logged. */
+  output(name: string): string;
   order(order: Order): Promise<Noted>;
   close(): Promise<void>;
 }
 
-/** `two accounts`: the product, with an NXCloud account beside the WeChat one. */
-export type Kind = 'product' | 'two accounts' | 'hand-written';
+export type Kind = 'product' | 'hand-written';
 
 /** One of the two before a world of its own, on this Redis. */
-export async function openTurns(kind: Kind, { url: redisUrl }: BenchRedis): Promise<TurnsSite> {
-  const world = fork(fileURLToPath(new URL('./turns-world.ts', import.meta.url)), {
-    execArgv: ['--import', 'tsx'],
-  });
-  const [{ port }] = (await once(world, 'message')) as [{ port: number }];
-  const base = `http://127.0.0.1:${port}`;
-  const environment = {
-    REDIS_URL: redisUrl,
-    WECHAT_TOKEN: secrets.token,
-    WECHAT_APP_ID: secrets.appId,
-    WECHAT_APP_SECRET: secrets.appSecret,
-    WECHAT_API_BASE: base,
-    WECHAT_BOT_URL: `${base}/bot`,
-  };
-  const other = {
-    NXCLOUD_ACCESS_KEY: 'bench',
-    NXCLOUD_ACCESS_SECRET: 'bench',
-    NXCLOUD_APP_KEY: 'bench',
-    NXCLOUD_API_BASE: base,
-    NXCLOUD_BOT_URL: `${base}/bot`,
-  };
-  const both = kind === 'two accounts' ? { ...environment, ...other } : environment;
-  const opened = kind === 'hand-written' ? await openHandWritten(environment) : await openProduct(both);
+export async function openTurns(
+  kind: Kind,
+  { url: redisUrl }: BenchRedis,
+  more: Record<string, string> = {},
+): Promise<TurnsSite> {
+  const world = await openWorld();
+  const base = `http://127.0.0.1:${world.port}`;
+  const environment = { REDIS_URL: redisUrl, ...accountsOf({ base, bot: true }), ...more };
+  const opened =
+    kind === 'hand-written' ? await openHandWritten(environment) : await openProduct(environment);
   return {
     ...opened,
-    async order(order) {
-      const answered = once(world, 'message');
-      world.send(order);
-      const [{ noted }] = (await answered) as [{ noted: Noted }];
-      return noted;
-    },
+    url: `http://127.0.0.1:${opened.port}/webhooks/wechat`,
+    gatewayPath: `/gateway/${setTokens.GATEWAY_KEY}/wechat/default`,
+    worldPort: world.port,
+    environment,
+    order: (order) => world.order(order),
     async close() {
       await opened.close();
-      await ended(world);
+      await world.close();
     },
   };
 }
 
-type Opened = Omit<TurnsSite, 'order'>;
+/** WeChat's API, NXCloud's and the bot, in a process of their own. */
+export async function openWorld(): Promise<{
+  port: number;
+  order(order: Order): Promise<Noted>;
+  close(): Promise<void>;
+}> {
+  const { port, ask, close } = await startServer(new URL('./turns-world.ts', import.meta.url));
+  const order = async (what: Order): Promise<Noted> => (await ask<{ noted: Noted }>(what)).noted;
+  return { port, order, close };
+}
+
+type Opened = Pick<TurnsSite, 'port' | 'processes' | 'output' | 'close'>;
 
 /** As the Procfile starts it; the worker first: a web that sees none takes the queues itself. */
 async function openProduct(environment: Record<string, string>): Promise<Opened> {
   const worker = start('worker', environment);
   await worker.says('"working"');
   await wait(1_000);
+  const web = await startWeb(environment);
+  return {
+    port: web.port,
+    processes: { web: web.pid, worker: worker.pid },
+    output: (name) => (name === 'web' ? web : worker).output(),
+    async close() {
+      worker.signal('SIGKILL');
+      await Promise.all([web.close(), worker.exit]);
+    },
+  };
+}
+
+/** A web process, where a worker lives. */
+export async function startWeb(
+  environment: Record<string, string>,
+): Promise<{ port: number; pid: number; output(): string; close(): Promise<void> }> {
   const web = start('web', { ...environment, ...setTokens, PORT: '0', HOST: '127.0.0.1' });
   const line = await web.says('"listening"');
-  const port = /"port":(\d+)/.exec(line)?.[1] ?? '';
   await wait(1_000);
   return {
-    url: `http://127.0.0.1:${port}/webhooks/wechat`,
-    processes: { web: web.pid, worker: worker.pid },
+    port: Number(/"port":(\d+)/.exec(line)?.[1]),
+    pid: web.pid,
+    output: () => web.output(),
     async close() {
-      for (const child of [web, worker]) child.signal('SIGKILL');
-      await Promise.all([web.exit, worker.exit]);
+      web.signal('SIGKILL');
+      await web.exit;
     },
   };
 }
@@ -118,8 +137,9 @@ async function openHandWritten(environment: Record<string, string>): Promise<Ope
   });
   await once(child.stdout, 'data');
   return {
-    url: `http://127.0.0.1:${port}/webhooks/wechat`,
+    port,
     processes: { 'hand-written': child.pid ?? 0 },
+    output: () => '',
     close: () => ended(child),
   };
 }
@@ -134,7 +154,7 @@ async function ended(child: ChildProcess): Promise<void> {
 const msPerTick = 10;
 
 /** The processor time that a process has taken (ms), its threads' included. */
-async function cpuOf(pid: number): Promise<number> {
+export async function cpuOf(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => {
     throw new Error('The bench of turns reads /proc: it needs Linux.');
   });

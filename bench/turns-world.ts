@@ -4,9 +4,11 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createRandom, now } from './measure.ts';
 import type { Noted, Order, World } from './turns-site.ts';
 
 let botTime = (): number => 200;
+let isSilent = false;
 let apiTime: (() => number) | null = null;
 let noted: Noted = empty();
 
@@ -37,14 +39,7 @@ function underWay(act: (at: number, took: number) => string, at: number, respons
   }, took / 2);
 }
 
-const now = (): number => performance.timeOrigin + performance.now();
-
-/** The same numbers in each run (0 to 1): https://en.wikipedia.org/wiki/Lehmer_random_number_generator */
-let seed = 20_260_101;
-function random(): number {
-  seed = (seed * 48_271) % 2_147_483_647;
-  return seed / 2_147_483_647;
-}
+const random = createRandom();
 
 /** https://en.wikipedia.org/wiki/Box%E2%80%93Muller_transform */
 function logNormal(median: number): number {
@@ -90,13 +85,17 @@ const routes: Readonly<Record<string, Route>> = {
     underWay(act, at, response);
   },
   '/bot': (body, at, response) => {
-    const user = /<FromUserName><!\[CDATA\[(.*?)\]\]>/.exec(body)?.[1] ?? '';
+    const user = /<FromUserName><!\[CDATA\[(.*?)\]\]>|"from":"(.*?)"/.exec(body)?.slice(1).join('') ?? '';
     noted.asked.push({ at, user });
-    setTimeout(() => {
+    const answerIt = (): void => {
+      if (isSilent) return void response.writeHead(200, { 'Content-Length': 7 }).end('success');
       if (now() - at < inlineUntil) litUntil.delete(user);
       const answer = `<xml><ToUserName><![CDATA[${user}]]></ToUserName><FromUserName><![CDATA[gh_bench]]></FromUserName><CreateTime>${Math.floor(Date.now() / 1000)}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[for ${user}]]></Content></xml>`;
       response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length }).end(answer);
-    }, botTime());
+    };
+    const after = botTime();
+    if (after === 0) answerIt();
+    else setTimeout(answerIt, after);
   },
 };
 
@@ -121,7 +120,8 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
 });
 
 process.on('message', (order: Order) => {
-  const { botDelayMs, botMedianMs, apiMs } = order;
+  const { botDelayMs, botMedianMs, botSilent = isSilent, apiMs } = order;
+  isSilent = botSilent;
   if (botDelayMs !== undefined) botTime = () => botDelayMs;
   if (botMedianMs !== undefined) botTime = () => Math.min(longest, logNormal(botMedianMs));
   if (apiMs) apiTime = () => apiMs[0] + random() * (apiMs[1] - apiMs[0]);

@@ -1,21 +1,34 @@
 /**
  * What a turn costs, and how crowds fare: the built product and `hand-written.mjs` as processes of their own, on an
- * untouched redis-server. One row or some: `npx tsx bench/turns.ts cpu idle [--json]`; `npm run bench` takes them all.
+ * untouched redis-server. One row or some: `npx tsx bench/turns.ts cpu idle [--runs n] [--json]`; `npm run bench` takes
+ * them all.
  */
-import { cpus, loadavg } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { coverBeside } from './turns-cover.ts';
-import { latencies, ms, percent, table, wait, type Row } from './measure.ts';
-import { startUntouchedRedis, type BenchRedis } from './redis.ts';
+import {
+  type Bench,
+  bytes,
+  count,
+  latencies,
+  megabytes,
+  middleAndTail,
+  ms,
+  now,
+  once,
+  percent,
+  perSecond,
+  prefixed,
+  type Row,
+  sum,
+  times,
+  wait,
+} from './measure.ts';
+import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
+import type { BenchRedis } from './redis.ts';
 import { counted, type Counted, type Kept, kept } from './turns-commands.ts';
-import { createLoad, type Load, now, type Pushed } from './turns-load.ts';
+import { createLoad, type Load, type Pushed } from './turns-load.ts';
 import { cpuByName, type Kind, minus, type Noted, openTurns, rssOf, type TurnsSite } from './turns-site.ts';
-
-/** A row with its numbers, for whoever compares two runs. */
-interface TurnsRow extends Row {
-  figures: Record<string, number>;
-}
 
 const fastMs = 200;
 
@@ -50,19 +63,12 @@ function assertInline(pushed: readonly Pushed[]): void {
   throw new Error(`${astray.length} of ${pushed.length} pushes had no answer inline: ${faults || 'success'}`);
 }
 
-const sum = (values: Record<string, number>): number => Object.values(values).reduce((a, b) => a + b, 0);
+const total = (values: Record<string, number>): number => sum(Object.values(values));
 const per = (values: Record<string, number>, count: number): Record<string, number> =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [name, value / count]));
-const named = (values: Record<string, number>): string =>
-  Object.entries(values)
-    .map(([name, value]) => `${name} ${value.toFixed(2)}`)
-    .join(', ');
-
 const cpuTurns = 600;
 const sustainedMs = 6_000;
 const sustainedAtOnce = 256;
-/** Other machines beside this one come and go: the two take turns, and the middle of each is compared. */
-const cpuRounds = 3;
 
 async function costOf(kind: Kind, bench: BenchRedis) {
   return drive(kind, bench, async ({ site, load }) => {
@@ -84,65 +90,45 @@ async function costOf(kind: Kind, bench: BenchRedis) {
   });
 }
 
-const rate = ({ perSecond, late, held }: Cost): string =>
-  `${perSecond.toFixed(0)} (held ${ms(held)} at p50, ${late} not inline)`;
-
-type Cost = Awaited<ReturnType<typeof costOf>>;
-
-function middle<T>(all: readonly T[], by: (one: T) => number): T {
-  const found = all.toSorted((a, b) => by(a) - by(b))[Math.floor(all.length / 2)];
-  if (found === undefined) throw new Error('Nothing was measured.');
-  return found;
-}
-
 /** Newer ones make the hand-written middleware cheaper than keeptyping, which has more code to compile. */
 const mostCpu = Number(process.versions.node.split('.')[0]) < 22 ? 2.5 : 3;
 const leastPerSecond = 0.75;
 
 /** The processor time of a turn, and how many there can be, beside what one writes by hand. */
-async function cpu(bench: BenchRedis): Promise<TurnsRow[]> {
-  const products: Cost[] = [];
-  const hands: Cost[] = [];
-  for (let round = 0; round < cpuRounds; round += 1) {
-    products.push(await costOf('product', bench));
-    hands.push(await costOf('hand-written', bench));
-  }
-  const row = (when: string, of: (cost: Cost) => Record<string, number>): TurnsRow => {
-    const [own, theirs] = [products, hands].map((all) => of(middle(all, (cost) => sum(of(cost)))));
-    return cpuRow(when, own ?? {}, theirs ?? {});
-  };
-  const [product, hand] = [products, hands].map((all) => middle(all, ({ perSecond }) => perSecond)) as [
-    Cost,
-    Cost,
-  ];
-  const ratio = product.perSecond / hand.perSecond;
+async function cpu(bench: BenchRedis): Promise<Row[]> {
+  const product = await costOf('product', bench);
+  const hand = await costOf('hand-written', bench);
   return [
-    row('after 100 turns', ({ young }) => young),
-    row('after thousands: compiled', ({ steady }) => steady),
+    cpuRow('after 100 turns', product.young, hand.young),
+    cpuRow('after thousands: compiled', product.steady, hand.steady),
     {
-      what: `turns a second, ${sustainedAtOnce} at a time, all on this machine: keeptyping; hand-written; ratio`,
-      measured: `${rate(product)}; ${rate(hand)}; ${ratio.toFixed(2)}`,
-      floor: `≥ ${leastPerSecond}`,
-      met: ratio >= leastPerSecond,
-      figures: { product: product.perSecond, hand: hand.perSecond, ratio },
+      what: `turns a second, ${sustainedAtOnce} at a time, all on this machine, beside hand-written`,
+      values: {
+        keeptyping: perSecond(product.perSecond),
+        'held at p50': ms(product.held),
+        'not inline': count(product.late),
+        'hand-written': perSecond(hand.perSecond),
+        'its held at p50': ms(hand.held),
+        ratio: times(product.perSecond / hand.perSecond),
+      },
+      goal: { says: `≥ ${leastPerSecond} ×`, met: (of) => of('ratio') >= leastPerSecond },
     },
   ];
 }
 
-function cpuRow(when: string, own: Record<string, number>, theirs: Record<string, number>): TurnsRow {
-  const ratio = sum(own) / sum(theirs);
-  const said = (each: Record<string, number>): string => `${sum(each).toFixed(2)} ms (${named(each)})`;
+function cpuRow(when: string, own: Record<string, number>, theirs: Record<string, number>): Row {
+  const parts = Object.entries(own).map(([name, value]) => [`its ${name}`, ms(value)] as const);
   return {
-    what: `CPU per turn ${when}, bot ${fastMs} ms (${cpuTurns}, 32 at a time; the middle of ${cpuRounds}): keeptyping; hand-written; ratio`,
-    measured: `${said(own)}; ${said(theirs)}; ${ratio.toFixed(2)}`,
-    floor: `≤ ${mostCpu}`,
-    met: ratio <= mostCpu,
-    figures: { ...prefixed('product', own), ...prefixed('hand', theirs), ratio },
+    what: `CPU per turn ${when}, bot ${fastMs} ms (${cpuTurns}, 32 at a time), beside hand-written`,
+    values: {
+      keeptyping: ms(total(own)),
+      ...Object.fromEntries(parts),
+      'hand-written': ms(total(theirs)),
+      ratio: times(total(own) / total(theirs)),
+    },
+    goal: { says: `≤ ${mostCpu} ×`, met: (of) => of('ratio') <= mostCpu },
+    exact: { turns: 2 * cpuTurns, wrong: {} },
   };
-}
-
-function prefixed(prefix: string, values: Record<string, number>): Record<string, number> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix} ${name}`, value]));
 }
 
 const idleMs = 20_000;
@@ -162,29 +148,30 @@ function perTurn(seen: Counted, idle: Counted, turns: number): Counted {
   };
 }
 
-function countsRow(
-  what: string,
-  { top, all, byName }: Counted,
-  most: { top: number; all: number },
-): TurnsRow {
-  const often = Object.entries(byName).filter(([, count]) => Math.abs(count) >= 0.05);
-  const list = often.toSorted(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count.toFixed(1)}`);
-  const measured = `${top.toFixed(1)} round trips (${list.join(', ')}), ${all.toFixed(1)} commands`;
-  const floor = most.top < most.all ? `≤ ${most.top}, ≤ ${most.all}` : `≤ ${most.all}`;
-  return { what, measured, floor, met: top <= most.top && all <= most.all, figures: { top, all, ...byName } };
+function countsRow(what: string, { top, all, byName }: Counted, most: { top: number; all: number }): Row {
+  const often = Object.entries(byName).filter(([, howMany]) => Math.abs(howMany) >= 0.05);
+  const list = often.toSorted(([, a], [, b]) => b - a).map(([name, howMany]) => [name, count(howMany)]);
+  return {
+    what,
+    values: { 'round trips': count(top), commands: count(all), ...Object.fromEntries(list) },
+    goal: {
+      says: most.top < most.all ? `≤ ${most.top}, ≤ ${most.all}` : `≤ ${most.all}`,
+      met: (of) => of('round trips') <= most.top && of('commands') <= most.all,
+    },
+  };
 }
 
 /** A worker looks once more at a turn that has ended, when its indicator was to be renewed. */
 const looksEnd = 20_000;
 
 /** What a turn asks of Redis. A round trip is a command that a client sent; those of a pipeline count each. */
-async function counts(bench: BenchRedis): Promise<TurnsRow[]> {
+async function counts(bench: BenchRedis): Promise<Row[]> {
   return drive('product', bench, async ({ site, load }) => {
     await wait(looksEnd);
     const quiet = await counted(bench, () => wait(idleMs));
     const [fastTurns, slowTurns] = [100, 10];
     const fast = await counted(bench, async () => {
-      assertInline(await load.pushEvenly(fastTurns, 5));
+      assertInline(await load.pushOpenly(fastTurns, 5));
       await wait(looksEnd);
     });
     await site.order({ botDelayMs: 20_000, forget: true });
@@ -194,7 +181,7 @@ async function counts(bench: BenchRedis): Promise<TurnsRow[]> {
       await wait(looksEnd);
     });
     return [
-      countsRow(`Redis per turn, bot ${fastMs} ms (100, 5 a second)`, perTurn(fast, quiet, fastTurns), {
+      countsRow(`Redis per turn, bot ${fastMs} ms (100, some 5 a second)`, perTurn(fast, quiet, fastTurns), {
         top: 20,
         all: 120,
       }),
@@ -206,7 +193,7 @@ async function counts(bench: BenchRedis): Promise<TurnsRow[]> {
   });
 }
 
-async function idle(bench: BenchRedis): Promise<TurnsRow[]> {
+async function idle(bench: BenchRedis): Promise<Row[]> {
   return drive('product', bench, async () => {
     await wait(looksEnd);
     const seen = await counted(bench, () => wait(idleMs));
@@ -242,18 +229,20 @@ function firstTypings(pushed: readonly Pushed[], { typing }: Noted): { waits: nu
   return { waits, none: pushed.length - waits.length };
 }
 
-async function latency(bench: BenchRedis): Promise<TurnsRow[]> {
+async function latency(bench: BenchRedis): Promise<Row[]> {
   return drive('product', bench, async ({ site, load }) => {
-    const pushed = await load.pushEvenly(300, 10);
-    const { waits, none } = firstTypings(pushed, await site.order({}));
-    const { p50, p99, max } = latencies(waits);
+    const pushed = await load.pushOpenly(300, 20);
+    const noted = await site.order({});
+    const { waits, none } = firstTypings(pushed, noted);
     return [
       {
-        what: 'push sent → typing request received (300 pushes, 10 a second)',
-        measured: `p50 ${ms(p50)}, p99 ${ms(p99)}, max ${ms(max)}${none === 0 ? '' : `, ${none} without`}`,
-        floor: 'p50 ≤ 6 ms, p99 ≤ 15 ms',
-        met: p50 <= 6 && p99 <= 15 && none === 0,
-        figures: { p50, p99, max, none },
+        what: 'push sent → typing request received (300 pushes, some 20 a second)',
+        values: middleAndTail(waits),
+        goal: {
+          says: 'p50 ≤ 6 ms, p99 ≤ 15 ms',
+          met: (of) => of('p50') <= 6 && of('p99') <= 15,
+        },
+        exact: { turns: pushed.length, wrong: { ...wrongOf(pushed, noted), 'without typing': none } },
       },
     ];
   });
@@ -291,40 +280,48 @@ function flood(url: string): { stop(): Promise<number> } {
 }
 
 /** What the users of one account notice of a stranger's pushes to another. */
-async function stranger(bench: BenchRedis): Promise<TurnsRow[]> {
-  return drive('two accounts', bench, async ({ site, load }) => {
+async function stranger(bench: BenchRedis): Promise<Row[]> {
+  return drive('product', bench, async ({ site, load }) => {
     const measured = async () => {
       await site.order({ forget: true });
-      const pushed = await load.pushEvenly(200, 10);
+      const pushed = await load.pushOpenly(200, 10);
       const noted = await site.order({});
       const { waits, none } = firstTypings(pushed, noted);
       // The bot takes its time; what comes on top is ours.
-      const over = pushed.flatMap(({ held }) => held).map((ms) => ms - fastMs);
+      const over = pushed.flatMap(({ held }) => held).map((each) => each - fastMs);
       const mine = new Set(pushed.map(({ user }) => user));
       const typed = noted.typing.filter(({ user }) => !mine.has(user)).length;
-      return { typing: latencies(waits), held: latencies(over), none, typed };
+      return { typing: middleAndTail(waits), answers: middleAndTail(over), pushed, noted, none, typed };
     };
     const alone = await measured();
     const flooding = flood(site.url.replace('wechat', 'nxcloud'));
     const beside = await measured();
     const taken = await flooding.stop();
-    const typing = beside.typing.p50 / alone.typing.p50;
-    const held = beside.held.p50 / alone.held.p50;
-    const said = (each: typeof alone): string =>
-      `typing p50 ${ms(each.typing.p50)}, p99 ${ms(each.typing.p99)}, answers p50 ${ms(each.held.p50)}, p99 ${ms(each.held.p99)}`;
+    const typing = beside.typing.p50.value / alone.typing.p50.value;
+    const answers = beside.answers.p50.value / alone.answers.p50.value;
     return [
       {
-        what: `a stranger's pushes to another account, 1 MB of short messages each, one every ${floodEveryMs} ms: typing and answers (beyond the bot's ${fastMs} ms) of 200 turns, 10 a second, beside them; alone; ratios at p50`,
-        measured: `${said(beside)}; ${said(alone)}; ${typing.toFixed(2)}, ${held.toFixed(2)}; ${taken} pushes taken, ${beside.typed} of their messages typed for, ${beside.none} without typing`,
-        floor: '≤ 1.5, none typed for',
-        met: typing <= 1.5 && held <= 1.5 && beside.typed === 0 && beside.none === 0 && taken > 0,
-        figures: {
-          typing,
-          held,
-          taken,
-          typed: beside.typed,
+        what: `a stranger's pushes to another account, 1 MB of short messages each, one every ${floodEveryMs} ms: typing and answers (beyond the bot's ${fastMs} ms) of 200 turns, some 10 a second, beside them, and alone`,
+        values: {
           ...prefixed('typing', beside.typing),
-          ...prefixed('alone typing', alone.typing),
+          ...prefixed('answers', beside.answers),
+          ...prefixed('alone, typing', alone.typing),
+          ...prefixed('alone, answers', alone.answers),
+          'typing at p50': times(typing),
+          'answers at p50': times(answers),
+          'pushes taken': count(taken),
+        },
+        goal: {
+          says: '≤ 1.5 ×',
+          met: (of) => of('typing at p50') <= 1.5 && of('answers at p50') <= 1.5 && of('pushes taken') > 0,
+        },
+        exact: {
+          turns: beside.pushed.length,
+          wrong: {
+            ...wrongOf(beside.pushed, beside.noted),
+            'without typing': beside.none,
+            "of the stranger's typed for": beside.typed,
+          },
         },
       },
     ];
@@ -348,22 +345,20 @@ function coverOf({ user, at }: Pushed, { typing, sent }: Noted): number {
   return lit.reduce((a, b) => a + b, 0) / (end - at);
 }
 
-/** What runs has been compiled for; a process that has just started is told beside it. */
-async function crowd(bench: BenchRedis): Promise<TurnsRow[]> {
-  const young = await drive('product', bench, (driven) => crowdOf(driven, 'after 100 turns'));
-  const compiled = await drive('product', bench, async (driven) => {
+/** What runs has been compiled for. */
+async function crowd(bench: BenchRedis): Promise<Row[]> {
+  return drive('product', bench, async (driven) => {
     await driven.load.pushFor(4_000, sustainedAtOnce);
     await wait(3_000);
-    return crowdOf(driven, 'after thousands: compiled');
+    return [await crowdOf(driven)];
   });
-  return [{ ...young, floor: '–', met: null }, compiled];
 }
 
-async function crowdOf({ site, load }: Driven, when: string): Promise<TurnsRow> {
-  const [count, thinkMs] = [200, 18_000];
+async function crowdOf({ site, load }: Driven): Promise<Row> {
+  const [crowded, thinkMs] = [200, 18_000];
   await site.order({ botDelayMs: thinkMs, forget: true });
-  const pushed = await load.pushAll(count, count);
-  await until(site, ({ sent }) => sent.length >= count, thinkMs + 30_000);
+  const pushed = await load.pushAll(crowded, crowded);
+  await until(site, ({ sent }) => sent.length >= crowded, thinkMs + 30_000);
   await wait(2_000);
   const noted = await site.order({});
   const { waits, none } = firstTypings(pushed, noted);
@@ -373,45 +368,33 @@ async function crowdOf({ site, load }: Driven, when: string): Promise<TurnsRow> 
   );
   const renewals = shows.flatMap(([, at]) => (at === undefined ? [] : [at]));
   const ages = latencies(shows.flatMap(([at, again]) => (again === undefined ? [] : [again - (at ?? 0)])));
-  const spread = Math.max(...renewals) - Math.min(...renewals);
   const covers = pushed.map((each) => coverOf(each, noted));
   const cover = Math.min(...covers);
   const answers = latencies(noted.sent.map(({ at, user }) => at - atOf(pushed, user) - thinkMs));
-  const ends = endsOf(pushed, noted);
   return {
-    what: `${count} users at once ${when}, bot ${thinkMs / 1_000} s: first typing; renewals; cover of the slowest; answers after the bot's time`,
-    measured: [
-      `p50 ${ms(first.p50)}, p99 ${ms(first.p99)}, max ${ms(first.max)}${none === 0 ? '' : `, ${none} without`}`,
-      `${renewals.length} renewals over ${ms(spread)}, after the show p50 ${ms(ages.p50)}, max ${ms(ages.max)}`,
-      percent(cover),
-      `p50 ${ms(answers.p50)}, max ${ms(answers.max)}, ${ends.missing} missing, ${ends.doubled} doubled`,
-    ].join('; '),
-    floor: 'p99 ≤ 400 ms; within 300 ms; ≥ 97 %',
-    met:
-      first.p99 <= 400 &&
-      ages.max - lifetime <= 300 &&
-      cover >= 0.97 &&
-      none + ends.missing + ends.doubled === 0,
-    figures: {
-      p50: first.p50,
-      p99: first.p99,
-      max: first.max,
-      none,
-      renewals: renewals.length,
-      spread,
-      cover,
-      renewalP50: ages.p50,
-      renewalMax: ages.max,
-      answerMax: answers.max,
-      ...ends,
+    what: `${crowded} users at once, bot ${thinkMs / 1_000} s: first typing; renewals, how long after the show; cover of the slowest; answers after the bot's time`,
+    values: {
+      'typing p50': ms(first.p50),
+      'typing p99': ms(first.p99),
+      renewals: count(renewals.length),
+      'renewal p50': ms(ages.p50),
+      'renewal at most': ms(ages.max),
+      cover: percent(cover),
+      'answer p50': ms(answers.p50),
+      'answer at most': ms(answers.max),
     },
+    goal: {
+      says: 'typing p99 ≤ 400 ms; renewed within 300 ms; cover ≥ 97 %',
+      met: (of) => of('typing p99') <= 400 && of('renewal at most') - lifetime <= 300 && of('cover') >= 97,
+    },
+    exact: { turns: pushed.length, wrong: { ...wrongOf(pushed, noted), 'without typing': none } },
   };
 }
 
 const covered = { users: 150, perSecond: 4, medianMs: 8_000, apiMs: [50, 250] } as const;
 
 /** Answers as long as those of models, some users who write again meanwhile, and an API that is far away. */
-async function cover(bench: BenchRedis): Promise<TurnsRow[]> {
+async function cover(bench: BenchRedis): Promise<Row[]> {
   const { users, perSecond, medianMs, apiMs } = covered;
   return drive('product', bench, async ({ site, load }) => {
     await site.order({ botMedianMs: medianMs, apiMs });
@@ -440,11 +423,10 @@ async function cover(bench: BenchRedis): Promise<TurnsRow[]> {
     } = coverBeside(pushed, noted, { shortest: apiMs[0] });
     return [
       {
-        what: `cover of ${pushed.length} messages of ${users} users, answers log-normal with a median of ${medianMs / 1_000} s, API ${apiMs.join(' to ')} ms away: keeptyping; the best; ratio`,
-        measured: `${percent(own)}; ${percent(best)}; ${percent(ratio)}; ${refused} of ${noted.typing.length} calls refused, ${unanswered} users without all their answers`,
-        floor: '≥ 99.5 % of the best, none refused',
-        met: ratio >= 0.995 && refused === 0 && unanswered === 0,
-        figures: { cover: own, best, ratio, refused },
+        what: `cover of ${pushed.length} messages of ${users} users, answers log-normal with a median of ${medianMs / 1_000} s, API ${apiMs.join(' to ')} ms away, beside the best that rules and way allow`,
+        values: { keeptyping: percent(own), 'the best': percent(best), ratio: percent(ratio) },
+        goal: { says: '≥ 99.5 % of the best', met: (of) => of('ratio') >= 99.5 },
+        exact: { turns: pushed.length, wrong: { refused, unanswered } },
       },
     ];
   });
@@ -464,11 +446,7 @@ function countByUser(all: readonly { user: string }[]): Map<string, number> {
 function endsOf(pushed: readonly Pushed[], { sent, asked }: Noted) {
   const late = countByUser(sent);
   const answers = pushed.map(({ user, inline }) => inline.length + (late.get(user) ?? 0));
-  // WeChat took "success", and then nothing came: worse than a push of which three deliveries failed.
-  const promised = pushed.filter(({ held, faults }) => held.length > faults.length);
-  const unkept = promised.filter(({ user, inline }) => inline.length === 0 && !late.has(user));
   return {
-    unkept: unkept.length,
     inline: pushed.filter(({ inline }) => inline.length > 0).length,
     sent: sent.length,
     missing: answers.filter((answer) => answer === 0).length,
@@ -477,47 +455,63 @@ function endsOf(pushed: readonly Pushed[], { sent, asked }: Noted) {
   };
 }
 
-async function burst(bench: BenchRedis): Promise<TurnsRow[]> {
-  const rows: TurnsRow[] = [];
-  for (const count of [700, 2_000])
-    rows.push(await drive('product', bench, (driven) => burstOf(driven, count, 'keeptyping')));
-  // What the machine, the bench and a single process can do at most.
-  const hand = await drive('hand-written', bench, (driven) => burstOf(driven, 2_000, 'hand-written'));
-  return [...rows, { ...hand, floor: '–', met: null }];
+/** Who has had no answer, or more than one. */
+function wrongOf(pushed: readonly Pushed[], noted: Noted): Record<string, number> {
+  const { missing, doubled } = endsOf(pushed, noted);
+  return { 'without an answer': missing, 'answered twice': doubled };
 }
 
-async function burstOf({ site, load }: Driven, count: number, who: string): Promise<TurnsRow> {
+const atOnce = 2_000;
+
+async function burst(bench: BenchRedis): Promise<Row[]> {
+  const own = await drive('product', bench, burstOf);
+  // What the machine, the bench and a single process can do at most.
+  const hand = await drive('hand-written', bench, burstOf);
+  return [
+    {
+      what: `${atOnce} pushes at once to one web: acknowledged (goal: within 5 s); first typing; beside hand-written`,
+      values: {
+        ...own.values,
+        ...prefixed('hand-written', hand.values),
+        ratio: times((own.values['p50']?.value ?? 0) / (hand.values['p50']?.value ?? 0)),
+      },
+      exact: { turns: atOnce, wrong: own.wrong },
+    },
+  ];
+}
+
+async function burstOf({
+  site,
+  load,
+}: Driven): Promise<{ values: Row['values']; wrong: Record<string, number> }> {
   const lag = monitorEventLoopDelay({ resolution: 10 });
   lag.enable();
-  const pushed = await load.pushAll(count, count);
+  const pushed = await load.pushAll(atOnce, atOnce);
   lag.disable();
-  const isDone = (noted: Noted): boolean => endsOf(pushed, noted).missing === 0;
-  await until(site, isDone, 60_000);
+  await until(site, (noted) => endsOf(pushed, noted).missing === 0, 60_000);
   await wait(3_000); // One too many would come now.
   const noted = await site.order({});
   const ends = endsOf(pushed, noted);
-  const { p50, max } = latencies(pushed.flatMap(({ held }) => held));
-  const faults = pushed.flatMap((each) => each.faults);
-  const tooSlow = faults.filter((fault) => fault === 'too slow').length;
+  const held = latencies(pushed.flatMap((each) => each.held));
   const { waits, none } = firstTypings(pushed, noted);
-  const other = [...new Set(faults.filter((fault) => fault !== 'too slow'))];
+  const typing = latencies(waits);
   return {
-    what: `${count} pushes at once to one web (${who}): acknowledged; answers; first typing`,
-    measured: [
-      `p50 ${ms(p50)}, max ${ms(max)}, ${tooSlow} given up after 5 s${other.length === 0 ? '' : `, ${faults.length - tooSlow} failed (${other.join(', ')})`}`,
-      `${ends.inline} inline, ${ends.sent} sent, ${ends.missing} missing (${ends.unkept} of them acknowledged), ${ends.doubled} doubled, the bot asked again for ${ends.askedAgain}`,
-      `p50 ${ms(latencies(waits).p50)}, max ${ms(latencies(waits).max)}, ${none} without`,
-      `the bench itself was at most ${ms(lag.max / 1e6)} late`,
-    ].join('; '),
-    floor: 'within 5 s, one answer each',
-    met: faults.length === 0 && ends.missing === 0 && ends.doubled === 0,
-    figures: { p50, max, tooSlow, failed: faults.length - tooSlow, typingless: none, ...ends },
+    values: {
+      p50: ms(held.p50),
+      'at most': ms(held.max),
+      'answers inline': count(ends.inline),
+      'answers sent': count(ends.sent),
+      'bot asked again': count(ends.askedAgain),
+      'typing p50': ms(typing.p50),
+      'typing at most': ms(typing.max),
+      'without typing': count(none),
+      'the bench itself late by at most': ms(lag.max / 1e6),
+    },
+    wrong: { ...wrongOf(pushed, noted), faulty: pushed.flatMap(({ faults }) => faults).length },
   };
 }
 
-const mb = (bytes = Number.NaN): string => (bytes / 1e6).toFixed(0);
-
-async function leftovers(bench: BenchRedis): Promise<TurnsRow[]> {
+async function leftovers(bench: BenchRedis): Promise<Row[]> {
   const turns = 1_000;
   return drive('product', bench, async ({ site, load }) => {
     const rss = async (): Promise<Record<string, number>> => {
@@ -530,57 +524,56 @@ async function leftovers(bench: BenchRedis): Promise<TurnsRow[]> {
     assertInline(await load.pushAll(turns, 32));
     await wait(5_000);
     const [after, large] = [await kept(bench), await rss()];
-    const keys = (after.keys - before.keys) / turns;
-    const lasting = {
-      keys: (after.lasting.keys - before.lasting.keys) / turns,
-      bytes: (after.lasting.bytes - before.lasting.bytes) / turns,
-    };
-    const bytes = (after.bytes - ofJournal(after) - before.bytes + ofJournal(before)) / turns;
+    const each = (of: (all: Kept) => number): number => (of(after) - of(before)) / turns;
     const most = Object.entries(minus(after.byKind, before.byKind)).toSorted(([, a], [, b]) => b - a);
-    const list = most.slice(0, 6).map(([kind, taken]) => `${kind} ${Math.round(taken / turns)}`);
-    const grown = Object.keys(small).map((name) => `${name} ${mb(small[name])} → ${mb(large[name])} MB`);
+    const list = most.slice(0, 6).map(([kind, taken]) => [`at first ${kind}`, bytes(taken / turns)]);
+    const grown = Object.keys(small).flatMap((name) => [
+      [`RSS of ${name} before`, megabytes(small[name] ?? Number.NaN)],
+      ['after', megabytes(large[name] ?? Number.NaN)],
+    ]);
     return [
       {
-        what: `left in Redis by each of ${turns} ended turns`,
-        measured: `at first ${keys.toFixed(2)} keys, ${bytes.toFixed(0)} bytes beside the journal (${list.join(', ')}); of traffic that has gone on for 7 min ${lasting.keys.toFixed(2)} keys, ${lasting.bytes.toFixed(0)} bytes`,
-        floor: 'of 7 min ≤ 2 keys, ≤ 500 bytes',
-        met: lasting.keys <= 2 && lasting.bytes <= 500,
-        figures: { keys, bytes, ...prefixed('lasting', lasting) },
-      },
-      {
-        what: 'resident memory before and after them',
-        measured: grown.join(', '),
-        floor: '–',
-        met: null,
-        figures: large,
+        what: `left in Redis by each of ${turns} ended turns, beside the journal: at first, and of traffic that has gone on for 7 min`,
+        values: {
+          'at first keys': count(each((all) => all.keys)),
+          'at first': bytes(each((all) => all.bytes - ofJournal(all))),
+          ...Object.fromEntries(list),
+          'lasting keys': count(each((all) => all.lasting.keys)),
+          lasting: bytes(each((all) => all.lasting.bytes)),
+          ...Object.fromEntries(grown),
+        },
+        goal: {
+          says: 'lasting ≤ 2 keys, ≤ 500 bytes',
+          met: (of) => of('lasting keys') <= 2 && of('lasting') <= 500,
+        },
+        exact: { turns, wrong: {} },
       },
     ];
   });
 }
 
-export const turnsBenches = { cpu, counts, idle, latency, stranger, cover, crowd, burst, leftovers } as const;
+/** Times are taken several times; what is counted is the same each time. */
+export const turnsBenches: Record<string, Bench> = {
+  cpu,
+  counts: once(counts),
+  idle: once(idle),
+  latency,
+  stranger: once(stranger),
+  cover: once(cover),
+  crowd,
+  burst,
+  leftovers: once(leftovers),
+};
 
 /** Run by itself: the rows that are named, each on a redis-server of its own. */
 async function main(): Promise<void> {
-  const wanted = process.argv.slice(2).filter((word) => !word.startsWith('--'));
-  const unknown = wanted.filter((name) => !(name in turnsBenches));
-  if (unknown.length > 0)
-    throw new Error(`No such row: ${unknown.join(', ')}. There are ${Object.keys(turnsBenches).join(', ')}.`);
-  const rows: TurnsRow[] = [];
-  for (const [name, bench] of Object.entries(turnsBenches)) {
-    if (wanted.length > 0 && !wanted.includes(name)) continue;
-    // Beside other work on this machine, times say little; counts do not mind.
-    process.stderr.write(`${name}… (load ${loadavg()[0]?.toFixed(1)})\n`);
-    const redis = await startUntouchedRedis();
-    rows.push(...(await bench(redis)));
-    await redis.stop();
-  }
-  if (rows.some(({ met }) => met === false)) process.exitCode = 1;
-  const head = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}`;
-  const said = process.argv.includes('--json')
-    ? JSON.stringify(rows, null, 2)
-    : `\n${head}\n\n${table(rows)}`;
-  process.stdout.write(`${said}\n`);
+  const words = process.argv.slice(2);
+  const { names, runs, json } = wantedOf(words, turnsBenches, 3);
+  const wanted = Object.entries(turnsBenches).filter(([name]) => names.length === 0 || names.includes(name));
+  const start = startOf(`npx tsx bench/turns.ts ${words.join(' ')}`);
+  const run = await runAll(Object.fromEntries(wanted), runs);
+  process.stdout.write(json ? `${JSON.stringify(run.rows, null, 2)}\n` : `\n${recordOf(start, run)}`);
+  if (!isMet(run)) process.exitCode = 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

@@ -8,7 +8,7 @@ import { createJournal } from '../src/journal/journal.ts';
 import { createStore } from '../src/typing/store.ts';
 import { wechatRules } from '../src/wechat/rules.ts';
 import { recordLog } from '../test/support/log.ts';
-import { type Row, wait } from './measure.ts';
+import { percent, type Row, wait } from './measure.ts';
 import type { BenchRedis } from './redis.ts';
 import { oneShard } from '../src/redis/shards.ts';
 
@@ -33,9 +33,11 @@ export async function viewers({ url, redis }: BenchRedis): Promise<Row[]> {
     const added = cpu - alone.cpu;
     rows.push({
       what: `console: ${count} viewer${count === 1 ? '' : 's'} of ${open} open conversations, ${renewedPerSecond} of them changing a second`,
-      measured: `${(added * 100).toFixed(1)} % of one core, ${(bytes / 1000).toFixed(1)} kB/s to each`,
-      floor: '≤ 10 %, ≤ 64 kB/s',
-      met: added <= 0.1 && bytes <= 64_000,
+      values: { 'of one core': percent(added), 'a second to each': { value: bytes / 1_000, unit: 'kB' } },
+      goal: {
+        says: '≤ 10 %, ≤ 64 kB',
+        met: (of) => of('of one core') <= 10 && of('a second to each') <= 64,
+      },
     });
   }
   await stop();
