@@ -1,6 +1,6 @@
 /**
  * What a turn costs, and how crowds fare: the built product and `hand-written.mjs` as processes of their own, on an
- * untouched redis-server. One row or some: `npx tsx bench/turns.ts cpu idle [--runs n] [--json]`; `npm run bench` takes
+ * untouched redis-server. One row or some: `npx tsx bench/turns.ts cpu counts [--runs n] [--json]`; `npm run bench` takes
  * them all.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -164,7 +164,7 @@ function countsRow(what: string, { top, all, byName }: Counted, most: { top: num
 /** A worker looks once more at a turn that has ended, when its indicator was to be renewed. */
 const looksEnd = 20_000;
 
-/** What a turn asks of Redis. A round trip is a command that a client sent; those of a pipeline count each. */
+/** What a turn asks of Redis, and an idle installation. A round trip is a command that a client sent; those of a pipeline count each. */
 async function counts(bench: BenchRedis): Promise<Row[]> {
   return drive('product', bench, async ({ site, load }) => {
     await wait(looksEnd);
@@ -180,7 +180,14 @@ async function counts(bench: BenchRedis): Promise<Row[]> {
       await until(site, ({ sent }) => sent.length >= slowTurns, 40_000);
       await wait(looksEnd);
     });
+    const seconds = quiet.ms / 1_000;
+    const idle = { ...quiet, top: quiet.top / seconds, all: quiet.all / seconds };
     return [
+      countsRow(
+        'Redis per idle second, one web and one worker',
+        { ...idle, byName: per(quiet.byName, seconds) },
+        { top: 4, all: 4 },
+      ),
       countsRow(`Redis per turn, bot ${fastMs} ms (100, some 5 a second)`, perTurn(fast, quiet, fastTurns), {
         top: 20,
         all: 120,
@@ -190,21 +197,6 @@ async function counts(bench: BenchRedis): Promise<Row[]> {
         all: 200,
       }),
     ];
-  });
-}
-
-async function idle(bench: BenchRedis): Promise<Row[]> {
-  return drive('product', bench, async () => {
-    await wait(looksEnd);
-    const seen = await counted(bench, () => wait(idleMs));
-    const seconds = seen.ms / 1_000;
-    const rates = {
-      ms: seen.ms,
-      top: seen.top / seconds,
-      all: seen.all / seconds,
-      byName: per(seen.byName, seconds),
-    };
-    return [countsRow('Redis per idle second, one web and one worker', rates, { top: 4, all: 4 })];
   });
 }
 
@@ -529,7 +521,7 @@ async function leftovers(bench: BenchRedis): Promise<Row[]> {
     const list = most.slice(0, 6).map(([kind, taken]) => [`at first ${kind}`, bytes(taken / turns)]);
     const grown = Object.keys(small).flatMap((name) => [
       [`RSS of ${name} before`, megabytes(small[name] ?? Number.NaN)],
-      ['after', megabytes(large[name] ?? Number.NaN)],
+      [`RSS of ${name} after`, megabytes(large[name] ?? Number.NaN)],
     ]);
     return [
       {
@@ -556,7 +548,6 @@ async function leftovers(bench: BenchRedis): Promise<Row[]> {
 export const turnsBenches: Record<string, Bench> = {
   cpu,
   counts: once(counts),
-  idle: once(idle),
   latency,
   stranger: once(stranger),
   cover: once(cover),

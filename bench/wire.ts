@@ -14,7 +14,11 @@ export interface Wire {
   close(): void;
 }
 
+/** Node's servers close what has been idle for 5 s, and may do so just as something is sent (ms). */
+const idleMost = 2_000;
+
 interface Connection {
+  idleSince: number;
   send(request: Buffer): Promise<Answered>;
   socket: Socket;
 }
@@ -34,8 +38,12 @@ export function createWire(port: number): Wire {
   };
   return {
     async send(request) {
-      const connection = idle.pop() ?? open();
+      const last = idle.pop();
+      const isFresh = last !== undefined && now() - last.idleSince < idleMost;
+      if (!isFresh) for (const old of [...idle.splice(0), ...(last ? [last] : [])]) old.socket.destroy();
+      const connection = isFresh ? last : open();
       const answered = await connection.send(request);
+      connection.idleSince = now();
       if (answered.status > 0 && !connection.socket.destroyed) idle.push(connection);
       return answered;
     },
@@ -66,6 +74,7 @@ function createConnection(port: number, closed: () => void): Connection {
   });
   return {
     socket,
+    idleSince: now(),
     send: (request) =>
       new Promise((resolve) => {
         const sentAt = now();
