@@ -5,7 +5,7 @@
  */
 import { Queue } from 'bullmq';
 import { nxcloudRules } from '../src/nxcloud/rules.ts';
-import { prefix, queueNames } from '../src/redis/keys.ts';
+import { keys, queueNames } from '../src/redis/keys.ts';
 import { leaveNoTrace, type TypingJob } from '../src/typing/jobs.ts';
 import { startServer } from './child.ts';
 import { createRandom, middleAndTail, prefixed, type Row, wait } from './measure.ts';
@@ -101,7 +101,10 @@ async function measure(
 
 async function openKeeptyping(bench: BenchRedis): Promise<Waker> {
   const site = await openTurns('product', bench, { NXCLOUD_RULES: rules, LOG_LEVEL: 'debug' });
-  const queue = new Queue<TypingJob>(queueNames.typing, { connection: { url: bench.url }, prefix });
+  const queue = new Queue<TypingJob>(queueNames.typing, {
+    connection: { url: bench.url },
+    prefix: keys.prefix,
+  });
   let read = 0;
   return {
     ...site,
