@@ -1,4 +1,5 @@
 /** What a row of the bench is, and small arithmetic. */
+import type { BenchRedis } from './redis.ts';
 
 export interface Value {
   value: number;
@@ -35,8 +36,6 @@ export type Bench = (redis: BenchRedis, run: number) => Promise<Row[]>;
 export function once(bench: Bench): Bench {
   return (redis, run) => (run === 0 ? bench(redis, run) : Promise.resolve([]));
 }
-
-type BenchRedis = import('./redis.ts').BenchRedis;
 
 export const ms = (value: number): Value => ({ value, unit: 'ms' });
 export const times = (value: number): Value => ({ value, unit: '×' });
