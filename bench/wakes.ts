@@ -18,6 +18,9 @@ const measuredMs = 10_000;
 /** Whoever is late comes within this (ms). */
 const graceMs = 1_000;
 
+/** How long it takes to open one is seen by opening so many more, as nothing may be due before all are open. */
+const tried = 300;
+
 /** A turn that is open long before its first indicator: what its first wake shows was planned by the worker itself. */
 const startDelay = 600_000;
 const rules = JSON.stringify({ startDelay, cap: 3_600_000, deadline: 3_600_000 });
@@ -32,8 +35,6 @@ interface Planned {
 
 /** What wakes conversations. */
 interface Waker {
-  /** So long one takes to be planned, at most (ms). */
-  planMs: number;
   plan(all: readonly Planned[]): Promise<void>;
   /** How late those were that came since the last look (ms). */
   late(): Promise<number[]>;
@@ -81,9 +82,13 @@ async function measure(
   }));
   // So many come one after the other as renewals do; the others later than anything here is measured.
   const active = some.slice(0, busiest);
-  const rest = some.slice(busiest).map(({ user }) => ({ user, due: Date.now() + startDelay }));
+  const later = Date.now() + startDelay;
+  const rest = some.slice(busiest).map(({ user }) => ({ user, due: later }));
   await waker.plan(rest);
-  const from = Date.now() + 2_000 + active.length * waker.planMs;
+  const began = Date.now();
+  await waker.plan(Array.from({ length: tried }, (_, nth) => ({ user: `wamid.tried.${nth}`, due: later })));
+  const planMs = (Date.now() - began) / tried;
+  const from = Date.now() + 2_000 + 2 * planMs * active.length;
   const planned = active.map(({ user, after }) => ({ user, due: Math.ceil(from + after) }));
   await waker.plan(planned);
   if (Date.now() > from) throw new Error('The machine is too busy to open so many turns in time.');
@@ -108,7 +113,6 @@ async function openKeeptyping(bench: BenchRedis): Promise<Waker> {
   let read = 0;
   return {
     ...site,
-    planMs: 1.5,
     /** As a web tells that somebody has written. */
     async plan(all) {
       for (let first = 0; first < all.length; first += 500)
@@ -151,7 +155,6 @@ async function openOther(name: string, { url }: BenchRedis): Promise<Waker> {
   const lateOf = async (question: { plan?: readonly Planned[] }): Promise<number[]> =>
     (await server.ask<{ late: number[] }>(question)).late;
   return {
-    planMs: 0.3,
     plan: async (all) => void (await lateOf({ plan: all })),
     late: () => lateOf({}),
     order: (order) => world.order(order),
