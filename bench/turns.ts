@@ -224,6 +224,7 @@ function firstTypings(pushed: readonly Pushed[], { typing }: Noted): { waits: nu
 async function latency(bench: BenchRedis): Promise<Row[]> {
   return drive('product', bench, async ({ site, load }) => {
     const pushed = await load.pushOpenly(300, 20);
+    await wait(1_000);
     const noted = await site.order({});
     const { waits, none } = firstTypings(pushed, noted);
     return [
