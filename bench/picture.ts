@@ -6,7 +6,7 @@ export interface Panel {
 }
 
 const panel = { width: 420, height: 230 } as const;
-const margin = { left: 52, right: 78, top: 36, bottom: 34 } as const;
+const margin = { left: 52, right: 80, top: 36, bottom: 34 } as const;
 const colours = ['#1a7f37', '#0969da'];
 
 /** Two panels a line. */

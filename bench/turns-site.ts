@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { setTokens, start } from '../test/chaos/processes.ts';
 import { startServer } from './child.ts';
-import { wait } from './measure.ts';
+import { now, wait } from './measure.ts';
 import { accountsOf } from './pushes.ts';
 import { type BenchRedis, freePort } from './redis.ts';
 
@@ -185,4 +185,18 @@ export function minus(
   return Object.fromEntries(
     Object.entries(later).map(([name, value]) => [name, value - (earlier[name] ?? 0)]),
   );
+}
+
+/** Resolves when the world has seen that much, or in the end. */
+export async function until(
+  site: TurnsSite,
+  done: (noted: Noted) => boolean,
+  limitMs: number,
+): Promise<Noted> {
+  const end = now() + limitMs;
+  for (;;) {
+    const noted = await site.order({});
+    if (done(noted) || now() > end) return noted;
+    await wait(250);
+  }
 }

@@ -28,7 +28,16 @@ import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
 import type { BenchRedis } from './redis.ts';
 import { counted, type Counted, type Kept, kept } from './turns-commands.ts';
 import { createLoad, type Load, type Pushed } from './turns-load.ts';
-import { cpuByName, type Kind, minus, type Noted, openTurns, rssOf, type TurnsSite } from './turns-site.ts';
+import {
+  cpuByName,
+  type Kind,
+  minus,
+  type Noted,
+  openTurns,
+  rssOf,
+  type TurnsSite,
+  until,
+} from './turns-site.ts';
 
 const fastMs = 200;
 
@@ -198,16 +207,6 @@ async function counts(bench: BenchRedis): Promise<Row[]> {
       }),
     ];
   });
-}
-
-/** Resolves when the world has seen that much, or in the end. */
-async function until(site: TurnsSite, done: (noted: Noted) => boolean, limitMs: number): Promise<Noted> {
-  const end = now() + limitMs;
-  for (;;) {
-    const noted = await site.order({});
-    if (done(noted) || now() > end) return noted;
-    await wait(250);
-  }
 }
 
 /** How long after each push its user's first typing call came; who got none is told apart. */
