@@ -321,12 +321,15 @@ describe('several Redis', () => {
   });
 });
 
+/** What Redis says of the shards. */
+const layout = (fields: object) =>
+  redis.connect().set(keys.shards, JSON.stringify({ v: 1, since: 0, before: [], ...fields }));
+
+const lookAt = async (env: Record<string, string>) =>
+  (await lookWith({ REDIS_URL: redis.url, ...env })).of('shards');
+
 describe('shards', () => {
-  const layout = (fields: object) =>
-    redis.connect().set(keys.shards, JSON.stringify({ v: 1, since: 0, before: [], ...fields }));
   afterEach(() => redis.connect().del(keys.shards));
-  const lookAt = async (env: Record<string, string>) =>
-    (await lookWith({ REDIS_URL: redis.url, ...env })).of('shards');
   const [soon, past] = [Date.now() + 3_600_000, Date.now() - 3_600_000];
 
   test('are not spoken of where there is one, as most have it', async () => {
