@@ -42,6 +42,8 @@ export interface Layout {
   inUse(): number[];
   /** Where a conversation is, or begins; `push`: or the record of that push. */
   of(conversation: Conversation, push?: string): number | Promise<number>;
+  /** Where it may be, as far as is known without asking: one, but for those whose shard is being left. */
+  maybe(conversation: Conversation): number[];
   /** Reads what stands in Redis, which any process may have changed; the first time it says what this one wants. */
   follow(): Promise<void>;
   /**
@@ -136,6 +138,10 @@ export function createLayout(options: LayoutOptions): Layout {
     }
     return null;
   };
+  const maybe = (id: string): number[] => {
+    const [first = 1, ...left] = numbers();
+    return [...new Set([first, ...left].map((shards) => shardOf(id, shards)))];
+  };
   /** An installation that is new changes nothing that is open. */
   const isNew = async (): Promise<boolean> =>
     (await redis.exists(keys.heartbeat, keys.accounts, keys.seen, keys.journal, keys.open)) === 0;
@@ -180,15 +186,12 @@ export function createLayout(options: LayoutOptions): Layout {
       return Array.from({ length: most }, (_, shard) => shard);
     },
     of: (conversation, push) => {
-      const [first = 1, ...left] = numbers();
-      if (first === 1 && left.length === 0) return 0;
       const id = conversationId(conversation);
-      const here = shardOf(id, first);
-      const elsewhere = new Set(left.map((shards) => shardOf(id, shards)));
-      elsewhere.delete(here);
-      if (elsewhere.size === 0) return here;
-      return holder([...elsewhere], id, push).then((found) => found ?? here);
+      const [here = 0, ...elsewhere] = maybe(id);
+      if (elsewhere.length === 0) return here;
+      return holder(elsewhere, id, push).then((found) => found ?? here);
     },
+    maybe: (conversation) => maybe(conversationId(conversation)),
     follow: async () => {
       const raw = await redis.get(keys.shards);
       if (raw === null && isSaid && known.shards > 1) {

@@ -26,8 +26,8 @@ interface JudgeDeps {
   /** @default nobody */
   observe?: Observe | undefined;
   platformOf: (conversation: Conversation) => Platform | null;
-  /** For how long Redis has been there again (ms); Infinity: it has not been away. */
-  backFor: () => number;
+  /** For how long the conversation's Redis has been there again (ms); Infinity: it has not been away. */
+  backFor: (conversation: Conversation) => number;
 }
 
 export interface PerformDeps extends JudgeDeps {
@@ -212,7 +212,7 @@ async function judge(deps: JudgeDeps, task: ToJudge, how: HowToJudge = {}): Prom
     const known = learned.rules(platform);
     const rules = soonerBy === 0 ? known : { ...known, renewMargin: known.renewMargin - soonerBy };
     const now = clock.now();
-    const blockedUntil = Math.max(loaded.blockedUntil, settledAt(deps, event, now));
+    const blockedUntil = Math.max(loaded.blockedUntil, settledAt(deps.backFor(conversation), event, now));
     const meant = event.is === 'wake' ? meantBy(event, state, now) : event;
     const taken = meant && step(rules, state, { event: meant, by, now, blockedUntil, mayCall });
     if (!taken || (taken.state === loaded.state && release === null)) {
@@ -274,8 +274,7 @@ const foundTimer = -1;
 /** What others have learned while Redis was away they tell within this (ms): no show for what lies there from before. */
 const settling = 2_000;
 
-function settledAt({ backFor }: JudgeDeps, event: Event, now: number): number {
-  const back = backFor();
+function settledAt(back: number, event: Event, now: number): number {
   const isNew = event.is !== 'wake' && event.is !== 'recovered' && now - event.at < back;
   return back >= settling || isNew ? 0 : now + settling - back;
 }

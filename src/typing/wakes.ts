@@ -127,6 +127,12 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
     names.forEach((name) => takeOne(name, now));
     return names.length < takenAtOnce ? names.length : names.length + (await takeFrom(spot));
   };
+  /** One that is away holds up no other. */
+  const tryFrom = (spot: Spot<WakesCommands>): Promise<number> =>
+    takeFrom(spot).catch((error: unknown) => {
+      log.debug({ error }, 'Overdue looks were not taken up.');
+      return 0;
+    });
   /** Whoever is not told finds them overdue. */
   const leaveTo = (others: HandOver, left: readonly Left[]): void => {
     if (left.length === 0) return;
@@ -150,7 +156,7 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
       handOver = null;
     },
     takeOverdue: async () => {
-      const found = await Promise.all(shards.all().map(takeFrom));
+      const found = await Promise.all(shards.all().map(tryFrom));
       return found.reduce((sum, count) => sum + count, 0);
     },
     leave: (others) => {

@@ -50,8 +50,8 @@ export interface Parts {
   connections: Connections;
   /** Which of those that are used that one refuses. */
   commands: Commands;
-  /** For how long every Redis has been there again (ms); Infinity: none has been away. */
-  backFor: () => number;
+  /** For how long a conversation's Redis has been there again (ms); Infinity: it has not been away. */
+  backFor: (conversation: Conversation) => number;
   /** How Redis stands; asked by whoever tells it. */
   standing: () => Standing;
   clock: RedisClock;
@@ -140,7 +140,9 @@ export function createParts(options: PartsOptions): Parts {
     waiting: async () => {
       const waiting = shards
         .all()
-        .map(({ keys, connections: { fast } }) => fast.llen(keys.waitingJobs(queueNames.typing)));
+        .map(({ keys, connections: { fast } }) =>
+          fast.llen(keys.waitingJobs(queueNames.typing)).catch(() => 0),
+        );
       return (await Promise.all(waiting)).reduce((sum, count) => sum + count, 0);
     },
   });

@@ -58,8 +58,8 @@ export interface Shards {
   spread: (kind: Kind) => Spread<Redis>;
   /** How the Redis stands that stands worst. */
   standing: () => Standing;
-  /** For how long all have been there again (ms); Infinity: none has been away. */
-  backFor: () => number;
+  /** For how long a conversation's Redis has been there again (ms); Infinity: it has not been away. */
+  backFor: (conversation: Conversation) => number;
 }
 
 interface ShardsOptions {
@@ -160,7 +160,10 @@ export function openShards(options: ShardsOptions): Shards {
       },
       all: () => opened.map((shard) => spotOf(kind, shard)),
     }),
-    backFor: () => Math.min(...[...connected.values()].map((each) => each.connections.health.backFor())),
+    backFor: (conversation) => {
+      const where = opened.length === 1 ? [0] : layout.maybe(conversation);
+      return Math.min(...where.map((n) => at(n).connections.health.backFor()));
+    },
     standing: () => {
       const all = [...connected.values()].map((each) => each.standing());
       const worst = all.findIndex(({ is }) => is !== 'ok');

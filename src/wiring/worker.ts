@@ -94,8 +94,9 @@ const idleAsking = 60;
 /** Each look is four commands, which a hosted Redis may charge for: an idle one is asked less often. */
 const beatsPerLook = 3;
 
-function activeIn({ connections: { fast }, keys }: Shard): Promise<number>[] {
-  return Object.values(queueNames).map((name) => fast.llen(keys.activeJobs(name)));
+async function activeIn({ connections: { fast }, keys }: Shard): Promise<number> {
+  const counts = Object.values(queueNames).map((name) => fast.llen(keys.activeJobs(name)));
+  return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
 }
 
 /** What dead processes have left: conversations to look at, pushes without an answer, jobs that nobody works at. */
@@ -107,17 +108,26 @@ function createOverdue({ shards, wakes, clock, log }: Parts, workers: Workers): 
     const isSettled = shard.connections.health.backFor() >= settling;
     return isSettled ? insureOverdue({ ...shard.on('fast'), clock, log }) : 0;
   };
+  /** One that is away holds up no other. */
+  const inEach = async (count: (shard: Shard) => Promise<number>): Promise<number> => {
+    const counts = shards.all().map((shard) =>
+      count(shard).catch((error: unknown) => {
+        log.debug({ error, shard: shard.n }, 'What is overdue there was not looked for.');
+        return 0;
+      }),
+    );
+    return (await Promise.all(counts)).reduce((sum, each) => sum + each, 0);
+  };
   return async () => {
     beats += 1;
     if (!isBusy && beats % beatsPerLook !== 0) return;
-    const all = shards.all();
     const [found, insured, active] = await Promise.all([
       wakes.takeOverdue(),
-      Promise.all(all.map(insure)),
-      Promise.all(all.flatMap(activeIn)),
+      inEach(insure),
+      inEach(activeIn),
     ]);
-    isBusy = found + [...insured, ...active].reduce((sum, count) => sum + count, 0) > 0;
-    if (active.some((count) => count > 0)) await workers.rescueStalled();
+    isBusy = found + insured + active > 0;
+    if (active > 0) await workers.rescueStalled();
   };
 }
 

@@ -11,7 +11,7 @@ import { lockOptions, type ReplyJob, type TypingJob } from '../typing/jobs.ts';
 import { addTimers, type QueueOf } from '../typing/events.ts';
 import { createTyping, type Meet, type PerformDeps } from '../typing/perform.ts';
 import type { Wakes } from '../typing/wakes.ts';
-import type { Releases } from './releases.ts';
+import { limited, type Releases } from './releases.ts';
 
 interface WorkersOptions {
   perform: PerformDeps;
@@ -54,6 +54,8 @@ export interface Workers {
 
 /** After a fault of Redis's, or a refusal, the next look is soon (ms). */
 const runRetryDelay = 1_000;
+/** ms */
+const rescuePatience = 1_000;
 
 export function createWorkers(options: WorkersOptions): Workers {
   const { perform, wakes, queueOf, telemetry = null, log, meet = async () => {} } = options;
@@ -82,6 +84,14 @@ export function createWorkers(options: WorkersOptions): Workers {
     return { typing, replies, owned, loops, isAway: () => connection.status !== 'ready' };
   };
   const all: ReturnType<typeof open>[] = [];
+  const rescuing = new Set<Worker>();
+  const rescue = async (worker: Worker): Promise<void> => {
+    rescuing.add(worker);
+    await worker
+      .getBackend()
+      .moveStalledJobsToWait()
+      .finally(() => rescuing.delete(worker));
+  };
   wakes.start(look);
   const closeTyping = async (shards: readonly Closing[]): Promise<void> => {
     const isLeft = shards.every(({ force }) => force);
@@ -95,11 +105,14 @@ export function createWorkers(options: WorkersOptions): Workers {
   };
   return {
     add: (shard) => void all.push(open(shard)),
-    drain: () => closeAll(all.map((shard) => ({ ...shard, force: false }))),
+    // No job can end where Redis is away.
+    drain: () => closeAll(all.map((shard) => ({ ...shard, force: shard.isAway() }))),
     move: () => all.every(({ loops }) => loops.every(({ moves }) => moves())),
     rescueStalled: async () => {
       const workers = all.flatMap(({ typing, replies }) => [typing, replies]);
-      await Promise.all(workers.map((worker) => worker.getBackend().moveStalledJobsToWait()));
+      const rescues = workers.filter((worker) => !rescuing.has(worker)).map(rescue);
+      // The command waits for a Redis that is away, and the other shards do not.
+      await limited(Promise.all(rescues), rescuePatience);
     },
     close: async (graceMs) => {
       const shards = all.map((shard) => ({ ...shard, force: graceMs === 0 || shard.isAway() }));

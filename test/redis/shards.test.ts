@@ -165,6 +165,20 @@ describe('how many shards there are', () => {
     expect(many.of(of(user))).toBe(shardOf(idOf(user), 5));
   });
 
+  test('while they change, a conversation may be where it was or where it will be', async () => {
+    await layout(2).follow();
+    await used();
+    const many = layout(5);
+    await many.follow();
+    const user = mover(2, 5);
+    const [was, will] = [shardOf(idOf(user), 2), shardOf(idOf(user), 5)];
+    expect(many.maybe(of(user))).toEqual([was]);
+    clock.pass(2 * half);
+    expect(many.maybe(of(user))).toEqual([will, was]);
+    clock.pass(26 * hour);
+    expect(many.maybe(of(user))).toEqual([will]);
+  });
+
   test('changed twice: what was open with any number before is found', async () => {
     await layout(1).follow();
     await used();

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import type { Clock } from '../../src/core/ports.ts';
-import { keys } from '../../src/redis/keys.ts';
+import { keys, keysOf } from '../../src/redis/keys.ts';
 import { oneShard } from '../../src/redis/shards.ts';
 import { Postponed } from '../../src/typing/shares.ts';
 import { createWakes, type Left, type Look, type Wakes } from '../../src/typing/wakes.ts';
@@ -15,6 +15,7 @@ interface Worker extends Wakes {
   looks: { user: string; isFound: boolean }[];
 }
 
+const refuse = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const now = (): number => Math.round(performance.timeOrigin + performance.now());
 
 for (const kind of await redisKinds()) {
@@ -64,6 +65,26 @@ for (const kind of await redisKinds()) {
       expect(await other.takeOverdue()).toBe(0);
       expect(mine.looks).toEqual([{ user: conversation.user, isFound: false }]);
       expect(other.looks).toEqual([]);
+    });
+
+    test('a shard whose Redis is away holds up none of another', async () => {
+      const away = {
+        redis: { zcount: refuse, zscore: refuse, eval: refuse, evalsha: refuse },
+        keys: keysOf(1),
+      };
+      const there = { redis, keys };
+      const looks: string[] = [];
+      const wakes = createWakes({
+        shards: { of: () => there, all: () => [away, there] },
+        clock: { now },
+        log: recordLog(),
+      });
+      opened.push(wakes);
+      wakes.start(async ({ user }) => void looks.push(user));
+      const conversation = newConversation();
+      await plan(conversation, now() - 2_000);
+      expect(await wakes.takeOverdue()).toBe(1);
+      await expect.poll(() => looks).toEqual([conversation.user]);
     });
 
     test('a later plan takes the place of an earlier one, and none that of both', async () => {
