@@ -217,13 +217,12 @@ function inJson(text: string): string {
 
 /** Users write until the log says it: on a machine that is behind, the typing of a message may be left out. */
 async function pushUntil({ simulator }: Site, channel: Channel, says: Promise<unknown>): Promise<void> {
-  let isSaid = false;
-  const said = says.then(() => (isSaid = true));
-  for (let n = 0; !isSaid; n += 1) {
+  const said = says.then(() => true);
+  for (let n = 0, isSaid = false; !isSaid; n += 1) {
     void (channel === 'wechat'
       ? simulator.wechat.push({ user: `oUser${n}`, text: 'x' })
       : simulator.nxcloud.push({ user: `86138001380${String(n).padStart(2, '0')}`, text: 'x' }));
-    await Promise.race([said, wait(2_000)]);
+    isSaid = await Promise.race([said, wait(2_000, false)]);
   }
 }
 

@@ -78,8 +78,8 @@ describe('live events', () => {
       .poll(() => watched.overviews.at(-1)?.accounts[0]?.refusals)
       .toMatchObject([{ code: 48001, outcome: 'account-off', remedy: expect.stringMatching(/\w/) }]);
     await expect
-      .poll(() => watched.overviews.at(-1)?.accounts[0]?.typing)
-      .toMatchObject({ is: 'off', code: 48001 });
+      .poll(() => watched.overviews.map(({ accounts: [account] }) => account?.typing))
+      .toContainEqual(expect.objectContaining({ is: 'off', code: 48001 }));
     expect((await browser.ask('PUT', 'accounts/wechat/default/typing', {})).status).toBe(204);
     await expect
       .poll(() => watched.overviews.at(-1)?.accounts.find(({ channel }) => channel === 'wechat')?.typing)

@@ -119,7 +119,7 @@ describe('an account that is set at run time', () => {
 
 describe('what a removed account had taken is still done', () => {
   test('by a worker that knew it, and by one that starts after its removal', async () => {
-    const stage = await open({ env: { ...env, REPLY_CONCURRENCY: '1' }, bot: { thinkMs: 500 } });
+    const stage = await open({ env: { ...env, REPLY_CONCURRENCY: '1' }, bot: { thinkMs: 2_000 } });
     await put('wechat', 'shop');
     // More than a web calls the bot with at once: the rest is a worker's.
     const sent = await Promise.all(Array.from({ length: 12 }, () => push('wechat', 'shop')));
