@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from '../config/index.ts';
 import { createObservers, type Observe, type Observers } from '../core/notice.ts';
 import { type Log, type Standing, StartError } from '../core/ports.ts';
-import type { Platform } from '../core/platform.ts';
+import type { Conversation, Platform } from '../core/platform.ts';
 import { type Place, platformsOf, type Roster } from '../core/roster.ts';
 import { createGuesses, type Guesses } from '../http/guesses.ts';
 import { createRefused, type Refused } from '../http/refused.ts';
