@@ -24,7 +24,7 @@ export interface Goal {
   met(of: (name: string) => number): boolean;
 }
 
-interface Exact {
+export interface Exact {
   turns: number;
   wrong: Record<string, number>;
 }

@@ -20,6 +20,7 @@ interface Run {
   rows: Recorded[];
   /** Benches that broke off, and why. */
   failed: string[];
+  /** Its version, and how it is set up. */
   redis: string;
 }
 
@@ -69,11 +70,12 @@ export async function runAll(benches: Record<string, Bench>, runs: number): Prom
   return {
     rows: names.map((what) => ofAll(rows.filter((row) => row.what === what))),
     failed,
-    redis: version,
+    redis: `${version} with its own defaults, nothing persisted`,
   };
 }
 
-function ofAll(rows: readonly Row[]): Recorded {
+/** The same row of several runs, as one. */
+export function ofAll(rows: readonly Row[]): Recorded {
   const [{ what, values: first, goal } = nothing] = rows;
   const values = Object.entries(first).map(([name, { unit }]) => {
     const all = rows.map((row) => row.values[name]?.value ?? Number.NaN);
@@ -115,7 +117,7 @@ export function startOf(command: string): string {
 
 /** All that was measured, as Markdown. */
 export function recordOf(start: string, { rows, failed, redis }: Run): string {
-  const versions = `- Node ${process.version}, Redis ${redis} with its own defaults, nothing persisted`;
+  const versions = `- Node ${process.version}, Redis ${redis}`;
   const broken = failed.map((each) => `\n**Broke off:** ${each}\n`).join('');
   return `${start}\n${versions}\n\n${table(rows)}\n${broken}`;
 }

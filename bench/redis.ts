@@ -1,4 +1,4 @@
-/** An untouched redis-server for the bench: its own defaults, `hz 10` among them, nothing persisted. */
+/** An untouched redis-server for the bench: its own defaults, `hz 10` among them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
@@ -19,16 +19,16 @@ function died(): never {
   throw new Error('The redis-server of the bench has ended, and nothing here ended it.');
 }
 
-export async function startUntouchedRedis(): Promise<BenchRedis> {
+/** @param dir Where it keeps its append-only file. @default it keeps nothing */
+export async function startUntouchedRedis(dir: string | null = null): Promise<BenchRedis> {
   const binary = await findServer(process.env['PATH'] ?? '');
   if (binary === null)
     throw new Error('The bench needs a redis-server or valkey-server on PATH: install one.');
   const port = await freePort();
-  const server = spawn(
-    binary,
-    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
-    { stdio: 'ignore' },
-  );
+  const keeping = dir === null ? ['--save', '', '--appendonly', 'no'] : ['--dir', dir, '--appendonly', 'yes'];
+  const server = spawn(binary, ['--port', String(port), '--bind', '127.0.0.1', ...keeping], {
+    stdio: 'ignore',
+  });
   server.once('exit', died);
   const url = `redis://127.0.0.1:${port}`;
   const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });

@@ -39,7 +39,7 @@ export interface Load {
 let users = 0;
 let messages = 0;
 
-export function createLoad({ url }: TurnsSite): Load {
+export function createLoad({ url }: Pick<TurnsSite, 'url'>): Load {
   // Shorter than what Node's servers keep an idle connection.
   const agent = new Agent({ keepAlive: true, timeout: 2_000 });
   const run = `${process.pid}${Date.now() % 1_000_000}`;

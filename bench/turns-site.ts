@@ -170,7 +170,10 @@ export async function rssOf(pid: number): Promise<number> {
 }
 
 /** The processor time of all that is measured, Redis among them (ms). */
-export async function cpuByName(site: TurnsSite, { redis }: BenchRedis): Promise<Record<string, number>> {
+export async function cpuByName(
+  site: Pick<TurnsSite, 'processes'>,
+  { redis }: Pick<BenchRedis, 'redis'>,
+): Promise<Record<string, number>> {
   const info = await redis.info('cpu');
   const seconds = (field: string): number => Number(new RegExp(`^${field}:([\\d.]+)`, 'm').exec(info)?.[1]);
   const own: Record<string, number> = {};
