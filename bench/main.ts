@@ -12,6 +12,7 @@ import { ingest } from './ingest.ts';
 import { type Bench, once } from './measure.ts';
 import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
 import { receiver } from './receiver.ts';
+import { shards } from './shards.ts';
 import { turnsBenches } from './turns.ts';
 import { viewers } from './viewers.ts';
 import { wakes } from './wakes.ts';
@@ -26,6 +27,7 @@ const benches: Record<string, Bench> = {
   footprint: once(footprint),
   viewers: once(viewers),
   cost: once(cost),
+  shards: once(shards),
 };
 
 const preface = `# What was measured
