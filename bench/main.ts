@@ -9,6 +9,7 @@ import { cost } from './cost.ts';
 import { footprint } from './footprint.ts';
 import { forwarding } from './forwarding.ts';
 import { ingest } from './ingest.ts';
+import { dayOfKeys } from './keys.ts';
 import { type Bench, once } from './measure.ts';
 import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
 import { receiver } from './receiver.ts';
@@ -28,6 +29,7 @@ const benches: Record<string, Bench> = {
   viewers: once(viewers),
   cost: once(cost),
   shards: once(shards),
+  keys: once(dayOfKeys),
 };
 
 const preface = `# What was measured
