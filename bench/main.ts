@@ -14,6 +14,7 @@ import { type Bench, once } from './measure.ts';
 import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
 import { receiver } from './receiver.ts';
 import { shards } from './shards.ts';
+import { sizing } from './sizing.ts';
 import { turnsBenches } from './turns.ts';
 import { viewers } from './viewers.ts';
 import { wakes } from './wakes.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, Bench> = {
   cost: once(cost),
   shards: once(shards),
   keys: once(dayOfKeys),
+  sizing: once(sizing),
 };
 
 const preface = `# What was measured

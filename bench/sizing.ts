@@ -1,0 +1,205 @@
+/**
+ * How many processes, and how large a Redis, for so many turns a second: a formula, whose costs of a turn are measured for
+ * each platform apart, and which is then held against what a mix of both takes at three rates.
+ */
+import { keys } from '../src/redis/keys.ts';
+import { mixed, shortened, usual } from './keys.ts';
+import {
+  count,
+  megabytes,
+  ms,
+  percent,
+  prefixed,
+  quantile,
+  type Row,
+  times,
+  type Value,
+  wait,
+} from './measure.ts';
+import { type Product, startProduct } from './product.ts';
+import type { BenchRedis } from './redis.ts';
+import { exactness, meanOf, ofModels, openTraffic, type Traffic } from './traffic.ts';
+import { cpuOf, rssOf } from './turns-site.ts';
+
+/** Processor time of a turn (ms). */
+interface Cost {
+  web: number;
+  worker: number;
+  redis: number;
+}
+
+const parts = ['web', 'worker', 'redis'] as const;
+
+/** A processor that has no more to do than this takes a burst as it comes. */
+const wellUsed = 0.6;
+/** An open turn, with its push (bytes). */
+const openBytes = 6_000;
+/** A quiet Redis, and a full journal (bytes). */
+const quietBytes = 1.7e6;
+const journalBytes = 3.3e6;
+/** Beside what a key takes itself, Redis has tables of all of them: so much of it. */
+const tables = 1.25;
+
+/** Processors that so many turns a second keep busy. */
+function busy(perSecond: number, cost: Cost): Cost {
+  const of = (each: number): number => (perSecond * each) / 1_000;
+  return { web: of(cost.web), worker: of(cost.worker), redis: of(cost.redis) };
+}
+
+/** What stands in Redis because of turns, open ones and those that have ended (bytes). */
+function held(perSecond: number, lives = usual): number {
+  const open = (perSecond * meanOf(ofModels)) / 1_000;
+  return tables * mixed(lives, perSecond).bytes + open * openBytes;
+}
+
+function countFor(load: number): number {
+  return Math.ceil(load / wellUsed);
+}
+
+/** The formula, in whole processes and Redis. */
+function sizeOf(perSecond: number, cost: Cost): Record<string, Value> {
+  const all = busy(perSecond, cost);
+  return {
+    web: count(countFor(all.web)),
+    worker: count(countFor(all.worker)),
+    Redis: count(countFor(all.redis)),
+    'of a processor, all Redis': percent(all.redis),
+    'memory, all Redis': megabytes(quietBytes + journalBytes + held(perSecond)),
+  };
+}
+
+const calibration = { wechat: 40, nxcloud: 20 };
+const rates = [20, 40, 80];
+/** Of these rates the table tells. */
+const told = [1, 10, 100, 1_000, 5_000];
+/** Compiled, and as much runs out as comes (ms). */
+const warmMs = 60_000;
+const settleMs = 100_000;
+const measuredMs = 30_000;
+const margins = { cpu: 0.3, memory: 0.2 };
+
+interface Site {
+  load: Traffic;
+  product: Product;
+  bench: BenchRedis;
+  redisPid: number;
+}
+
+async function cpuNow({ product: { processes }, redisPid }: Site): Promise<Cost> {
+  return {
+    web: await cpuOf(processes.web),
+    worker: await cpuOf(processes.worker),
+    redis: await cpuOf(redisPid),
+  };
+}
+
+/** Of a turn (ms), at this rate. */
+async function costAt(site: Site, perSecond: number, firstMs: number): Promise<Cost> {
+  const running = site.load.evenly(firstMs + measuredMs, perSecond);
+  await wait(firstMs);
+  const [before, begun] = [await cpuNow(site), site.load.count().begun];
+  await running;
+  const [after, turns] = [await cpuNow(site), site.load.count().begun - begun];
+  return {
+    web: (after.web - before.web) / turns,
+    worker: (after.worker - before.worker) / turns,
+    redis: (after.redis - before.redis) / turns,
+  };
+}
+
+/** What Redis has beyond the journal, whose end is known (bytes). */
+async function memoryOf({ bench }: Site): Promise<number> {
+  const journal = (await bench.redis.memory('USAGE', keys.journal, 'SAMPLES', 0)) ?? 0;
+  return (await bench.info('used_memory')) - journal;
+}
+
+export async function sizing(bench: BenchRedis): Promise<Row[]> {
+  const load = await openTraffic(ofModels);
+  const product = await startProduct({
+    REDIS_URL: bench.url,
+    ...load.environment,
+    // As much runs out as comes, after a minute and a half.
+    WECHAT_RULES: JSON.stringify(shortened.wechat),
+    NXCLOUD_RULES: JSON.stringify(shortened.nxcloud),
+  });
+  load.connect(product.url);
+  const site = { load, product, bench, redisPid: await bench.info('process_id') };
+  const quiet = await memoryOf(site);
+  load.mix(0);
+  const wechat = await costAt(site, calibration.wechat, warmMs);
+  load.mix(1);
+  const nxcloud = await costAt(site, calibration.nxcloud, warmMs);
+  load.mix(ofModels.whatsappOneIn);
+  const share = 1 / ofModels.whatsappOneIn;
+  const cost: Cost = {
+    web: wechat.web * (1 - share) + nxcloud.web * share,
+    worker: wechat.worker * (1 - share) + nxcloud.worker * share,
+    redis: wechat.redis * (1 - share) + nxcloud.redis * share,
+  };
+  const rows: Row[] = [
+    {
+      what: 'processor time of a turn: of WeChat; of WhatsApp, with a gateway send and three statuses',
+      values: { ...prefixed('WeChat,', inMs(wechat)), ...prefixed('WhatsApp,', inMs(nxcloud)) },
+    },
+  ];
+  for (const perSecond of rates) rows.push(...(await pointAt(site, { perSecond, cost, quiet })));
+  const settled = await load.settled();
+  await product.close();
+  await load.close();
+  rows.push({ what: 'turns of all rates', values: {}, exact: exactness(settled) });
+  for (const perSecond of told)
+    rows.push({ what: `by the formula, for ${perSecond} turns a second`, values: sizeOf(perSecond, cost) });
+  return rows;
+}
+
+interface Point {
+  perSecond: number;
+  cost: Cost;
+  /** Of Redis, before the first turn (bytes). */
+  quiet: number;
+}
+
+async function pointAt(site: Site, { perSecond, cost, quiet }: Point): Promise<Row[]> {
+  const samples: number[] = [];
+  const sampling = setInterval(() => void memoryOf(site).then((bytes) => samples.push(bytes)), 2_000);
+  const measured = await costAt(site, perSecond, settleMs);
+  clearInterval(sampling);
+  // The last ones are of the time that is measured.
+  const memory = quantile(samples.slice(-measuredMs / 2_000), 0.5) - quiet;
+  const [taken, formula] = [busy(perSecond, measured), busy(perSecond, cost)];
+  const expected = held(perSecond, shortened);
+  const { web, worker } = site.product.processes;
+  return [
+    {
+      what: `${perSecond} turns a second, one in four WhatsApp's, bot 3 s (median): processors kept busy, beside what the formula says`,
+      values: {
+        ...inShares(taken),
+        ...Object.fromEntries(
+          parts.map((part) => [`${part}, of the formula's`, times(taken[part] / formula[part])]),
+        ),
+        'memory of web': megabytes(await rssOf(web)),
+        'memory of worker': megabytes(await rssOf(worker)),
+      },
+      goal: {
+        says: `within ${margins.cpu * 100} %`,
+        met: (of) => parts.every((part) => Math.abs(of(`${part}, of the formula's`) - 1) <= margins.cpu),
+      },
+    },
+    {
+      what: `${perSecond} turns a second, ends kept for 20 to 90 s: memory of Redis beyond a quiet one and the journal, beside what the formula says`,
+      values: { measured: megabytes(memory), "of the formula's": times(memory / expected) },
+      goal: {
+        says: `within ${margins.memory * 100} %`,
+        met: (of) => Math.abs(of("of the formula's") - 1) <= margins.memory,
+      },
+    },
+  ];
+}
+
+function inMs(cost: Cost): Record<string, Value> {
+  return Object.fromEntries(parts.map((part) => [part, ms(cost[part])]));
+}
+
+function inShares(cost: Cost): Record<string, Value> {
+  return Object.fromEntries(parts.map((part) => [part, percent(cost[part])]));
+}
