@@ -21,9 +21,14 @@ export interface ApiCall {
   code: number | null;
   /** What went wrong with it on purpose. */
   fault: Fault | null;
+  /** How long it was under way, there and back (ms). */
+  wayMs: number;
   /** When its answer had left or its connection was gone; null before. */
   endedAt: number | null;
 }
+
+/** How long a call is under way, there and back (ms): half of it before it arrives, half after its effect. */
+export type Way = (subject: Subject) => number;
 
 export type Subject = Pick<ApiCall, 'user' | 'command' | 'messageId' | 'text'>;
 
@@ -50,6 +55,7 @@ interface ApiOptions {
   faults: Faults;
   calls: ApiCall[];
   now: () => number;
+  way: Way;
 }
 
 export function startApi(options: ApiOptions): Promise<RunningServer> {
@@ -57,16 +63,21 @@ export function startApi(options: ApiOptions): Promise<RunningServer> {
 }
 
 async function answer(options: ApiOptions, request: Request): Promise<Reply | 'hang' | 'reset'> {
+  const subject = options.api.describe(request);
+  const wayMs = options.way(subject);
+  await pass(wayMs / 2);
   const call: ApiCall = {
     at: options.now(),
     path: request.path,
     code: null,
     fault: null,
     endedAt: null,
-    ...options.api.describe(request),
+    wayMs,
+    ...subject,
   };
   options.calls.push(call);
   request.signal.addEventListener('abort', () => ended(options, call));
+  if (request.signal.aborted) ended(options, call);
   if (call.user !== null) options.phones.of(call.user).mark('call', call.command ?? call.path);
   const fault = options.faults.take(request.path, call.user);
   call.fault = fault;
@@ -77,7 +88,12 @@ async function answer(options: ApiOptions, request: Request): Promise<Reply | 'h
   note(options, call, verdict);
   const spoilt = await suffer(options, request, afterwards);
   if (spoilt !== null) verdict.after?.();
+  await pass(wayMs / 2);
   return asReply(spoilt ?? verdict, () => ended(options, call));
+}
+
+async function pass(ms: number): Promise<void> {
+  if (ms > 0) await wait(ms, undefined, { ref: false });
 }
 
 function ended({ now }: ApiOptions, call: ApiCall): void {
@@ -92,7 +108,7 @@ async function suffer(options: ApiOptions, request: Request, fault: Fault | null
   if ('garbage' in fault) return { status: 200, type: 'text/html', body: '<html>simulated' };
   if ('status' in fault) return { status: fault.status, type: 'text/plain', body: 'simulated fault' };
   if ('code' in fault || 'metaCode' in fault) return options.api.refuse(request, fault);
-  await wait(fault.latencyMs, undefined, { ref: false });
+  await pass(fault.latencyMs);
   return null;
 }
 

@@ -2,6 +2,7 @@
  * Both platforms, their users' phones and a slow bot, on 127.0.0.1, with every known rule enforced. The demo, the
  * tests and the bench stand on it; it shares no code with the adapters that it judges.
  */
+import type { Way } from './api-server.ts';
 import type { Random } from './faults.ts';
 import { type NxcloudOptions, type NxcloudSimulator, startNxcloud } from './nxcloud.ts';
 import type { Listener } from './phones.ts';
@@ -9,7 +10,7 @@ import { startWechat, type WechatOptions, type WechatSimulator } from './wechat.
 export { startBot, type Bot, type BotSend } from './bot.ts';
 export type { BotOptions } from './bot-options.ts';
 export type { Breakage, BotCall } from './bot-parts.ts';
-export type { ApiCall } from './api-server.ts';
+export type { ApiCall, Way } from './api-server.ts';
 export type { Delivery } from './deliver.ts';
 export type { Fault, Faults } from './faults.ts';
 export type { Phone } from './phones.ts';
@@ -37,6 +38,8 @@ export interface SimulatorOptions {
   now?: () => number;
   /** @default Math.random */
   random?: Random;
+  /** How long a call of either API is under way, there and back (ms). @default no time */
+  way?: Way;
 }
 
 export interface Simulator {
@@ -49,9 +52,9 @@ export interface Simulator {
 }
 
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { now = Date.now, random = Math.random } = options;
-  const wechat = await startWechat(options.wechat ?? {}, { now, random });
-  const nxcloud = await startNxcloud(options.nxcloud ?? {}, { now, random });
+  const { now = Date.now, random = Math.random, way = () => 0 } = options;
+  const wechat = await startWechat(options.wechat ?? {}, { now, random, way });
+  const nxcloud = await startNxcloud(options.nxcloud ?? {}, { now, random, way });
   return {
     wechat,
     nxcloud,

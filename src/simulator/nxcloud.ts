@@ -1,4 +1,5 @@
 /** The simulated NXCloud: its API, its pushes and its users' WhatsApp phones. */
+import type { Way } from './api-server.ts';
 import type { Random } from './faults.ts';
 import { createNxcloudApi } from './nxcloud-api.ts';
 import { createId, type Sent } from './nxcloud-context.ts';
@@ -49,11 +50,11 @@ export interface NxcloudSimulator extends Premises {
 
 export async function startNxcloud(
   overrides: Partial<NxcloudOptions>,
-  { now, random }: { now: () => number; random: Random },
+  { now, random, way }: { now: () => number; random: Random; way: Way },
 ): Promise<NxcloudSimulator> {
   const options = { ...NXCLOUD_DEFAULTS, ...overrides };
   const rules = { ...NXCLOUD_RULES, ...options.rules };
-  const station = createStation({ ...options, channel: 'nxcloud', lifetime: rules.lifetime, now });
+  const station = createStation({ ...options, channel: 'nxcloud', lifetime: rules.lifetime, now, way });
   const { phones, webhook, closing } = station;
   const messages = createMessages(rules, now);
   const pushes = { ...options, rules, now, webhook, closing };

@@ -1,7 +1,7 @@
 /** What both simulated platforms are made of beside their own rules. */
 import { setMaxListeners } from 'node:events';
 import type { Channel } from '../core/platform.ts';
-import { type Api, type ApiCall, startApi } from './api-server.ts';
+import { type Api, type ApiCall, startApi, type Way } from './api-server.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createPhones, type Listener, type Phone, type Phones } from './phones.ts';
 
@@ -43,16 +43,18 @@ interface StationOptions {
   lifetime: number;
   webhookUrl: string | null;
   now: () => number;
+  /** @default no time */
+  way?: Way;
 }
 
-export function createStation({ webhookUrl, ...options }: StationOptions): Station {
+export function createStation({ webhookUrl, way = () => 0, ...options }: StationOptions): Station {
   const phones = createPhones(options);
   const webhook = { url: webhookUrl };
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
   const open: Station['open'] = async (api, forget) => {
     const [calls, faults]: [ApiCall[], Faults] = [[], createFaults()];
-    const server = await startApi({ api, phones, faults, calls, now: options.now });
+    const server = await startApi({ api, phones, faults, calls, now: options.now, way });
     return {
       apiBase: server.url,
       calls,

@@ -1,4 +1,5 @@
 /** The simulated WeChat: its API, its pushes and its users' phones. */
+import type { Way } from './api-server.ts';
 import { exchange, withQuery } from './deliver.ts';
 import { type Random, randomText } from './faults.ts';
 import { createStation, type Premises, type PushTo } from './station.ts';
@@ -41,11 +42,11 @@ export interface WechatSimulator extends Premises {
 
 export async function startWechat(
   overrides: Partial<WechatOptions>,
-  { now, random }: { now: () => number; random: Random },
+  { now, random, way }: { now: () => number; random: Random; way: Way },
 ): Promise<WechatSimulator> {
   const options = { ...WECHAT_DEFAULTS, ...overrides };
   const rules = { ...WECHAT_RULES, ...options.rules };
-  const station = createStation({ ...options, channel: 'wechat', lifetime: rules.lifetime, now });
+  const station = createStation({ ...options, channel: 'wechat', lifetime: rules.lifetime, now, way });
   const contacts = createContacts(rules, now);
   const tokens = createTokens({ rules, now, create: () => randomText(random, 136) });
   const shared = { ...options, rules, contacts, tokens, phones: station.phones, now, random };

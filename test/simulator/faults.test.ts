@@ -112,3 +112,35 @@ const run = async () => {
 test('the same clock and numbers make the same simulator', async () => {
   expect(await run()).toBe(await run());
 });
+
+describe('the way to the API', () => {
+  test('a call arrives after half of its own way, whatever is sent meanwhile', async () => {
+    const day = 86_400_000;
+    const running = await simulator({ way: ({ user }) => (user === 'FAR' ? day : 0) });
+    const hook = await webhook(() => Promise.resolve(SUCCESS));
+    running.wechat.connect(hook.url);
+    for (const user of ['FAR', 'NEAR']) await running.wechat.push({ user, text: 'hello' });
+    const { typing } = await wechatCaller(running);
+    const far = typing('FAR').catch(() => 'closed with the simulator');
+    expect(await typing('NEAR')).toBe(0);
+    const users = running.wechat.calls.map(({ user, wayMs }) => ({ user, wayMs }));
+    expect(users.filter(({ user }) => user !== null)).toEqual([{ user: 'NEAR', wayMs: 0 }]);
+    expect(running.wechat.phone('FAR').intervals()).toEqual([]);
+    await running.close();
+    expect(await far).toBe('closed with the simulator');
+  });
+
+  test('its answer comes after the other half, its effect before', async () => {
+    const running = await simulator({ way: ({ command }) => (command === 'Typing' ? 2 : 0) });
+    const hook = await webhook(() => Promise.resolve(SUCCESS));
+    running.wechat.connect(hook.url);
+    await running.wechat.push({ user: 'OPENID', text: 'hello' });
+    const { typing } = await wechatCaller(running);
+    const answered = typing('OPENID');
+    await running.wechat.phone('OPENID').next(({ what }) => what === 'typing-on');
+    const call = running.wechat.calls.find(({ user }) => user === 'OPENID');
+    expect(call?.endedAt).toBeNull();
+    expect(await answered).toBe(0);
+    expect(call?.wayMs).toBe(2);
+  });
+});
