@@ -5,9 +5,10 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createRandom, now } from './measure.ts';
+import { botTime } from './mix.ts';
 import type { Noted, Order, World } from './turns-site.ts';
 
-let botTime = (): number => 200;
+let thinkTime = (): number => 200;
 let isSilent = false;
 let apiTime: (() => number) | null = null;
 let noted: Noted = empty();
@@ -41,14 +42,6 @@ function underWay(act: (at: number, took: number) => string, at: number, respons
 
 const random = createRandom();
 
-/** https://en.wikipedia.org/wiki/Box%E2%80%93Muller_transform */
-function logNormal(median: number): number {
-  return median * Math.exp(spread * Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random()));
-}
-
-/** One answer in five takes twice the median or longer, none longer than a minute (ms). */
-const spread = 0.8;
-const longest = 60_000;
 /** An answer so soon goes to the user by the platform's own connection (HOLD_MS, less the way); a later one is sent. */
 const inlineUntil = 4_480;
 
@@ -93,7 +86,7 @@ const routes: Readonly<Record<string, Route>> = {
       const answer = `<xml><ToUserName><![CDATA[${user}]]></ToUserName><FromUserName><![CDATA[gh_bench]]></FromUserName><CreateTime>${Math.floor(Date.now() / 1000)}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[for ${user}]]></Content></xml>`;
       response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length }).end(answer);
     };
-    const after = botTime();
+    const after = thinkTime();
     if (after === 0) answerIt();
     else setTimeout(answerIt, after);
   },
@@ -122,8 +115,8 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
 process.on('message', (order: Order) => {
   const { botDelayMs, botMedianMs, botSilent = isSilent, apiMs } = order;
   isSilent = botSilent;
-  if (botDelayMs !== undefined) botTime = () => botDelayMs;
-  if (botMedianMs !== undefined) botTime = () => Math.min(longest, logNormal(botMedianMs));
+  if (botDelayMs !== undefined) thinkTime = () => botDelayMs;
+  if (botMedianMs !== undefined) thinkTime = () => botTime(random, botMedianMs);
   if (apiMs) apiTime = () => apiMs[0] + random() * (apiMs[1] - apiMs[0]);
   if (order.forget) noted = empty();
   tell({ noted });
