@@ -22,6 +22,7 @@ const redis = [
 
 /** What needs other processes or one of its own, and the crowds and fleets, which need a calm machine: `npm run test:all`. */
 const slow = [
+  'test/bench/peers.test.ts',
   'test/browser/**',
   'test/chaos/{kills,misconfigured,redis,start}.test.ts',
   'test/e2e/{accounts,component,isolation,outage,wechat}.test.ts',

@@ -11,6 +11,7 @@ import { forwarding } from './forwarding.ts';
 import { ingest } from './ingest.ts';
 import { dayOfKeys } from './keys.ts';
 import { type Bench, once } from './measure.ts';
+import { peersBench } from './peers.ts';
 import { isMet, recordOf, runAll, startOf, wantedOf } from './record.ts';
 import { receiver } from './receiver.ts';
 import { shards } from './shards.ts';
@@ -29,6 +30,7 @@ const benches: Record<string, Bench> = {
   footprint: once(footprint),
   viewers: once(viewers),
   cost: once(cost),
+  peers: once(peersBench),
   shards: once(shards),
   keys: once(dayOfKeys),
   sizing: once(sizing),

@@ -33,24 +33,38 @@ export interface Balancer extends Listening {
   route: (name: string, port: number | null) => void;
 }
 
-/** Connections go to the webs in turn; where one refuses, the next one gets it, as a platform's router does it. */
-export async function startBalancer(): Promise<Balancer> {
+/**
+ * Connections go to the webs in turn; where one refuses, the next one gets it, as a platform's router does it.
+ * @param patienceMs Where all refuse, they are asked again for so long.
+ */
+export async function startBalancer({ patienceMs = 0 }: { patienceMs?: number } = {}): Promise<Balancer> {
   const ports = new Map<string, number | null>();
   let turn = 0;
-  const serve = (client: Socket): void => {
+  const inTurn = (): number[] => {
     const all = [...ports.values()].filter((port) => port !== null);
     turn += 1;
     const first = all.length === 0 ? 0 : turn % all.length;
-    pass(client, [...all.slice(first), ...all.slice(0, first)]);
+    return [...all.slice(first), ...all.slice(0, first)];
+  };
+  const serve = (client: Socket): void => {
+    const until = Date.now() + patienceMs;
+    const again = (): void => {
+      if (Date.now() < until) setTimeout(() => pass(client, inTurn(), again), askAgainMs);
+      else client.resetAndDestroy();
+    };
+    pass(client, inTurn(), again);
   };
   const listening = await listen(serve);
   return { ...listening, route: (name, port) => void ports.set(name, port) };
 }
 
-function pass(client: Socket, [port, ...others]: number[]): void {
-  if (port === undefined) return void client.resetAndDestroy();
+const askAgainMs = 20;
+
+function pass(client: Socket, [port, ...others]: number[], none: () => void): void {
+  if (client.destroyed) return;
+  if (port === undefined) return none();
   const upstream = connect({ port, host: '127.0.0.1', noDelay });
-  const refused = (): void => pass(client, others);
+  const refused = (): void => pass(client, others, none);
   upstream.once('error', refused);
   upstream.once('connect', () => {
     upstream.off('error', refused);
