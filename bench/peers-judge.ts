@@ -1,7 +1,7 @@
 /** What a contender did for its users, read from the simulated phones and the calls that came. */
 import type { ApiCall, Interval, Mark } from '../src/simulator/index.ts';
 import { answerTo } from './peers-site.ts';
-import { bestOf, type Bounds, type End, type Story, waitOf, waitsOf } from './turns-cover.ts';
+import { bestOf, type Bounds, type End, type Story, waitOf, waitsOf } from './cover.ts';
 
 /** What one user wrote, and all that the platform saw of that user. Times in ms since 1970. */
 export interface Seen {

@@ -11,7 +11,7 @@ import { botTime, longest } from './mix.ts';
 import { type Figures, judge, none, plus, type Rules, type Seen } from './peers-judge.ts';
 import { answerTo, openSite, type Site, type Thought } from './peers-site.ts';
 import type { BenchRedis } from './redis.ts';
-import type { Bounds } from './turns-cover.ts';
+import type { Bounds } from './cover.ts';
 
 export interface Message {
   /** ms after the first. */

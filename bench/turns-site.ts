@@ -11,10 +11,9 @@ import { type BenchRedis, freePort } from './redis.ts';
 
 /** What the world has seen. Times are ms since 1970 with fractions, as every process here tells them. */
 export interface Noted {
-  /** `at`: when the call took effect; `took`: how long it was under way, there and back (ms); `code`: 0 is accepted. */
-  typing: { at: number; user: string; command: string; took: number; code: number }[];
-  /** Through custom/send; `at` and `took` as above. */
-  sent: { at: number; user: string; text: string; took: number }[];
+  typing: { at: number; user: string; command: string }[];
+  /** Through custom/send. */
+  sent: { at: number; user: string; text: string }[];
   /** The bot's calls. */
   asked: { at: number; user: string }[];
 }
@@ -22,12 +21,8 @@ export interface Noted {
 /** Every order is answered with what was noted up to it. */
 export interface Order {
   botDelayMs?: number;
-  /** Answer times as those of models: log-normal, of this median (ms). */
-  botMedianMs?: number;
   /** It only acknowledges. */
   botSilent?: boolean;
-  /** How long a call of the API is under way, there and back (ms): anything from the first to the second. */
-  apiMs?: readonly [number, number];
   forget?: boolean;
 }
 

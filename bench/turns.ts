@@ -5,7 +5,6 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { coverBeside } from './turns-cover.ts';
 import {
   type Bench,
   bytes,
@@ -383,47 +382,6 @@ async function crowdOf({ site, load }: Driven): Promise<Row> {
   };
 }
 
-const covered = { users: 150, perSecond: 4, medianMs: 8_000, apiMs: [50, 250] } as const;
-
-/** Answers as long as those of models, some users who write again meanwhile, and an API that is far away. */
-async function cover(bench: BenchRedis): Promise<Row[]> {
-  const { users, perSecond, medianMs, apiMs } = covered;
-  return drive('product', bench, async ({ site, load }) => {
-    await site.order({ botMedianMs: medianMs, apiMs });
-    // Of how long the way is, keeptyping knows nothing yet.
-    await load.pushAll(10, 10);
-    await wait(30_000);
-    await site.order({ forget: true });
-    const from = now();
-    const writing = Array.from({ length: users }, async (_, index) => {
-      await wait(from + (index * 1_000) / perSecond - now());
-      const user = load.newUser();
-      const first = load.push(user);
-      if (index % 3 > 0) return [await first];
-      await wait(1_000 + (index % 10) * 1_000);
-      return Promise.all([first, load.push(user)]);
-    });
-    const pushed = (await Promise.all(writing)).flat();
-    const inline = pushed.filter(({ inlineAt }) => inlineAt !== null).length;
-    const noted = await until(site, ({ sent }) => sent.length + inline >= pushed.length, 90_000);
-    const {
-      cover: own,
-      best,
-      ratio,
-      refused,
-      unanswered,
-    } = coverBeside(pushed, noted, { shortest: apiMs[0] });
-    return [
-      {
-        what: `cover of ${pushed.length} messages of ${users} users, answers log-normal with a median of ${medianMs / 1_000} s, API ${apiMs.join(' to ')} ms away, beside the best that rules and way allow`,
-        values: { keeptyping: percent(own), 'the best': percent(best), ratio: percent(ratio) },
-        goal: { says: '≥ 99.5 % of the best', met: (of) => of('ratio') >= 99.5 },
-        exact: { turns: pushed.length, wrong: { refused, unanswered } },
-      },
-    ];
-  });
-}
-
 function atOf(pushed: readonly Pushed[], wanted: string): number {
   return pushed.find(({ user }) => user === wanted)?.at ?? Number.NaN;
 }
@@ -551,7 +509,6 @@ export const turnsBenches: Record<string, Bench> = {
   counts: once(counts),
   latency,
   stranger: once(stranger),
-  cover: once(cover),
   crowd,
   burst,
   leftovers: once(leftovers),

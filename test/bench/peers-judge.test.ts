@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { judge, type Rules, type Seen } from '../../bench/peers-judge.ts';
-import { bestOf } from '../../bench/turns-cover.ts';
+import { bestOf } from '../../bench/cover.ts';
 import type { ApiCall, Mark, What } from '../../src/simulator/index.ts';
 import { litIntervals } from '../../src/simulator/phone.ts';
 
