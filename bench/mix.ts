@@ -1,11 +1,13 @@
-/** Bot times like those of models, the same in each run. */
+/** Bot times like those of models. */
 
-/** One answer in five takes twice the median or longer, none longer than a minute (ms). */
-const spread = 0.8;
+/** None is longer (ms). */
 export const longest = 60_000;
 
-/** Log-normal, in ms: https://en.wikipedia.org/wiki/Box%E2%80%93Muller_transform */
-export function botTime(random: () => number, medianMs: number): number {
+/**
+ * Log-normal, in ms: https://en.wikipedia.org/wiki/Box%E2%80%93Muller_transform
+ * @param spread With the usual one, one answer in five takes twice the median or longer; 0: all are the median.
+ */
+export function botTime(random: () => number, medianMs: number, spread = 0.8): number {
   const normal = Math.sqrt(-2 * Math.log(random())) * Math.cos(2 * Math.PI * random());
   return Math.min(longest, medianMs * Math.exp(spread * normal));
 }

@@ -1,14 +1,21 @@
 /** One web and one worker, as the Procfile starts them, and what they say of themselves at `/metrics`. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTokens, start } from '../test/chaos/processes.ts';
 import { wait } from './measure.ts';
 import { freePort } from './redis.ts';
+
+type Name = 'web' | 'worker';
 
 export interface Product {
   /** Of the web. */
   url: string;
   processes: { web: number; worker: number };
   /** The metrics of each that have no label. */
-  metrics(): Promise<Record<'web' | 'worker', Record<string, number>>>;
+  metrics(): Promise<Record<Name, Record<string, number>>>;
+  /** The heap of each when all garbage has been collected (bytes). Both stand still for some seconds meanwhile. */
+  live(): Promise<Record<Name, number>>;
   /** What both have logged. */
   output(): string;
   close(): Promise<void>;
@@ -17,7 +24,10 @@ export interface Product {
 /** The worker first: a web that sees none takes the queues itself. */
 export async function startProduct(environment: Record<string, string>): Promise<Product> {
   const metricsPort = await freePort();
-  const both = { ...environment, ...setTokens, HOST: '127.0.0.1' };
+  const dir = await mkdtemp(join(tmpdir(), 'product-'));
+  // A snapshot of the heap collects all garbage first: https://nodejs.org/docs/latest-v20.x/api/cli.html#--heapsnapshot-signalsignal
+  const NODE_OPTIONS = `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${dir}`;
+  const both = { ...environment, ...setTokens, HOST: '127.0.0.1', NODE_OPTIONS };
   const worker = start('worker', { ...both, METRICS_PORT: String(metricsPort) });
   await worker.says('"working"');
   await wait(1_000);
@@ -25,21 +35,35 @@ export async function startProduct(environment: Record<string, string>): Promise
   const line = await web.says('"listening"');
   const url = `http://127.0.0.1:${/"port":(\d+)/.exec(line)?.[1] ?? ''}`;
   await wait(1_000);
+  const metrics = async (): Promise<Record<Name, Record<string, number>>> => {
+    const [ofWeb, ofWorker] = await Promise.all(
+      [url, `http://127.0.0.1:${metricsPort}`].map((each) => scrape(`${each}/metrics`)),
+    );
+    return { web: ofWeb ?? {}, worker: ofWorker ?? {} };
+  };
   return {
     url,
     processes: { web: web.pid, worker: worker.pid },
-    async metrics() {
-      const [ofWeb, ofWorker] = await Promise.all(
-        [url, `http://127.0.0.1:${metricsPort}`].map((each) => scrape(`${each}/metrics`)),
-      );
-      return { web: ofWeb ?? {}, worker: ofWorker ?? {} };
+    metrics,
+    async live() {
+      for (const child of [web, worker]) child.signal('SIGUSR2');
+      await wait(500);
+      // They answer when they have done with it.
+      const after = await metrics();
+      return { web: heapOf(after.web), worker: heapOf(after.worker) };
     },
     output: () => web.output() + worker.output(),
     async close() {
       for (const child of [web, worker]) child.signal('SIGKILL');
       await Promise.all([web.exit, worker.exit]);
+      await rm(dir, { recursive: true });
     },
   };
+}
+
+/** bytes */
+export function heapOf({ nodejs_heap_size_used_bytes: bytes = Number.NaN }: Record<string, number>): number {
+  return bytes;
 }
 
 async function scrape(url: string): Promise<Record<string, number>> {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { count, ms, percent, perSecond, type Row, sum, times, wait } from './measure.ts';
 import { startProduct } from './product.ts';
 import { type BenchRedis, startUntouchedRedis } from './redis.ts';
-import { type Count, exactness, openTraffic } from './traffic.ts';
+import { type Count, exactness, notTaken, openTraffic } from './traffic.ts';
 import { cpuOf } from './turns-site.ts';
 
 /** So many turns are open at a time. */
@@ -140,7 +140,7 @@ function rowOf(it: Saturated, one: Saturated): Row {
       ...(share === null ? {} : { 'of which it may take': percent(share) }),
       'typing calls a turn': count(typing),
       'times that a Redis counted as away': count(away),
-      'pushes repeated': count(settled.repeated),
+      ...notTaken(settled),
     },
     ...goalOf(it),
     exact: exactness(settled),

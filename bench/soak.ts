@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { bytes, count, megabytes, ms, quantile, type Row, type Value, wait } from './measure.ts';
-import { type Product, startProduct } from './product.ts';
+import { heapOf, type Product, startProduct } from './product.ts';
 import { isMet, ofAll, recordOf, startOf } from './record.ts';
 import { type BenchRedis, startUntouchedRedis } from './redis.ts';
 import {
@@ -25,20 +25,23 @@ import {
   type Sample,
 } from './soak-lines.ts';
 import { picture } from './soak-picture.ts';
-import { exactness, ofModels, openTraffic, type Traffic } from './traffic.ts';
+import { exactness, notTaken, ofModels, openTraffic, type Traffic } from './traffic.ts';
 import { rssOf } from './turns-site.ts';
 
 /** As many turns open at once fill the machine. */
 const crowd = 600;
+const warmUpMs = 15_000;
+/** Answers are kept for 60 s, for repeats. */
+const restMs = 75_000;
 const sampleMs = 5_000;
 const shortest = 5 * 60_000;
 
 /** Compiled, its pools filled, its heap as large as its garbage wants it (s). */
-const warmUp = 5 * 60;
+const settling = 5 * 60;
 
 /** Where each line begins (s): Redis holds what is forgotten last only when that has run out for the first time. */
 export function settledAt(what: Measured, { lifeMs, seconds }: { lifeMs: number; seconds: number }): number {
-  const process = Math.min(warmUp, seconds / 6);
+  const process = Math.min(settling, seconds / 6);
   return what === 'redis' || what === 'keys' ? Math.max(process, lifeMs / 1_000 + 60) : process;
 }
 
@@ -67,18 +70,14 @@ function lag({ nodejs_eventloop_lag_p99_seconds: seconds = Number.NaN }: Metrics
   return Math.max(0, seconds * 1_000 - 10);
 }
 
-function heap({ nodejs_heap_size_used_bytes: bytes = Number.NaN }: Metrics): number {
-  return bytes;
-}
-
 async function sample(from: number, product: Product, redis: BenchRedis): Promise<Sample> {
   const { web, worker } = await product.metrics();
   return {
     s: (performance.now() - from) / 1_000,
     webRss: await rssOf(product.processes.web),
     workerRss: await rssOf(product.processes.worker),
-    webHeap: heap(web),
-    workerHeap: heap(worker),
+    webHeap: heapOf(web),
+    workerHeap: heapOf(worker),
     redis: await redis.info('used_memory'),
     keys: await redis.redis.dbsize(),
     webLag: lag(web),
@@ -86,15 +85,22 @@ async function sample(from: number, product: Product, redis: BenchRedis): Promis
   };
 }
 
-/** Half of what there is at most. */
-async function halfLoad(load: Traffic): Promise<number> {
-  await load.crowd(15_000, crowd);
+/** So many turns a second as are half of what there is at most; at any rate the code has run for a while. */
+async function warmUp(load: Traffic, wanted: number | null): Promise<number> {
+  const begun = load.crowd(2 * warmUpMs, crowd);
+  await wait(warmUpMs);
   const before = load.count();
-  await load.crowd(15_000, crowd);
+  await begun;
   const after = load.count();
-  const perSecond = (after.begun - after.open - before.begun + before.open) / 15;
+  const perSecond = ((after.begun - after.open - before.begun + before.open) * 1_000) / warmUpMs;
+  return wanted ?? Math.max(1, Math.floor(perSecond / 2));
+}
+
+/** What is live when nothing is under way, and no answer is kept for a repeat any more (bytes). */
+async function atRest(load: Traffic, product: Product): Promise<Record<'web' | 'worker', number>> {
   await load.settled();
-  return Math.max(1, Math.floor(perSecond / 2));
+  await wait(restMs);
+  return product.live();
 }
 
 function valueOf(value: number, unit: Judged['unit']): Value {
@@ -122,6 +128,16 @@ function rowOf(what: Measured, line: Line, perSecond: number): Row {
   };
 }
 
+/** No garbage, and nothing under way: what is left is kept. */
+function liveRow(name: string, { before, after }: Record<'before' | 'after', number>, turns: number): Row {
+  const kept = (after - before) / turns;
+  return {
+    what: `${name}: live heap at rest, before and after ${turns} turns`,
+    values: { before: megabytes(before), after: megabytes(after), 'a turn': bytes(kept) },
+    goal: { says: `< ${leastKept.bytes} bytes a turn`, met: (of) => of('a turn') < leastKept.bytes },
+  };
+}
+
 async function main(): Promise<void> {
   const { values: flags } = parseArgs({
     options: {
@@ -140,7 +156,9 @@ async function main(): Promise<void> {
   const load = await openTraffic(ofModels);
   const product = await startProduct({ REDIS_URL: redis.url, ...load.environment, ...environment });
   load.connect(product.url);
-  const perSecond = flags.rate === undefined ? await halfLoad(load) : Number(flags.rate);
+  const perSecond = await warmUp(load, flags.rate === undefined ? null : Number(flags.rate));
+  const before = await atRest(load, product);
+  const warm = load.count();
   const said = `${perSecond} turns a second for ${flags.minutes} min`;
   process.stderr.write(`${said} (load ${loadavg()[0]?.toFixed(1)})\n`);
 
@@ -148,12 +166,14 @@ async function main(): Promise<void> {
   const loads: number[] = [];
   const running = load.evenly(runMs, perSecond);
   while (performance.now() - from < runMs) {
-    samples.push(await sample(from, product, redis));
+    const taken = await sample(from, product, redis).catch(() => null);
+    if (taken) samples.push(taken);
     loads.push(loadavg()[0] ?? Number.NaN);
     await wait(sampleMs);
   }
   await running;
-  const settled = await load.settled();
+  const after = await atRest(load, product);
+  const counts = load.count();
   const faults = product.output().match(/^.*"level":[456]0.*$/gm) ?? [];
   await product.close();
   await load.close();
@@ -163,11 +183,11 @@ async function main(): Promise<void> {
 
   const lines = Object.fromEntries(
     (Object.keys(judged) as Measured[]).map((what) => {
-      const after = settledAt(what, { lifeMs, seconds: runMs / 1_000 });
+      const settled = settledAt(what, { lifeMs, seconds: runMs / 1_000 });
       return [
         what,
         fit(
-          samples.filter(({ s }) => s >= after),
+          samples.filter(({ s }) => s >= settled),
           what,
         ),
       ];
@@ -175,16 +195,19 @@ async function main(): Promise<void> {
   ) as Record<Measured, Line>;
   const rows: Row[] = [
     ...(Object.keys(judged) as Measured[]).map((what) => rowOf(what, lines[what], perSecond)),
+    ...(['web', 'worker'] as const).map((name) =>
+      liveRow(name, { before: before[name], after: after[name] }, counts.begun - warm.begun),
+    ),
     {
       what: 'turns',
       values: {
-        inline: count(settled.inline),
-        'by custom/send': count(settled.sent),
-        'through the gateway': count(settled.passed),
-        'typing calls': count(settled.typing),
-        'pushes repeated': count(settled.repeated),
+        inline: count(counts.inline),
+        'by custom/send': count(counts.sent),
+        'through the gateway': count(counts.passed),
+        'typing calls': count(counts.typing),
+        ...notTaken(counts),
       },
-      exact: exactness(settled),
+      exact: exactness(counts),
     },
     { what: 'warnings and errors logged', values: { lines: count(faults.length) } },
   ];

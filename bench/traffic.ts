@@ -9,7 +9,8 @@ import type { AddressInfo } from 'node:net';
 import { messageEnvelope, type NxcloudStatus, statusEnvelope } from '../src/simulator/nxcloud-envelope.ts';
 import { callbackHeaders } from '../src/simulator/nxcloud-push.ts';
 import { setTokens } from '../test/chaos/processes.ts';
-import { type Exact, now, wait } from './measure.ts';
+import { count, type Exact, now, type Value, wait } from './measure.ts';
+import { botTime } from './mix.ts';
 import { secrets } from './pushes.ts';
 import { createLoad, type Load } from './turns-load.ts';
 
@@ -28,8 +29,11 @@ export interface Count {
   astray: number;
   /** Deliveries of pushes that were not taken at once, as on a machine that has too much to do: they are repeated. */
   repeated: number;
-  /** Begun, and without an answer. */
+  /** Begun, and without an answer; those of them whose pushes keeptyping has taken. */
   open: number;
+  unkept: number;
+  /** Why deliveries were not taken: a status, or what became of the connection. */
+  why: Record<string, number>;
 }
 
 export interface TrafficOptions {
@@ -71,6 +75,8 @@ export interface Traffic {
 interface Turn {
   answers: number;
   asked: number;
+  /** A delivery of its push had a 2xx. */
+  isTaken: boolean;
   end: () => void;
 }
 
@@ -78,7 +84,6 @@ interface Turn {
 const grace = 20_000;
 /** Longer than any bot here, and than what follows it (ms). */
 const patience = 100_000;
-const longestBot = 60_000;
 /** NXCloud's pushes come so often at most. */
 const deliveries = 3;
 /** When the statuses of a message follow it (ms). */
@@ -127,6 +132,7 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
   };
   const open = new Map<string, Turn>();
   const over = new Map<string, Turn>();
+  const why: Record<string, number> = {};
   // Shorter than what Node's servers keep an idle connection.
   const agent = new Agent({ keepAlive: true, timeout: 2_000 });
   const run = String(randomBytes(3).readUIntBE(0, 3) % 10_000).padStart(4, '0');
@@ -136,12 +142,10 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
   const answered = (user: string, way: 'inline' | 'sent' | 'passed'): void => {
     counts[way] += 1;
     const turn = open.get(user) ?? over.get(user);
-    if (!turn) {
-      counts.astray += 1;
-      return;
-    }
+    // It was answered long ago.
+    if (!turn || turn.answers > 0) counts.doubled += 1;
+    if (!turn) return;
     turn.answers += 1;
-    if (turn.answers > 1) counts.doubled += 1;
     if (!open.delete(user)) return;
     over.set(user, turn);
     setTimeout(() => over.delete(user), grace).unref();
@@ -150,39 +154,50 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
 
   const asked = (user: string): void => {
     const turn = open.get(user) ?? over.get(user);
-    if (!turn) counts.astray += 1;
-    else if (++turn.asked > 1) counts.askedAgain += 1;
+    if (!turn || turn.asked > 0) counts.askedAgain += 1;
+    if (turn) turn.asked += 1;
   };
 
-  const wechatTurn = async (user: string): Promise<void> => {
-    const { inline, faults } = load ? await load.push(user) : { inline: [], faults: [] };
-    counts.repeated += faults.length;
-    for (const body of inline) answered(/for (\w+)/.exec(body)?.[1] ?? '', 'inline');
+  const noteNotTaken = (reason: string): void => {
+    counts.repeated += 1;
+    why[reason] = (why[reason] ?? 0) + 1;
   };
 
-  const callback = async (action: 'mo' | 'dr', body: string): Promise<void> => {
+  const wechatTurn = async (user: string): Promise<boolean> => {
+    const { inline, faults, held } = load ? await load.push(user) : { inline: [], faults: [], held: [] };
+    faults.forEach(noteNotTaken);
+    for (const body of inline)
+      if (body.includes(`for ${user}]`)) answered(user, 'inline');
+      else counts.astray += 1;
+    return held.length > faults.length;
+  };
+
+  const callback = async (action: 'mo' | 'dr', body: string): Promise<boolean> => {
     const headers = callbackHeaders({ ...nxcloud, now: Date.now }, { action, body });
     for (let delivery = 0; delivery < deliveries; delivery += 1) {
-      if ((await post(agent, `${webUrl}/webhooks/nxcloud`, { headers, body })) === 200) return;
-      counts.repeated += 1;
+      const status = await post(agent, `${webUrl}/webhooks/nxcloud`, { headers, body });
+      if (status === 200) return true;
+      noteNotTaken(`${status}`);
       await wait(1_000);
     }
+    return false;
   };
 
-  const whatsappTurn = (user: string): Promise<void> => {
+  const whatsappTurn = (user: string): Promise<boolean> => {
     const message = { user, text: 'How long does this take?', id: newId() };
     return callback('mo', JSON.stringify(messageEnvelope(nxcloud, message, Date.now())));
   };
 
   /** The bot of WhatsApp has acknowledged, and sends its answer itself. */
   const sendItself = async (to: string): Promise<void> => {
-    await wait(botTime());
+    await wait(thinkTime());
     const headers = { 'content-type': 'application/json' };
     const text = { body: `for ${to}` };
     const body = JSON.stringify({ messaging_product: 'whatsapp', to, type: 'text', text });
     const url = `${webUrl}/gateway/${setTokens.GATEWAY_KEY}/nxcloud/default/api/wa/mt`;
     // What nobody took is not sent again: the turn has no answer.
-    await post(agent, url, { headers, body });
+    const status = await post(agent, url, { headers, body });
+    if (status !== 200) noteNotTaken(`gateway ${status}`);
   };
 
   const tellStatuses = (user: string, id: string): void => {
@@ -193,7 +208,7 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
       }, after);
   };
 
-  const botTime = (): number => Math.min(longestBot, botMedianMs * Math.exp(botSpread * normal()));
+  const thinkTime = (): number => botTime(Math.random, botMedianMs, botSpread);
 
   const bot = (body: string, response: ServerResponse): void => {
     if (body.startsWith('{')) {
@@ -209,7 +224,7 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     setTimeout(() => {
       const answer = `<xml><ToUserName><![CDATA[${user}]]></ToUserName><FromUserName><![CDATA[gh_bench]]></FromUserName><CreateTime>${Math.floor(Date.now() / 1000)}</CreateTime><MsgType><![CDATA[text]]></MsgType><Content><![CDATA[for ${user}]]></Content></xml>`;
       response.writeHead(200, { 'Content-Type': 'text/xml', 'Content-Length': answer.length }).end(answer);
-    }, botTime());
+    }, thinkTime());
   };
 
   const routes: Readonly<Record<string, (body: string, response: ServerResponse) => void>> = {
@@ -260,11 +275,16 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     const user = isWhatsapp
       ? `86${run}${nth.toString().padStart(7, '0')}`
       : `oTraffic${run}_${nth.toString().padStart(15, '0')}`;
-    const ended = new Promise<void>((end) => open.set(user, { answers: 0, asked: 0, end }));
-    await (isWhatsapp ? whatsappTurn(user) : wechatTurn(user));
+    const ended = new Promise<void>((end) => open.set(user, { answers: 0, asked: 0, isTaken: false, end }));
+    const isTaken = await (isWhatsapp ? whatsappTurn(user) : wechatTurn(user));
+    const turn = open.get(user);
+    if (turn) turn.isTaken = isTaken;
     await ended;
   };
-  const count = (): Count => ({ ...counts, open: open.size });
+  const counted = (): Count => {
+    const unkept = [...open.values()].filter((each) => each.isTaken).length;
+    return { ...counts, open: open.size, unkept, why };
+  };
   return {
     environment: environmentAt(`http://127.0.0.1:${port}`),
     connect: (url) => {
@@ -291,12 +311,12 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
       // Whoever has no answer does not hold up the others.
       await wait(ms);
     },
-    count,
+    count: counted,
     async settled() {
       const end = now() + patience;
       while (open.size > 0 && now() < end) await wait(250);
       await wait(3_000);
-      return count();
+      return counted();
     },
     async close() {
       load?.close();
@@ -309,11 +329,12 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
 }
 
 /** Each push is to have had exactly one answer, after one call of the bot. */
-export function exactness({ begun, doubled, askedAgain, astray, open }: Count): Exact {
+export function exactness({ begun, doubled, askedAgain, astray, open, unkept }: Count): Exact {
   return {
     turns: begun,
     wrong: {
-      'without an answer': open,
+      'taken, without an answer': unkept,
+      'never taken, without an answer': open - unkept,
       'answered twice': doubled,
       'asked of the bot again': askedAgain,
       astray,
@@ -321,9 +342,10 @@ export function exactness({ begun, doubled, askedAgain, astray, open }: Count): 
   };
 }
 
-/** https://en.wikipedia.org/wiki/Box%E2%80%93Muller_transform */
-function normal(): number {
-  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+/** How many deliveries were not taken, and why. */
+export function notTaken({ repeated, why }: Count): Record<string, Value> {
+  const reasons = Object.entries(why).map(([reason, howMany]) => [`not taken, ${reason}`, count(howMany)]);
+  return { 'deliveries not taken': count(repeated), ...Object.fromEntries(reasons) };
 }
 
 function newId(): string {
