@@ -24,7 +24,7 @@ const redis = [
 const slow = [
   'test/bench/peers.test.ts',
   'test/browser/**',
-  'test/chaos/{kills,misconfigured,redis,start}.test.ts',
+  'test/chaos/{kills,misconfigured,redis,shards,start}.test.ts',
   'test/e2e/{accounts,component,isolation,outage,wechat}.test.ts',
   'test/client/{package,process}.test.ts',
   'test/recipes/{gateway,packed,stage}.test.ts',

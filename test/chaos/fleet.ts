@@ -60,6 +60,7 @@ interface State {
   exits: Exit[];
   clocksApart: boolean;
   releaseOf: (name: Target) => Release;
+  settingsOf: (name: Target) => { [name: string]: string };
   closing: boolean;
 }
 
@@ -72,6 +73,8 @@ export interface FleetOptions {
    * @default what was built here
    */
   releaseOf?: ((name: Target) => Release) | undefined;
+  /** What is set for that name beside the rest. */
+  settingsOf?: ((name: Target) => { [name: string]: string }) | undefined;
 }
 
 export async function openFleet(options: FleetOptions): Promise<Fleet> {
@@ -92,7 +95,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     ...options.bot,
   });
   const environment = { ...environmentOf(), ...simulatedEnvironment(simulator, bot) };
-  const { clocksApart, releaseOf = () => builtHere } = options;
+  const { clocksApart, releaseOf = () => builtHere, settingsOf = () => ({}) } = options;
   const state: State = {
     environment,
     redis,
@@ -101,6 +104,7 @@ export async function openFleet(options: FleetOptions): Promise<Fleet> {
     exits: [],
     clocksApart,
     releaseOf,
+    settingsOf,
     closing: false,
   };
   // A harness that dies takes along what it has started, whatever state that is in.
@@ -170,6 +174,7 @@ async function launch(state: State, name: Target): Promise<void> {
   const environment = {
     ...state.environment,
     ...(await state.redis.environmentOf(name)),
+    ...state.settingsOf(name),
     ...(state.clocksApart && name.endsWith('2') ? clockAhead() : {}),
   };
   const child = start(isWeb ? 'web' : 'worker', environment, release);

@@ -19,8 +19,8 @@ export interface RedisGround {
   replaced(shard: number, by: { other: Server }): Promise<void>;
   /** Resolves when nothing is being repaired. */
   whole(): Promise<void>;
-  /** A connection to each shard, for whoever looks after the run. */
-  connect(): { redis: Redis; keys: Keys }[];
+  /** A connection to each of so many shards, for whoever looks after the run. */
+  connect(shards: number): { redis: Redis; keys: Keys }[];
   close(): Promise<void>;
 }
 
@@ -48,8 +48,8 @@ export async function openGround(ground: Ground): Promise<RedisGround> {
     primaryOf,
     replaced: (shard, { other }) => until(async () => (await primaryOf(shard)).port !== other.port),
     whole: () => fleet.whole(),
-    connect: () =>
-      Array.from({ length: shards }, (_, shard) => {
+    connect: (count) =>
+      Array.from({ length: count }, (_, shard) => {
         const keys = keysOf(shard);
         const url = urls[shard] ?? fleet.url;
         const redis = openRedis(

@@ -107,7 +107,7 @@ function whyInFlight(
   const struck = record.struck.find((each) => mayHaveHeld(each, { from: end, to: show.at }));
   if (struck !== undefined) return { words: `in flight at ${struck.strike.kind}`, known: struck.to };
   const passive = marks.some(({ at, what, via }) => what === 'received' && via === 'passive' && at === end);
-  if (!passive || show.at - end > crossing) return null;
+  if (!passive || show.at - end > crossing + record.stoodStill) return null;
   return { words: 'crossed the answer', known: show.at };
 }
 
@@ -180,7 +180,21 @@ function judgeRefusal(record: Record, call: PlatformCall): Verdict {
       words: `${about}: nobody knew what the phone showed, ${struck.strike.kind}`,
     });
   }
+  if (code === alreadyTyping && isCrossed(record, call))
+    return one('explained', { ...finding, words: `${about}: it crossed the answer` });
   return one('broken', { ...finding, words: about });
+}
+
+/** An answer was on its way on the platform's own connection, and would have taken the indicator away. */
+function isCrossed({ marks, stoodStill }: Record, { user, at }: PlatformCall): boolean {
+  return marks.some(
+    (mark) =>
+      mark.user === user &&
+      mark.what === 'received' &&
+      mark.via === 'passive' &&
+      mark.at >= at &&
+      mark.at <= at + crossing + stoodStill,
+  );
 }
 
 const typingCommands = ['Typing', 'CancelTyping', 'typing'];

@@ -1,4 +1,8 @@
-/** The judgement of one run, from its record alone. */
+/**
+ * The judgement of one run, from its record alone. That a primary dies with its last writes explains nothing: whoever wrote
+ * them writes them again. Only together with the death of that process would a push be lost, or an answer come twice, and
+ * no run does both at once.
+ */
 import { judgeAnswers, seconds } from './judge-answers.ts';
 import { judgeTyping } from './judge-typing.ts';
 import { type Finding, together, type Verdict } from './promises.ts';

@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis';
 import type { BotOptions } from '../../src/simulator/index.ts';
 import { type Fleet, type FleetOptions, lifetimes, limits, openFleet } from './fleet.ts';
 import { judge } from './judge.ts';
-import type { Message, Plan, Target } from './plan.ts';
+import { type Message, type Plan, shardsOn, type Target } from './plan.ts';
 import type { Verdict } from './promises.ts';
 import { answerTo, type Pushed, type Record, type Struck } from './record.ts';
 import { carryOut } from './strikes.ts';
@@ -24,16 +24,23 @@ export interface Ran {
 
 export interface RunOptions {
   releaseOf?: FleetOptions['releaseOf'];
+  settingsOf?: FleetOptions['settingsOf'];
+  /** So many are looked into in the end. @default as many as there are on that ground */
+  shards?: number;
+  /** From when on the message's time counts (ms since 1970). @default the start */
+  begins?: (message: Message, startedAt: number) => Promise<number>;
+  /** What has not been written by then never is. @default all is */
+  ends?: Promise<void>;
   /** What else happens meanwhile: nothing that would excuse anything. */
   meanwhile?: (fleet: Fleet, startedAt: number) => Promise<void>;
 }
 
 export async function run(plan: Plan, options: RunOptions = {}): Promise<Ran> {
-  const { releaseOf, meanwhile = async () => {} } = options;
+  const { releaseOf, settingsOf } = options;
   const { ground, clocksApart } = plan;
-  const fleet = await openFleet({ ground, bot: botFor(plan), clocksApart, releaseOf });
+  const fleet = await openFleet({ ground, bot: botFor(plan), clocksApart, releaseOf, settingsOf });
   try {
-    const record = await observe(fleet, plan, meanwhile);
+    const record = await observe(fleet, plan, options);
     const verdict = judge(record);
     await writeFile(join(fleet.folder, 'record.json'), JSON.stringify(record));
     const outputOf = (name: Target): string => fleet.member(name).child.output();
@@ -61,16 +68,16 @@ function botFor({ messages }: Plan): BotOptions {
 async function observe(
   fleet: Fleet,
   plan: Plan,
-  meanwhile: NonNullable<RunOptions['meanwhile']>,
+  { shards = shardsOn[plan.ground], meanwhile = async () => {}, ...traffic }: RunOptions,
 ): Promise<Record> {
   const startedAt = Date.now();
   const struck: Struck[] = [];
   const still = monitorEventLoopDelay({ resolution: 10 });
   still.enable();
-  const traffic = plan.messages.map((message) => push(fleet, message, startedAt));
+  const sent = plan.messages.map((message) => push(fleet, message, { startedAt, ...traffic }));
   await Promise.all([carryOut(fleet, plan.strikes, { startedAt, struck }), meanwhile(fleet, startedAt)]);
-  const pushes = await Promise.all(traffic);
-  const left = await untilQuiet(fleet);
+  const pushes = (await Promise.all(sent)).flat();
+  const left = await untilQuiet(fleet, shards);
   await fleet.shutDown();
   const users = [...new Map(plan.messages.map((each) => [each.user, each])).values()];
   return {
@@ -90,12 +97,19 @@ async function observe(
   };
 }
 
-async function push({ simulator }: Fleet, message: Message, startedAt: number): Promise<Pushed> {
+async function push(
+  { simulator }: Fleet,
+  message: Message,
+  how: { startedAt: number } & Pick<RunOptions, 'begins' | 'ends'>,
+): Promise<Pushed[]> {
+  const { startedAt, begins = async () => startedAt, ends } = how;
   const { channel, user, text, style } = message;
-  await wait(Math.max(0, startedAt + message.at - Date.now()));
+  const from = await begins(message, startedAt);
+  const due = wait(Math.max(0, from + message.at - Date.now()), true, { ref: false });
+  if (!(await Promise.race([due, ...(ends ? [ends.then(() => false)] : [])]))) return [];
   const at = Date.now();
   const { deliveries } = await simulator[channel].push({ user, text });
-  return { channel, user, text, style, at, statuses: deliveries.map(({ status }) => status) };
+  return [{ channel, user, text, style, at, statuses: deliveries.map(({ status }) => status) }];
 }
 
 function askedOf({ bot }: Fleet, { messages }: Plan): Record['asked'] {
@@ -121,8 +135,8 @@ const quietFor = 1_500;
 /** …and what is not quiet after this is left behind. */
 const patience = 50_000;
 
-async function untilQuiet(fleet: Fleet): Promise<Record['left']> {
-  const shards = fleet.redis.connect();
+async function untilQuiet(fleet: Fleet, count: number): Promise<Record['left']> {
+  const shards = fleet.redis.connect(count);
   const queues = shards.flatMap(({ redis, keys }) =>
     ['typing', 'replies'].map((name) => new Queue(name, { connection: redis, prefix: keys.prefix })),
   );

@@ -1,9 +1,10 @@
 /** Accounts that come, change and go while pushes arrive: several processes, real HTTP, real Redis. */
+import type { Redis } from 'ioredis';
 import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { redisKinds } from '../support/redis.ts';
-import { gatewayOf, markIs as is, type Stage, useStage } from './stage.ts';
+import { gatewayOf, markIs as is, type Stage, useStage, everyRedis } from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -436,8 +437,11 @@ test('no secret is in any answer, line of the log or value in Redis', async () =
   for (const secret of ['hush', encodingAesKey, token]) expect(dump).not.toContain(secret);
 });
 
-async function dumpOf({ redis }: Stage): Promise<string> {
-  const connection = redis.connect();
+async function dumpOf(stage: Stage): Promise<string> {
+  return (await Promise.all(everyRedis(stage).map(dumpOne))).join('\n');
+}
+
+async function dumpOne(connection: Redis): Promise<string> {
   const keys = await connection.keys('*');
   const values = keys.map(async (key) => {
     switch (await connection.type(key)) {

@@ -19,6 +19,7 @@ import {
   type StageOptions,
   useStage,
   wechatRules,
+  everyRedis,
 } from './stage.ts';
 
 const { open } = useStage();
@@ -211,15 +212,18 @@ describe('by itself', () => {
   });
 
   test('no secret lies in Redis open, and none is in the log', async () => {
-    const { redis, log } = await openComponent({ bot: { thinkMs: 500 } });
+    const { log, webs } = await openComponent({ bot: { thinkMs: 500 } });
     await authorised();
     await component.push(shop, { user, text: 'hi' });
     await component.phone(user).next(is('received'));
-    const connection = redis.connect();
-    const names = await connection.keys('*');
-    const dumped = await Promise.all(names.map((name) => dump(connection, name)));
-    expect(names.filter((name) => name.includes(':secret:'))).toHaveLength(2);
-    expect(dumped.join('\n')).not.toContain('@@@');
+    const secrets: string[] = [];
+    for (const redis of everyRedis({ webs })) {
+      const names = await redis.keys('*');
+      secrets.push(...names.filter((name) => name.includes(':secret:')));
+      const dumped = await Promise.all(names.map((name) => dump(redis, name)));
+      expect(dumped.join('\n')).not.toContain('@@@');
+    }
+    expect(secrets).toHaveLength(2);
     expect(JSON.stringify(log.lines)).not.toContain('@@@');
   });
 
@@ -301,12 +305,15 @@ describe('with the vendor’s own services', () => {
   });
 
   test('a service that fails is WeChat’s to see, and the event is kept to be run again', async () => {
-    const { log, events, service, redis } = await openVendor({}, 404);
+    const { log, events, service, webs } = await openVendor({}, 404);
     const { status } = await component.authorise(shop);
     expect(status).toBe(404);
     await expect.poll(() => says(log, 'answered with status 404')).toBe(true);
     service.status = 200;
-    expect(await redis.connect().keys('{keeptyping}:replies:failed')).toHaveLength(1);
+    const failed = webs.flatMap(({ parts }) =>
+      parts.shards.all().map((shard) => shard.on('jobs').replies.getFailedCount()),
+    );
+    expect((await Promise.all(failed)).reduce((sum, count) => sum + count, 0)).toBe(1);
     // Sent again, it goes there again.
     expect((await component.authorise(shop, 'again')).status).toBe(200);
     expect(events.requests).toHaveLength(2);

@@ -7,7 +7,15 @@ import { describe, expect, test } from 'vitest';
 import type { State } from '../../src/core/state.ts';
 import { spelled } from '../../src/nxcloud/people.ts';
 import { nxcloudSign } from '../../src/simulator/nxcloud-authenticate.ts';
-import { asOperator, gatewayOf, quickRules, type Stage, type StageOptions, useStage } from './stage.ts';
+import {
+  asOperator,
+  gatewayOf,
+  quickRules,
+  type Stage,
+  type StageOptions,
+  useStage,
+  everyRedis,
+} from './stage.ts';
 
 const { open, now } = useStage();
 
@@ -165,10 +173,8 @@ describe('phone and business-scoped user id', () => {
       ...asOperator,
       method: 'DELETE',
     });
-    const redis = stage.redis.connect();
-    await expect
-      .poll(async () => (await redis.keys('*')).filter((key) => /:(state|last):/.test(key)))
-      .toEqual([]);
+    const names = async () => (await Promise.all(everyRedis(stage).map((redis) => redis.keys('*')))).flat();
+    await expect.poll(async () => (await names()).filter((key) => /:(state|last):/.test(key))).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 /** keeptyping as it runs, between the simulated platforms and a bot: real HTTP, real Redis, short rules. */
+import type { Redis } from 'ioredis';
 import { afterEach } from 'vitest';
 import { type Config, loadConfig } from '../../src/config/index.ts';
 import { simulatedEnvironment } from '../../src/demo/open.ts';
@@ -161,6 +162,12 @@ export async function openStage(options: StageOptions = {}): Promise<Stage> {
     startWorker: addWorker,
     close: () => releases.all(),
   };
+}
+
+/** A connection to each Redis that holds conversations. */
+export function everyRedis({ webs }: Pick<Stage, 'webs'>): Redis[] {
+  const all = webs.slice(0, 1).flatMap(({ parts }) => parts.shards.all());
+  return [...new Set(all.map(({ connections }) => connections.fast))];
 }
 
 /** A stage for each test of a file that opens one; it is closed after the test. */

@@ -33,9 +33,20 @@ export interface ServerOptions {
   file?: string;
 }
 
-/** Whatever ends this process ends them, whatever state they are in. */
-const started = new Set<ChildProcess>();
-process.once('exit', () => started.forEach((child) => child.kill('SIGKILL')));
+/**
+ * Runs a command, whose process id it says first. However this process or thread ends, the command ends with it, and
+ * its folder is gone: its pipe to the shell is closed then. The shell itself ends with the command.
+ */
+const tied = `
+exec 3<&0
+"$@" </dev/null >/dev/null 2>&1 &
+pid=$!
+echo $pid
+{ read -r _ <&3; kill -9 $pid; rm -rf "$FOLDER"; rmdir "$(dirname "$FOLDER")" 2>/dev/null; } &
+end=$!
+wait $pid
+kill -9 $end
+`;
 
 /** Starts the binary. */
 export async function startServer(binary: string, how: ServerOptions): Promise<Server> {
@@ -43,13 +54,19 @@ export async function startServer(binary: string, how: ServerOptions): Promise<S
   const port = how.port ?? (await freePort());
   const url = `redis://127.0.0.1:${port}`;
   let child: ChildProcess | null = null;
+  let pid = 0;
   const runs = (): boolean => child !== null && child.exitCode === null && child.signalCode === null;
   const start = async (more: readonly string[] = []): Promise<void> => {
     const place = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder];
     const words = [...(file === undefined ? [] : [file]), ...place, ...options, ...more];
-    if (child) started.delete(child);
-    child = spawn(binary, words, { stdio: 'ignore' });
-    started.add(child);
+    const env = { ...process.env, FOLDER: folder };
+    const shell = spawn('sh', ['-c', tied, 'sh', binary, ...words], {
+      env,
+      stdio: ['pipe', 'pipe', 'ignore'],
+    });
+    child = shell;
+    const [said] = (await once(shell.stdout, 'data')) as [Buffer];
+    pid = Number(said.toString());
     const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
     redis.on('error', () => {}); // Until the server is up.
     await redis.ping();
@@ -61,11 +78,11 @@ export async function startServer(binary: string, how: ServerOptions): Promise<S
     port,
     runs,
     start,
-    signal: (name) => void child?.kill(name),
+    signal: (name) => void (runs() && process.kill(pid, name)),
     kill: async () => {
       if (!child || !runs()) return;
       const gone = once(child, 'exit');
-      child.kill('SIGKILL');
+      process.kill(pid, 'SIGKILL');
       await gone;
     },
   };
