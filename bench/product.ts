@@ -1,7 +1,4 @@
 /** One web and one worker, as the Procfile starts them, and what they say of themselves at `/metrics`. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTokens, start } from '../test/chaos/processes.ts';
 import { wait } from './measure.ts';
 import { freePort } from './redis.ts';
@@ -14,7 +11,7 @@ export interface Product {
   processes: { web: number; worker: number };
   /** The metrics of each that have no label. */
   metrics(): Promise<Record<Name, Record<string, number>>>;
-  /** The heap of each when all garbage has been collected (bytes). Both stand still for some seconds meanwhile. */
+  /** The heap of each when all garbage has been collected (bytes). */
   live(): Promise<Record<Name, number>>;
   /** What both have logged. */
   output(): string;
@@ -24,9 +21,7 @@ export interface Product {
 /** The worker first: a web that sees none takes the queues itself. */
 export async function startProduct(environment: Record<string, string>): Promise<Product> {
   const metricsPort = await freePort();
-  const dir = await mkdtemp(join(tmpdir(), 'product-'));
-  // A snapshot of the heap collects all garbage first: https://nodejs.org/docs/latest-v20.x/api/cli.html#--heapsnapshot-signalsignal
-  const NODE_OPTIONS = `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${dir}`;
+  const NODE_OPTIONS = `--import ${new URL('./collect-garbage.mjs', import.meta.url).href}`;
   const both = { ...environment, ...setTokens, HOST: '127.0.0.1', NODE_OPTIONS };
   const worker = start('worker', { ...both, METRICS_PORT: String(metricsPort) });
   await worker.says('"working"');
@@ -48,7 +43,7 @@ export async function startProduct(environment: Record<string, string>): Promise
     async live() {
       for (const child of [web, worker]) child.signal('SIGUSR2');
       await wait(500);
-      // They answer when they have done with it.
+      // While they do so they do not answer.
       const after = await metrics();
       return { web: heapOf(after.web), worker: heapOf(after.worker) };
     },
@@ -56,7 +51,6 @@ export async function startProduct(environment: Record<string, string>): Promise
     async close() {
       for (const child of [web, worker]) child.signal('SIGKILL');
       await Promise.all([web.exit, worker.exit]);
-      await rm(dir, { recursive: true });
     },
   };
 }

@@ -20,7 +20,6 @@ interface Run {
   rows: Recorded[];
   /** Benches that broke off, and why. */
   failed: string[];
-  /** Its version, and how it is set up. */
   redis: string;
 }
 
@@ -70,7 +69,7 @@ export async function runAll(benches: Record<string, Bench>, runs: number): Prom
   return {
     rows: names.map((what) => ofAll(rows.filter((row) => row.what === what))),
     failed,
-    redis: `${version} with its own defaults, nothing persisted`,
+    redis: version,
   };
 }
 
@@ -117,7 +116,7 @@ export function startOf(command: string): string {
 
 /** All that was measured, as Markdown. */
 export function recordOf(start: string, { rows, failed, redis }: Run): string {
-  const versions = `- Node ${process.version}, Redis ${redis}`;
+  const versions = `- Node ${process.version}, Redis ${redis} with its own defaults, nothing persisted`;
   const broken = failed.map((each) => `\n**Broke off:** ${each}\n`).join('');
   return `${start}\n${versions}\n\n${table(rows)}\n${broken}`;
 }
@@ -127,7 +126,8 @@ export function isMet({ rows, failed }: Run): boolean {
   return failed.length === 0 && rows.every(({ met }) => met !== false);
 }
 
-function table(rows: readonly Recorded[]): string {
+/** Rows as Markdown. */
+export function table(rows: readonly Recorded[]): string {
   const head = '| what | measured | turns, and how many of them ended as they should | goal | met | runs |';
   return [head, '| --- | --- | --- | --- | --- | --- |', ...rows.map(lineOf)].join('\n');
 }

@@ -5,10 +5,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { count, ms, percent, perSecond, type Row, sum, times, wait } from './measure.ts';
+import { count, ms, perSecond, percent, type Row, times, wait } from './measure.ts';
 import { startProduct } from './product.ts';
 import { type BenchRedis, startUntouchedRedis } from './redis.ts';
-import { type Count, exactness, notTaken, openTraffic } from './traffic.ts';
+import { type Count, exactnessOf, openTraffic } from './traffic.ts';
 import { cpuOf } from './turns-site.ts';
 
 /** So many turns are open at a time. */
@@ -26,7 +26,7 @@ interface Setting {
 }
 
 interface Saturated extends Setting {
-  turnsPerSecond: number;
+  rate: number;
   /** Processor time (ms) of a turn. */
   web: number;
   worker: number;
@@ -35,43 +35,43 @@ interface Saturated extends Setting {
   typing: number;
   /** Times that a Redis counted as away. */
   away: number;
-  settled: Count;
+  turns: Count;
 }
 
 async function saturate(setting: Setting): Promise<Saturated> {
   const { shards, servers, share } = setting;
-  const all = await Promise.all(Array.from({ length: servers }, () => startUntouchedRedis()));
-  const pids = await Promise.all(all.map((redis) => redis.info('process_id')));
+  const redises = await Promise.all(Array.from({ length: servers }, () => startUntouchedRedis()));
+  const pids = await Promise.all(redises.map((redis) => redis.info('process_id')));
   const load = await openTraffic(traffic);
-  const product = await startProduct({ ...load.environment, ...settingsOf(all, shards) });
+  const product = await startProduct({ ...load.environment, ...settingsOf(redises, shards) });
   load.connect(product.url);
   const throttle = share === null ? null : await startThrottle(share, pids);
   const cpu = async () => ({
     web: await cpuOf(product.processes.web),
     worker: await cpuOf(product.processes.worker),
-    redis: sum(await Promise.all(pids.map(cpuOf))),
+    redis: (await Promise.all(pids.map(cpuOf))).reduce((a, b) => a + b, 0),
   });
   const running = load.crowd(warmMs + measuredMs, atOnce);
   await wait(warmMs);
   const [before, from, began] = [load.count(), await cpu(), performance.now()];
   await running;
   const [after, to, seconds] = [load.count(), await cpu(), (performance.now() - began) / 1_000];
-  const settled = await load.settled();
+  const all = await load.settled();
   throttle?.kill();
   const away = product.output().split('Redis is out of reach').length - 1;
   await product.close();
   await load.close();
-  await Promise.all(all.map((redis) => redis.stop()));
+  await Promise.all(redises.map((redis) => redis.stop()));
   const turns = after.begun - after.open - (before.begun - before.open);
   return {
     ...setting,
-    turnsPerSecond: turns / seconds,
+    rate: turns / seconds,
     web: (to.web - from.web) / turns,
     worker: (to.worker - from.worker) / turns,
     redis: (to.redis - from.redis) / turns,
     typing: (after.typing - before.typing) / turns,
     away,
-    settled,
+    turns: all,
   };
 }
 
@@ -106,57 +106,43 @@ export async function shards(): Promise<Row[]> {
   for (const setting of [machine(1, 1), machine(3, 1), machine(3, 3)]) free.push(await saturate(setting));
   const [one] = free;
   if (!one) throw new Error('Nothing was measured.');
-  const share = (part * one.turnsPerSecond * one.redis) / 1_000;
+  const share = (part * one.rate * one.redis) / 1_000;
   const held = [];
   for (const n of several) held.push(await saturate({ shards: n, servers: n, share }));
   const [first] = held;
   return [...free.map((each) => rowOf(each, one)), ...held.map((each) => rowOf(each, first ?? each))];
 }
 
-/** With twice as many shards, as long as Redis is the limit, there are so many times the turns at least. */
+/** With n shards there are n times the turns, less a fifth, as long as Redis is the limit. */
 const growth = 0.8;
-/** More shards than the machine needs take no more of it than this. */
+/** Shards that the machine does not need may take so much of it. */
 const cost = 0.75;
 
 const perCore = ({ web, worker, redis }: Saturated): number => 1_000 / (web + worker + redis);
 
 function rowOf(it: Saturated, one: Saturated): Row {
-  const { shards: n, servers, share, turnsPerSecond, web, worker, redis, typing, away, settled } = it;
-  const name = `WhatsApp turns a second, ${atOnce} at a time, bot 1 s: ${n} shard${n === 1 ? '' : 's'} on ${servers} Redis`;
-  return {
-    what:
-      share === null
-        ? name
-        : `${name}, each Redis stopped whenever it has had more than a share of a processor, the same for each`,
+  const { shards: n, servers, share } = it;
+  const isLimit = share !== null && n > 1 && n <= 3;
+  const row: Row = {
+    what: `WhatsApp turns a second, ${atOnce} at a time, bot 1 s: ${n} shard${n === 1 ? '' : 's'} on ${servers} Redis, ${share === null ? 'which take what they need' : 'each stopped whenever it has had more than its share of a processor'}`,
     values: {
-      turns: perSecond(turnsPerSecond),
-      'of those of one shard': times(turnsPerSecond / one.turnsPerSecond),
-      'processor time of a turn: web': ms(web),
-      worker: ms(worker),
-      Redis: ms(redis),
-      'turns per second of it': perSecond(perCore(it)),
-      'of those of one shard there': times(perCore(it) / perCore(one)),
-      'of a processor, each Redis': percent((turnsPerSecond * redis) / 1_000 / servers),
-      ...(share === null ? {} : { 'of which it may take': percent(share) }),
-      'typing calls a turn': count(typing),
-      'times that a Redis counted as away': count(away),
-      ...notTaken(settled),
+      '': perSecond(it.rate),
+      'beside one shard': times(it.rate / one.rate),
+      ...(share === null ? {} : { share: percent(share) }),
+      'each Redis takes': percent((it.rate * it.redis) / 1_000 / servers),
+      'a turn: web': ms(it.web),
+      worker: ms(it.worker),
+      Redis: ms(it.redis),
+      'turns by a second of all processors': count(perCore(it)),
+      'beside one shard of that': times(perCore(it) / perCore(one)),
+      'typing calls a turn': count(it.typing),
+      'times that Redis counted as away': count(it.away),
     },
-    ...goalOf(it),
-    exact: exactness(settled),
+    exact: exactnessOf(it.turns),
   };
-}
-
-/** With a Redis that is throttled, Redis is the limit as long as there are few: then the machine is. */
-function goalOf({ shards: n, share }: Saturated): Pick<Row, 'goal'> {
-  if (share === null)
-    return {
-      goal: {
-        says: `≥ ${cost} × per second of processor time`,
-        met: (of) => of('of those of one shard there') >= cost,
-      },
-    };
-  if (n > 3) return {};
-  const least = n === 1 ? 1 : growth * n;
-  return { goal: { says: `≥ ${least.toFixed(1)} ×`, met: (of) => of('of those of one shard') >= least } };
+  if (share === null && it !== one)
+    row.goal = { says: `≥ ${cost} × by processor`, met: (of) => of('beside one shard of that') >= cost };
+  if (isLimit)
+    row.goal = { says: `≥ ${(growth * n).toFixed(1)} ×`, met: (of) => of('beside one shard') >= growth * n };
+  return row;
 }

@@ -18,7 +18,7 @@ import {
 } from './measure.ts';
 import { type Product, startProduct } from './product.ts';
 import type { BenchRedis } from './redis.ts';
-import { exactness, meanOf, ofModels, openTraffic, type Traffic } from './traffic.ts';
+import { exactnessOf, meanOf, ofModels, openTraffic, type Traffic } from './traffic.ts';
 import { cpuOf, rssOf } from './turns-site.ts';
 
 /** Processor time of a turn (ms). */
@@ -42,7 +42,7 @@ const tables = 1.25;
 
 /** Processors that so many turns a second keep busy. */
 function busy(perSecond: number, cost: Cost): Cost {
-  const of = (each: number): number => (perSecond * each) / 1_000;
+  const of = (ms: number): number => (perSecond * ms) / 1_000;
   return { web: of(cost.web), worker: of(cost.worker), redis: of(cost.redis) };
 }
 
@@ -60,11 +60,11 @@ function countFor(load: number): number {
 function sizeOf(perSecond: number, cost: Cost): Record<string, Value> {
   const all = busy(perSecond, cost);
   return {
-    web: count(countFor(all.web)),
-    worker: count(countFor(all.worker)),
+    webs: count(countFor(all.web)),
+    workers: count(countFor(all.worker)),
     Redis: count(countFor(all.redis)),
-    'of a processor, all Redis': percent(all.redis),
-    'memory, all Redis': megabytes(quietBytes + journalBytes + held(perSecond)),
+    'of a processor': percent(all.redis),
+    'memory of Redis': megabytes(quietBytes + journalBytes + held(perSecond)),
   };
 }
 
@@ -95,7 +95,7 @@ async function cpuNow({ product: { processes }, redisPid }: Site): Promise<Cost>
 
 /** Of a turn (ms), at this rate. */
 async function costAt(site: Site, perSecond: number, firstMs: number): Promise<Cost> {
-  const running = site.load.evenly(firstMs + measuredMs, perSecond);
+  const running = site.load.openly(firstMs + measuredMs, perSecond);
   await wait(firstMs);
   const [before, begun] = [await cpuNow(site), site.load.count().begun];
   await running;
@@ -138,17 +138,16 @@ export async function sizing(bench: BenchRedis): Promise<Row[]> {
   };
   const rows: Row[] = [
     {
-      what: 'processor time of a turn: of WeChat; of WhatsApp, with a gateway send and three statuses',
-      values: { ...prefixed('WeChat,', inMs(wechat)), ...prefixed('WhatsApp,', inMs(nxcloud)) },
+      what: "processor time of a turn: WeChat's; WhatsApp's, with a gateway send and three statuses",
+      values: { ...prefixed('WeChat', inMs(wechat)), ...prefixed('WhatsApp', inMs(nxcloud)) },
     },
   ];
-  for (const perSecond of rates) rows.push(...(await pointAt(site, { perSecond, cost, quiet })));
-  const settled = await load.settled();
+  for (const perSecond of rates) rows.push(await pointAt(site, { perSecond, cost, quiet }));
+  rows.push({ what: 'the turns of all these', values: {}, exact: exactnessOf(await load.settled()) });
   await product.close();
   await load.close();
-  rows.push({ what: 'turns of all rates', values: {}, exact: exactness(settled) });
   for (const perSecond of told)
-    rows.push({ what: `by the formula, for ${perSecond} turns a second`, values: sizeOf(perSecond, cost) });
+    rows.push({ what: `by the formula, ${perSecond} turns a second`, values: sizeOf(perSecond, cost) });
   return rows;
 }
 
@@ -159,7 +158,7 @@ interface Point {
   quiet: number;
 }
 
-async function pointAt(site: Site, { perSecond, cost, quiet }: Point): Promise<Row[]> {
+async function pointAt(site: Site, { perSecond, cost, quiet }: Point): Promise<Row> {
   const samples: number[] = [];
   const sampling = setInterval(() => void memoryOf(site).then((bytes) => samples.push(bytes)), 2_000);
   const measured = await costAt(site, perSecond, settleMs);
@@ -167,39 +166,35 @@ async function pointAt(site: Site, { perSecond, cost, quiet }: Point): Promise<R
   // The last ones are of the time that is measured.
   const memory = quantile(samples.slice(-measuredMs / 2_000), 0.5) - quiet;
   const [taken, formula] = [busy(perSecond, measured), busy(perSecond, cost)];
-  const expected = held(perSecond, shortened);
   const { web, worker } = site.product.processes;
-  return [
-    {
-      what: `${perSecond} turns a second, one in four WhatsApp's, bot 3 s (median): processors kept busy, beside what the formula says`,
-      values: {
-        ...inShares(taken),
-        ...Object.fromEntries(
-          parts.map((part) => [`${part}, of the formula's`, times(taken[part] / formula[part])]),
-        ),
-        'memory of web': megabytes(await rssOf(web)),
-        'memory of worker': megabytes(await rssOf(worker)),
-      },
-      goal: {
-        says: `within ${margins.cpu * 100} %`,
-        met: (of) => parts.every((part) => Math.abs(of(`${part}, of the formula's`) - 1) <= margins.cpu),
-      },
+  const cpu = parts.map((part) => taken[part] / formula[part]);
+  return {
+    what: `${perSecond} turns a second, one in four WhatsApp's, bot 3 s (median), ends kept for 20 to 90 s: processors that are busy, and memory of Redis beyond a quiet one and the journal, beside the formula`,
+    values: {
+      web: percent(taken.web),
+      worker: percent(taken.worker),
+      Redis: percent(taken.redis),
+      ...Object.fromEntries(
+        parts.map((part, n) => [`${part} beside the formula`, times(cpu[n] ?? Number.NaN)]),
+      ),
+      memory: megabytes(memory),
+      'memory beside the formula': times(memory / held(perSecond, shortened)),
+      'resident memory of web': megabytes(await rssOf(web)),
+      'of worker': megabytes(await rssOf(worker)),
     },
-    {
-      what: `${perSecond} turns a second, ends kept for 20 to 90 s: memory of Redis beyond a quiet one and the journal, beside what the formula says`,
-      values: { measured: megabytes(memory), "of the formula's": times(memory / expected) },
-      goal: {
-        says: `within ${margins.memory * 100} %`,
-        met: (of) => Math.abs(of("of the formula's") - 1) <= margins.memory,
-      },
+    goal: {
+      says: `processors within ${margins.cpu * 100} %, memory within ${margins.memory * 100} %`,
+      met: (of) =>
+        parts.every((part) => isNear(of(`${part} beside the formula`), margins.cpu)) &&
+        isNear(of('memory beside the formula'), margins.memory),
     },
-  ];
+  };
 }
 
-function inMs(cost: Cost): Record<string, Value> {
-  return Object.fromEntries(parts.map((part) => [part, ms(cost[part])]));
+function isNear(ratio: number, margin: number): boolean {
+  return Math.abs(ratio - 1) <= margin;
 }
 
-function inShares(cost: Cost): Record<string, Value> {
-  return Object.fromEntries(parts.map((part) => [part, percent(cost[part])]));
+function inMs({ web, worker, redis }: Cost): Record<string, Value> {
+  return { web: ms(web), worker: ms(worker), Redis: ms(redis) };
 }

@@ -13,16 +13,20 @@ export interface Sample {
   workerLag: number;
 }
 
-export type Measured = Exclude<keyof Sample, 's'>;
+export type Lag = 'webLag' | 'workerLag';
+
+/** Lag grows with nothing that is kept. */
+export type Measured = Exclude<keyof Sample, 's' | Lag>;
 
 /**
  * The least that can be kept of each turn by mistake is its id: 30 characters in a Map, or as the name of a key, take some
  * 100 bytes. What grows by less in a turn keeps nothing of it.
  */
 export const leastKept = { bytes: 100, keys: 0.1 } as const;
+
 export interface Judged {
   name: string;
-  unit: 'bytes' | 'keys' | 'ms';
+  unit: 'bytes' | 'keys';
   /** A heap is a saw: what lives is seen where garbage has just been collected. */
   of: 'mean' | 'least';
 }
@@ -30,12 +34,10 @@ export interface Judged {
 export const judged: Readonly<Record<Measured, Judged>> = {
   webRss: { name: 'web: resident memory', unit: 'bytes', of: 'mean' },
   workerRss: { name: 'worker: resident memory', unit: 'bytes', of: 'mean' },
-  webHeap: { name: 'web: heap after garbage collections', unit: 'bytes', of: 'least' },
-  workerHeap: { name: 'worker: heap after garbage collections', unit: 'bytes', of: 'least' },
+  webHeap: { name: 'web: heap in use, the least of each part', unit: 'bytes', of: 'least' },
+  workerHeap: { name: 'worker: heap in use, the least of each part', unit: 'bytes', of: 'least' },
   redis: { name: 'Redis: memory', unit: 'bytes', of: 'mean' },
   keys: { name: 'Redis: keys', unit: 'keys', of: 'mean' },
-  webLag: { name: 'web: event loop lag (p99 of 5 s)', unit: 'ms', of: 'mean' },
-  workerLag: { name: 'worker: event loop lag (p99 of 5 s)', unit: 'ms', of: 'mean' },
 };
 
 /** A line through what was measured. */
@@ -81,8 +83,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, each) => sum + each, 0) / values.length;
 }
 
-/** By less a turn than the smallest thing that could be kept of it. Lag is nobody's to judge here: others load the machine. */
-export function isFlat(what: Measured, { perHour }: Line, perSecond: number): boolean | null {
-  const { unit } = judged[what];
-  return unit === 'ms' ? null : perHour / (perSecond * 3_600) < leastKept[unit];
+/** It does not grow, beyond what chance explains, by as much a turn as the smallest thing that could be kept of it. */
+export function isFlat(what: Measured, { perHour, give }: Line, perSecond: number): boolean {
+  return (perHour - give) / (perSecond * 3_600) < leastKept[judged[what].unit];
 }

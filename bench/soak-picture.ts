@@ -1,8 +1,8 @@
 /** The picture of a soak: a panel for each kind of thing, with what was sampled and the line through it. */
-import type { Line, Measured, Sample } from './soak-lines.ts';
+import type { Lag, Line, Measured, Sample } from './soak-lines.ts';
 
 interface Series {
-  what: Measured;
+  what: Measured | Lag;
   label: string;
 }
 
@@ -102,11 +102,14 @@ function panelOf({ title, unit, one, series }: Panel, { samples, lines, x, y0 }:
       `<text x="${x(minute * 60).toFixed(1)}" y="${below + 15}" text-anchor="middle">${minute} min</text>`,
   );
   const curves = series.map(({ what, label }, n) => {
-    const { from, to } = lines[what];
+    const line = what in lines ? lines[what as Measured] : null;
     const path = samples.map((each) => point(each.s, each[what])).join(' ');
     // Two that are close to each other are still to be read.
     const at = above + 12 + n * 16;
-    return `<polyline class="s${n}" points="${path}"/><path class="l${n}" d="M${point(from.s, from.at)}L${point(to.s, to.at)}"/><text class="t${n}" x="${right + 8}" y="${at}">${label}</text>`;
+    const through = line
+      ? `<path class="l${n}" d="M${point(line.from.s, line.from.at)}L${point(line.to.s, line.to.at)}"/>`
+      : '';
+    return `<polyline class="s${n}" points="${path}"/>${through}<text class="t${n}" x="${right + 8}" y="${at}">${label}</text>`;
   });
   return [
     `<text class="title" x="${plot.left}" y="${above - 8}">${title} (${unit})</text>`,

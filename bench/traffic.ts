@@ -9,9 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { messageEnvelope, type NxcloudStatus, statusEnvelope } from '../src/simulator/nxcloud-envelope.ts';
 import { callbackHeaders } from '../src/simulator/nxcloud-push.ts';
 import { setTokens } from '../test/chaos/processes.ts';
-import { count, type Exact, now, type Value, wait } from './measure.ts';
+import { arrivals, type Exact, now, wait } from './measure.ts';
 import { botTime } from './mix.ts';
-import { secrets } from './pushes.ts';
+import { accountsOf, secrets } from './pushes.ts';
 import { createLoad, type Load } from './turns-load.ts';
 
 /** What came of the turns so far. */
@@ -62,8 +62,8 @@ export interface Traffic {
   mix(whatsappOneIn: number): void;
   /** Resolves when the turn has its answer. */
   turn(): Promise<void>;
-  /** So many turns a second for so long (ms), whether they are answered or not. */
-  evenly(ms: number, perSecond: number): Promise<void>;
+  /** So many turns a second on average for so long (ms), whether they are answered or not. */
+  openly(ms: number, perSecond: number): Promise<void>;
   /** As many turns as there is time for, so many open at once. */
   crowd(ms: number, atOnce: number): Promise<void>;
   count(): Count;
@@ -89,33 +89,7 @@ const deliveries = 3;
 /** When the statuses of a message follow it (ms). */
 const statuses = { sent: 50, delivered: 200, read: 1_000 } as const;
 
-const nxcloud = {
-  accessKey: 'access-key-of-the-bench',
-  accessSecret: 'access-secret-of-the-bench',
-  appKey: 'app-key-of-the-bench',
-  businessPhone: '8615800001795',
-  callbacks: 'md5',
-  shape: 'current',
-} as const;
-
-/** Which account keeptyping has of each platform, with this process as platform and bot. */
-function environmentAt(base: string): Record<string, string> {
-  return {
-    WECHAT_TOKEN: secrets.token,
-    WECHAT_APP_ID: secrets.appId,
-    WECHAT_APP_SECRET: secrets.appSecret,
-    WECHAT_API_BASE: base,
-    WECHAT_BOT_URL: `${base}/bot`,
-    NXCLOUD_ACCESS_KEY: nxcloud.accessKey,
-    NXCLOUD_ACCESS_SECRET: nxcloud.accessSecret,
-    NXCLOUD_APP_KEY: nxcloud.appKey,
-    NXCLOUD_BUSINESS_PHONE: nxcloud.businessPhone,
-    NXCLOUD_API_BASE: base,
-    NXCLOUD_BOT_URL: `${base}/bot`,
-    // All of them are one business's here.
-    NXCLOUD_MESSAGES_PER_MINUTE: '1000000',
-  };
-}
+const nxcloud = { ...secrets, callbacks: 'md5', shape: 'current' } as const;
 
 export async function openTraffic({ botMedianMs, botSpread, ...options }: TrafficOptions): Promise<Traffic> {
   let { whatsappOneIn } = options;
@@ -158,14 +132,14 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     if (turn) turn.asked += 1;
   };
 
-  const noteNotTaken = (reason: string): void => {
+  const notTaken = (reason: string): void => {
     counts.repeated += 1;
     why[reason] = (why[reason] ?? 0) + 1;
   };
 
   const wechatTurn = async (user: string): Promise<boolean> => {
     const { inline, faults, held } = load ? await load.push(user) : { inline: [], faults: [], held: [] };
-    faults.forEach(noteNotTaken);
+    faults.forEach(notTaken);
     for (const body of inline)
       if (body.includes(`for ${user}]`)) answered(user, 'inline');
       else counts.astray += 1;
@@ -177,7 +151,7 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     for (let delivery = 0; delivery < deliveries; delivery += 1) {
       const status = await post(agent, `${webUrl}/webhooks/nxcloud`, { headers, body });
       if (status === 200) return true;
-      noteNotTaken(`${status}`);
+      notTaken(`${status}`);
       await wait(1_000);
     }
     return false;
@@ -197,7 +171,7 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     const url = `${webUrl}/gateway/${setTokens.GATEWAY_KEY}/nxcloud/default/api/wa/mt`;
     // What nobody took is not sent again: the turn has no answer.
     const status = await post(agent, url, { headers, body });
-    if (status !== 200) noteNotTaken(`gateway ${status}`);
+    if (status !== 200) notTaken(`gateway ${status}`);
   };
 
   const tellStatuses = (user: string, id: string): void => {
@@ -281,12 +255,12 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     if (turn) turn.isTaken = isTaken;
     await ended;
   };
-  const counted = (): Count => {
+  const count = (): Count => {
     const unkept = [...open.values()].filter((each) => each.isTaken).length;
     return { ...counts, open: open.size, unkept, why };
   };
   return {
-    environment: environmentAt(`http://127.0.0.1:${port}`),
+    environment: accountsOf({ base: `http://127.0.0.1:${port}`, bot: true }),
     connect: (url) => {
       webUrl = url;
       load?.close();
@@ -294,10 +268,10 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
     },
     mix: (oneIn) => (whatsappOneIn = oneIn),
     turn,
-    async evenly(ms, perSecond) {
+    async openly(ms, perSecond) {
       const from = now();
-      for (let index = 0; index * 1_000 < ms * perSecond; index += 1) {
-        await wait(Math.max(0, from + (index * 1_000) / perSecond - now()));
+      for (const at of arrivals(Math.round((ms * perSecond) / 1_000), perSecond)) {
+        await wait(Math.max(0, from + at - now()));
         void turn();
       }
       await wait(Math.max(0, from + ms - now()));
@@ -311,12 +285,12 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
       // Whoever has no answer does not hold up the others.
       await wait(ms);
     },
-    count: counted,
+    count,
     async settled() {
       const end = now() + patience;
       while (open.size > 0 && now() < end) await wait(250);
       await wait(3_000);
-      return counted();
+      return count();
     },
     async close() {
       load?.close();
@@ -328,24 +302,16 @@ export async function openTraffic({ botMedianMs, botSpread, ...options }: Traffi
   };
 }
 
-/** Each push is to have had exactly one answer, after one call of the bot. */
-export function exactness({ begun, doubled, askedAgain, astray, open, unkept }: Count): Exact {
-  return {
-    turns: begun,
-    wrong: {
-      'taken, without an answer': unkept,
-      'never taken, without an answer': open - unkept,
-      'answered twice': doubled,
-      'asked of the bot again': askedAgain,
-      astray,
-    },
+/** Each push has exactly one answer, after one call of the bot. */
+export function exactnessOf({ begun, doubled, askedAgain, astray, open, unkept }: Count): Exact {
+  const wrong = {
+    'taken and without an answer': unkept,
+    'not taken by any delivery': open - unkept,
+    'answered twice': doubled,
+    'asked again': askedAgain,
+    "with another's answer": astray,
   };
-}
-
-/** How many deliveries were not taken, and why. */
-export function notTaken({ repeated, why }: Count): Record<string, Value> {
-  const reasons = Object.entries(why).map(([reason, howMany]) => [`not taken, ${reason}`, count(howMany)]);
-  return { 'deliveries not taken': count(repeated), ...Object.fromEntries(reasons) };
+  return { turns: begun, wrong };
 }
 
 function newId(): string {
