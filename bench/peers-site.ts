@@ -160,7 +160,7 @@ function botOf(
     child.once('exit', () => {
       if (running?.child !== child) return;
       crashed();
-      void start();
+      start().catch(crashed);
     });
   };
   return {
