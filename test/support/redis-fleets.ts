@@ -74,10 +74,12 @@ async function openGround(binary: string) {
   const folder = await mkdtemp(join(quickDisk, 'keeptyping-fleet-'));
   const servers: Server[] = [];
   return {
-    folder,
-    start: async (port: number, options: readonly string[], file?: string): Promise<Server> => {
+    /** `lines`: of a configuration of its own, which it writes to. */
+    start: async (port: number, options: readonly string[], lines?: readonly string[]): Promise<Server> => {
       const dir = await mkdtemp(join(folder, 'node-'));
-      const server = await startServer(binary, { folder: dir, port, options, ...(file ? { file } : {}) });
+      const file = join(dir, 'own.conf');
+      if (lines) await writeFile(file, `${lines.join('\n')}\n`);
+      const server = await startServer(binary, { folder: dir, port, options, ...(lines ? { file } : {}) });
       servers.push(server);
       return server;
     },
@@ -180,16 +182,17 @@ export async function startSentinels(binary: string): Promise<Fleet> {
   const replica = await ground.start(second, [...stored, '--replicaof', '127.0.0.1', String(first)]);
   await until(async () => isReplica(await replicationOf(replica)));
   const sentinels = await Promise.all(
-    others.map(async (port) => {
-      const file = join(ground.folder, `sentinel-${port}.conf`);
-      const lines = [
-        `sentinel monitor main 127.0.0.1 ${first} 2`,
-        'sentinel down-after-milliseconds main 1000',
-        'sentinel failover-timeout main 3000',
-      ];
-      await writeFile(file, `${lines.join('\n')}\n`);
-      return ground.start(port, ['--sentinel'], file);
-    }),
+    others.map((port) =>
+      ground.start(
+        port,
+        ['--sentinel'],
+        [
+          `sentinel monitor main 127.0.0.1 ${first} 2`,
+          'sentinel down-after-milliseconds main 1000',
+          'sentinel failover-timeout main 3000',
+        ],
+      ),
+    ),
   );
   const servers = [primary, replica];
   const whole = async (): Promise<void> => {

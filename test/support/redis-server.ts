@@ -42,7 +42,7 @@ exec 3<&0
 "$@" </dev/null >/dev/null 2>&1 &
 pid=$!
 echo $pid
-{ read -r _ <&3; kill -9 $pid; rm -rf "$FOLDER"; rmdir "$(dirname "$FOLDER")" 2>/dev/null; } &
+{ read -r _ <&3; rm -rf "$FOLDER"; rmdir "$(dirname "$FOLDER")" 2>/dev/null; kill -9 $pid; } &
 end=$!
 wait $pid
 kill -9 $end
