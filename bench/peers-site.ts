@@ -125,9 +125,7 @@ function keeptypingOf(port: number, environment: Record<string, string>): Kept {
     port,
     async start() {
       const own = { PORT: String(port), HOST: '127.0.0.1', NODE_ENV: 'production', ...setTokens };
-      // For a bot that sends one answer for each message, and names only the user.
-      const settings = { NXCLOUD_SEND_ENDS: 'oldest' };
-      child = start('main', { ...environment, ...own, ...settings });
+      child = start('main', { ...environment, ...own });
       await child.says('"listening"');
     },
     async kill() {

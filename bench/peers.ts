@@ -150,7 +150,12 @@ async function drive(site: Site, channels: readonly Channel[], driving: Driving)
     await Promise.all(channels.map((channel) => site.simulator[channel].push({ user: nameOf(user), text })));
   });
   const middle = plan[Math.floor(plan.length / 2)]?.text ?? '';
-  const killed = scenario.kills ? site.asked(middle).then(() => site.kill()) : Promise.resolve();
+  const kill = async (): Promise<void> => {
+    await site.asked(middle);
+    await wait(acknowledgedAfter);
+    await site.kill();
+  };
+  const killed = scenario.kills ? kill() : Promise.resolve();
   await Promise.all([...pushes, killed]);
   const until = from + (plan.at(-1)?.at ?? 0) + answerLimit;
   let open = [...plan];
@@ -169,6 +174,9 @@ async function drive(site: Site, channels: readonly Channel[], driving: Driving)
     figures: Object.fromEntries(channels.map((channel) => [channel, figuresOf(channel)])),
   };
 }
+
+/** A push that is just being taken would come again after a minute, which says more of NXCloud than of who is killed (ms). */
+const acknowledgedAfter = 500;
 
 function isOver(
   { simulator, failures }: Site,
