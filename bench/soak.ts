@@ -43,7 +43,7 @@ const remembered = 2 * 60_000;
 /** WhatsApp's are hours and a day: a run of half an hour would see them grow only. */
 function livesFor(runMs: number): { lifeMs: number; environment: Record<string, string> } {
   const lifeMs = Math.min(longestLife, Math.round(runMs / 3));
-  const rules = { repeats: lifeMs, remembered: Math.min(remembered, lifeMs) };
+  const rules = { repeats: lifeMs, remembered: Math.min(remembered, lifeMs / 2) };
   return {
     lifeMs,
     environment: {
