@@ -34,17 +34,20 @@ const statusesPerAnswer = 3;
 /** What opens no turn is repeated for no longer (ms). */
 const repeatsOfNoTurn = 10 * 60_000;
 
-/** As src/redis/keys.ts and docs/privacy.md have it. A user of its own for each turn: others have one `last` between them. */
+/** As src/redis/keys.ts and docs/privacy.md have it. */
 const leftByTurn = {
   wechat: ({ wechat: { remembered, repeats } }: AllLives): Record<string, Left> => ({
     state: { perTurn: 1, bytes: 568, lifeMs: remembered },
     last: { perTurn: 1, bytes: 296, lifeMs: remembered },
     delivery: { perTurn: 1, bytes: 216, lifeMs: repeats },
   }),
-  nxcloud: ({ nxcloud: { remembered, repeats, window, deadline } }: AllLives): Record<string, Left> => ({
+  nxcloud: (
+    { nxcloud: { remembered, repeats, window, deadline } }: AllLives,
+    turnsPerUser: number,
+  ): Record<string, Left> => ({
     state: { perTurn: 1, bytes: 744, lifeMs: remembered },
     // While a turn is open it is to outlast that.
-    last: { perTurn: 1, bytes: 328, lifeMs: Math.max(window, remembered + deadline) },
+    last: { perTurn: 1 / turnsPerUser, bytes: 328, lifeMs: Math.max(window, remembered + deadline) },
     delivery: { perTurn: 1, bytes: 216, lifeMs: repeats },
     'delivery of a status': {
       perTurn: statusesPerAnswer,
@@ -70,11 +73,11 @@ function sumOf(all: Record<string, Left>, perSecond: number): Sum {
   return sum;
 }
 
-/** Of both, one turn in four WhatsApp's. */
-export function mixed(lives: AllLives, perSecond: number): Sum {
+/** Of both, one turn in four WhatsApp's. @param turnsPerUser In a day: they have one `last` between them on WhatsApp. */
+export function mixed(lives: AllLives, perSecond: number, turnsPerUser = 1): Sum {
   const [wechat, nxcloud] = [
     sumOf(leftByTurn.wechat(lives), perSecond * (1 - 1 / whatsappOneIn)),
-    sumOf(leftByTurn.nxcloud(lives), perSecond / whatsappOneIn),
+    sumOf(leftByTurn.nxcloud(lives, turnsPerUser), perSecond / whatsappOneIn),
   ];
   return { keys: wechat.keys + nxcloud.keys, bytes: wechat.bytes + nxcloud.bytes };
 }

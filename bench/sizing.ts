@@ -47,10 +47,13 @@ function busy(perSecond: number, cost: Cost): Cost {
 }
 
 /** What stands in Redis because of turns, open ones and those that have ended (bytes). */
-function held(perSecond: number, lives = usual): number {
+function held(ended: { bytes: number }, perSecond: number): number {
   const open = (perSecond * meanOf(ofModels)) / 1_000;
-  return tables * mixed(lives, perSecond).bytes + open * openBytes;
+  return tables * ended.bytes + open * openBytes;
 }
+
+/** Messages of one user in a day. */
+const turnsPerUser = 10;
 
 function countFor(load: number): number {
   return Math.ceil(load / wellUsed);
@@ -64,7 +67,9 @@ function sizeOf(perSecond: number, cost: Cost): Record<string, Value> {
     workers: count(countFor(all.worker)),
     Redis: count(countFor(all.redis)),
     'of a processor': percent(all.redis),
-    'memory of Redis': megabytes(quietBytes + journalBytes + held(perSecond)),
+    'memory of Redis': megabytes(
+      quietBytes + journalBytes + held(mixed(usual, perSecond, turnsPerUser), perSecond),
+    ),
   };
 }
 
@@ -178,7 +183,7 @@ async function pointAt(site: Site, { perSecond, cost, quiet }: Point): Promise<R
         parts.map((part, n) => [`${part} beside the formula`, times(cpu[n] ?? Number.NaN)]),
       ),
       memory: megabytes(memory),
-      'memory beside the formula': times(memory / held(perSecond, shortened)),
+      'memory beside the formula': times(memory / held(mixed(shortened, perSecond), perSecond)),
       'resident memory of web': megabytes(await rssOf(web)),
       'of worker': megabytes(await rssOf(worker)),
     },

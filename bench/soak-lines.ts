@@ -56,7 +56,9 @@ const parts = 20;
 export function fit(samples: readonly Sample[], what: Measured): Line {
   const size = Math.floor(samples.length / parts);
   if (size === 0) throw new Error(`${samples.length} samples are too few for a line: let it run longer.`);
-  const points = Array.from({ length: parts }, (_, n) => samples.slice(n * size, (n + 1) * size)).map(
+  // Those that are left over are the first.
+  const those = samples.slice(-parts * size);
+  const points = Array.from({ length: parts }, (_, n) => those.slice(n * size, (n + 1) * size)).map(
     (part) => {
       const values = part.map((each) => each[what]);
       return {

@@ -33,7 +33,7 @@ const panels: readonly Panel[] = [
       { what: 'workerHeap', label: 'worker' },
     ],
   },
-  { title: 'Redis: memory', unit: 'MB', one: 1e6, series: [{ what: 'redis', label: 'used_memory' }] },
+  { title: 'Redis: memory', unit: 'MB', one: 1e6, series: [{ what: 'redis', label: 'memory' }] },
   { title: 'Redis: keys', unit: 'thousand', one: 1e3, series: [{ what: 'keys', label: 'keys' }] },
   {
     title: 'event loop lag, p99 of 5 s',
