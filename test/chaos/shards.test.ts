@@ -58,6 +58,9 @@ async function jobsIn(fleet: Fleet, shards: readonly number[]): Promise<number[]
   return all;
 }
 
+/** The longest that the bot thinks (ms). */
+const slowestAnswer = 20_000;
+
 const third = ({ user }: Message): number => Number(user.slice(-2)) % 3;
 
 describe.runIf(binary !== null)('SHARDS', () => {
@@ -96,6 +99,8 @@ describe.runIf(binary !== null)('SHARDS', () => {
             await wait(13_000);
             over.resolve();
             jobs.push(await jobsIn(fleet, [1, 2]));
+            // A bot that has acknowledged a message sends its answer as late as this.
+            await wait(slowestAnswer);
           },
         },
       );
