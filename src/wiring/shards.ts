@@ -3,6 +3,7 @@ import type { Telemetry } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Conversation } from '../core/platform.ts';
 import { type Log, type Standing, standsWell } from '../core/ports.ts';
+import { readRedisUrl } from '../core/redis-url.ts';
 import { said, saidTogether } from '../core/said.ts';
 import type { RedisClock } from '../redis/clock.ts';
 import { type Commands, createCommands, standingOf } from '../redis/commands.ts';
@@ -85,7 +86,7 @@ export function openShards(options: ShardsOptions): Shards {
     const url = urls[n] ?? redis.url;
     const keys = keysOf(n);
     // A connection to a Cluster is to one of its nodes.
-    const name = /\+cluster:/i.test(url) ? `${url} ${n}` : url;
+    const name = readRedisUrl(url)?.kind === 'cluster' ? `${url} ${n}` : url;
     const to = connected.get(name) ?? connect(options, url, keys);
     connected.set(name, to);
     const shard: Shard = { ...to, n, keys, on: once((kind: Kind) => queuesOn(options, to, { keys, kind })) };
@@ -131,12 +132,6 @@ export function openShards(options: ShardsOptions): Shards {
     const n = layout.of(conversation, push);
     return typeof n === 'number' ? at(n) : n.then(at);
   };
-  const spots = { fast: new Map<Shard, Spot>(), jobs: new Map<Shard, Spot>() };
-  const spotOf = (kind: Kind, shard: Shard): Spot => {
-    const spot = spots[kind].get(shard) ?? { redis: shard.connections[kind], keys: shard.keys };
-    spots[kind].set(shard, spot);
-    return spot;
-  };
   return {
     home,
     all: () => opened,
@@ -153,13 +148,16 @@ export function openShards(options: ShardsOptions): Shards {
       openAll();
     },
     keep: () => layout.keep(),
-    spread: (kind) => ({
-      of: (conversation) => {
-        const shard = of(conversation);
-        return shard instanceof Promise ? shard.then((found) => spotOf(kind, found)) : spotOf(kind, shard);
-      },
-      all: () => opened.map((shard) => spotOf(kind, shard)),
-    }),
+    spread: (kind) => {
+      const spotOf = once(({ connections, keys }: Shard) => ({ redis: connections[kind], keys }));
+      return {
+        of: (conversation) => {
+          const shard = of(conversation);
+          return shard instanceof Promise ? shard.then(spotOf) : spotOf(shard);
+        },
+        all: () => opened.map(spotOf),
+      };
+    },
     backFor: (conversation) => {
       const where = opened.length === 1 ? [0] : layout.maybe(conversation);
       return Math.min(...where.map((n) => at(n).connections.health.backFor()));
@@ -175,12 +173,14 @@ export function openShards(options: ShardsOptions): Shards {
   };
 }
 
-type Spot = ReturnType<Spread<Redis>['all']>[number];
-
-function once<Argument, Made>(make: (argument: Argument) => Made): (argument: Argument) => Made {
+function once<Argument, Made extends object>(
+  make: (argument: Argument) => Made,
+): (argument: Argument) => Made {
   const made = new Map<Argument, Made>();
   return (argument) => {
-    const one = made.get(argument) ?? make(argument);
+    const known = made.get(argument);
+    if (known) return known;
+    const one = make(argument);
     made.set(argument, one);
     return one;
   };
