@@ -202,8 +202,11 @@ export interface Platform {
    */
   follow?(head: PushHead): Following | Refusal | null;
 
-  /** Checks the signature over the raw bytes, then reads them. Never throws on bad input. */
-  receive(push: RawPush): Promise<Received>;
+  /**
+   * Checks the signature over the raw bytes, then reads them. Never throws on bad input.
+   * @param isAdmitted `admit` has let its head pass, and is not to look at the same again. @default false
+   */
+  receive(push: RawPush, isAdmitted?: boolean): Promise<Received>;
 
   /** One typing call. Never throws. */
   show(target: Target): Promise<Outcome>;

@@ -72,9 +72,10 @@ export function headerOf(headers: HeaderLines, name: string): string | null {
 
 /** Node keeps header lines as a flat list of names and values. */
 export function pairs(rawHeaders: readonly string[]): HeaderLines {
-  return rawHeaders.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, rawHeaders[index + 1] ?? ''] as const] : [],
-  );
+  const lines: (readonly [name: string, value: string])[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2)
+    lines.push([rawHeaders[at] ?? '', rawHeaders[at + 1] ?? '']);
+  return lines;
 }
 
 /** The members of an object that somebody else wrote, before anybody has looked at them. */

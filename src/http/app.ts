@@ -51,9 +51,9 @@ export function createApp(options: AppOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.set('etag', false);
+  serveWebhooks(app, options);
   app.get('/healthz', (_, response) => void response.json({ status: 'alive' }));
   app.get('/readyz', (request, response) => tellReadiness(options.readiness(), request, response));
-  serveWebhooks(app, options);
   if (options.metrics) app.all('/metrics', options.metrics);
   if (options.control) app.use(options.control);
   if (options.console) app.use(options.console);

@@ -3,18 +3,18 @@ import bodyParser from 'body-parser';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Config } from '../config/index.ts';
 import { endToEnd } from '../core/bot.ts';
-import { type Answer, pairs, type RawPush } from '../core/wire.ts';
+import { type Answer, pairs, type PushHead, type RawPush } from '../core/wire.ts';
+
+/** The request as it arrived, without its body. */
+export function headOf({ method, originalUrl, rawHeaders }: Request): PushHead {
+  const mark = originalUrl.indexOf('?');
+  return { method, rawQuery: mark < 0 ? '' : originalUrl.slice(mark + 1), headers: pairs(rawHeaders) };
+}
 
 /** The request as it arrived; the raw body parser has put its bytes into `body`. */
-export function pushOf(request: Request): RawPush {
-  const mark = request.originalUrl.indexOf('?');
+export function pushOf(request: Request, head: PushHead = headOf(request)): RawPush {
   const body: unknown = request.body;
-  return {
-    method: request.method,
-    rawQuery: mark < 0 ? '' : request.originalUrl.slice(mark + 1),
-    headers: pairs(request.rawHeaders),
-    body: body instanceof Uint8Array ? body : new Uint8Array(),
-  };
+  return { ...head, body: body instanceof Uint8Array ? body : new Uint8Array() };
 }
 
 const MiB = 1024 * 1024;
@@ -152,8 +152,8 @@ export function leave(request: Request): void {
 /** Writes an answer byte for byte. Resolves with whether it left whole. */
 export function write(response: Response, answer: Answer): Promise<boolean> {
   if (response.destroyed || response.writableEnded) return Promise.resolve(false);
+  // Node tells the end of one that left whole, too.
   const written = new Promise<boolean>((resolve) => {
-    response.once('finish', () => resolve(true));
     response.once('close', () => resolve(response.writableFinished));
   });
   response.status(answer.status);

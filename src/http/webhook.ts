@@ -1,11 +1,11 @@
 import type { Request, Response } from 'express';
-import type { Received, Refusal } from '../core/platform.ts';
+import type { Platform, Received, Refusal } from '../core/platform.ts';
 import type { Place, Roster, Served } from '../core/roster.ts';
 import { said } from '../core/said.ts';
 import { headerOf, type PushHead, type RawPush } from '../core/wire.ts';
 import { type PassDeps, passOn, takeAsJob } from './modes.ts';
 import type { Refused } from './refused.ts';
-import { pushOf, refuse, write } from './respond.ts';
+import { headOf, pushOf, refuse, write } from './respond.ts';
 import type { WebDeps } from './task.ts';
 
 export interface WebhookDeps extends WebDeps, PassDeps {
@@ -20,6 +20,9 @@ export interface WebhookDeps extends WebDeps, PassDeps {
   isSkipped?: (place: Place) => boolean;
 }
 
+/** What was looked at before the body came: nothing of it is looked at again. */
+const admitted = new WeakMap<Request, { head: PushHead; by: Platform }>();
+
 type Read = { served: Served; received: Received };
 type Refusing = { status: number; error: string };
 
@@ -28,8 +31,9 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
   const candidates = candidatesOf(deps.accounts, request);
   // What a process that is behind reads now has waited for it.
   const arrivedAt = deps.clock.now() - deps.pressure.lateMs();
-  const push = pushOf(request);
-  const all = await readBy(candidates, push);
+  const before = admitted.get(request) ?? null;
+  const push = pushOf(request, before?.head);
+  const all = await readBy(candidates, push, before?.by);
   if (!all) return refuseUnknown(deps, request, response);
   const read = withinBounds(deps, all);
   const { served, received } = read;
@@ -49,11 +53,14 @@ export async function takePush(deps: WebhookDeps, request: Request, response: Re
 export function refusalOf(deps: WebhookDeps, request: Request): Refusing | null {
   const candidates = candidatesOf(deps.accounts, request);
   if (candidates.length === 0) return unknownOf(deps, request);
-  const head = pushOf(request);
+  const head = headOf(request);
   const refused: { served: Served; received: Refusal }[] = [];
   for (const served of candidates) {
     const received = served.platform.admit?.(head) ?? null;
-    if (received === null) return null;
+    if (received === null) {
+      admitted.set(request, { head, by: served.platform });
+      return null;
+    }
     refused.push({ served, received });
   }
   const [first] = refused;
@@ -65,7 +72,7 @@ export function refusalOf(deps: WebhookDeps, request: Request): Refusing | null 
 export function shakeHands(deps: WebhookDeps, request: Request, response: Response): void {
   const candidates = candidatesOf(deps.accounts, request);
   if (candidates.length === 0) return refuseUnknown(deps, request, response);
-  const head = pushOf(request);
+  const head = headOf(request);
   const { rawQuery } = head;
   const answers = candidates.flatMap(({ platform }) => platform.handshake?.(rawQuery) ?? []);
   const echo = answers.find((answer) => answer.is === 'echo');
@@ -115,10 +122,14 @@ function unknownAccount(request: Request): string {
 }
 
 /** A URL without an account's name means the one whose signature, and whose number, fits. */
-async function readBy(candidates: readonly Served[], push: RawPush): Promise<Read | null> {
+async function readBy(
+  candidates: readonly Served[],
+  push: RawPush,
+  admittedBy: Platform | undefined,
+): Promise<Read | null> {
   const reads: Read[] = [];
   for (const served of mostMarkedFirst(candidates, push)) {
-    const received = await served.platform.receive(push);
+    const received = await served.platform.receive(push, served.platform === admittedBy);
     if (received.is === 'push') return { served, received };
     reads.push({ served, received });
   }

@@ -56,8 +56,8 @@ export function createWechat(configured: WechatAccount, deps: WechatDeps): Platf
     handshake: (rawQuery) => shakeHands(rawQuery, account),
     admit: ({ rawQuery }) => admitPush(rawQuery, account, now()),
     follow: () => followPush(account, { isAsked }),
-    receive: async (push) => {
-      const received = receivePush(push, account, { now: now(), isAsked, starts });
+    receive: async (push, isAdmitted = false) => {
+      const received = receivePush(push, account, { now: now(), isAsked, starts, isAdmitted });
       if (received.is === 'push' && received.assured) deps.assurance?.note();
       return received;
     },

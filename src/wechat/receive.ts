@@ -16,6 +16,8 @@ interface Moment {
   now: number;
   /** An encrypted push has come. */
   isAsked: () => boolean;
+  /** The query's signature has been checked. @default false */
+  isAdmitted?: boolean;
 }
 
 interface Context extends Moment {
@@ -59,7 +61,9 @@ export function openPush(
   moment: Moment,
 ): (Extract<Body, { is: 'body' }> & { age: number; byPrevious?: true }) | PushRefusal {
   const query = new URLSearchParams(push.rawQuery);
-  const body = readPush(push, query, account);
+  const body = moment.isAdmitted
+    ? readText(decodeText(push.body), query, account)
+    : readPush(push, query, account);
   if (body.is === 'refusal') return body;
   if (!body.sealed && isSealedOnly(account, moment)) return unsealed;
   const age = ageOf(query, moment.now);

@@ -50,8 +50,8 @@ export function createLiveComponent(component: WechatComponent, deps: LiveCompon
       const platform = createWechat(account, { ...deps, tokens: tokensOf(account) });
       return {
         ...platform,
-        async receive(push) {
-          const received = await platform.receive(push);
+        async receive(push, isAdmitted) {
+          const received = await platform.receive(push, isAdmitted);
           if (received.is === 'push') proved?.();
           return received;
         },
