@@ -199,6 +199,16 @@ export type Evidence =
   /** More open turns than one conversation may hold. */
   | 'crowded';
 
+/** Ends that tell nothing of an answer. */
+export const unanswered: readonly Evidence[] = [
+  'deadline',
+  'deliveries',
+  'left',
+  'crowded',
+  'handoff',
+  'reply-failed',
+];
+
 /** One inbound message that waits for its answer. */
 export interface Turn {
   id: string;

@@ -189,7 +189,7 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
   const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
   const isAwaited = turn && rules.sendEnds === 'silence' && event.at < (lapseOf(rules, turn, event.at) ?? 0);
   if (turn?.replied && !isFirst && !isAwaited)
-    return endTurn(state, { turn: turn.id, by: turn.replied, at: event.at });
+    return endTurn(shownAgain(state, turn, event.at), { turn: turn.id, by: turn.replied, at: event.at });
   return changeTurn(state, event.turn, (each) => ({
     ...each,
     phase: 'acknowledged',
@@ -197,6 +197,17 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
     replied: renews ? null : each.replied,
     lapsesAt: renews ? null : lapseOf(rules, each, event.at),
   }));
+}
+
+/** A message may have answered several, whose calls then end one after the other within this (ms). */
+const together = 150;
+
+/** The message was the answer to this turn, whose call ends with it: it was none to the others, which it has made dark. */
+function shownAgain(state: State, { darkUntil }: Turn, at: number): State {
+  const turns = state.turns.map((each) =>
+    each.darkUntil === darkUntil ? { ...each, darkUntil: Math.min(darkUntil, at + together) } : each,
+  );
+  return { ...state, turns };
 }
 
 /** When a turn whose bot has just acknowledged ends by itself; null: not before the rules say. */

@@ -87,6 +87,10 @@ export const deliveryScripts = {
     if isOpen and was[3] and was[3] ~= '' then return was[3] end
     redis.call('ZREM', KEYS[2], ARGV[2])
     return false`),
+  carried: createScript(`
+    local was = redis.call('HMGET', KEYS[1], 'state', 'push', 'owner')
+    if was[1] ~= 'direct' or not was[2] or not was[3] then return {} end
+    return {was[2], was[3]}`),
   leave: createScript(`
     local was = redis.call('HMGET', KEYS[1], 'state', 'owner', 'lease')
     if ARGV[1] ~= '' and was[2] ~= ARGV[1] then return 0 end

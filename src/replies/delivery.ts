@@ -77,6 +77,8 @@ export interface Deliveries {
   renew(who: Owner, leaseUntil: number): Promise<boolean>;
   /** The pushes whose owners are silent, each for one worker at a time. Unreadable ones are told and left. */
   overdue(now: number): Promise<ReplyJob[]>;
+  /** The pushes that webs have taken, a thousand of them, and by whom each. */
+  carried(): Promise<{ job: ReplyJob; owner: string }[]>;
   /** A job has it now. @param owner Only if it is that one's; without: if its lease has run out. */
   leave(id: string, whose: { owner?: string; now: number }): Promise<void>;
   /** The answer is about to be written on the owner's own connection. Resolves with false when it is not its to deliver. */
@@ -124,13 +126,20 @@ export interface DeliveryEnd {
   owner?: string;
 }
 
+interface DeliveryCommands extends DueCommands {
+  zrange(key: string, first: number, last: string): Promise<string[]>;
+}
+
+/** What is looked at in one go. */
+const mostCarried = 1_000;
+
 /**
  * An answer that cannot be read here is none: a worker that finds it asks the bot again, for nothing of it has gone out.
  * A new way to write one gets a new field: another release then finds none.
  * @param log @default nobody is told of such an answer
  */
 export function createDeliveries(
-  redis: DueCommands,
+  redis: DeliveryCommands,
   { log, keys = first }: { log?: Log; keys?: Keys } = {},
 ): Deliveries {
   const run = async (
@@ -210,6 +219,14 @@ export function createDeliveries(
             'A push that waits for a worker cannot be read by this release.',
           );
         return job ?? [];
+      });
+    },
+    carried: async () => {
+      const ids = await redis.zrange(keys.insured, 0, String(mostCarried - 1));
+      const all = await Promise.all(ids.map((id) => run('carried', id)));
+      return all.flatMap(([push, owner]) => {
+        const job = push === null ? null : replyJobOf(push);
+        return job && owner !== null ? [{ job, owner }] : [];
       });
     },
     leave: async (id, { owner = '', now }) => {

@@ -1,10 +1,12 @@
 /** How a push becomes a reply job: when its web has no place for it, stops, or is silent; and when it failed for good. */
 import type { JobsOptions } from 'bullmq';
 import { botAttempts, botPause } from '../core/bot.ts';
+import type { Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import type { Place } from '../core/roster.ts';
 import { leaveNoTrace, type ReplyJob } from '../typing/jobs.ts';
-import type { Deliveries } from './delivery.ts';
-import { deliveryId, jobIdOf } from './run.ts';
+import { type Deliveries, processOf } from './delivery.ts';
+import { type CarryDeps, deliveryId, jobIdOf, tellTurns } from './run.ts';
 
 /** The queue of reply jobs, for who only adds to it. */
 export interface ReplyQueue {
@@ -47,4 +49,30 @@ export async function insureOverdue({
     await deliveries.leave(id, { now: clock.now() });
   }
   return jobs.length;
+}
+
+interface OrphansOptions extends Pick<CarryDeps, 'events' | 'clock'> {
+  deliveries: Pick<Deliveries, 'carried'>;
+  platformOf: (place: Place) => Platform | null;
+  /** Whether nobody of that name hears what is said to it. */
+  isDead: (process: string) => Promise<boolean>;
+}
+
+/**
+ * Of a process that has died nobody says any more when the bot's call has ended. Where answers come by the API alone the
+ * bot goes on without it: from now on its message ends the turn, as after an acknowledgement. To be called by a process
+ * that starts, perhaps in the place of the dead one.
+ */
+export async function acknowledgeOrphans(options: OrphansOptions): Promise<void> {
+  const { deliveries, platformOf, isDead } = options;
+  const dead = new Map<string, Promise<boolean>>();
+  const ofPlatform = (await deliveries.carried()).map(async ({ job, owner }) => {
+    const platform = platformOf(job);
+    if (!platform || platform.sendLate) return;
+    const name = processOf(owner);
+    const asked = dead.get(name) ?? isDead(name);
+    dead.set(name, asked);
+    if (await asked) await tellTurns(options, job, { meaning: 'acknowledgement', platform });
+  });
+  await Promise.all(ofPlatform);
 }

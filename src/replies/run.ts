@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { eventOf, type Meaning } from '../core/bot.ts';
+import { unanswered } from '../core/state.ts';
 import { endOf } from '../core/turns.ts';
 import type { Notice, Observe } from '../core/notice.ts';
 import type { Platform } from '../core/platform.ts';
@@ -222,7 +223,8 @@ export function createIsAnswered({
       for (;;) {
         const { state, blockedUntil } = await store.load({ channel, account, user });
         const open = state.turns.find(({ id }) => id === turn);
-        if ((open?.replied ?? endOf(state, turn)) !== null) return true;
+        const by = open?.replied ?? endOf(state, turn)?.by ?? null;
+        if (by !== null && !unanswered.includes(by)) return true;
         if (blockedUntil <= clock.now()) return false;
         await clock.sleep(lookPause);
       }

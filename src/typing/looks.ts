@@ -6,7 +6,7 @@ import type { AccountNotice, Notice, Observe } from '../core/notice.ts';
 import type { Log } from '../core/ports.ts';
 import type { Place, ServedBot, Sights } from '../core/roster.ts';
 import { said, type Said } from '../core/said.ts';
-import type { Evidence } from '../core/state.ts';
+import { unanswered } from '../core/state.ts';
 
 /** Each says what it looks like, and what to set. */
 export const looks = {
@@ -58,9 +58,6 @@ const noted = 2 * 60 * 60_000;
 /** Of an account, for which nothing tells anything. */
 const most = 1_000;
 
-/** Ends that tell nothing of an answer. */
-const silent: readonly Evidence[] = ['deadline', 'deliveries', 'left', 'crowded', 'handoff', 'reply-failed'];
-
 export function createLooks(options: LooksOptions): Observe {
   const accounts = new Map<string, Unheard>();
   const told = new Map<string, number>();
@@ -106,13 +103,13 @@ function tellOfAnswers(now: number): (sights: Sights) => boolean {
   return (sights) =>
     Object.entries<number | undefined>(sights).some(
       ([sight, at = 0]) =>
-        sight.startsWith('end-by-') && !silent.some((by) => sight === `end-by-${by}`) && now - at < noted,
+        sight.startsWith('end-by-') && !unanswered.some((by) => sight === `end-by-${by}`) && now - at < noted,
     );
 }
 
 function tellsOfAnswer(notice: Telling): boolean {
   if (notice.is === 'delivery') return ['inline', 'sent', 'passed'].includes(notice.way);
-  return notice.is === 'outbound' || (notice.is === 'ended' && !silent.includes(notice.by));
+  return notice.is === 'outbound' || (notice.is === 'ended' && !unanswered.includes(notice.by));
 }
 
 /** What it looks like now; null: like what it is set for, or nothing yet. */

@@ -1,7 +1,7 @@
 /**
  * When a conversation has to be looked at again. The time stands in Redis, written by the script that saves the state.
  * The worker that saved it wakes the conversation itself; one that leaves hands that over, and of one that has died
- * another finds it overdue.
+ * another finds it overdue, or the one that is started in its place knows it from the start.
  */
 import { type Conversation, conversationId, conversationNamed } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
@@ -14,6 +14,11 @@ export interface Wakes {
   set(conversation: Conversation, timer: Timer | null): void;
   /** From now on this process wakes them. */
   start(look: Look): void;
+  /**
+   * Plans what is due soonest, whoever was to look at it: whoever died may have left nobody else. Two that look at the
+   * same moment do no harm. Never rejects.
+   */
+  adopt(): Promise<void>;
   /** Takes up what others should have looked at by now, and did not. Resolves with how many. */
   takeOverdue(): Promise<number>;
   /** Wakes none any more: what it was to look at is another's, and so is what it is still told. */
@@ -39,6 +44,7 @@ type HandOver = (left: readonly Left[]) => Promise<void>;
 export type Look = (conversation: Conversation, due: Due) => Promise<void>;
 
 interface WakesCommands extends DueCommands {
+  zrange(key: string, first: number, last: string, scores: 'WITHSCORES'): Promise<string[]>;
   zscore(key: string, member: string): Promise<string | number | null>;
 }
 
@@ -52,6 +58,8 @@ interface WakesOptions {
 const overdue = 1_000;
 /** …and who has taken one up has so long before it is another's (ms). */
 const taken = 3_000;
+/** A worker that starts plans so many of each shard: what it looks at in vain costs less than what comes late. */
+const adopted = 1_000;
 /** After a fault of Redis (ms). */
 const retry = 500;
 /** The longest that a timer of Node's can wait (ms). */
@@ -113,6 +121,16 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
     const mine: Planned = { ...due, conversation, timeout };
     planned.set(id, mine);
   };
+  const adoptFrom = async ({ redis, keys }: Spot<WakesCommands>): Promise<void> => {
+    const flat = await redis.zrange(keys.wakes, 0, String(adopted - 1), 'WITHSCORES');
+    for (let nth = 0; nth < flat.length; nth += 2) {
+      const [name = '', score = ''] = flat.slice(nth, nth + 2);
+      const conversation = conversationNamed(name);
+      const at = Number(score);
+      if (conversation && !planned.has(name))
+        again(conversation, { at, n: 0, isFound: false }, at - clock.now());
+    }
+  };
   const takeOne = (name: string, now: number): void => {
     const conversation = conversationNamed(name);
     const mine = planned.get(name);
@@ -154,6 +172,14 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
     start: (looking) => {
       look = looking;
       handOver = null;
+    },
+    adopt: async () => {
+      const adopting = shards
+        .all()
+        .map((spot) =>
+          adoptFrom(spot).catch((error: unknown) => log.debug({ error }, 'Timers are found overdue later.')),
+        );
+      await Promise.all(adopting);
     },
     takeOverdue: async () => {
       const found = await Promise.all(shards.all().map(tryFrom));

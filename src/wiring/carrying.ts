@@ -5,6 +5,9 @@ import { createShares, type Shares } from '../typing/shares.ts';
 import type { Parts } from './parts.ts';
 import type { Shard } from './shards.ts';
 
+/** Said to another process only to learn whether somebody hears it. */
+export const alive = 'alive';
+
 interface Carrying extends CarryDeps {
   name: string;
   /** Of the pushes that may be carried at once. */

@@ -18,7 +18,7 @@ import { createTurns, type Turns } from '../replies/turns.ts';
 import { storedPushLimit } from '../typing/jobs.ts';
 import type { ShardOfPush } from '../http/task.ts';
 import type { Shares } from '../typing/shares.ts';
-import { createCarrying, createPushShares } from './carrying.ts';
+import { alive, createCarrying, createPushShares } from './carrying.ts';
 import { openConsole } from './console.ts';
 import { faultyRecords, openControl } from './control.ts';
 import { openGateway } from './gateway.ts';
@@ -287,7 +287,7 @@ function listenToOthers(
     if (on !== channel) return;
     const [word, holder = '', ...id] = message.split(' ');
     if (word === 'repeat') turns.repeat(id.join(' '), holder).catch(() => {});
-    else holds.offered(message);
+    else if (word !== alive) holds.offered(message);
   });
   const listen = (): void => {
     if (commands.lacks.has('channels')) return;

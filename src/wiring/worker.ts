@@ -8,7 +8,7 @@ import { createPattern } from '../redis/connect.ts';
 import { beat, createLeader, createTicker, signOfLife } from '../redis/leader.ts';
 import { keys, queueNames } from '../redis/keys.ts';
 import { createMessageIndex } from '../replies/intake.ts';
-import { insureOverdue } from '../replies/jobs.ts';
+import { acknowledgeOrphans, insureOverdue } from '../replies/jobs.ts';
 import { createOwned } from '../replies/owned.ts';
 import { settling } from '../replies/reply.ts';
 import type { LocalHolds } from '../replies/run.ts';
@@ -16,7 +16,7 @@ import type { EventQueue } from '../typing/events.ts';
 import { createMeet } from '../typing/perform.ts';
 import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/open-conversations.ts';
-import { countAccounts, createCarrying, createPushShares } from './carrying.ts';
+import { alive, countAccounts, createCarrying, createPushShares } from './carrying.ts';
 import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
 import { createReleases, type Releases } from './releases.ts';
 import type { Shard } from './shards.ts';
@@ -80,6 +80,9 @@ export function startQueues(parts: Parts, releases: Releases): Workers {
     log.debug({ error }, 'What is overdue was not looked for.'),
   );
   releases.add('overdue', () => ticker.stop());
+  // Not awaited: their commands wait for Redis, which may be away.
+  void wakes.adopt();
+  releases.add('orphans', shards.each(takeUpOrphans(parts)));
   startBotQueue(parts, { events, platformOf }, releases);
   startCleaning(parts, releases);
   return workers;
@@ -97,6 +100,22 @@ const beatsPerLook = 3;
 async function activeIn({ connections: { fast }, keys }: Shard): Promise<number> {
   const counts = Object.values(queueNames).map((name) => fast.llen(keys.activeJobs(name)));
   return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
+}
+
+/** Whoever has died meanwhile cannot be told from whoever is slow; whoever hears nothing at all can. */
+function takeUpOrphans({ name, clock, log, on, platformOf }: Parts): (shard: Shard) => void {
+  return (shard) => {
+    const { commands, connections, keys } = shard;
+    const isDead = async (other: string): Promise<boolean> =>
+      other !== name &&
+      !commands.lacks.has('channels') &&
+      (await connections.jobs.publish(keys.web(other), alive)) === 0;
+    const { deliveries } = shard.on('jobs');
+    const { events } = on('jobs');
+    acknowledgeOrphans({ deliveries, platformOf, isDead, events, clock }).catch((error: unknown) =>
+      log.debug({ error, shard: shard.n }, 'What dead processes had was not looked for.'),
+    );
+  };
 }
 
 /** What dead processes have left: conversations to look at, pushes without an answer, jobs that nobody works at. */

@@ -48,6 +48,20 @@ describe('a message that passes the gateway', () => {
     expect(ends).toBe('10 a: gateway');
   });
 
+  test('and was the answer to one of two: the other, whose call goes on, is shown again when that call has ended', () => {
+    const line = [at(0, writes('a')), at(1, writes('b')), at(5, sends()), at(5.01, acknowledges('a'))];
+    const { calls, ends } = whatsappLine(...line, at(6, sends()), at(6.01, acknowledges('b')));
+    expect(calls).toBe('0 show, 5.16 show');
+    expect(ends).toBe('5.01 a: gateway, 6.01 b: gateway');
+  });
+
+  test('and has answered two, whose calls end together: it is not shown again', () => {
+    const line = [at(0, writes('a')), at(1, writes('b')), at(5, sends())];
+    const { calls, ends } = whatsappLine(...line, at(5.01, acknowledges('a')), at(5.1, acknowledges('b')));
+    expect(calls).toBe('0 show');
+    expect(ends).toBe('5.01 a: gateway, 5.1 b: gateway');
+  });
+
   test('that is told twice counts once', () => {
     const { state, ends } = wechatLine(
       at(0, writes('a')),

@@ -144,7 +144,11 @@ function acknowledged(noting: Noting, event: Of<'acknowledged'>): void {
   const own = find(noting, event);
   if (!own || own.over) return;
   const isFirst = event.renew === true && own.darkUntil < event.at + rules.darkAfterMessage;
-  if (own.repliedAt < Infinity && !isFirst) return end(noting, own, event.at);
+  if (own.repliedAt < Infinity && !isFirst) {
+    const others = noting.truth.turns.filter(({ darkUntil }) => darkUntil === own.darkUntil);
+    for (const other of others) other.darkUntil = Math.min(own.darkUntil, event.at + 150);
+    return end(noting, own, event.at);
+  }
   const isRepeated = own.phase === 'acknowledged' && event.renew !== true;
   if (isRepeated) return;
   own.phase = 'acknowledged';

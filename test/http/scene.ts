@@ -323,6 +323,7 @@ function deliveriesOf(journal: Journal, over: Partial<Deliveries> = {}): Deliver
     takeOver: () => Promise.reject(new Error('a web takes over no job')),
     renew: async (who, until) => over.renew?.(who, until) ?? true,
     overdue: async () => [],
+    carried: async () => [],
     leave: async (id, whose) => {
       note('leave', id);
       await over.leave?.(id, whose);

@@ -86,6 +86,8 @@ interface Options extends Scripted {
   stateAfter?: Parameters<typeof recordEvents>[0];
   /** For how long Redis has been back (ms). */
   back?: number;
+  /** A message was seen that answers the push. */
+  isAnswered?: boolean;
 }
 
 const holdName = 'web.1';
@@ -142,6 +144,7 @@ async function stage(options: Options = {}): Promise<Stage> {
       if (bot instanceof NoAnswer) throw bot;
       return typeof bot === 'function' ? bot(request) : bot;
     },
+    isAnswered: async () => options.isAnswered ?? false,
     makeWay: async () => options.block ?? null,
     notify: async (name) => {
       if (holder === 'gone') return 0;
@@ -213,6 +216,44 @@ async function failureOf(running: Promise<void>): Promise<Error> {
   if (!(error instanceof Error)) throw new Error('the run did not fail');
   return error;
 }
+
+/** A web had called the bot, and has died. */
+async function abandoned({ id, clock, job }: Stage): Promise<void> {
+  const now = clock.now() - 15_000;
+  await deliveries.take({ id, owner: 'gone.t1', now, leaseUntil: now + 15_000, insurance: job }, null);
+}
+
+describe('a bot whose caller has died, and that has answered since', () => {
+  test('is not called again where its answers come by the API: it had the push', async () => {
+    const it = await stage({ channel: 'nxcloud', sendLate: 'absent', isAnswered: true });
+    await abandoned(it);
+    await it.run();
+    expect(it.asked).toEqual([]);
+    expect(told(it)).toEqual(['0 acknowledged']);
+    expect(await stateOf(it)).toBe('sent');
+  });
+
+  test('is called again where its answer was lost with the connection', async () => {
+    const it = await stage({ isAnswered: true });
+    await abandoned(it);
+    await it.run();
+    expect(it.asked).toHaveLength(1);
+  });
+
+  test('is called when somebody runs the job again by hand', async () => {
+    const it = await stage({ channel: 'nxcloud', sendLate: 'absent', isAnswered: true });
+    await abandoned(it);
+    await it.run({ data: { ...it.job, failure: { unknown: false } } });
+    expect(it.asked).toHaveLength(1);
+  });
+
+  test('and one that has not is called again', async () => {
+    const it = await stage({ channel: 'nxcloud', sendLate: 'absent' });
+    await abandoned(it);
+    await it.run();
+    expect(it.asked).toHaveLength(1);
+  });
+});
 
 describe('the bot is asked', () => {
   test("with the platform's own request, a key for repeats and the number of the attempt", async () => {

@@ -50,6 +50,7 @@ function failing(redis: Redis, fault: Fault): Deliveries {
     evalsha: (...asked) => through(() => redis.evalsha(...asked)),
     eval: (...asked) => through(() => redis.eval(...asked)),
     zcount: (...asked) => redis.zcount(...asked),
+    zrange: (...asked) => redis.zrange(...asked),
   });
   const reads = createDeliveries(redis);
   return {

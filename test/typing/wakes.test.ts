@@ -67,9 +67,33 @@ for (const kind of await redisKinds()) {
       expect(other.looks).toEqual([]);
     });
 
+    test('that was planned by a worker that has died is looked at in time by the one that is started for it', async () => {
+      const [conversation, overdue] = [newConversation(), newConversation()];
+      const due = now() + 150;
+      await plan(conversation, due);
+      await plan(overdue, now() - 100);
+      const other = work();
+      await other.adopt();
+      await expect.poll(() => other.looks.map(({ user }) => user)).toContain(overdue.user);
+      await expect.poll(() => other.looks, { interval: 2 }).toHaveLength(2);
+      expect(now()).toBeGreaterThanOrEqual(due);
+      expect(other.looks.map(({ isFound }) => isFound)).toEqual([false, false]);
+    });
+
+    test('that somebody else looks at, too, is left to whoever has moved its time', async () => {
+      const [mine, other] = [work(), work()];
+      const conversation = newConversation();
+      await plan(conversation, now() + 100, mine);
+      await other.adopt();
+      await plan(conversation, now() + 300, mine);
+      await expect.poll(() => mine.looks, { interval: 2 }).toHaveLength(1);
+      await expect.poll(() => at(conversation)).toBeNull();
+      expect(other.looks).toEqual([]);
+    });
+
     test('a shard whose Redis is away holds up none of another', async () => {
       const away = {
-        redis: { zcount: refuse, zscore: refuse, eval: refuse, evalsha: refuse },
+        redis: { zcount: refuse, zscore: refuse, zrange: refuse, eval: refuse, evalsha: refuse },
         keys: keysOf(1),
       };
       const there = { redis, keys };

@@ -13,7 +13,7 @@ import { oneShard } from '../../src/redis/shards.ts';
 import { createDeliveries } from '../../src/replies/delivery.ts';
 import { listFailed, retryFailed } from '../../src/replies/failed.ts';
 import { createIntake, type Intake } from '../../src/replies/intake.ts';
-import { addReplyJob, insureOverdue } from '../../src/replies/jobs.ts';
+import { acknowledgeOrphans, addReplyJob, insureOverdue } from '../../src/replies/jobs.ts';
 import { createOwned } from '../../src/replies/owned.ts';
 import { deliveryId } from '../../src/replies/run.ts';
 import { pushedOf } from '../../src/replies/turns.ts';
@@ -423,6 +423,36 @@ describe('a push whose web is silent', () => {
     expect(platform.sent).toHaveLength(1);
     await lookAt(now + 60_000);
     expect(await left(replies)).toBe(0);
+  });
+});
+
+describe('pushes of a process that has died', () => {
+  test('count as acknowledged where the bot answers by the API: its message ends the turn', async () => {
+    const deliveries = createDeliveries(redis);
+    const byApi = scriptedPlatform({ channel: 'nxcloud', sendLate: 'absent' });
+    const platformOf = ({ channel }: { channel: string }): Platform =>
+      channel === 'nxcloud' ? byApi : scriptedPlatform();
+    const now = clock.now();
+    const [theirs, alive, held] = [push(), push(), push()];
+    const take = (insurance: ReplyJob, owner: string) =>
+      deliveries.take({ id: deliveryId(insurance), owner, now, leaseUntil: now + 15_000, insurance }, null);
+    const ofApi = (one: ReplyJob): ReplyJob => ({ ...one, channel: 'nxcloud', account: byApi.account });
+    await take(ofApi(theirs), 'gone.t1');
+    await take(ofApi(alive), 'here.t1');
+    await take(held, 'gone.t2');
+    const heard = recordEvents();
+    const asked: string[] = [];
+    const isDead = async (name: string): Promise<boolean> => {
+      asked.push(name);
+      return name === 'gone';
+    };
+    await acknowledgeOrphans({ deliveries, events: heard, clock, platformOf, isDead });
+    expect(heard.told).toMatchObject([
+      { user: theirs.turns[0]?.user, event: { is: 'acknowledged', turn: theirs.turns[0]?.turn } },
+    ]);
+    expect(asked.toSorted()).toEqual(['gone', 'here']);
+    for (const one of [ofApi(theirs), ofApi(alive), held])
+      await deliveries.settle(deliveryId(one), { state: 'sent', repeats: 1 });
   });
 });
 
