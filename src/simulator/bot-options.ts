@@ -8,6 +8,7 @@ export interface BotOptions {
   /**
    * `passive`: WeChat is answered in the webhook's answer (NXCloud, which has none, as by `api`).
    * `api`: acknowledges at once, and sends through the platform's API later.
+   * `waits`: thinks, sends through the platform's API, and acknowledges then.
    * `silent`: acknowledges at once, and never answers.
    * `transfer`: thinks, then passes the user on to a human (NXCloud as by `silent`).
    * `fail`: thinks, then answers with `failStatus`.
@@ -44,4 +45,4 @@ export interface BotOptions {
 
 type Typed = number | 'once';
 
-type Style = 'passive' | 'api' | 'silent' | 'transfer' | 'fail';
+type Style = 'passive' | 'api' | 'waits' | 'silent' | 'transfer' | 'fail';

@@ -100,7 +100,8 @@ async function replyTo(state: State, request: Request): Promise<Reply> {
     return first.transfer();
   }
   if (style !== 'silent' && isFirst(state, request)) {
-    for (const message of messages) void answerLater(state, message);
+    const answering = Promise.all(messages.map((message) => answerLater(state, message)));
+    if (style === 'waits') await answering;
   }
   return acknowledgement;
 }

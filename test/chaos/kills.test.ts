@@ -1,6 +1,9 @@
+import { Queue } from 'bullmq';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Mark } from '../../src/simulator/index.ts';
-import { openBoth, openSite, type Site, type SiteOptions } from './processes.ts';
+import { keys, queueNames } from '../../src/redis/keys.ts';
+import { freePort } from '../support/redis-server.ts';
+import { openBoth, openSite, start, type Site, type SiteOptions } from './processes.ts';
 
 let site: Site;
 
@@ -89,6 +92,53 @@ describe('kill -9', { timeout: 60_000 }, () => {
     await pushed;
     expect(phone.marks.filter(received)).toHaveLength(1);
     expect(bot.calls.slice(calls).map(({ attempt }) => attempt)).toEqual(['1', '2']);
+  });
+});
+
+describe('kill -9 of all that there is, started again', { timeout: 60_000 }, () => {
+  test('a WhatsApp bot that lived on ends the wait by its answer: no typing follows, nor another call', async () => {
+    const lifetime = 1_500;
+    const port = await freePort();
+    const { simulator, bot, environment } = await open({
+      env: { NXCLOUD_RULES: JSON.stringify({ lifetime, renewMargin: 40 }), PORT: String(port) },
+      nxcloud: { rules: { lifetime } },
+      bot: { thinkMs: 6_000, style: 'waits' },
+    });
+    const base = `http://127.0.0.1:${port}`;
+    const apiBase = `${base}/gateway/${environment['GATEWAY_KEY'] ?? ''}/nxcloud/default`;
+    bot.set({ nxcloud: { ...simulator.nxcloud.options, apiBase } });
+    simulator.nxcloud.connect(`${base}/webhooks/nxcloud`);
+    const first = start('main', environment);
+    await first.says('"listening"');
+    const whatsapp = '8613800000001';
+    const phone = simulator.nxcloud.phone(whatsapp);
+    await simulator.nxcloud.push({ user: whatsapp, text: 'hi' });
+    await Promise.all([bot.call(1), phone.next(lights)]);
+    first.signal('SIGKILL');
+    await first.exit;
+    const second = start('main', environment);
+    try {
+      const back = Date.now();
+      await phone.next((mark) => lights(mark) && mark.at > back);
+      const answer = await phone.next(received);
+      await second.says('a worker takes it over');
+      const replies = new Queue(queueNames.replies, {
+        connection: { url: environment['REDIS_URL'] ?? '' },
+        prefix: keys.prefix,
+      });
+      const left = async (): Promise<number> =>
+        Object.values(await replies.getJobCounts()).reduce((sum, count) => sum + count, 0);
+      await expect.poll(left, { timeout: 20_000 }).toBe(0);
+      await replies.close();
+      // The others are the statuses of its message.
+      const [asked, ...others] = bot.calls;
+      expect(others.map(({ key }) => key)).not.toContain(asked?.key);
+      expect(phone.marks.filter(received)).toHaveLength(1);
+      expect(phone.ghost(answer.at)).toBe(0);
+    } finally {
+      second.signal('SIGKILL');
+      await second.exit;
+    }
   });
 });
 
