@@ -1,9 +1,11 @@
 /**
  * What receives pushes beside keeptyping: `bare` is node:http that answers; `checks` is Express with keeptyping's own
- * checks and reading; `redis` is that with one write of the push, which the answer waits for.
+ * checks and reading; `redis` is that with one write of the push, which the answer waits for; `bullmq` is that with one
+ * job in its place, which is the least that a push can cost where a worker is to hear of it.
  */
 import { createServer } from 'node:http';
 import bodyParser from 'body-parser';
+import { Queue } from 'bullmq';
 import express from 'express';
 import { Redis } from 'ioredis';
 import { loadConfig } from '../dist/config/index.js';
@@ -21,6 +23,8 @@ function bare() {
 
 function checking() {
   const redis = kind === 'redis' ? new Redis(process.env.REDIS_URL) : null;
+  const connection = { url: process.env.REDIS_URL };
+  const queue = kind === 'bullmq' ? new Queue('bench', { connection, skipVersionCheck: true }) : null;
   const log = { debug() {}, info() {}, warn() {}, error() {} };
   const deps = { clients: createClients(), clock: { now: () => Date.now() }, cache: null, log };
   const { accounts } = loadConfig(process.env, () => null).config;
@@ -34,6 +38,7 @@ function checking() {
     const received = await platform.receive(pushOf(request));
     if (received.is !== 'push') return response.status(401).end();
     if (redis) await redis.set(`push:${received.key}`, request.body, 'PX', 600_000, 'NX');
+    if (queue) await queue.add('push', { body: request.body.toString() }, { removeOnComplete: true });
     response.end(Buffer.from(platform.acknowledgement.body));
   });
   return createServer(app);

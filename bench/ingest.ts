@@ -22,7 +22,7 @@ import type { BenchRedis } from './redis.ts';
 import { cpuOf, startWeb } from './turns-site.ts';
 import { type Answered, createWire, sendAll, sendOpenly, type Wire } from './wire.ts';
 
-const names = ['keeptyping', 'bare', 'checks', 'redis'] as const;
+const names = ['keeptyping', 'bare', 'checks', 'redis', 'bullmq'] as const;
 type Name = (typeof names)[number];
 
 const said: Record<Name, string> = {
@@ -30,6 +30,7 @@ const said: Record<Name, string> = {
   bare: 'node:http',
   checks: 'Express and the checks',
   redis: 'Express, checks and one Redis write',
+  bullmq: 'Express, checks and one BullMQ job',
 };
 
 interface Receiver {
@@ -128,6 +129,7 @@ async function measure(kind: PushKind, receivers: Record<Name, Receiver>, bench:
       values: {
         ...namedBy((name) => perSecond(rate[name])),
         [ratio]: times(rate.keeptyping / rate.redis),
+        [leastPossible]: times(rate.bullmq / rate.redis),
         ...prefixed(
           'CPU',
           namedBy((name) => ms(sum(cpus[name]) / batches)),
@@ -151,7 +153,9 @@ function namedBy(of: (name: Name) => Value, what = ''): Row['values'] {
   return Object.fromEntries(names.map((name) => [`${said[name]} ${what}`.trim(), of(name)]));
 }
 
-const ratio = 'keeptyping beside that';
+const ratio = 'keeptyping beside the one with a Redis write';
+/** keeptyping makes such a job of each push, too. */
+const leastPossible = 'the one with a BullMQ job beside that';
 
 /** A push that opens a turn is a job of the typing queue. */
 function waiting({ redis }: BenchRedis): Promise<number> {
