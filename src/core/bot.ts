@@ -156,6 +156,8 @@ export type Meaning =
   /** It holds a message, and the bot says that it is not yet the answer. */
   | 'message-first'
   | 'acknowledgement'
+  /** Whoever called it has died; it goes on by itself. */
+  | 'orphaned'
   /** Acknowledged, and the bot asks for typing until its answer. */
   | 'keep'
   /** The bot says that no answer will come. */
@@ -232,6 +234,8 @@ export function eventOf(
       return { is: 'ended', turn, by: 'passive-reply', message: true, at };
     case 'acknowledgement':
       return { is: 'acknowledged', turn, at };
+    case 'orphaned':
+      return { is: 'acknowledged', turn, orphan: true, at };
     case 'message-first':
     case 'keep':
       return { is: 'acknowledged', turn, renew: true, at };

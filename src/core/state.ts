@@ -31,7 +31,7 @@ export interface Refusal {
 
 /** An event that may belong to a turn that is not open yet. */
 export type Early =
-  | { is: 'acknowledged'; turn: string; at: number; renew?: boolean }
+  | { is: 'acknowledged'; turn: string; at: number; renew?: boolean; orphan?: true }
   | { is: 'missed'; turn: string; at: number; delivery?: string }
   /** `all`: it ended every open turn, not only those that were acknowledged. */
   | { is: 'message'; by: Evidence; at: number; sentAt: number; slack?: number; from?: string; all?: boolean };
@@ -130,8 +130,11 @@ export type Event = { at: number } & (
   | { is: 'started'; turn: string; messageId: string | null }
   /** The bot had failed with that turn's push, and is called again. */
   | { is: 'again'; turn: string }
-  /** The bot has taken the message and will answer some other way, or not. `renew`: it asks for typing until then. */
-  | { is: 'acknowledged'; turn: string; renew?: boolean }
+  /**
+   * The bot has taken the message and will answer some other way, or not. `renew`: it asks for typing until then.
+   * `orphan`: nobody has heard so, for whoever called it has died.
+   */
+  | { is: 'acknowledged'; turn: string; renew?: boolean; orphan?: true }
   /** Pass mode: a delivery ended without an answer, and which one. */
   | { is: 'missed'; turn: string; delivery?: string }
   /** The turn is over. `message`: by a message to the user, which goes out now (`true`) or may be `out` already. */
@@ -237,6 +240,8 @@ export interface Turn {
   missed?: string[];
   /** The turn ends then, unless another delivery comes. */
   lapsesAt: number | null;
+  /** Whoever called the bot has died: of the bot's messages, each answers one of these. */
+  orphan?: true;
   /** The platform has said of a message that answered it that it failed. */
   failed?: true;
   /** When the platform had first accepted an indicator, and for how long one has run since (ms). */

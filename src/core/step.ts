@@ -135,7 +135,7 @@ function apply(rules: Rules, state: State, event: Event): State {
     case 'joined':
       return join(state, event.other);
     case 'interaction':
-      return cleared(rules, counted(interacted(state, at), event.sent), { at, showAt: at });
+      return reached(rules, counted(interacted(state, at), event.sent), at);
     case 'typed':
       return typed(rules, state, event);
     case 'paused':
@@ -164,12 +164,17 @@ function ended(rules: Rules, state: State, event: EventOf<'ended'>): State {
   const next = endTurn(state, event);
   if (message === 'out') return known && isNoted(known, event) ? next : doubted(rules, next, at);
   if (!message) return next;
-  // The message is on its way, not out yet: shown again when `interaction` says that it is, or after this.
-  const dark = cleared(rules, next, { at, showAt: at + rules.darkAfterMessage });
+  // The message is on its way, not out yet: shown again when `interaction` says that it is, or after this. Where nobody
+  // waits any more nobody says so, and whoever writes next is not to wait for it.
+  const onTheWay = next.turns.length > 0 ? rules.darkAfterMessage : leaving;
+  const dark = cleared(rules, next, { at, showAt: at + onTheWay });
   // The late answer to what was written before the pause is no sign of that.
   const isNew = known === null && !isOpen(state, event.turn);
   return event.by === 'passive-reply' && isNew ? botIsBack(dark, at) : dark;
 }
+
+/** A message that is to leave now has left by then (ms). */
+const leaving = 500;
 
 /** Whether the message that may be out is known already: it was seen, or somebody says the same again. */
 function isNoted(known: EndedTurn, { by }: { by: Evidence }): boolean {
@@ -213,6 +218,12 @@ function outbound(rules: Rules, state: State, event: EventOf<'message'>): State 
   const { id: _, ...message } = event;
   const next = progress(rules, dark, message);
   return by === 'gateway' ? botIsBack(next, at) : humans(next);
+}
+
+/** Whether a show that it crossed came before it nobody knows: for whoever still waits it is asked for again now. */
+function reached(rules: Rules, state: State, at: number): State {
+  const dark = cleared(rules, state, { at, showAt: at });
+  return dark.indicator.is === 'maybe' ? { ...dark, showAt: Math.min(dark.showAt, at) } : dark;
 }
 
 /** More than a bot sends before the platform's word of the first one comes. */

@@ -185,6 +185,7 @@ function isCovered(each: Early, event: Early): boolean {
 function acknowledged(rules: Rules, state: State, event: OfTurn): State {
   const turn = state.turns.find(({ id }) => id === event.turn);
   const renews = event.is === 'acknowledged' && event.renew === true;
+  const isOrphan = event.is === 'acknowledged' && event.orphan === true;
   // A message that went out before the bot asked for typing was not yet the answer.
   const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
   const isAwaited = turn && rules.sendEnds === 'silence' && event.at < (lapseOf(rules, turn, event.at) ?? 0);
@@ -196,6 +197,7 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
     renews: each.renews || renews,
     replied: renews ? null : each.replied,
     lapsesAt: renews ? null : lapseOf(rules, each, event.at),
+    ...(isOrphan ? { orphan: true } : {}),
   }));
 }
 
@@ -236,15 +238,19 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
   // One that has answered what it may answer has nothing to say to a message that is judged after it.
   const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
   const early = isSpent ? state.early : remember(state, event);
-  const over = (turn: Turn): Evidence | null =>
-    isLast && turn.phase === 'acknowledged' && meant.includes(turn) ? event.by : null;
+  const orphan = meant.find((turn) => turn.orphan);
+  const over = (turn: Turn): Evidence | null => {
+    const isMeant = turn.phase === 'acknowledged' && meant.includes(turn);
+    return isLast && isMeant && (!turn.orphan || turn === orphan) ? event.by : null;
+  };
   const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
-  const dark = event.at + rules.darkAfterMessage;
+  const darkOf = ({ orphan: isOne }: Turn): number =>
+    event.at + (isOne && isLast ? together : rules.darkAfterMessage);
   const answered = (turn: Turn): Turn => ({
     ...turn,
     replied: event.by,
-    darkUntil: Math.max(turn.darkUntil, dark),
-    ...(turn.phase === 'acknowledged' ? { lapsesAt: event.at + rules.sendSilence } : {}),
+    darkUntil: Math.max(turn.darkUntil, darkOf(turn)),
+    ...(!isLast && turn.phase === 'acknowledged' ? { lapsesAt: event.at + rules.sendSilence } : {}),
   });
   return { ...rest, turns: turns.map((turn) => (meant.includes(turn) ? answered(turn) : turn)) };
 }

@@ -60,8 +60,8 @@ interface OrphansOptions extends Pick<CarryDeps, 'events' | 'clock'> {
 
 /**
  * Of a process that has died nobody says any more when the bot's call has ended. Where answers come by the API alone the
- * bot goes on without it: from now on its message ends the turn, as after an acknowledgement. To be called by a process
- * that starts, perhaps in the place of the dead one.
+ * bot goes on without it: from now on its message ends the turn, as after an acknowledgement, and of several that wait one.
+ * To be called by a process that starts, perhaps in the place of the dead one.
  */
 export async function acknowledgeOrphans(options: OrphansOptions): Promise<void> {
   const { deliveries, platformOf, isDead } = options;
@@ -72,7 +72,7 @@ export async function acknowledgeOrphans(options: OrphansOptions): Promise<void>
     const name = processOf(owner);
     const asked = dead.get(name) ?? isDead(name);
     dead.set(name, asked);
-    if (await asked) await tellTurns(options, job, { meaning: 'acknowledgement', platform });
+    if (await asked) await tellTurns(options, job, { meaning: 'orphaned', platform });
   });
   await Promise.all(ofPlatform);
 }

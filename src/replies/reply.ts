@@ -3,7 +3,14 @@ import { type Job, UnrecoverableError } from 'bullmq';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Health } from '../redis/watchdog.ts';
-import { readAnswer, readReplyJob, type ReplyJob, restorePush, storeUnsent } from '../typing/jobs.ts';
+import {
+  createRuns,
+  readAnswer,
+  readReplyJob,
+  type ReplyJob,
+  restorePush,
+  storeUnsent,
+} from '../typing/jobs.ts';
 import type { Meet } from '../typing/perform.ts';
 import { Postponed, putBack, type Shares } from '../typing/shares.ts';
 import { carry } from './carry.ts';
@@ -42,12 +49,14 @@ export function createReplyProcessor(
   meet: Meet,
 ): (job: Job<ReplyJob>, token?: string) => Promise<void> {
   let count = 0;
+  const inTurn = createRuns();
   return async (job, token) => {
     try {
+      const { id = '' } = job;
       const data = readReplyJob(job.data);
       await meet(data);
-      const owner = `job:${job.id ?? ''}:${deps.name}.w${(count += 1)}`;
-      await reply(deps, { job: job.id ?? '', data, owner });
+      const owner = `job:${id}:${deps.name}.w${(count += 1)}`;
+      await inTurn(id, () => reply(deps, { job: id, data, owner }));
     } catch (error) {
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
       // BullMQ tries again after any other error.
@@ -99,8 +108,8 @@ async function takeOver(
   const now = deps.clock.now();
   tellLag(deps, data, now);
   const leaseUntil = now + lease;
-  // An earlier run of this job is dead: its lock has run out.
-  const same = `job:${job}:`;
+  // An earlier run of this job in this process is over. In another it may go on, though its lock has run out: Redis is late.
+  const same = `job:${job}:${deps.name}.`;
   const said = await deps.deliveries.takeOver({ id, owner, leaseUntil, now, same });
   if (said.is === 'held') throw new Postponed(Math.max(100, said.until - now));
   if (said.is === 'sending') {

@@ -67,7 +67,13 @@ const event = schemaOf<Told>()(
       to: z.string().exactOptional(),
     }),
     openObject({ is: z.literal('started'), at, turn, messageId: z.string().nullable() }),
-    openObject({ is: z.literal('acknowledged'), at, turn, renew: z.boolean().exactOptional() }),
+    openObject({
+      is: z.literal('acknowledged'),
+      at,
+      turn,
+      renew: z.boolean().exactOptional(),
+      orphan: z.literal(true).exactOptional(),
+    }),
     openObject({ is: z.literal('missed'), at, turn, delivery: z.string().exactOptional() }),
     openObject({ is: z.literal('again'), at, turn }),
     openObject({
@@ -200,6 +206,20 @@ export function readAnswer(data: unknown): Answer | null {
 }
 
 const day = 24 * 60 * 60;
+
+/**
+ * Lets the runs of a job follow each other. A Redis that is late takes whoever has a job for dead and hands it out again,
+ * perhaps to the very process that is still at it.
+ */
+export function createRuns(): (job: string, run: () => Promise<void>) => Promise<void> {
+  const last = new Map<string, Promise<void>>();
+  return async (job, run) => {
+    const before = last.get(job);
+    const mine = before ? before.then(run, run) : run();
+    last.set(job, mine);
+    await mine.finally(() => void (last.get(job) === mine && last.delete(job)));
+  };
+}
 
 /** Jobs leave no trace but failed ones: a day, at most a thousand. Ages in seconds, as BullMQ counts them. */
 export const leaveNoTrace = { removeOnComplete: true, removeOnFail: { age: day, count: 1000 } } as const;

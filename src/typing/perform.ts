@@ -10,7 +10,7 @@ import { remember } from '../core/turns.ts';
 import { patience } from './blocks.ts';
 import { type CallDeps, createGates, make, shareOrWarn } from './call.ts';
 import type { Apply } from './events.ts';
-import { readTypingJob, type TypingJob } from './jobs.ts';
+import { createRuns, readTypingJob, type TypingJob } from './jobs.ts';
 import { type LearnedAccounts, switchedOffNow } from './learned.ts';
 import type { Pressure } from './pressure.ts';
 import { Postponed, putBack, type Shares } from './shares.ts';
@@ -81,13 +81,15 @@ interface Typing {
 export function createTyping(deps: PerformDeps, meet: Meet): Typing {
   const perform = createPerform(deps);
   let looks = 0;
+  const inTurn = createRuns();
   const process = async (job: Job<TypingJob>, token?: string): Promise<void> => {
     try {
       const data = readTypingJob(job.data);
       await meet(data.conversation);
       // A try ended without its end being noted, or by a fault; one that was put back did not.
       const redelivered = job.stalledCounter > 0 || job.attemptsMade > 0;
-      await perform({ id: job.id ?? '', data, redelivered });
+      const { id = '' } = job;
+      await inTurn(id, () => perform({ id, data, redelivered }));
     } catch (error) {
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
       throw error;

@@ -41,6 +41,7 @@ const turn = schemaOf<Turn>()(
     messageId: z.string().exactOptional(),
     missed: z.array(z.string()).exactOptional(),
     failed: z.literal(true).exactOptional(),
+    orphan: z.literal(true).exactOptional(),
   }),
 );
 
@@ -62,6 +63,7 @@ const early = schemaOf<Early>()(
       turn: z.string(),
       at: z.number(),
       renew: z.boolean().exactOptional(),
+      orphan: z.literal(true).exactOptional(),
     }),
     openObject({
       is: z.literal('missed'),

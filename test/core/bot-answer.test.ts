@@ -37,6 +37,7 @@ const all: Record<Meaning, { holds: boolean; lost: Meaning | null; calls: string
     ends: '20 a: left',
   },
   acknowledgement: { holds: false, lost: null, calls: '0 show', ends: '20 a: left' },
+  orphaned: { holds: false, lost: null, calls: '0 show', ends: '20 a: left' },
   keep: { holds: false, lost: null, calls: '0 show, 15.06 show, 20 hide', ends: '20 a: left' },
   none: { holds: false, lost: null, calls: '0 show, 5 hide', ends: '5 a: bot' },
   done: { holds: false, lost: null, calls: '0 show, 5 hide', ends: '5 a: bot' },

@@ -62,6 +62,27 @@ describe('a message that passes the gateway', () => {
     expect(ends).toBe('5.01 a: gateway, 5.1 b: gateway');
   });
 
+  test('of a bot whose caller has died ends one of two turns: the other goes on until its own comes', () => {
+    const orphaned = (turn: string): Happening => ({ is: 'acknowledged', turn, orphan: true });
+    const { calls, ends } = whatsappLine(
+      at(0, writes('a')),
+      at(1, writes('b')),
+      at(2, orphaned('a')),
+      at(2, orphaned('b')),
+      at(5, sends('m')),
+      at(9, sends('n')),
+    );
+    expect(calls).toBe('0 show, 5.15 show');
+    expect(ends).toBe('5 a: gateway, 9 b: gateway');
+  });
+
+  test('that went out before its caller was known to be dead ends the turn then', () => {
+    const line = [at(0, writes('a')), at(5, sends()), at(6, { is: 'acknowledged', turn: 'a', orphan: true })];
+    const { calls, ends } = whatsappLine(...line);
+    expect(calls).toBe('0 show');
+    expect(ends).toBe('6 a: gateway');
+  });
+
   test('that is told twice counts once', () => {
     const { state, ends } = wechatLine(
       at(0, writes('a')),

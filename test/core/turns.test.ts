@@ -40,6 +40,16 @@ describe('several messages', () => {
     expect(calls).toBe('0 show, 7 show, 9 hide');
   });
 
+  test('an answer that nobody else waits for keeps the next message dark for as long as it needs to leave', () => {
+    for (const [second, shown] of [
+      [5.2, '5.5'],
+      [5.8, '5.8'],
+    ] as const) {
+      const line = [at(0, writes('a')), at(5, answers('a')), at(second, writes('b')), at(9, fails('b'))];
+      expect(wechatLine(...line).calls).toBe(`0 show, ${shown} show, 9 hide`);
+    }
+  });
+
   test('a second message while it shows calls nothing, and reopens the window', () => {
     const { calls } = wechatLine(
       at(0, writes('a')),
@@ -148,6 +158,21 @@ describe('an answer that does not go out after all', () => {
       takes: 300,
     });
     expect(calls).toBe('0 show, 0.3 show, 3 hide');
+  });
+
+  test('a message that crossed the show, and is out only after that: then it is shown again', () => {
+    const { calls } = play({
+      rules: wechat,
+      events: [
+        at(0, writes('a')),
+        at(0.05, writes('b')),
+        at(0.1, answers('a')),
+        at(0.8, { is: 'interaction', sent: true }),
+        at(3, fails('b')),
+      ],
+      takes: 300,
+    });
+    expect(calls).toBe('0 show, 0.8 show, 3 hide');
   });
 });
 

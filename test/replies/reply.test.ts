@@ -20,7 +20,14 @@ import { createShares, type Shares } from '../../src/typing/shares.ts';
 import { type HandClock, handClock, noon } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
-import { answerOf, atMost, type RecordedEvents, recordEvents, textOf } from '../support/queue-fakes.ts';
+import {
+  answerOf,
+  atMost,
+  deferred,
+  type RecordedEvents,
+  recordEvents,
+  textOf,
+} from '../support/queue-fakes.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -216,6 +223,31 @@ async function failureOf(running: Promise<void>): Promise<Error> {
   if (!(error instanceof Error)) throw new Error('the run did not fail');
   return error;
 }
+
+describe('a job that a late Redis hands out again', () => {
+  test('while this process is still at it: the second run comes after the first, and finds all done', async () => {
+    const thinking = deferred<Answer>();
+    const it = await stage({ bot: () => thinking.promise });
+    const runs = [it.run(), it.run(), it.run()];
+    await expect.poll(() => it.asked).toHaveLength(1);
+    thinking.resolve(message);
+    await Promise.all(runs);
+    expect(it.asked).toHaveLength(1);
+    expect(it.platform.sent).toHaveLength(1);
+  });
+
+  test('while another process is at it: it is put back until that one’s lease has run out', async () => {
+    const it = await stage();
+    const now = it.clock.now();
+    const other = { id: it.id, owner: 'job:j1:p2.w1', now, leaseUntil: now + 15_000, same: 'job:j1:p2.' };
+    await deliveries.takeOver(other);
+    await expect(it.run()).rejects.toThrow('put back');
+    expect(it.asked).toEqual([]);
+    it.clock.pass(15_000);
+    await it.run();
+    expect(it.asked).toHaveLength(1);
+  });
+});
 
 /** A web had called the bot, and has died. */
 async function abandoned({ id, clock, job }: Stage): Promise<void> {

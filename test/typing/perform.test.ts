@@ -283,8 +283,25 @@ describe('a job whose earlier try died', () => {
     await arrived.promise;
     await it.run(failure());
     expect(it.platform.calls).toHaveLength(1);
-    await it.run(inbound(), { id: 'job-x', redelivered: true });
+    await workOn(it, it.conversation).run(inbound(), { id: 'job-x', redelivered: true });
     expect(it.platform.calls).toEqual([`show ${it.conversation.user}`, `hide ${it.conversation.user}`]);
+  });
+
+  test('or only looks so, as a late Redis hands it out again: this process makes no second call', async () => {
+    const arrived = deferred();
+    const answer = deferred<Outcome>();
+    const it = stage({
+      show: () => {
+        arrived.resolve();
+        return answer.promise;
+      },
+    });
+    const first = it.run(inbound(), { id: 'job-x' });
+    await arrived.promise;
+    const again = it.run(inbound(), { id: 'job-x', redelivered: true });
+    answer.resolve({ is: 'done' });
+    await Promise.all([first, again]);
+    expect(it.platform.calls).toEqual([`show ${it.conversation.user}`]);
   });
 
   test('plans the look anew, for whoever had planned it is dead', async () => {

@@ -448,7 +448,10 @@ describe('pushes of a process that has died', () => {
     };
     await acknowledgeOrphans({ deliveries, events: heard, clock, platformOf, isDead });
     expect(heard.told).toMatchObject([
-      { user: theirs.turns[0]?.user, event: { is: 'acknowledged', turn: theirs.turns[0]?.turn } },
+      {
+        user: theirs.turns[0]?.user,
+        event: { is: 'acknowledged', turn: theirs.turns[0]?.turn, orphan: true },
+      },
     ]);
     expect(asked.toSorted()).toEqual(['gone', 'here']);
     for (const one of [ofApi(theirs), ofApi(alive), held])
