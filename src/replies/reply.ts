@@ -137,21 +137,8 @@ async function takeOver(
   const attempt = said.attempt + (data.calls ?? 0);
   const kept = readAnswer(data.answer);
   const answer = said.answer ?? kept;
-  if (attempt > 1 && answer === null && (await hasAnswered(deps, data, platform))) {
-    await tellTurns(deps, data, { meaning: 'acknowledgement', platform });
-    return noteEnd(deps, { id, owner, platform, data }, { is: 'sent', answer: platform.acknowledgement });
-  }
   const sentUpTo = answer === kept ? (data.sentUpTo ?? 0) : 0;
   await carryOn(deps, run, { platform, bot, attempt, answer, sentUpTo, leaseUntil });
-}
-
-/**
- * Where answers come by the API alone, a message of the bot says that it had the push before its caller died: called again,
- * it would answer twice. Who runs a failed job again by hand wants just that.
- */
-async function hasAnswered(deps: ReplyDeps, data: ReplyJob, platform: Platform): Promise<boolean> {
-  if (platform.sendLate || data.failure !== undefined || data.calls) return false;
-  return (await deps.isAnswered?.(data)) ?? false;
 }
 
 /** Nothing is known of its delivery any more, which may have been made. Who runs it again by hand knows that. */

@@ -29,6 +29,9 @@ const asks = (turn: string, second: number, judged = second): Scheduled[] => [
   at(second, acknowledges(turn), judged),
 ];
 
+/** Whoever called the bot has died. */
+const orphaned = (turn: string): Happening => ({ is: 'acknowledged', turn, orphan: true });
+
 describe('a message that passes the gateway', () => {
   test('ends the acknowledged turn, and takes the indicator away by itself', () => {
     const { calls, ends } = wechatLine(...asks('a', 0), at(20, sends()));
@@ -63,7 +66,6 @@ describe('a message that passes the gateway', () => {
   });
 
   test('of a bot whose caller has died ends one of two turns: the other goes on until its own comes', () => {
-    const orphaned = (turn: string): Happening => ({ is: 'acknowledged', turn, orphan: true });
     const { calls, ends } = whatsappLine(
       at(0, writes('a')),
       at(1, writes('b')),
@@ -77,7 +79,7 @@ describe('a message that passes the gateway', () => {
   });
 
   test('that went out before its caller was known to be dead ends the turn then', () => {
-    const line = [at(0, writes('a')), at(5, sends()), at(6, { is: 'acknowledged', turn: 'a', orphan: true })];
+    const line = [at(0, writes('a')), at(5, sends()), at(6, orphaned('a'))];
     const { calls, ends } = whatsappLine(...line);
     expect(calls).toBe('0 show');
     expect(ends).toBe('6 a: gateway');

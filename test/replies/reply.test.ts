@@ -93,8 +93,6 @@ interface Options extends Scripted {
   stateAfter?: Parameters<typeof recordEvents>[0];
   /** For how long Redis has been back (ms). */
   back?: number;
-  /** A message was seen that answers the push. */
-  isAnswered?: boolean;
 }
 
 const holdName = 'web.1';
@@ -151,7 +149,6 @@ async function stage(options: Options = {}): Promise<Stage> {
       if (bot instanceof NoAnswer) throw bot;
       return typeof bot === 'function' ? bot(request) : bot;
     },
-    isAnswered: async () => options.isAnswered ?? false,
     makeWay: async () => options.block ?? null,
     notify: async (name) => {
       if (holder === 'gone') return 0;
@@ -244,44 +241,6 @@ describe('a job that a late Redis hands out again', () => {
     await expect(it.run()).rejects.toThrow('put back');
     expect(it.asked).toEqual([]);
     it.clock.pass(15_000);
-    await it.run();
-    expect(it.asked).toHaveLength(1);
-  });
-});
-
-/** A web had called the bot, and has died. */
-async function abandoned({ id, clock, job }: Stage): Promise<void> {
-  const now = clock.now() - 15_000;
-  await deliveries.take({ id, owner: 'gone.t1', now, leaseUntil: now + 15_000, insurance: job }, null);
-}
-
-describe('a bot whose caller has died, and that has answered since', () => {
-  test('is not called again where its answers come by the API: it had the push', async () => {
-    const it = await stage({ channel: 'nxcloud', sendLate: 'absent', isAnswered: true });
-    await abandoned(it);
-    await it.run();
-    expect(it.asked).toEqual([]);
-    expect(told(it)).toEqual(['0 acknowledged']);
-    expect(await stateOf(it)).toBe('sent');
-  });
-
-  test('is called again where its answer was lost with the connection', async () => {
-    const it = await stage({ isAnswered: true });
-    await abandoned(it);
-    await it.run();
-    expect(it.asked).toHaveLength(1);
-  });
-
-  test('is called when somebody runs the job again by hand', async () => {
-    const it = await stage({ channel: 'nxcloud', sendLate: 'absent', isAnswered: true });
-    await abandoned(it);
-    await it.run({ data: { ...it.job, failure: { unknown: false } } });
-    expect(it.asked).toHaveLength(1);
-  });
-
-  test('and one that has not is called again', async () => {
-    const it = await stage({ channel: 'nxcloud', sendLate: 'absent' });
-    await abandoned(it);
     await it.run();
     expect(it.asked).toHaveLength(1);
   });
