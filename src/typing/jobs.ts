@@ -227,7 +227,7 @@ export const leaveNoTrace = { removeOnComplete: true, removeOnFail: { age: day, 
 /** A stall never fails a job: it is what a crash looks like from outside. */
 const maxStalledCount = 1_000_000;
 
-/** Locked so shortly that the jobs of a dead process go on elsewhere within seconds. All in ms. */
+/** Locked so shortly that what a dead process had is handed out within seconds. All in ms. */
 export const lockOptions = {
   replies: { lockDuration: 5_000, stalledInterval: 2_500, maxStalledCount },
   // A call in flight when its process died keeps its conversation waiting for just as long.
