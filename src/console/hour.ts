@@ -1,5 +1,6 @@
 /** What the last hour was like, kept up to date record by record. No user is in it. */
 import { type Notice, wasWanted } from '../core/notice.ts';
+import { unanswered } from '../core/state.ts';
 import type { JournalRecord } from '../journal/record.ts';
 import type { AccountRow, Distribution } from './wire.ts';
 
@@ -23,15 +24,6 @@ type BreakerSeen = { state: AccountRow['breaker']; at: number };
 const breakerKept = 10 * 60_000;
 /** While it looks so it is told every half hour (ms). */
 const lookKept = 60 * 60_000;
-/** Ends without an answer. */
-const unanswered: readonly EndedNotice['by'][] = [
-  'deadline',
-  'deliveries',
-  'left',
-  'crowded',
-  'handoff',
-  'reply-failed',
-];
 
 export function createHour(): Hour {
   const all = createTally();

@@ -156,7 +156,8 @@ function hear(rules: Rules, state: State, { turn, early }: { turn: string; early
   return { ...next, turns: rest.turns.flatMap((each) => (isOwn(each) ? next.turns : [each])) };
 }
 
-type OfTurn = Extract<Early, { turn: string }>;
+type Acknowledged = Extract<Early, { is: 'acknowledged' }>;
+type Missed = Extract<Early, { is: 'missed' }>;
 type EarlyMessage = Extract<Early, { is: 'message' }>;
 
 /** More than a burst can bring out of order; older ones belong to turns that are long over. */
@@ -182,10 +183,9 @@ function isCovered(each: Early, event: Early): boolean {
   return event.sentAt === 0 || (each.sentAt > 0 && each.sentAt <= event.sentAt);
 }
 
-function acknowledged(rules: Rules, state: State, event: OfTurn): State {
+function acknowledged(rules: Rules, state: State, event: Acknowledged): State {
   const turn = state.turns.find(({ id }) => id === event.turn);
-  const renews = event.is === 'acknowledged' && event.renew === true;
-  const isOrphan = event.is === 'acknowledged' && event.orphan === true;
+  const renews = event.renew === true;
   // A message that went out before the bot asked for typing was not yet the answer.
   const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
   const isAwaited = turn && rules.sendEnds === 'silence' && event.at < (lapseOf(rules, turn, event.at) ?? 0);
@@ -197,7 +197,7 @@ function acknowledged(rules: Rules, state: State, event: OfTurn): State {
     renews: each.renews || renews,
     replied: renews ? null : each.replied,
     lapsesAt: renews ? null : lapseOf(rules, each, event.at),
-    ...(isOrphan ? { orphan: true } : {}),
+    ...(event.orphan ? { orphan: true } : {}),
   }));
 }
 
@@ -219,9 +219,9 @@ function lapseOf(rules: Rules, { replied, darkUntil, failed }: Turn, at: number)
   return failed ? at + rules.afterFailed : null;
 }
 
-function missed(rules: Rules, state: State, event: OfTurn): State {
+function missed(rules: Rules, state: State, event: Missed): State {
   const turn = state.turns.find(({ id }) => id === event.turn);
-  if (!turn || event.is !== 'missed') return state;
+  if (!turn) return state;
   // The platform's next delivery can come before it closes this one: what counts is what was closed, each once.
   const missedNow = [...new Set([...(turn.missed ?? []), event.delivery ?? String(event.at)])];
   if (missedNow.length >= rules.deliveries)

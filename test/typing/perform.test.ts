@@ -121,6 +121,19 @@ function inbound(turn = 'a'): Happening {
   return { is: 'inbound', turn, ...message };
 }
 
+/** A show that is under way until it is answered; `arrived`: the platform has it. */
+function stageOfSlowShow() {
+  const arrived = deferred();
+  const answer = deferred<Outcome>();
+  const it = stage({
+    show: () => {
+      arrived.resolve();
+      return answer.promise;
+    },
+  });
+  return { it, arrived, answer };
+}
+
 const failure = (turn = 'a'): Happening => ({ is: 'ended', turn, by: 'reply-failed', message: false });
 
 describe('one event', () => {
@@ -144,14 +157,7 @@ describe('one event', () => {
   });
 
   test('is on record before its call goes out, so that a crash leaves no ghost', async () => {
-    const arrived = deferred();
-    const answer = deferred<Outcome>();
-    const it = stage({
-      show: () => {
-        arrived.resolve();
-        return answer.promise;
-      },
-    });
+    const { it, arrived, answer } = stageOfSlowShow();
     const running = it.run(inbound(), { id: 'job-x' });
     await arrived.promise;
     expect((await it.state()).state.call).toMatchObject({ kind: 'show', by: 'job-x' });
@@ -252,14 +258,7 @@ describe('several jobs at once on one conversation', () => {
   });
 
   test('what happens during a call is judged when its outcome is there', async () => {
-    const arrived = deferred();
-    const answer = deferred<Outcome>();
-    const it = stage({
-      show: () => {
-        arrived.resolve();
-        return answer.promise;
-      },
-    });
+    const { it, arrived, answer } = stageOfSlowShow();
     const showing = it.run(inbound());
     await arrived.promise;
     await it.run(failure());
@@ -288,14 +287,7 @@ describe('a job whose earlier try died', () => {
   });
 
   test('or only looks so, as a late Redis hands it out again: this process makes no second call', async () => {
-    const arrived = deferred();
-    const answer = deferred<Outcome>();
-    const it = stage({
-      show: () => {
-        arrived.resolve();
-        return answer.promise;
-      },
-    });
+    const { it, arrived, answer } = stageOfSlowShow();
     const first = it.run(inbound(), { id: 'job-x' });
     await arrived.promise;
     const again = it.run(inbound(), { id: 'job-x', redelivered: true });
@@ -315,14 +307,7 @@ describe('a job whose earlier try died', () => {
   });
 
   test("leaves another job's call alone", async () => {
-    const arrived = deferred();
-    const answer = deferred<Outcome>();
-    const it = stage({
-      show: () => {
-        arrived.resolve();
-        return answer.promise;
-      },
-    });
+    const { it, arrived, answer } = stageOfSlowShow();
     const showing = it.run(inbound(), { id: 'job-x' });
     await arrived.promise;
     await it.run(failure(), { id: 'job-y', redelivered: true });
