@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import type { Channel } from '../src/core/platform.ts';
 import { simulatedEnvironment } from '../src/demo/open.ts';
 import {
   NXCLOUD_RULES,
@@ -37,10 +38,12 @@ export interface SiteOptions {
   simulator: SimulatorOptions;
 }
 
+/** When the model failed for a text of a platform's, the last time (ms since 1970). */
+type Failures = Readonly<Record<Channel, ReadonlyMap<string, number>>>;
+
 export interface Site {
   simulator: Simulator;
-  /** When the model failed for a text, the last time (ms since 1970). */
-  failures: ReadonlyMap<string, number>;
+  failures: Failures;
   /** How often a bot ended by itself, and was started again. */
   crashes: () => number;
   /** Resolves when the model is asked about this text, the first time. */
@@ -175,24 +178,24 @@ function botOf(
 
 interface Model {
   url: string;
-  failures: ReadonlyMap<string, number>;
+  failures: Failures;
   asked: (text: string) => Promise<unknown>;
   close(): Promise<void>;
 }
 
 /** Asked for a text, it answers when its time has come, or fails then. */
 async function startModel(thoughtOf: (text: string) => Thought): Promise<Model> {
-  const failures = new Map<string, number>();
+  const failures: Record<Channel, Map<string, number>> = { wechat: new Map(), nxcloud: new Map() };
   const asking = new EventEmitter();
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
     request.on('end', () => {
-      const { text } = JSON.parse(body) as { text: string };
+      const { channel, text } = JSON.parse(body) as { channel: Channel; text: string };
       const { ms, fails } = thoughtOf(text);
       asking.emit(text);
       setTimeout(() => {
-        if (fails) failures.set(text, Date.now());
+        if (fails) failures[channel].set(text, Date.now());
         response.writeHead(fails ? 500 : 200).end(JSON.stringify(fails ? {} : { answer: answerTo(text) }));
       }, ms);
     });

@@ -175,17 +175,21 @@ async function drive(site: Site, channels: readonly Channel[], driving: Driving)
   };
 }
 
-/** A push that is just being taken would come again after a minute, which says more of NXCloud than of who is killed (ms). */
-const acknowledgedAfter = 500;
+/**
+ * A push that is just being taken would come again after a minute, which says more of NXCloud than of who is killed:
+ * halfway between two users' (ms).
+ */
+const acknowledgedAfter = 250;
 
 function isOver(
   { simulator, failures }: Site,
   channels: readonly Channel[],
   { user, text }: Message,
 ): boolean {
-  const isAnswered = (channel: Channel): boolean =>
+  const isOverOn = (channel: Channel): boolean =>
+    failures[channel].has(text) ||
     simulator[channel].phone(nameOf(user)).marks.some(({ detail }) => detail === answerTo(text));
-  return failures.has(text) || channels.every(isAnswered);
+  return channels.every(isOverOn);
 }
 
 function seenOf(
@@ -199,7 +203,7 @@ function seenOf(
     marks: phone.marks,
     intervals: phone.intervals(),
     calls: simulator[channel].calls.filter((call) => call.user === nameOf(user)),
-    failures,
+    failures: failures[channel],
   };
 }
 

@@ -28,8 +28,8 @@ async function post(url, body, headers = {}) {
   return { status: answer.status, body: await answer.json() };
 }
 
-async function think({ text }) {
-  const { status, body } = await post(MODEL_URL, { text });
+async function think({ channel, text }) {
+  const { status, body } = await post(MODEL_URL, { channel, text });
   if (status !== 200) throw new Error(`The model answered ${status}.`);
   return body.answer;
 }

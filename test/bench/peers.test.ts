@@ -48,7 +48,7 @@ test('each message has its one answer, from one process and from two', async () 
 });
 
 test('what a killed process had under way is lost, and what comes later is answered', async () => {
-  const slow = { ...mix, medianMs: 3_000, failing: 0 };
+  const slow = { ...mix, perSecond: 5, medianMs: 3_000, failing: 0 };
   const killing = { ...options, mix: slow, scenario: { processes: 1, kills: true }, answerLimit: 8_000 };
   const [result] = await race([setInterval], killing);
   const all = setInterval.on.flatMap((channel) => result?.figures[channel] ?? []);

@@ -36,7 +36,7 @@ export async function create({ think, show, send, redisUrl }) {
   });
   chat.onDirectMessage(async (thread, message) => {
     await thread.startTyping();
-    await thread.post(await think({ text: message.text }));
+    await thread.post(await think({ channel: 'nxcloud', text: message.text }));
   });
   return async (message) => {
     const body = JSON.stringify(pushOf(message));
