@@ -21,14 +21,35 @@ export function takeOutcome(
   }
 }
 
-/** The call has been without an outcome for too long, or its job is dead: it may or may not have been carried out. */
-export function giveUpCall(rules: Rules, state: State, at: number): State {
+/**
+ * The call has been without an outcome for too long, or its job is dead: it may or may not have been carried out.
+ * @param when.retryAt No show before. @default as after a call that was lost
+ */
+export function giveUpCall(
+  rules: Rules,
+  state: State,
+  { at, retryAt }: { at: number; retryAt?: number },
+): State {
   const { call } = state;
   if (!call) return state;
   const outcome = { is: 'lost', begun: true, cause: 'given up' } as const;
   const { n, kind } = call;
-  return { ...takeOutcome(rules, state, { n, outcome, at }), givenUp: { n, kind } };
+  const lost = takeOutcome(rules, state, { n, outcome, at });
+  const isOn = kind === 'show' && !call.crossed;
+  const showAt = Math.max(retryAt ?? lost.showAt, isOn ? endOfUnheard(rules, call) : 0);
+  return { ...lost, showAt, givenUp: { n, kind } };
 }
+
+/**
+ * What a process has written goes out though it dies, so that its show is most likely on: where a second one would be
+ * refused, it is not asked for before the first has run out.
+ */
+function endOfUnheard({ againTries, lifetime, renewMargin }: Rules, { at }: Call): number {
+  return againTries > 0 ? at + lifetime + renewMargin + unheardOf : 0;
+}
+
+/** A show whose answer nobody has heard has come on within this (ms). */
+const unheardOf = 500;
 
 /** A show that was given up has been accepted after all. A hide can be taken or left: it is tried again anyway. */
 function afterGivenUp(
@@ -130,7 +151,9 @@ export function cleared(rules: Rules, state: State, { at, showAt }: Clearing): S
   if (!rules.messageClears) return state;
   const { call, indicator } = state;
   if (call?.kind === 'show' && call.at <= at) return { ...state, showAt, call: { ...call, crossed: true } };
-  if (indicator.is === 'maybe' || (indicator.is === 'lit' && indicator.since > at)) return state;
+  // Whatever shows, the message takes it away: nothing is waited for that was to run out.
+  if (indicator.is === 'maybe') return { ...state, showAt: Math.min(state.showAt, showAt) };
+  if (indicator.is === 'lit' && indicator.since > at) return state;
   // Told only now: the show was in flight as the message went out.
   const isCrossed = indicator.is === 'lit' && at < indicator.until - rules.lifetime;
   if (isCrossed) return { ...state, again: 0, showAt, indicator: { ...indicator, is: 'maybe' } };

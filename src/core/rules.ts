@@ -24,7 +24,7 @@ export interface Rules {
   windowMargin: number;
   /** After "already typing": again after this long… */
   againAfter: number;
-  /** …at most so many times in a row; then when the lifetime is over. */
+  /** …at most so many times in a row; then when the lifetime is over. 0: the platform never says so. */
   againTries: number;
   /** A hide that did not succeed is tried again after this, for as long as the indicator could still show. */
   hideRetry: number;

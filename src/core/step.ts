@@ -94,7 +94,7 @@ export function wakeAt(rules: Rules, { call, timer }: State): number | null {
 /** What the passing of time alone has done by `at`. */
 export function elapse(rules: Rules, state: State, at: number): State {
   const { call, indicator } = state;
-  const live = call && at >= call.at + rules.callLimit ? giveUpCall(rules, state, at) : state;
+  const live = call && at >= call.at + rules.callLimit ? giveUpCall(rules, state, { at }) : state;
   const ended = endTurns(live, at, (turn) => {
     if (at < turnEnd(rules, turn)) return null;
     if (turn.lapsesAt === null || at < turn.lapsesAt) return 'deadline';
@@ -259,7 +259,7 @@ function wentOutBy({ sentAt, at }: { sentAt: number; at: number }): number {
 
 /** The dead job's call may have been carried out; that it died says nothing against the next one. */
 function recovered(rules: Rules, state: State, { by, at }: { by: string; at: number }): State {
-  const own = state.call?.by === by ? { ...giveUpCall(rules, state, at), showAt: at } : state;
+  const own = state.call?.by === by ? giveUpCall(rules, state, { at, retryAt: at }) : state;
   return { ...own, timer: null };
 }
 

@@ -189,14 +189,16 @@ function acknowledged(rules: Rules, state: State, event: Acknowledged): State {
   // A message that went out before the bot asked for typing was not yet the answer.
   const isFirst = renews && turn !== undefined && turn.darkUntil < event.at + rules.darkAfterMessage;
   const isAwaited = turn && rules.sendEnds === 'silence' && event.at < (lapseOf(rules, turn, event.at) ?? 0);
-  if (turn?.replied && !isFirst && !isAwaited)
+  // That its caller has died does not say that its call has ended: it had gone on after that message.
+  const wentOn = event.orphan && turn?.replied && event.at >= turn.darkUntil;
+  if (turn?.replied && !isFirst && !isAwaited && !wentOn)
     return endTurn(shownAgain(state, turn, event.at), { turn: turn.id, by: turn.replied, at: event.at });
   return changeTurn(state, event.turn, (each) => ({
     ...each,
     phase: 'acknowledged',
     renews: each.renews || renews,
-    replied: renews ? null : each.replied,
-    lapsesAt: renews ? null : lapseOf(rules, each, event.at),
+    replied: renews || wentOn ? null : each.replied,
+    lapsesAt: renews || wentOn ? null : lapseOf(rules, each, event.at),
     ...(event.orphan ? { orphan: true } : {}),
   }));
 }
@@ -206,10 +208,12 @@ const together = 150;
 
 /** The message was the answer to this turn, whose call ends with it: it was none to the others, which it has made dark. */
 function shownAgain(state: State, { darkUntil }: Turn, at: number): State {
-  const turns = state.turns.map((each) =>
-    each.darkUntil === darkUntil ? { ...each, darkUntil: Math.min(darkUntil, at + together) } : each,
-  );
-  return { ...state, turns };
+  const again = (turn: Turn): Turn => ({
+    ...turn,
+    darkUntil: Math.min(darkUntil, at + together),
+    ...(turn.orphan ? { replied: null, lapsesAt: null } : {}),
+  });
+  return { ...state, turns: state.turns.map((each) => (each.darkUntil === darkUntil ? again(each) : each)) };
 }
 
 /** When a turn whose bot has just acknowledged ends by itself; null: not before the rules say. */
@@ -239,21 +243,35 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
   const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
   const early = isSpent ? state.early : remember(state, event);
   const orphan = meant.find((turn) => turn.orphan);
+  // A call that is under way ends with its answer: where none has by then, the message was the orphan's.
+  const waits = isLast && meant.some(({ phase }) => phase === 'working') ? orphan : undefined;
+  const dark = waits ? endsWithin : rules.darkAfterMessage;
   const over = (turn: Turn): Evidence | null => {
-    const isMeant = turn.phase === 'acknowledged' && meant.includes(turn);
+    const isMeant = turn.phase === 'acknowledged' && meant.includes(turn) && turn !== waits;
     return isLast && isMeant && (!turn.orphan || turn === orphan) ? event.by : null;
   };
   const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
-  const darkOf = ({ orphan: isOne }: Turn): number =>
-    event.at + (isOne && isLast ? together : rules.darkAfterMessage);
-  const answered = (turn: Turn): Turn => ({
-    ...turn,
-    replied: event.by,
-    darkUntil: Math.max(turn.darkUntil, darkOf(turn)),
-    ...(!isLast && turn.phase === 'acknowledged' ? { lapsesAt: event.at + rules.sendSilence } : {}),
-  });
+  const darkOf = (turn: Turn): number =>
+    event.at + (turn.orphan && turn !== waits && isLast ? together : dark);
+  const lapseAfter = (turn: Turn): number | null => {
+    if (turn.phase !== 'acknowledged') return null;
+    if (!isLast) return rules.sendSilence;
+    return turn === waits ? dark : null;
+  };
+  const answered = (turn: Turn): Turn => {
+    const lapse = lapseAfter(turn);
+    return {
+      ...turn,
+      replied: event.by,
+      darkUntil: Math.max(turn.darkUntil, darkOf(turn)),
+      ...(lapse === null ? {} : { lapsesAt: event.at + lapse }),
+    };
+  };
   return { ...rest, turns: turns.map((turn) => (meant.includes(turn) ? answered(turn) : turn)) };
 }
+
+/** A bot's call ends so soon after the message that was its answer (ms). */
+const endsWithin = 1_000;
 
 /** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
 function meantBy({ sendEnds }: Rules, state: State, event: EarlyMessage): Turn[] {

@@ -22,9 +22,9 @@ export const nxcloudRules: Rules = {
   window: 86_400_000,
   // Ours: WhatsApp counts in seconds, on its own clock.
   windowMargin: 60_000,
-  // Ours; NXCloud has no "already typing" answer.
+  // Never used: NXCloud has no "already typing" answer.
   againAfter: 2000,
-  againTries: 3,
+  againTries: 0,
   // Never used: there is no call that takes the indicator away (Meta names none).
   hideRetry: 1000,
   // Ours, after the quick retry of the adapter.

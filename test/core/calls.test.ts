@@ -75,10 +75,20 @@ describe('one call at a time', () => {
     expect(wechatCalls([at(0, writes('a')), at(second, fails('a'))], ['silence'])).toBe(line);
   });
 
-  test('and what is wanted then is decided anew', () => {
-    expect(wechatCalls([at(0, writes('a')), at(12, { is: 'left' })], ['silence'])).toBe(
-      '0 show (silence), 10 show, 12 hide',
+  test('and what is wanted then is decided anew: on WeChat when it must have run out, for it most likely came on', () => {
+    expect(wechatCalls([at(0, writes('a')), at(20, { is: 'left' })], ['silence'])).toBe(
+      '0 show (silence), 15.56 show, 20 hide',
     );
+  });
+
+  test('and WhatsApp, which refuses no second one, is asked again soon', () => {
+    const events = [at(0, writes('a')), at(12, answers('a'))];
+    expect(play({ rules: whatsapp, events, answers: ['silence'] }).calls).toBe('0 show (silence), 10 show');
+  });
+
+  test('and may be asked for again where a message has taken it away', () => {
+    const events = [at(0, writes('a')), at(1, writes('b')), at(9, answers('a')), at(14, { is: 'left' })];
+    expect(wechatCalls(events, ['silence'])).toBe('0 show (silence), 11 show, 14 hide');
   });
 
   test('an outcome that comes after it was given up is undone', () => {
@@ -99,6 +109,18 @@ describe('one call at a time', () => {
       answers: ['silence'],
     });
     expect(calls).toBe('0 show (silence), 3 hide');
+  });
+
+  test.each([
+    ['WeChat', wechat, '0 show (silence), 15.56 show'],
+    ['WhatsApp', whatsapp, '0 show (silence), 3 show'],
+  ])('and shows again when a second one is not refused: %s', (_, rules, calls) => {
+    const events = [
+      at(0, writes('a')),
+      at(3, { is: 'recovered', by: 'job-1' }),
+      at(20, answers('a')),
+    ] as const;
+    expect(play({ rules, events: [...events], answers: ['silence'] }).calls).toBe(calls);
   });
 
   test("a job that finds its earlier try dead leaves another job's call alone", () => {
@@ -221,7 +243,7 @@ describe('alarms are hints', () => {
     expect(early.state).toBe(state);
     const due = judge(state, { is: 'wake', timer: 0 }, limit);
     expect(due.state).toMatchObject({ call: null, givenUp: { n: state.call?.n, kind: 'show' } });
-    expect(wakeAt(wechat, due.state)).toBe(start + wechat.callLimit + wechat.showRetry);
+    expect(wakeAt(wechat, due.state)).toBe(start + 15_560);
   });
 });
 

@@ -85,6 +85,29 @@ describe('a message that passes the gateway', () => {
     expect(ends).toBe('6 a: gateway');
   });
 
+  test('that went out long before that leaves the turn open: its call had gone on', () => {
+    const line = [at(0, writes('a')), at(1, writes('b')), at(5, sends()), at(5.01, acknowledges('b'))];
+    const { calls, ends } = whatsappLine(...line, at(8, orphaned('a')), at(40, sends()));
+    expect(calls).toBe('0 show, 5.16 show, 30.46 show');
+    expect(ends).toBe('5.01 b: gateway, 40 a: gateway');
+  });
+
+  describe('beside a turn whose caller has died, and one whose call is under way', () => {
+    const line = [at(0, writes('a')), at(1, orphaned('a')), at(2, writes('b')), at(5, sends('m'))];
+
+    test('was the answer to the one whose call ends then: the other goes on', () => {
+      const { calls, ends } = whatsappLine(...line, at(5.01, acknowledges('b')), at(9, sends('n')));
+      expect(calls).toBe('0 show, 5.16 show');
+      expect(ends).toBe('5.01 b: gateway, 9 a: gateway');
+    });
+
+    test('was the answer to the other where that call goes on', () => {
+      const { calls, ends } = whatsappLine(...line, at(12, sends('n')), at(12.01, acknowledges('b')));
+      expect(calls).toBe('0 show, 6 show');
+      expect(ends).toBe('6 a: gateway, 12.01 b: gateway');
+    });
+  });
+
   test('that is told twice counts once', () => {
     const { state, ends } = wechatLine(
       at(0, writes('a')),
