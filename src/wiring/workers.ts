@@ -78,7 +78,10 @@ export function createWorkers(options: WorkersOptions): Workers {
       prefix,
       concurrency: options.replyConcurrency,
     });
-    for (const worker of [typing, replies]) slowDown(worker);
+    for (const worker of [typing, replies]) {
+      slowDown(worker);
+      waitExactly(worker);
+    }
     const loops = [typing, replies].map((worker) => watch(worker, log));
     const { owned } = reply;
     return { typing, replies, owned, loops, isAway: () => connection.status !== 'ready' };
@@ -138,6 +141,22 @@ function slowDown(worker: Worker): void {
       if (error instanceof Error && error.name === 'ReplyError') await delay(runRetryDelay);
       throw error;
     });
+}
+
+/**
+ * A job that has to come again in 100 ms would come after a second: where the version of Redis is not asked for, BullMQ
+ * takes it for one that waits for whole seconds alone. Each from 6.0 on knows parts of them.
+ */
+function waitExactly(worker: Worker): void {
+  const backend = worker.getBackend();
+  const wait = backend.waitForJob.bind(backend);
+  backend.waitForJob = (seconds) => {
+    const { blockingConnection } = backend;
+    // Before 7.0.8 a wait of 1 ms has no end.
+    if (blockingConnection)
+      blockingConnection.capabilities = { canDoubleTimeout: true, canBlockFor1Ms: false };
+    return wait(seconds);
+  };
 }
 
 /** One that goes on being refused says so again and again (ms). */

@@ -282,6 +282,24 @@ describe('the typing worker', () => {
   );
 });
 
+test('what has to come again in a moment is not waited for in whole seconds', async () => {
+  const monitor = await server.connect().monitor();
+  releases.push(async () => monitor.disconnect());
+  const waits = new Promise<number>((resolve) => {
+    monitor.on('monitor', (_: string, [command, key, seconds]: string[]) => {
+      const isOurs = command === 'bzpopmin' && key?.endsWith(`${queueNames.typing}:marker`);
+      if (isOurs && Number(seconds) < 1) resolve(Number(seconds));
+    });
+  });
+  work(
+    scriptedPlatform(),
+    botThat(() => Promise.reject(new Error('no bot'))),
+  );
+  const data = { conversation: newConversation(), event: inbound('late') };
+  await typing.add('inbound', data, { delay: 300 });
+  expect(await waits).toBeGreaterThan(0);
+});
+
 const answering = (): Bot => botThat(async () => answerOf('<xml>hello</xml>'));
 
 describe('a reply job', () => {
