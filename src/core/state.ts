@@ -258,4 +258,6 @@ export interface EndedTurn {
   asked: boolean;
   openedAt: number;
   at: number;
+  /** Its caller had died, and a message of the bot's, which has lived on, ended it while nothing else waited for one. */
+  answered?: true;
 }

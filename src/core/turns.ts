@@ -12,12 +12,20 @@ export function endTurns(state: State, at: number, over: (turn: Turn) => Evidenc
   const ended: EndedTurn[] = [];
   const turns = state.turns.filter((turn) => {
     const by = over(turn);
-    if (by) ended.push({ id: turn.id, seen: true, by, asked: turn.renews, openedAt: turn.openedAt, at });
+    if (by) ended.push(endedOf(turn, { by, at, isAlone: state.turns.length === 1 }));
     return !by;
   });
   return ended.length === 0
     ? state
     : { ...state, turns, ended: [...state.ended, ...ended].slice(-endedKept) };
+}
+
+function endedOf(
+  { id, renews, openedAt, orphan }: Turn,
+  { by, at, isAlone }: { by: Evidence; at: number; isAlone: boolean },
+): EndedTurn {
+  const isAnswered = orphan && isAlone && (by === 'gateway' || by === 'status');
+  return { id, seen: true, by, asked: renews, openedAt, at, ...(isAnswered ? { answered: true } : {}) };
 }
 
 /** Ends all that were open at that time. Events can be judged in another order than they happened: newer ones stay. */
@@ -183,7 +191,8 @@ function isCovered(each: Early, event: Early): boolean {
   return event.sentAt === 0 || (each.sentAt > 0 && each.sentAt <= event.sentAt);
 }
 
-function acknowledged(rules: Rules, state: State, event: Acknowledged): State {
+function acknowledged(rules: Rules, before: State, event: Acknowledged): State {
+  const state = event.orphan ? changeTurn(before, event.turn, (turn) => ({ ...turn, orphan: true })) : before;
   const turn = state.turns.find(({ id }) => id === event.turn);
   const renews = event.renew === true;
   // A message that went out before the bot asked for typing was not yet the answer.
@@ -199,7 +208,6 @@ function acknowledged(rules: Rules, state: State, event: Acknowledged): State {
     renews: each.renews || renews,
     replied: renews || wentOn ? null : each.replied,
     lapsesAt: renews || wentOn ? null : lapseOf(rules, each, event.at),
-    ...(event.orphan ? { orphan: true } : {}),
   }));
 }
 

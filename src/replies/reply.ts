@@ -137,6 +137,10 @@ async function takeOver(
   const attempt = said.attempt + (data.calls ?? 0);
   const kept = readAnswer(data.answer);
   const answer = said.answer ?? kept;
+  // Who runs a failed job again by hand wants the bot to be called.
+  const isFirst = answer === null && data.failure === undefined && !data.calls;
+  if (isFirst && (await deps.answeredSince?.(data)))
+    return noteEnd(deps, { id, owner, platform, data }, { is: 'sent', answer: platform.acknowledgement });
   const sentUpTo = answer === kept ? (data.sentUpTo ?? 0) : 0;
   await carryOn(deps, run, { platform, bot, attempt, answer, sentUpTo, leaseUntil });
 }

@@ -43,6 +43,8 @@ export interface CarryDeps extends CallBotDeps {
   holds: LocalHolds;
   /** Whether a message was seen that answers one of the push's turns. @default nobody knows of any */
   isAnswered?: (pushed: Pushed) => Promise<boolean>;
+  /** Whether the bot, whose caller has died, has answered all of the push since. @default nobody knows of that */
+  answeredSince?: (pushed: Pushed) => Promise<boolean>;
   /** Tells another process that an answer waits for its connection; resolves with how many heard it. */
   notify: (holder: string) => Promise<number>;
   /**
@@ -231,6 +233,22 @@ export function createIsAnswered({
     });
     const all: boolean[] = await Promise.all(answered).catch(() => []);
     return all.includes(true);
+  };
+}
+
+/** Says whether a message of the bot's, which has outlived its caller, was the answer to each of a push's turns. */
+export function createAnsweredSince({
+  store,
+}: {
+  store: Pick<Store, 'load'>;
+}): (pushed: Pushed) => Promise<boolean> {
+  return async ({ channel, account, turns }) => {
+    const answered = turns.map(async ({ user, turn }) => {
+      const { state } = await store.load({ channel, account, user });
+      return endOf(state, turn)?.answered ?? false;
+    });
+    const all = await Promise.all(answered).catch(() => [false]);
+    return all.length > 0 && all.every(Boolean);
   };
 }
 

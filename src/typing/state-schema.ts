@@ -53,6 +53,7 @@ const ended = schemaOf<EndedTurn>()(
     asked: z.boolean(),
     openedAt: z.number(),
     at: z.number(),
+    answered: z.literal(true).exactOptional(),
   }),
 );
 

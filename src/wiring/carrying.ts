@@ -1,5 +1,5 @@
 import { processOf } from '../replies/delivery.ts';
-import { type CarryDeps, createIsAnswered, type LocalHolds } from '../replies/run.ts';
+import { type CarryDeps, createAnsweredSince, createIsAnswered, type LocalHolds } from '../replies/run.ts';
 import { createWay } from '../typing/blocks.ts';
 import { createShares, type Shares } from '../typing/shares.ts';
 import type { Parts } from './parts.ts';
@@ -41,6 +41,7 @@ export function createCarrying(parts: Parts, { shard, holds, shares }: Of): Carr
     health: connections.health,
     send: clients.bot.send,
     isAnswered: createIsAnswered({ store, clock }),
+    answeredSince: createAnsweredSince({ store }),
     // Without channels the holder looks for it by itself.
     notify: async (holder) =>
       commands.lacks.has('channels') ? 1 : connections.fast.publish(keys.web(processOf(holder)), holder),

@@ -78,6 +78,15 @@ describe('a message that passes the gateway', () => {
     expect(ends).toBe('5 a: gateway, 9 b: gateway');
   });
 
+  test.each([
+    ['the only turn that waits', [at(9, sends())], [['a', true]]],
+    ['one of two, as far as is known', [at(3, writes('b')), at(9, sends())], [['a', undefined]]],
+    ['nothing: it is given up', [at(9, leaves)], [['a', undefined]]],
+  ])('of a bot whose caller has died was surely the answer to %s', (_, then, known) => {
+    const { state } = whatsappLine(at(0, writes('a')), at(2, orphaned('a')), ...then, at(11, { is: 'left' }));
+    expect(state.ended.slice(0, 1).map(({ id, answered }) => [id, answered])).toEqual(known);
+  });
+
   test('that went out before its caller was known to be dead ends the turn then', () => {
     const line = [at(0, writes('a')), at(5, sends()), at(6, orphaned('a'))];
     const { calls, ends } = whatsappLine(...line);

@@ -93,6 +93,8 @@ interface Options extends Scripted {
   stateAfter?: Parameters<typeof recordEvents>[0];
   /** For how long Redis has been back (ms). */
   back?: number;
+  /** The bot has outlived its caller and answered. */
+  answeredSince?: boolean;
 }
 
 const holdName = 'web.1';
@@ -149,6 +151,7 @@ async function stage(options: Options = {}): Promise<Stage> {
       if (bot instanceof NoAnswer) throw bot;
       return typeof bot === 'function' ? bot(request) : bot;
     },
+    answeredSince: async () => options.answeredSince ?? false,
     makeWay: async () => options.block ?? null,
     notify: async (name) => {
       if (holder === 'gone') return 0;
@@ -241,6 +244,37 @@ describe('a job that a late Redis hands out again', () => {
     await expect(it.run()).rejects.toThrow('put back');
     expect(it.asked).toEqual([]);
     it.clock.pass(15_000);
+    await it.run();
+    expect(it.asked).toHaveLength(1);
+  });
+});
+
+/** A web had called the bot, and has died. */
+const stageDead = async (options: Options): Promise<Stage> => {
+  const it = await stage({ channel: 'nxcloud', sendLate: 'absent', ...options });
+  const now = it.clock.now() - 15_000;
+  const who = { id: it.id, owner: 'gone.t1', now, leaseUntil: now + 15_000, insurance: it.job };
+  await deliveries.take(who, null);
+  return it;
+};
+
+describe('a bot that has answered since its caller died', () => {
+  test('is not called again', async () => {
+    const it = await stageDead({ answeredSince: true });
+    await it.run();
+    expect(it.asked).toEqual([]);
+    expect(told(it)).toEqual([]);
+    expect(await stateOf(it)).toBe('sent');
+  });
+
+  test('is called when somebody runs the job again by hand', async () => {
+    const it = await stageDead({ answeredSince: true });
+    await it.run({ data: { ...it.job, failure: { unknown: false } } });
+    expect(it.asked).toHaveLength(1);
+  });
+
+  test('and one that has not is called again', async () => {
+    const it = await stageDead({});
     await it.run();
     expect(it.asked).toHaveLength(1);
   });
