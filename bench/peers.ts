@@ -84,7 +84,7 @@ function createWay(mix: Mix): Way {
 
 export interface Scenario {
   processes: number;
-  /** The first process is killed while the bot thinks about the message in the middle. */
+  /** The first process is killed while the bot thinks about a message in the middle. */
   kills: boolean;
 }
 
@@ -130,7 +130,7 @@ export async function race(contenders: readonly Contender[], options: Race): Pro
       sites.push(await openSite({ contender: folder, processes, redisUrl, thoughtOf, simulator }));
     }
     const results = sites.map((site, index) =>
-      drive(site, contenders[index]?.on ?? [], { plan, ...options }),
+      drive(site, contenders[index]?.on ?? [], { plan, later: index * apart, ...options }),
     );
     return await Promise.all(results);
   } finally {
@@ -140,16 +140,21 @@ export async function race(contenders: readonly Contender[], options: Race): Pro
 
 interface Driving extends Race {
   plan: readonly Message[];
+  /** Its process is killed so many messages after the middle. */
+  later: number;
 }
 
+/** Six processes that start at the same moment take as much longer: each is to have started before the next is killed. */
+const apart = 4;
+
 async function drive(site: Site, channels: readonly Channel[], driving: Driving): Promise<Result> {
-  const { plan, scenario, answerLimit, ghostLimit, warm } = driving;
+  const { plan, later, scenario, answerLimit, ghostLimit, warm } = driving;
   const from = Date.now();
   const pushes = plan.map(async ({ at, user, text }) => {
     await wait(from + at - Date.now());
     await Promise.all(channels.map((channel) => site.simulator[channel].push({ user: nameOf(user), text })));
   });
-  const middle = plan[Math.floor(plan.length / 2)]?.text ?? '';
+  const middle = plan[Math.floor(plan.length / 2) + later]?.text ?? '';
   const kill = async (): Promise<void> => {
     await site.asked(middle);
     await wait(acknowledgedAfter);
