@@ -240,6 +240,8 @@ export interface Turn {
   missed?: string[];
   /** The turn ends then, unless another delivery comes. */
   lapsesAt: number | null;
+  /** When the bot's call has ended, as it was told (ms). */
+  doneAt?: number;
   /** Whoever called the bot has died: of the bot's messages, each answers one of these. */
   orphan?: true;
   /** The platform has said of a message that answered it that it failed. */

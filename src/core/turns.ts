@@ -208,6 +208,7 @@ function acknowledged(rules: Rules, before: State, event: Acknowledged): State {
     renews: each.renews || renews,
     replied: renews || wentOn ? null : each.replied,
     lapsesAt: renews || wentOn ? null : lapseOf(rules, each, event.at),
+    ...(event.orphan ? {} : { doneAt: event.at }),
   }));
 }
 
@@ -250,10 +251,12 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
   // One that has answered what it may answer has nothing to say to a message that is judged after it.
   const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
   const early = isSpent ? state.early : remember(state, event);
-  const orphan = meant.find((turn) => turn.orphan);
+  const doneAt = isLast ? doneSince(meant, event) : null;
+  const orphan = doneAt === null ? meant.find((turn) => turn.orphan) : undefined;
   // A call that is under way ends with its answer: where none has by then, the message was the orphan's.
   const waits = isLast && meant.some(({ phase }) => phase === 'working') ? orphan : undefined;
-  const dark = waits ? endsWithin : rules.darkAfterMessage;
+  const usual = waits ? endsWithin : rules.darkAfterMessage;
+  const dark = doneAt === null ? usual : doneAt + together - event.at;
   const over = (turn: Turn): Evidence | null => {
     const isMeant = turn.phase === 'acknowledged' && meant.includes(turn) && turn !== waits;
     return isLast && isMeant && (!turn.orphan || turn === orphan) ? event.by : null;
@@ -280,6 +283,15 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
 
 /** A bot's call ends so soon after the message that was its answer (ms). */
 const endsWithin = 1_000;
+
+/**
+ * Two processes can tell in either order that a message has passed and that a call has ended: one that has ended since the
+ * message left was the one that it answered. When that was (ms); null: none has, as far as is known.
+ */
+function doneSince(meant: readonly Turn[], { at }: EarlyMessage): number | null {
+  const done = meant.flatMap(({ phase, doneAt }) => (phase === 'acknowledged' && doneAt ? [doneAt] : []));
+  return done.find((each) => each >= at) ?? null;
+}
 
 /** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */
 function meantBy({ sendEnds }: Rules, state: State, event: EarlyMessage): Turn[] {

@@ -42,6 +42,7 @@ const turn = schemaOf<Turn>()(
     missed: z.array(z.string()).exactOptional(),
     failed: z.literal(true).exactOptional(),
     orphan: z.literal(true).exactOptional(),
+    doneAt: z.number().exactOptional(),
   }),
 );
 

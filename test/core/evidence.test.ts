@@ -58,6 +58,13 @@ describe('a message that passes the gateway', () => {
     expect(ends).toBe('5.01 a: gateway, 6.01 b: gateway');
   });
 
+  test('and of which is heard only after the end of the call that it answered: the same', () => {
+    const line = [at(0, writes('a')), at(1, writes('b')), at(5.01, acknowledges('a')), at(5, sends(), 5.02)];
+    const { calls, ends } = whatsappLine(...line, at(6, sends()), at(6.01, acknowledges('b')));
+    expect(calls).toBe('0 show, 5.16 show');
+    expect(ends).toBe('5.02 a: gateway, 6.01 b: gateway');
+  });
+
   test('and has answered two, whose calls end together: it is not shown again', () => {
     const line = [at(0, writes('a')), at(1, writes('b')), at(5, sends())];
     const { calls, ends } = whatsappLine(...line, at(5.01, acknowledges('a')), at(5.1, acknowledges('b')));
