@@ -138,8 +138,8 @@ async function takeOver(
   const kept = readAnswer(data.answer);
   const answer = said.answer ?? kept;
   // Who runs a failed job again by hand wants the bot to be called.
-  const isFirst = answer === null && data.failure === undefined && !data.calls;
-  if (isFirst && (await deps.answeredSince?.(data)))
+  const isRepeated = attempt > 1 && answer === null && data.failure === undefined && !data.calls;
+  if (isRepeated && (await deps.answeredSince?.(data)))
     return noteEnd(deps, { id, owner, platform, data }, { is: 'sent', answer: platform.acknowledgement });
   const sentUpTo = answer === kept ? (data.sentUpTo ?? 0) : 0;
   await carryOn(deps, run, { platform, bot, attempt, answer, sentUpTo, leaseUntil });
