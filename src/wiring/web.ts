@@ -132,17 +132,18 @@ interface WebApp {
 
 /** The web's routes on the connection that fails fast. */
 function createWebApp(parts: Parts, options: WebAppParts): WebApp {
-  const { readiness, carried, page, standby } = options;
+  const { carried, page, standby } = options;
+  const readiness = withRecords(parts, options.readiness);
   const isSkipped = (place: Place): boolean =>
-    withRecords(parts, readiness).skipped.some(({ account }) => account === idOf(place));
+    readiness.skipped.some(({ account }) => account === idOf(place));
   const bodies = createBodies(boundsOf(parts.config));
   const deps = { ...createWebhookDeps(parts, { carried, isSkipped }), bodies };
   const { log } = parts;
   const { events, store } = parts.on('fast');
-  const control = openControl(parts, { events, store, skipped: readiness.skipped });
+  const control = openControl(parts, { events, store, skipped: options.readiness.skipped });
   const console = openConsole(parts, {
     standby,
-    skipped: () => withRecords(parts, readiness).skipped,
+    skipped: () => readiness.skipped,
   });
   const { names: components } = parts.components;
   const pages = {
@@ -152,7 +153,7 @@ function createWebApp(parts: Parts, options: WebAppParts): WebApp {
     page: page ?? toConsole(parts.config),
   };
   const routes = { ...tracedWebhooks(parts, deps), bodies, ...pages, components };
-  const app = createApp({ log, readiness: () => withRecords(parts, readiness), ...routes });
+  const app = createApp({ log, readiness: () => readiness, ...routes });
   const gateway = openGateway(parts);
   return { listener: withGateway(gateway, app), console };
 }
@@ -256,7 +257,9 @@ function createWebhookDeps(parts: Parts, { carried, isSkipped }: WebhookParts): 
 /** What may change at any moment is looked up when somebody asks for it; accounts that were set at run time may be faulty too. */
 function withRecords(parts: Parts, readiness: Readiness): Readiness {
   return {
-    ...readiness,
+    get phase() {
+      return readiness.phase;
+    },
     get degraded() {
       const isDown = parts.standing().is !== 'ok';
       return [...(parts.pressure.isHurried() ? ['overload'] : []), ...(isDown ? ['redis'] : [])];
