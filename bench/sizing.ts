@@ -21,14 +21,24 @@ import type { BenchRedis } from './redis.ts';
 import { exactnessOf, meanOf, ofModels, openTraffic, type Traffic } from './traffic.ts';
 import { cpuOf, rssOf } from './turns-site.ts';
 
-/** Processor time of a turn (ms). */
-interface Cost {
-  web: number;
-  worker: number;
-  redis: number;
+const parts = ['web', 'worker', 'redis'] as const;
+type Part = (typeof parts)[number];
+
+/** Of each part of keeptyping: processor time (ms). */
+type Cost = Record<Part, number>;
+
+function each(of: (part: Part) => number): Cost {
+  return { web: of('web'), worker: of('worker'), redis: of('redis') };
 }
 
-const parts = ['web', 'worker', 'redis'] as const;
+/**
+ * Processor time of a busy process: so much in each second, and so much more for each turn. Of many turns several are dealt
+ * with in one go, so that at low rates each costs more.
+ */
+interface Line {
+  second: Cost;
+  turn: Cost;
+}
 
 /** A processor that has no more to do than this takes a burst as it comes. */
 const wellUsed = 0.6;
@@ -40,10 +50,9 @@ const journalBytes = 3.3e6;
 /** Beside what a key takes itself, Redis has tables of all of them: so much of it. */
 const tables = 1.25;
 
-/** Processors that so many turns a second keep busy. */
-function busy(perSecond: number, cost: Cost): Cost {
-  const of = (ms: number): number => (perSecond * ms) / 1_000;
-  return { web: of(cost.web), worker: of(cost.worker), redis: of(cost.redis) };
+/** Processors that so many turns a second keep busy, of one process of each kind. */
+function busy(perSecond: number, { second, turn }: Line): Cost {
+  return each((part) => (second[part] + perSecond * turn[part]) / 1_000);
 }
 
 /** What stands in Redis because of turns, open ones and those that have ended (bytes). */
@@ -55,25 +64,26 @@ function held(ended: { bytes: number }, perSecond: number): number {
 /** Messages of one user in a day. */
 const turnsPerUser = 10;
 
-function countFor(load: number): number {
-  return Math.ceil(load / wellUsed);
+/** So many processes: what each takes by itself is no room for turns. */
+function countFor(perSecond: number, { second, turn }: Line, part: Part): number {
+  return Math.ceil((perSecond * turn[part]) / (wellUsed * 1_000 - second[part]));
 }
 
 /** The formula, in whole processes and Redis. */
-function sizeOf(perSecond: number, cost: Cost): Record<string, Value> {
-  const all = busy(perSecond, cost);
+function sizeOf(perSecond: number, line: Line): Record<string, Value> {
   return {
-    webs: count(countFor(all.web)),
-    workers: count(countFor(all.worker)),
-    Redis: count(countFor(all.redis)),
-    'of a processor': percent(all.redis),
+    webs: count(countFor(perSecond, line, 'web')),
+    workers: count(countFor(perSecond, line, 'worker')),
+    Redis: count(countFor(perSecond, line, 'redis')),
+    'of a processor': percent(busy(perSecond, line).redis),
     'memory of Redis': megabytes(
       quietBytes + journalBytes + held(mixed(usual, perSecond, turnsPerUser), perSecond),
     ),
   };
 }
 
-const calibration = { wechat: 40, nxcloud: 20 };
+/** Turns a second of each platform's, few and many. */
+const calibration = { wechat: [20, 80], nxcloud: [10, 40] } as const;
 const rates = [20, 40, 80];
 /** Of these rates the table tells. */
 const told = [1, 10, 100, 1_000, 5_000];
@@ -100,18 +110,33 @@ async function cpuNow({ product: { processes }, redisPid }: Site): Promise<Cost>
   };
 }
 
-/** Of a turn (ms), at this rate. */
-async function costAt(site: Site, perSecond: number, firstMs: number): Promise<Cost> {
+/** In a second (ms), at this rate. */
+async function busyAt(site: Site, perSecond: number, firstMs: number): Promise<Cost & { rate: number }> {
   const running = site.load.openly(firstMs + measuredMs, perSecond);
   await wait(firstMs);
-  const [before, begun] = [await cpuNow(site), site.load.count().begun];
+  const [before, begun, from] = [await cpuNow(site), site.load.count().begun, performance.now()];
   await running;
-  const [after, turns] = [await cpuNow(site), site.load.count().begun - begun];
-  return {
-    web: (after.web - before.web) / turns,
-    worker: (after.worker - before.worker) / turns,
-    redis: (after.redis - before.redis) / turns,
-  };
+  const [after, turns, seconds] = [
+    await cpuNow(site),
+    site.load.count().begun - begun,
+    (performance.now() - from) / 1_000,
+  ];
+  return { ...each((part) => (after[part] - before[part]) / seconds), rate: turns / seconds };
+}
+
+/** What few turns and many tell of each turn, and of none. */
+async function lineOf(site: Site, [few, many]: readonly [number, number]): Promise<Line> {
+  const less = await busyAt(site, few, warmMs);
+  const more = await busyAt(site, many, warmMs);
+  const turn = each((part) => (more[part] - less[part]) / (more.rate - less.rate));
+  return { turn, second: each((part) => Math.max(0, less[part] - less.rate * turn[part])) };
+}
+
+/** Of which so much is the second's. */
+function mix(first: Line, second: Line, share: number): Line {
+  const of = (kind: keyof Line): Cost =>
+    each((part) => first[kind][part] * (1 - share) + second[kind][part] * share);
+  return { second: of('second'), turn: of('turn') };
 }
 
 /** What Redis has beyond the journal, whose end is known (bytes). */
@@ -134,46 +159,45 @@ export async function sizing(bench: BenchRedis): Promise<Row[]> {
   const quiet = await memoryOf(site);
   await load.openly(compiling.ms, compiling.perSecond);
   load.mix(0);
-  const wechat = await costAt(site, calibration.wechat, warmMs);
+  const wechat = await lineOf(site, calibration.wechat);
   load.mix(1);
-  const nxcloud = await costAt(site, calibration.nxcloud, warmMs);
+  const nxcloud = await lineOf(site, calibration.nxcloud);
   load.mix(ofModels.whatsappOneIn);
-  const share = 1 / ofModels.whatsappOneIn;
-  const cost: Cost = {
-    web: wechat.web * (1 - share) + nxcloud.web * share,
-    worker: wechat.worker * (1 - share) + nxcloud.worker * share,
-    redis: wechat.redis * (1 - share) + nxcloud.redis * share,
-  };
+  const line = mix(wechat, nxcloud, 1 / ofModels.whatsappOneIn);
   const rows: Row[] = [
     {
-      what: "processor time of a turn: WeChat's; WhatsApp's, with a gateway send and three statuses",
-      values: { ...prefixed('WeChat', inMs(wechat)), ...prefixed('WhatsApp', inMs(nxcloud)) },
+      what: "processor time of a turn: WeChat's; WhatsApp's, with a gateway send and three statuses; and of a second, whatever comes",
+      values: {
+        ...prefixed('WeChat', inMs(wechat.turn)),
+        ...prefixed('WhatsApp', inMs(nxcloud.turn)),
+        ...prefixed('a second', inMs(line.second)),
+      },
     },
   ];
-  for (const perSecond of rates) rows.push(await pointAt(site, { perSecond, cost, quiet }));
+  for (const perSecond of rates) rows.push(await pointAt(site, { perSecond, line, quiet }));
   rows.push({ what: 'the turns of all these', values: {}, exact: exactnessOf(await load.settled()) });
   await product.close();
   await load.close();
   for (const perSecond of told)
-    rows.push({ what: `by the formula, ${perSecond} turns a second`, values: sizeOf(perSecond, cost) });
+    rows.push({ what: `by the formula, ${perSecond} turns a second`, values: sizeOf(perSecond, line) });
   return rows;
 }
 
 interface Point {
   perSecond: number;
-  cost: Cost;
+  line: Line;
   /** Of Redis, before the first turn (bytes). */
   quiet: number;
 }
 
-async function pointAt(site: Site, { perSecond, cost, quiet }: Point): Promise<Row> {
+async function pointAt(site: Site, { perSecond, line, quiet }: Point): Promise<Row> {
   const samples: number[] = [];
   const sampling = setInterval(() => void memoryOf(site).then((bytes) => samples.push(bytes)), 2_000);
-  const measured = await costAt(site, perSecond, settleMs);
+  const measured = await busyAt(site, perSecond, settleMs);
   clearInterval(sampling);
   // The last ones are of the time that is measured.
   const memory = quantile(samples.slice(-measuredMs / 2_000), 0.5) - quiet;
-  const [taken, formula] = [busy(perSecond, measured), busy(perSecond, cost)];
+  const [taken, formula] = [each((part) => measured[part] / 1_000), busy(measured.rate, line)];
   const { web, worker } = site.product.processes;
   const cpu = parts.map((part) => taken[part] / formula[part]);
   return {
