@@ -3,6 +3,8 @@ import { createScript } from '../redis/script.ts';
 
 /** Longer than a turn may last, and its repeats (ms). */
 export const undecidedKept = 20 * 60_000;
+/** Who leaves a push to a worker has made a job of it by then (ms); else a worker does. */
+const leaving = 5_000;
 
 /** Whether some connection has the answer and has not given it back: each leaves its name. */
 const isWritten = `
@@ -42,17 +44,19 @@ export const deliveryScripts = {
     -- Without a state, what was there before is a job's: of a worker, or of the release before this one.
     local isHeld = not state and (owner or deliveries > 1)
     if state and owner ~= ARGV[1] and lease > tonumber(ARGV[3]) then isHeld = true end
-    if isHeld or ARGV[1] == '' then
+    if isHeld then
       redis.call('HSET', KEYS[1], 'deliveries', deliveries, 'holder', ARGV[4], 'until', ARGV[5])
       redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-      return {'held', deliveries, isAgain and '1' or ''}
+      return {'held', deliveries}
     end
-    local calls = 1
-    if owner or isAgain then calls = redis.call('HINCRBY', KEYS[1], 'calls', 1) end
+    local calls, due = 1, ARGV[2]
+    -- Whoever takes it from here counts its own call.
+    if ARGV[2] == '0' then calls, due = redis.call('HGET', KEYS[1], 'calls') or '0', ARGV[3] + ${leaving}
+    elseif owner or isAgain then calls = redis.call('HINCRBY', KEYS[1], 'calls', 1) end
     redis.call('HSET', KEYS[1], 'state', 'direct', 'owner', ARGV[1], 'lease', ARGV[2], 'calls', calls,
       'deliveries', deliveries, 'holder', ARGV[4], 'until', ARGV[5], 'push', ARGV[7])
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-    if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], ARGV[2], ARGV[8]) end
+    if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], due, ARGV[8]) end
     return {'owned', calls, deliveries, isAgain and '1' or ''}`),
   insure: createScript(`
     local was = redis.call('HMGET', KEYS[1], 'state', 'owner')
@@ -88,8 +92,8 @@ export const deliveryScripts = {
     redis.call('ZREM', KEYS[2], ARGV[2])
     return false`),
   carried: createScript(`
-    local was = redis.call('HMGET', KEYS[1], 'state', 'push', 'owner')
-    if was[1] ~= 'direct' or not was[2] or not was[3] then return {} end
+    local was = redis.call('HMGET', KEYS[1], 'state', 'push', 'owner', 'lease')
+    if was[1] ~= 'direct' or not was[2] or not was[3] or was[4] == '0' then return {} end
     return {was[2], was[3]}`),
   leave: createScript(`
     local was = redis.call('HMGET', KEYS[1], 'state', 'owner', 'lease')

@@ -32,8 +32,8 @@ export type DeliveryState = 'offered' | 'inline' | 'sending' | 'sent' | 'failed'
 export type Take =
   /** It owns the delivery now. `attempt`: 1 for the first owner. `isAgain`: the bot had failed with it. */
   | { is: 'owned'; attempt: number; deliveries: number; isAgain?: boolean }
-  /** Another one owns it, and gives the answer to the newest connection. `isAgain`: nobody does, for the bot had failed. */
-  | { is: 'held'; deliveries: number; isAgain?: boolean }
+  /** Another one owns it, or a job is to, and gives the answer to the newest connection. */
+  | { is: 'held'; deliveries: number }
   /** Write this now. */
   | { is: 'answer'; answer: Answer }
   /** It went out on a connection of that owner, who still knows it if it lives. */
@@ -59,7 +59,7 @@ export interface Owner {
 
 export interface Deliveries {
   /**
-   * @param who.owner Empty: it is only held, and somebody else has to carry it.
+   * @param who.leaseUntil 0: it is taken to be left to a worker, who may have it at once; and if it never is, one has it soon.
    * @param who.insurance What a worker needs to take it over; null: it is not insured.
    * @param holder Its connection that can still take the answer, and until when (ms); null: it holds none.
    */
@@ -77,7 +77,7 @@ export interface Deliveries {
   renew(who: Owner, leaseUntil: number): Promise<boolean>;
   /** The pushes whose owners are silent, each for one worker at a time. Unreadable ones are told and left. */
   overdue(now: number): Promise<ReplyJob[]>;
-  /** The pushes that webs have taken, a thousand of them, and by whom each. */
+  /** The pushes that webs carry, a thousand of them, and by whom each. */
   carried(): Promise<{ job: ReplyJob; owner: string }[]>;
   /** A job has it now. @param owner Only if it is that one's; without: if its lease has run out. */
   leave(id: string, whose: { owner?: string; now: number }): Promise<void>;
@@ -179,7 +179,7 @@ export function createDeliveries(
             ...(third === '1' ? { isAgain: true } : {}),
           };
         case 'held':
-          return { is, deliveries: Number(first), ...(second === '1' ? { isAgain: true } : {}) };
+          return { is, deliveries: Number(first) };
         case 'inline':
           return { is, owner: first ?? '' };
         case 'answer': {

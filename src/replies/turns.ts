@@ -214,19 +214,22 @@ function insuring(deps: TurnsDeps, turn: Turn, { one, attempt }: { one: Known; a
   };
 }
 
+/** The record has the push before there is a job: what dies between the two is found there. */
 async function leaveToWorker(
   deps: TurnsDeps,
-  { id, insurance, taken: { platform } }: Turn,
+  { id, owner, insurance, taken: { platform } }: Turn,
   hold: { name: string; until: number } | null,
 ): Promise<Taken> {
   const now = deps.clock.now();
-  const said = await deps.deliveries.take({ id, owner: '', now, leaseUntil: 0, insurance: null }, hold);
-  if (said.is === 'held' && said.isAgain) {
+  const said = await deps.deliveries.take({ id, owner, now, leaseUntil: 0, insurance }, hold);
+  if (said.is !== 'owned') return resultOf(said);
+  if (said.isAgain) {
     await deps.replies.remove(jobIdOf(id)).catch(() => {});
     void tellTurns(deps, insurance, { meaning: 'again', platform });
   }
-  if (said.is === 'held') await addReplyJob(deps.replies, insurance);
-  return resultOf(said);
+  await addReplyJob(deps.replies, insurance);
+  void deps.deliveries.leave(id, { owner, now }).catch(() => {});
+  return resultOf({ is: 'held', deliveries: said.deliveries });
 }
 
 /** Carries it through, and says in the record how that ended. Resolves with false when the bot failed. */

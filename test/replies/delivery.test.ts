@@ -51,6 +51,8 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
   const take = (id: string, owner = own, at = now, hold: typeof ownHold | null = ownHold, dead?: string) =>
     deliveries.take({ id, owner, now: at, leaseUntil: at + lease, insurance: null }, hold, dead);
+  const takeForWorker = (id: string, owner: string) =>
+    deliveries.take({ id, owner, now, leaseUntil: 0, insurance: null }, otherHold);
   const takeOver = (id: string, owner = worker, at = leaseUntil, same = 'job:7:') =>
     deliveries.takeOver({ id, owner, now: at, leaseUntil: at + lease, same });
   const send = (id: string, owner = own, at: number | null = null) => deliveries.send({ id, owner }, now, at);
@@ -131,9 +133,9 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
         make: (id) => take(id, other, now, otherHold),
         to: but({ none: 'direct', offered: 'inline' }),
       },
-      'take by nobody, for a worker': {
-        make: (id) => take(id, '', now, otherHold),
-        to: but({ offered: 'inline' }),
+      'take for a worker': {
+        make: (id) => takeForWorker(id, other),
+        to: but({ none: 'direct', offered: 'inline' }),
       },
       'take by another when the owner is dead': {
         make: (id) => take(id, other, now, otherHold, own),
@@ -243,8 +245,9 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test('that only waits for a worker is held for it, and becomes its', async () => {
       const id = await stand('none');
-      expect(await take(id, '', now, otherHold)).toEqual({ is: 'held', deliveries: 1 });
-      expect(await take(id, own)).toEqual({ is: 'held', deliveries: 2 });
+      expect(await takeForWorker(id, own)).toMatchObject({ is: 'owned', deliveries: 1 });
+      await leave(id);
+      expect(await take(id, other)).toEqual({ is: 'held', deliveries: 2 });
       expect(await takeOver(id, worker, now)).toMatchObject({ is: 'owned', attempt: 1, isKnown: true });
     });
 

@@ -174,8 +174,10 @@ async function stage(options: Options = {}): Promise<Stage> {
 
 /** A web holds a connection for the push, and has left it to a worker. */
 async function held(id: string, now: number): Promise<void> {
-  const who = { id, owner: '', now, leaseUntil: 0, insurance: null };
-  await deliveries.take(who, { name: holdName, until: now + 4_500 });
+  const owner = 'crowded.t1';
+  const hold = { name: holdName, until: now + 4_500 };
+  await deliveries.take({ id, owner, now, leaseUntil: 0, insurance: null }, hold);
+  await deliveries.leave(id, { owner, now });
 }
 
 /** As BullMQ hands it over; one that is put back rejects with how long it waits. */

@@ -7,6 +7,7 @@ import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
 import { createOutbox, type Outbox } from '../../src/redis/outbox.ts';
 import { createDeliveries, type Deliveries, processOf } from '../../src/replies/delivery.ts';
+import type { ReplyQueue } from '../../src/replies/jobs.ts';
 import { createOwned, type Owned } from '../../src/replies/owned.ts';
 import { deliveryId } from '../../src/replies/run.ts';
 import { createTurns, type Taken, type TakenPush, type Turns } from '../../src/replies/turns.ts';
@@ -74,7 +75,7 @@ interface World {
   platform: ScriptedPlatform;
   asked: OutboundRequest[];
   /** Its name is `p1`, `p2`… */
-  web: (over?: { places?: number }) => Web;
+  web: (over?: { places?: number; add?: ReplyQueue['add'] }) => Web;
   /** It is gone without a word. */
   kill: (name: string) => void;
 }
@@ -175,7 +176,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       });
       return Promise.race([bot(request), given]);
     };
-    const web = ({ places = 1_000 }: { places?: number } = {}): Web => {
+    const web: World['web'] = ({ places = 1_000, add } = {}) => {
       const name = `${worlds}-p${webs.size + 1}`;
       const log = recordLog();
       const health = {
@@ -203,7 +204,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
           return of(holder) ? 1 : 0;
         },
         makeWay: async () => null,
-        replies,
+        replies: { add: add ?? replies.add.bind(replies), remove: replies.remove.bind(replies) },
         owned,
         name,
         shares: atMost(places),
@@ -246,6 +247,16 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       push: { method: 'POST', rawQuery: '', headers: [], body: Buffer.from(bytes) },
       arrivedAt: clock.now(),
     };
+  }
+
+  /** A full web has left a push to a worker, and has died before there is a job. */
+  async function leaveHalf() {
+    const world = openWorld();
+    const push = pushTo(world);
+    void come(world.web({ places: 0, add: () => new Promise(() => {}) }), push);
+    await expect.poll(() => isInsured(push)).toBe(true);
+    world.kill('p1');
+    return { world, push };
   }
 
   const stateOf = async (push: TakenPush) => (await deliveries.standing(id(push))).state;
@@ -871,6 +882,32 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       const next = await come(world.web({ places: 0 }), push);
       expect(next.became).toMatchObject({ is: 'waits' });
       expect(await replies.getJobCounts('wait', 'failed')).toEqual({ wait: 1, failed: 0 });
+    });
+
+    describe('and that dies before it has made a job of a push', () => {
+      test('has it called for by the platform’s repeat, elsewhere', async () => {
+        const { world, push } = await leaveHalf();
+        expect(await (await come(world.web(), push)).got).toEqual(message);
+        expect(attempts(world)).toEqual(['1']);
+      });
+
+      test('leaves it to a worker, without a repeat', async () => {
+        const { world, push } = await leaveHalf();
+        const now = world.clock.now() + 5_000;
+        expect(await deliveries.overdue(now)).toMatchObject([{ key: push.key }]);
+        await deliveries.leave(id(push), { now });
+        const worker = { id: id(push), owner: 'job:1:p9.w1', same: 'job:1:', now, leaseUntil: now + 15_000 };
+        expect(await deliveries.takeOver(worker)).toMatchObject({ is: 'owned', attempt: 1 });
+      });
+    });
+
+    test('carries a push itself of which it could make no job', async () => {
+      const world = openWorld();
+      const push = pushTo(world);
+      const web = world.web({ places: 0, add: () => Promise.reject(new Error('Command timed out')) });
+      expect(await (await come(web, push)).got).toEqual(message);
+      expect(attempts(world)).toEqual(['1']);
+      expect(await stateOf(push)).toBe('inline');
     });
 
     test('carries it itself while Redis is away: there is nobody else', async () => {
