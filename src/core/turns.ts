@@ -251,15 +251,15 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
   // One that has answered what it may answer has nothing to say to a message that is judged after it.
   const isSpent = rules.sendEnds === 'oldest' && meant.length > 0;
   const early = isSpent ? state.early : remember(state, event);
-  const doneAt = isLast ? doneSince(meant, event) : null;
-  const orphan = doneAt === null ? meant.find((turn) => turn.orphan) : undefined;
+  const done = isLast ? doneSince(meant, event) : undefined;
+  const its = done ?? meant.find((turn) => turn.orphan);
   // A call that is under way ends with its answer: where none has by then, the message was the orphan's.
-  const waits = isLast && meant.some(({ phase }) => phase === 'working') ? orphan : undefined;
+  const waits = !done && isLast && meant.some(({ phase }) => phase === 'working') ? its : undefined;
   const usual = waits ? endsWithin : rules.darkAfterMessage;
-  const dark = doneAt === null ? usual : doneAt + together - event.at;
+  const dark = done?.doneAt ? done.doneAt + together - event.at : usual;
   const over = (turn: Turn): Evidence | null => {
     const isMeant = turn.phase === 'acknowledged' && meant.includes(turn) && turn !== waits;
-    return isLast && isMeant && (!turn.orphan || turn === orphan) ? event.by : null;
+    return isLast && isMeant && (!turn.orphan || turn === its) ? event.by : null;
   };
   const { turns, ...rest } = endTurns({ ...state, early }, event.at, over);
   const darkOf = (turn: Turn): number =>
@@ -273,7 +273,7 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
     const lapse = lapseAfter(turn);
     return {
       ...turn,
-      replied: event.by,
+      replied: done && turn.orphan ? (turn.replied ?? null) : event.by,
       darkUntil: Math.max(turn.darkUntil, darkOf(turn)),
       ...(lapse === null ? {} : { lapsesAt: event.at + lapse }),
     };
@@ -285,12 +285,11 @@ export function outboundSeen(rules: Rules, state: State, event: EarlyMessage): S
 const endsWithin = 1_000;
 
 /**
- * Two processes can tell in either order that a message has passed and that a call has ended: one that has ended since the
- * message left was the one that it answered. When that was (ms); null: none has, as far as is known.
+ * Two processes can tell in either order that a message has passed and that a call has ended: the turn whose call has ended
+ * since the message left was the one that it answered.
  */
-function doneSince(meant: readonly Turn[], { at }: EarlyMessage): number | null {
-  const done = meant.flatMap(({ phase, doneAt }) => (phase === 'acknowledged' && doneAt ? [doneAt] : []));
-  return done.find((each) => each >= at) ?? null;
+function doneSince(meant: readonly Turn[], { at }: EarlyMessage): Turn | undefined {
+  return meant.find(({ phase, doneAt }) => phase === 'acknowledged' && doneAt !== undefined && doneAt >= at);
 }
 
 /** With `oldest` each message answers one: the first that waits for more than the end of the bot's call. */

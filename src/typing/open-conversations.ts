@@ -70,7 +70,7 @@ export function createOpenConversations(shards: Spread<OpenCommands>): OpenConve
       return { count: all.reduce((sum, { count }) => sum + count, 0), longest: [...known.values()] };
     },
     sweep: async () => {
-      for (const spot of shards.all()) await sweepSpot(spot);
+      await Promise.all(shards.all().map(sweepSpot));
     },
   };
   async function sweepSpot(spot: Spot<OpenCommands>): Promise<void> {

@@ -121,8 +121,11 @@ function createPerform(deps: PerformDeps): (run: TypingRun) => Promise<void> {
     if (!platform) return;
     const { shares } = deps;
     if (!mayWait(run.data.event)) return carryThrough(calls, { ...run, platform, hasPlace: false });
-    if (shares.isCrowded(platform)) throw new Postponed(shares.turnAway(platform, run.id));
-    const leave = shares.enter(platform, run.id);
+    const { conversation, event } = run.data;
+    // A look comes under another name each time, and must not count as one more that waits.
+    const waits = event.is === 'wake' ? conversationId(conversation) : run.id;
+    if (shares.isCrowded(platform)) throw new Postponed(shares.turnAway(platform, waits));
+    const leave = shares.enter(platform, waits);
     await carryThrough(calls, { ...run, platform, hasPlace: true }).finally(leave);
   };
 }

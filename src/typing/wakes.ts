@@ -12,8 +12,8 @@ import { Postponed } from './shares.ts';
 export interface Wakes {
   /** This process looks again when it is time; null: it need not. */
   set(conversation: Conversation, timer: Timer | null): void;
-  /** From now on this process wakes them. */
-  start(look: Look): void;
+  /** From now on this process wakes them, in place of whoever did so here before. */
+  start(look: Look): Waking;
   /**
    * Plans what is due soonest, whoever was to look at it: whoever died may have left nobody else. Two that look at the
    * same moment do no harm. Never rejects.
@@ -21,6 +21,10 @@ export interface Wakes {
   adopt(): Promise<void>;
   /** Takes up what others should have looked at by now, and did not. Resolves with how many. */
   takeOverdue(): Promise<number>;
+}
+
+/** Who wakes them. What it is told when somebody else here does so by then is not done. */
+export interface Waking {
   /** Wakes none any more: what it was to look at is another's, and so is what it is still told. */
   leave(handOver: HandOver): void;
   /** Wakes none any more. Resolves when the looks that are under way have ended, and what was left is handed over. */
@@ -82,6 +86,7 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
   const underWay = new Set<Promise<void>>();
   let look: Look | null = null;
   let handOver: HandOver | null = null;
+  let starts = 0;
   const clear = (id: string): void => {
     clearTimeout(planned.get(id)?.timeout);
     planned.delete(id);
@@ -170,8 +175,22 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
       else if (handOver) leaveTo(handOver, [{ conversation, timer }]);
     },
     start: (looking) => {
+      const mine = (starts += 1);
       look = looking;
       handOver = null;
+      return {
+        leave: (others) => {
+          if (mine !== starts) return;
+          handOver = others;
+          const left = stop().map(({ conversation, at, n }) => ({ conversation, timer: { at, n } }));
+          leaveTo(others, left);
+        },
+        stop: async () => {
+          if (mine === starts) stop();
+          await Promise.all(underWay);
+          if (mine === starts) handOver = null;
+        },
+      };
     },
     adopt: async () => {
       const adopting = shards
@@ -184,16 +203,6 @@ export function createWakes({ shards, clock, log }: WakesOptions): Wakes {
     takeOverdue: async () => {
       const found = await Promise.all(shards.all().map(tryFrom));
       return found.reduce((sum, count) => sum + count, 0);
-    },
-    leave: (others) => {
-      handOver = others;
-      const left = stop().map(({ conversation, at, n }) => ({ conversation, timer: { at, n } }));
-      leaveTo(others, left);
-    },
-    stop: async () => {
-      stop();
-      await Promise.all(underWay);
-      handOver = null;
     },
   };
 }

@@ -9,6 +9,9 @@ export interface Releases {
   all(): Promise<void>;
 }
 
+/** Said of what {@link Releases} could not close. */
+export const notClosed = 'Something did not close as it should.';
+
 export function createReleases(failed: (name: string, error: unknown) => void): Releases {
   const stack: { name: string; release: () => unknown }[] = [];
   return {

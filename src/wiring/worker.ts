@@ -18,7 +18,7 @@ import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/open-conversations.ts';
 import { alive, countAccounts, createCarrying, createPushShares } from './carrying.ts';
 import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
-import { createReleases, type Releases } from './releases.ts';
+import { createReleases, limited, notClosed, type Releases } from './releases.ts';
 import type { Shard } from './shards.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -30,6 +30,7 @@ const grace = 13_000;
 /** Failed jobs hold message bodies: a day, on a quiet queue too (ms; BullMQ looks only when another job fails). */
 const failedKept = 24 * 60 * 60_000;
 const cleaningEvery = 60 * 60_000;
+const cleaningMost = 5 * 60_000;
 
 /** The queues' workers: what a worker process does, and a web process while there is none. */
 export function startQueues(parts: Parts, releases: Releases): Workers {
@@ -112,7 +113,8 @@ function takeUpOrphans({ name, clock, log, on, platformOf }: Parts): (shard: Sha
       (await connections.jobs.publish(keys.web(other), alive)) === 0;
     const { deliveries } = shard.on('jobs');
     const { events } = on('jobs');
-    acknowledgeOrphans({ deliveries, platformOf, isDead, events, clock }).catch((error: unknown) =>
+    const { health } = connections;
+    acknowledgeOrphans({ deliveries, platformOf, isDead, events, clock, health }).catch((error: unknown) =>
       log.debug({ error, shard: shard.n }, 'What dead processes had was not looked for.'),
     );
   };
@@ -152,15 +154,17 @@ function createOverdue({ shards, wakes, clock, log }: Parts, workers: Workers): 
 
 function startCleaning({ shards, log }: Parts, releases: Releases): void {
   const open = createOpenConversations(shards.spread('jobs'));
+  const failed = (error: unknown): void => log.debug({ error }, 'What is old was not removed.');
   const clean = async (): Promise<void> => {
     const queues = shards.all().flatMap((shard) => {
       const { typing, replies } = shard.on('jobs');
       return [typing, replies];
     });
     const cleaned = queues.map((queue) => queue.clean(failedKept, 1_000, 'failed'));
-    await Promise.all([...cleaned, open.sweep(), shards.keep()]);
+    // The commands wait for a Redis that is away, and the other shards do not.
+    const all = [...cleaned, open.sweep(), shards.keep()].map((each: Promise<unknown>) => each.catch(failed));
+    await limited(Promise.all(all), cleaningMost);
   };
-  const failed = (error: unknown): void => log.debug({ error }, 'What is old was not removed.');
   const cleaning = createTicker(cleaningEvery, clean, failed);
   // Not awaited: its commands wait for Redis, which may be away.
   releases.add('cleaning', () => void cleaning.stop());
@@ -238,9 +242,7 @@ export interface OwnWorker {
 }
 
 export function createOwnWorker(parts: Parts): OwnWorker {
-  const releases = createReleases((name, error) =>
-    parts.log.warn({ name, error }, 'Something did not close as it should.'),
-  );
+  const releases = createReleases((name, error) => parts.log.warn({ name, error }, notClosed));
   let workers: Workers | null = null;
   let halted: Promise<void> = Promise.resolve();
   const stopping = new AbortController();

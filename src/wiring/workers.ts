@@ -15,7 +15,7 @@ import { limited, type Releases } from './releases.ts';
 
 interface WorkersOptions {
   perform: PerformDeps;
-  wakes: Pick<Wakes, 'start' | 'leave' | 'stop'>;
+  wakes: Pick<Wakes, 'start'>;
   /** Where others find what this process was to look at. @default nowhere: they find it overdue */
   queueOf?: QueueOf;
   /** An idle queue is asked for its next job so often (s); whoever adds one wakes it. @default 5 */
@@ -95,12 +95,12 @@ export function createWorkers(options: WorkersOptions): Workers {
       .moveStalledJobsToWait()
       .finally(() => rescuing.delete(worker));
   };
-  wakes.start(look);
+  const waking = wakes.start(look);
   const closeTyping = async (shards: readonly Closing[]): Promise<void> => {
     const isLeft = shards.every(({ force }) => force);
-    if (queueOf && !isLeft) wakes.leave((left) => addTimers(queueOf, left, perform.clock.now()));
+    if (queueOf && !isLeft) waking.leave((left) => addTimers(queueOf, left, perform.clock.now()));
     await Promise.all(shards.map(({ typing, force }) => typing.close(force)));
-    const looks = wakes.stop();
+    const looks = waking.stop();
     if (!isLeft) await looks;
   };
   const closeAll = async (shards: readonly Closing[]): Promise<void> => {

@@ -65,6 +65,27 @@ describe('a message that passes the gateway', () => {
     expect(ends).toBe('5.02 a: gateway, 6.01 b: gateway');
   });
 
+  describe('of a bot that was called again, after its caller had died, and of which is heard only after that call', () => {
+    const again = [at(0, writes('a')), at(2, orphaned('a'))];
+
+    test('ends the turn', () => {
+      const { calls, ends } = whatsappLine(...again, at(20.01, acknowledges('a')), at(20, sends('m'), 20.02));
+      expect(calls).toBe('0 show');
+      expect(ends).toBe('20.02 a: gateway');
+    });
+
+    test('ends no other that was called again, and which goes on until its own comes', () => {
+      const line = [...again, at(1, writes('b')), at(2, orphaned('b')), at(20.01, acknowledges('b'))];
+      const { ends } = whatsappLine(
+        ...line,
+        at(20, sends('m'), 20.02),
+        at(23, acknowledges('a')),
+        at(30, sends('n')),
+      );
+      expect(ends).toBe('20.02 b: gateway, 30 a: gateway');
+    });
+  });
+
   test('and has answered two, whose calls end together: it is not shown again', () => {
     const line = [at(0, writes('a')), at(1, writes('b')), at(5, sends())];
     const { calls, ends } = whatsappLine(...line, at(5.01, acknowledges('a')), at(5.1, acknowledges('b')));

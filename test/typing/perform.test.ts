@@ -9,7 +9,7 @@ import { oneShard } from '../../src/redis/shards.ts';
 import type { TypingJob } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createTyping, type PerformDeps } from '../../src/typing/perform.ts';
-import { Postponed } from '../../src/typing/shares.ts';
+import { Postponed, type Shares } from '../../src/typing/shares.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { type HandClock, handClock } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
@@ -596,6 +596,15 @@ describe("an account's breaker", () => {
 });
 
 describe('an account with as many calls in flight as it may have', () => {
+  test('counts a look that waits for a place once, however often it comes', async () => {
+    const it = stage();
+    const waiting = new Set<string>();
+    const turnAway: Shares['turnAway'] = (_, job) => 100 * waiting.add(job).size;
+    const crowded = workOn({ ...it, shares: { ...atMost(0), turnAway } }, it.conversation);
+    for (let come = 0; come < 3; come += 1)
+      await expect(crowded.look()).rejects.toMatchObject({ waitMs: 100 });
+  });
+
   test('postpones what asks for shows, and takes ends', async () => {
     const answers = [deferred<Outcome>(), deferred<Outcome>()];
     const arrived = deferred();

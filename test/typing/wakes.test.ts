@@ -6,12 +6,12 @@ import type { Clock } from '../../src/core/ports.ts';
 import { keys, keysOf } from '../../src/redis/keys.ts';
 import { oneShard } from '../../src/redis/shards.ts';
 import { Postponed } from '../../src/typing/shares.ts';
-import { createWakes, type Left, type Look, type Wakes } from '../../src/typing/wakes.ts';
+import { createWakes, type Left, type Look, type Wakes, type Waking } from '../../src/typing/wakes.ts';
 import { recordLog } from '../support/log.ts';
 import { deferred, newConversation } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
-interface Worker extends Wakes {
+interface Worker extends Wakes, Waking {
   looks: { user: string; isFound: boolean }[];
 }
 
@@ -22,7 +22,7 @@ for (const kind of await redisKinds()) {
   describe(`a conversation that has to be looked at again, on the ${kind} Redis`, () => {
     let server: TestRedis;
     let redis: Redis;
-    const opened: Wakes[] = [];
+    const opened: Waking[] = [];
 
     beforeAll(async () => {
       server = await startRedis(kind);
@@ -39,12 +39,12 @@ for (const kind of await redisKinds()) {
     ): Worker {
       const looks: Worker['looks'] = [];
       const wakes = createWakes({ shards: oneShard(redis), clock, log: recordLog() });
-      opened.push(wakes);
-      wakes.start(async (conversation, due) => {
+      const waking = wakes.start(async (conversation, due) => {
         looks.push({ user: conversation.user, isFound: due.isFound });
         await look(conversation, due);
       });
-      return { ...wakes, looks };
+      opened.push(waking);
+      return { ...wakes, ...waking, looks };
     }
 
     /** As a worker does that saves a state. */
@@ -103,8 +103,7 @@ for (const kind of await redisKinds()) {
         clock: { now },
         log: recordLog(),
       });
-      opened.push(wakes);
-      wakes.start(async ({ user }) => void looks.push(user));
+      opened.push(wakes.start(async ({ user }) => void looks.push(user)));
       const conversation = newConversation();
       await plan(conversation, now() - 2_000);
       expect(await wakes.takeOverdue()).toBe(1);
@@ -239,6 +238,18 @@ for (const kind of await redisKinds()) {
       ]);
       expect(worker.looks).toEqual([]);
       expect(await worker.takeOverdue()).toBe(0);
+    });
+
+    test('is still looked at where one that had left its process to another ends only then', async () => {
+      const worker = work();
+      worker.leave(async () => {});
+      const looks: string[] = [];
+      opened.push(worker.start(async ({ user }) => void looks.push(user)));
+      const conversation = newConversation();
+      await plan(conversation, now() + 50, worker);
+      worker.leave(async () => {});
+      await worker.stop();
+      await expect.poll(() => looks).toEqual([conversation.user]);
     });
 
     test('of a worker that cannot hand it over is still found by others', async () => {

@@ -464,7 +464,8 @@ describe('pushes of a process that has died', () => {
       asked.push(name);
       return name === 'gone';
     };
-    await acknowledgeOrphans({ deliveries, events: heard, clock, platformOf, isDead });
+    const health = { backFor };
+    await acknowledgeOrphans({ deliveries, events: heard, clock, platformOf, isDead, health });
     expect(heard.told).toMatchObject([
       {
         user: theirs.turns[0]?.user,
@@ -474,6 +475,28 @@ describe('pushes of a process that has died', () => {
     expect(asked.toSorted()).toEqual(['gone', 'here']);
     for (const one of [ofApi(theirs), ofApi(alive), held])
       await deliveries.settle(deliveryId(one), { state: 'sent', repeats: 1 });
+  });
+
+  test('are not taken for such while those who live may not hear anything yet, as Redis has just come back', async () => {
+    const deliveries = createDeliveries(redis);
+    const platform = scriptedPlatform({ channel: 'nxcloud', sendLate: 'absent' });
+    const insurance: ReplyJob = { ...push(), channel: 'nxcloud', account: platform.account };
+    const id = deliveryId(insurance);
+    const leaseUntil = clock.now() + 15_000;
+    await deliveries.take({ id, owner: 'here.t1', now: clock.now(), leaseUntil, insurance }, null);
+    let back = 100;
+    const sleep = async (ms: number): Promise<void> => void (back += ms);
+    const heard = recordEvents();
+    await acknowledgeOrphans({
+      deliveries,
+      events: heard,
+      clock: { ...clock, sleep },
+      platformOf: () => platform,
+      isDead: async () => back < 2_000,
+      health: { backFor: () => back },
+    });
+    expect(heard.told).toEqual([]);
+    await deliveries.settle(id, { state: 'sent', repeats: 1 });
   });
 });
 
