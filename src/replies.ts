@@ -12,6 +12,12 @@ const usage = `Usage: npm run replies            lists the failed reply jobs
 /** Whoever asks does not wait for longer (ms). */
 const redisMs = 10_000;
 
+function outOfReach(all: number): string {
+  return all === 1
+    ? 'Redis is out of reach: start it, or correct REDIS_URL.'
+    : `One of ${all} Redis is out of reach: start it, or correct REDIS_URLS.`;
+}
+
 const [command, job, ...more] = process.argv.slice(2);
 const isRetry = command === 'retry' && job !== undefined && more.length === 0;
 if (command === '--help' || command === '-h') process.stdout.write(usage);
@@ -21,15 +27,17 @@ else if (command !== undefined && !isRetry) {
   process.exitCode = 1;
 } else
   await run({ envFile: true, unread: [] }, async ({ config, log, releases, stop }) => {
-    const parts = await openParts({ config, log, releases });
+    const { shards: spread, connections } = await openParts({ config, log, releases, follows: true });
+    const look = async (): Promise<void> => {
+      await connections.ready();
+      await spread.follow();
+      await Promise.all(spread.all().map((shard) => shard.connections.ready()));
+      isThere = true;
+    };
     let isThere = false;
-    await limited(
-      parts.connections.ready().then(() => (isThere = true)),
-      redisMs,
-    );
-    if (!isThere) throw new StartError('Redis is out of reach: start it, or correct REDIS_URL.');
-    await parts.shards.follow();
-    const shards = parts.shards.all().map((shard) => shard.on('jobs'));
+    await limited(look(), redisMs);
+    if (!isThere) throw new StartError(outOfReach(spread.all().length));
+    const shards = spread.all().map((shard) => shard.on('jobs'));
     process.stdout.write(isRetry ? await retryFailed(shards, job) : await listFailed(shards));
     stop(0);
   });

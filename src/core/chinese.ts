@@ -161,6 +161,8 @@ export const chinese = {
     '相当于 Redis 连接不上：不显示“正在输入”，消息只存在于收下它的进程里',
   'this process cannot run jobs: it makes no typing calls and takes over no message that another one leaves':
     '本进程不能处理任务：不调用“正在输入”，也不接手别的进程留下的消息',
+  'on the shards beyond the first nothing is typed, and a message there lives only in the process that took it':
+    '第一个以外的分片上不显示“正在输入”，那里的消息只存在于收下它的进程里',
   'an answer for a connection that another process holds is looked for, which is slower':
     '别的进程持有的连接所等的回答只能靠查询，因而较慢',
   "each process goes by its own machine's clock: keep those right by NTP":

@@ -6,12 +6,13 @@ import { createRecordStore } from '../accounts/records.ts';
 import type { Account, Config } from '../config/index.ts';
 import { type Examiner, fail, type Finding, ok } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
+import { readRedisUrl } from '../core/redis-url.ts';
 import { idOf } from '../core/roster.ts';
 import { said } from '../core/said.ts';
 import { controlToken } from '../http/guard.ts';
 import { createNxcloudExaminer } from '../nxcloud/check.ts';
 import { closeConnection, visitAgain } from '../redis/connect.ts';
-import { keys } from '../redis/keys.ts';
+import { type Keys, keys, keysOf } from '../redis/keys.ts';
 import { createKeptSecrets, createSharedCache } from '../redis/shared.ts';
 import { createLearned, sightsOf } from '../typing/learned.ts';
 import { createWechatExaminer } from '../wechat/check.ts';
@@ -55,7 +56,7 @@ export function createChecks(parts: CheckParts): Check[] {
   const { redis, further } = parts;
   return [
     ...(redis ? redisChecks(parts, redis) : []),
-    ...further.toSorted((a, b) => a.n - b.n).flatMap(furtherChecks),
+    ...further.toSorted((a, b) => a.n - b.n).flatMap((each) => furtherChecks(each)),
     ...parts.config.accounts.flatMap((account) => accountChecks(parts, account)),
   ];
 }
@@ -73,7 +74,7 @@ function redisChecks({ config, clock }: CheckParts, redis: Redis): Check[] {
     return named('control token', [previousFinding(sights, Date.now())]);
   };
   return [
-    ...furtherChecks({ n: 0, name, redis, keys }),
+    ...furtherChecks({ n: 0, name, redis, keys }, othersOf(config)),
     { subject: 'shards', limitMs, run: () => examineShards(redis, config, clock.now()) },
     { subject: 'Redis clock', limitMs, run: () => examineClock(redis, Date.now) },
     { subject: 'worker', limitMs, run: () => examineWorker(redis, keys.heartbeat) },
@@ -81,8 +82,14 @@ function redisChecks({ config, clock }: CheckParts, redis: Redis): Check[] {
   ];
 }
 
+/** The further shards on the first Redis; on a Cluster each is on a node of its own. */
+function othersOf({ redisUrl, redisUrls, shards }: Config): Keys[] {
+  const isAlone = redisUrls.length === 0 && readRedisUrl(redisUrl ?? '')?.kind !== 'cluster';
+  return isAlone ? Array.from({ length: shards - 1 }, (_, n) => keysOf(n + 1)) : [];
+}
+
 /** Of each Redis. */
-function furtherChecks({ name, redis, keys: own }: FurtherRedis): Check[] {
+function furtherChecks({ name, redis, keys: own }: FurtherRedis, others: readonly Keys[] = []): Check[] {
   const limitMs = limits.redis;
   const check = (what: string, run: () => Promise<Finding[]>): Check => ({
     subject: `${name} ${what}`,
@@ -92,7 +99,7 @@ function furtherChecks({ name, redis, keys: own }: FurtherRedis): Check[] {
   });
   return [
     check('settings', () => examineInfo(redis)),
-    check('commands', () => examineCommands(() => visitAgain(redis), own)),
+    check('commands', () => examineCommands(() => visitAgain(redis), own, others)),
   ];
 }
 

@@ -77,10 +77,14 @@ export async function examineClock(redis: RedisCommands, now: () => number): Pro
 }
 
 /** Every command that keeptyping uses is tried, on connections of its own. */
-export async function examineCommands(visit: () => Promise<Redis>, own: Keys = keys): Promise<Finding[]> {
+export async function examineCommands(
+  visit: () => Promise<Redis>,
+  own: Keys = keys,
+  others: readonly Keys[] = [],
+): Promise<Finding[]> {
   const subject = 'Redis commands';
   try {
-    const lacks = await findLacks(visit, own);
+    const lacks = await findLacks(visit, own, others);
     if (lacks.length === 0) return [ok(subject, said('all that are used are allowed'))];
     return lacks.map(({ use, ...fault }) => (isSerious(use) ? fail : warn)(subject, fault));
   } catch (error) {

@@ -8,7 +8,7 @@ import { type Keys, keys as firstKeys } from './keys.ts';
 import type { Health } from './watchdog.ts';
 
 /** What a command is needed for, the most important first. */
-export type Use = 'scripts' | 'jobs' | 'channels' | 'clock' | 'records';
+export type Use = 'scripts' | 'jobs' | 'shards' | 'channels' | 'clock' | 'records';
 
 /** What does not work with this Redis. */
 export interface Lack {
@@ -20,7 +20,7 @@ export interface Lack {
 
 /** Not all is done then: else it only takes other ways. */
 export function isSerious(use: Use): boolean {
-  return use === 'scripts' || use === 'jobs';
+  return use === 'scripts' || use === 'jobs' || use === 'shards';
 }
 
 interface Refused {
@@ -32,7 +32,11 @@ interface Refused {
 type Tried = readonly [command: string, ...args: (string | number)[]];
 
 /** A string stands at the key: what would write anything else is refused by its type, and only then. */
-const directOf = ({ probe: key, state, web }: Keys): Readonly<Record<Use, readonly Tried[]>> => ({
+const directOf = ({
+  probe: key,
+  state,
+  web,
+}: Keys): Readonly<Record<Exclude<Use, 'shards'>, readonly Tried[]>> => ({
   scripts: [
     ['SET', key, '1', 'PX', 10_000],
     ['GET', key],
@@ -119,6 +123,13 @@ export const scriptedOf = ({ probe: key, state }: Keys): readonly Tried[] => [
   ['ZSCORE', key, 'x'],
 ];
 
+/** A right to some keys and channels is none to those of another shard. */
+const elsewhere = ({ probe: key, web }: Keys): readonly Tried[] => [
+  ['SET', key, '1', 'PX', 10_000],
+  ['DEL', key],
+  ['PUBLISH', web('probe'), ''],
+];
+
 /** Each is called for itself: one refusal does not hide the others. */
 const callEach = `
 local answers, at = {}, 1
@@ -135,10 +146,15 @@ const harmless = ['WRONGTYPE', 'NOSCRIPT'];
 
 /**
  * Tries every command; what it writes is gone when it is done.
+ * @param others The further shards on the same Redis.
  * @param visit Opens a connection for it; anew where one is closed on account of a command, as some proxies do.
  * @throws Redis's own error where it takes no commands now, and the system's where it is out of reach.
  */
-export async function findLacks(visit: () => Promise<Redis>, keys: Keys = firstKeys): Promise<Lack[]> {
+export async function findLacks(
+  visit: () => Promise<Redis>,
+  keys: Keys = firstKeys,
+  others: readonly Keys[] = [],
+): Promise<Lack[]> {
   const direct = directOf(keys);
   let redis = await visit();
   const ask = async (use: Use, tried: Tried, again = true): Promise<Refused[]> => {
@@ -160,6 +176,7 @@ export async function findLacks(visit: () => Promise<Redis>, keys: Keys = firstK
     }
     if (!refused.some(({ command }) => command === 'EVAL')) refused.push(...(await tryInScript(redis, keys)));
     await redis.call('DEL', keys.probe).catch(() => {});
+    for (const tried of others.flatMap(elsewhere)) refused.push(...(await ask('shards', tried)));
     for (const tried of direct.channels) refused.push(...(await ask('channels', tried)));
     return lacksOf(refused, keys);
   } finally {
@@ -194,7 +211,12 @@ function lacksOf(refused: readonly Refused[], { prefix }: Keys): Lack[] {
     const commands = [...new Set(these.map(({ command }) => command))];
     if (commands.length === 0) return [];
     const says = refusedOf(commands, { word: these[0]?.error ?? '', lost: without[use] });
-    return { use, commands, says, remedy: allow(commands, prefix) };
+    return {
+      use,
+      commands,
+      says,
+      remedy: use === 'shards' ? allow([], '{keeptyping*') : allow(commands, `${prefix}:*`),
+    };
   });
 }
 
@@ -209,10 +231,9 @@ function refusedOf(commands: readonly string[], how: { word: string; lost: Said 
 }
 
 /** https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/ */
-function allow(commands: readonly string[], prefix: string): Said {
-  const each =
-    commands.length > 8 ? '+@all' : commands.map((command) => `+${command.toLowerCase()}`).join(' ');
-  const rights = `~${prefix}:* &${prefix}:* ${each}`;
+function allow(commands: readonly string[], pattern: string): Said {
+  const each = commands.length > 8 ? ['+@all'] : commands.map((command) => `+${command.toLowerCase()}`);
+  const rights = [`~${pattern} &${pattern}`, ...each].join(' ');
   return said(
     'Give this user of Redis {rights}; where a proxy stands between, let REDIS_URL name Redis itself.',
     { rights },
@@ -225,6 +246,9 @@ const without: Readonly<Record<Use, Said>> = {
   ),
   jobs: said(
     'this process cannot run jobs: it makes no typing calls and takes over no message that another one leaves',
+  ),
+  shards: said(
+    'on the shards beyond the first nothing is typed, and a message there lives only in the process that took it',
   ),
   clock: said("each process goes by its own machine's clock: keep those right by NTP"),
   channels: said('an answer for a connection that another process holds is looked for, which is slower'),
@@ -272,11 +296,13 @@ interface CommandsOptions {
   visit: () => Promise<Redis>;
   /** @default the first shard's */
   keys?: Keys;
+  /** The further shards on the same Redis, as they are by then. @default there are none */
+  others?: readonly Keys[];
   log: Log;
 }
 
 /** One line for each thing that does not work, and one when it does. */
-export function createCommands({ visit, keys, log }: CommandsOptions): Commands {
+export function createCommands({ visit, keys, others, log }: CommandsOptions): Commands {
   let found: readonly Lack[] = [];
   const lacks = new Set<Use>();
   const listeners: (() => void)[] = [];
@@ -298,7 +324,7 @@ export function createCommands({ visit, keys, log }: CommandsOptions): Commands 
     clearTimeout(timer);
     let isOver = false;
     try {
-      const now = await findLacks(visit, keys);
+      const now = await findLacks(visit, keys, others);
       if (isClosed) return;
       tell(now);
       isOver = now.length === 0;

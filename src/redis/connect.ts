@@ -61,9 +61,15 @@ export function createConnections({ log, ...address }: Address & { log: Log }): 
     isFollowed: isFollowed(address.url),
   });
   const opened: Redis[] = [];
+  const listening: Redis[] = [];
   const open = (redisOptions: Options): Redis => {
     // After a failover the old primary keeps our connections and refuses writes: leave it, and send the command again.
-    const reconnectOnError = (error: Error): 2 | false => watchdog.refusedWrite(error);
+    const reconnectOnError = (error: Error): 2 | false => {
+      const leaves = watchdog.refusedWrite(error);
+      // One that only listens asks nothing, and is told nothing.
+      if (leaves !== false) for (const each of listening) if (each.status === 'ready') each.disconnect(true);
+      return leaves;
+    };
     const retryStrategy = (tries: number): number => pauseBefore(Math.max(tries, watchdog.refusals()));
     const redis = openRedis(address, { ...redisOptions, reconnectOnError, retryStrategy });
     writeTogether(redis);
@@ -90,7 +96,11 @@ export function createConnections({ log, ...address }: Address & { log: Log }): 
   return {
     fast,
     jobs,
-    subscriber: () => open(forJobs),
+    subscriber: () => {
+      const redis = open(forJobs);
+      listening.push(redis);
+      return redis;
+    },
     health: watchdog,
     ready: async () => {
       await Promise.all([fast, jobs].map(whenReady));

@@ -81,7 +81,7 @@ export function createOutbox({ health, clock, log }: OutboxOptions): Outbox {
   };
   /** What was told last comes before what has waited since. */
   const tellAgain = (): void => {
-    const all = [...recent].slice(-(most - count));
+    const all = [...recent].slice(Math.max(0, recent.size - (most - count)));
     recent.clear();
     count += all.length;
     for (const each of all.toReversed()) {

@@ -102,8 +102,8 @@ interface LayoutOptions {
     get(key: string): Promise<string | null>;
     exists(...keys: string[]): Promise<number>;
   };
-  /** How many are wanted, as this process is configured. */
-  shards: number;
+  /** How many are wanted, as this process is configured; null: it only follows. */
+  shards: number | null;
   clock: Pick<Clock, 'now'>;
   log: Log;
   /** Whether a shard has one of these keys. */
@@ -120,7 +120,7 @@ return 1
 
 export function createLayout(options: LayoutOptions): Layout {
   const { redis, shards: wanted, clock, log, has } = options;
-  let known: Stored = { ...usual, shards: wanted };
+  let known: Stored = { ...usual, shards: wanted ?? usual.shards };
   let isSaid = false;
   /** The number that holds now, then the others under which something may be: the latest first. */
   const numbers = (): number[] => {
@@ -148,12 +148,16 @@ export function createLayout(options: LayoutOptions): Layout {
   const say = async (raw: string | null): Promise<Stored | null> => {
     const now = clock.now();
     const stands = readStored(stored, raw) ?? usual;
-    if (stands.shards === wanted) return stands;
+    if (wanted === null || stands.shards === wanted) return stands;
     const since = raw === null && (await isNew()) ? 0 : now + notice;
-    const held = now >= stands.since ? [{ shards: stands.shards, until: 0 }] : [];
-    const before = [...stands.before.filter(({ until }) => now < until), ...held].map(
-      (each, at, { length }) => (at === length - 1 ? { ...each, until: since + drained } : each),
-    );
+    const until = since + drained;
+    const held = now >= stands.since ? [{ shards: stands.shards, until }] : [];
+    const left = [...stands.before.filter((each) => now < each.until), ...held];
+    const holds = left.pop();
+    // Who has not read this when the number holds that is taken back begins something under it.
+    const begun =
+      now < stands.since && now > stands.since - notice / 2 ? [{ shards: stands.shards, until }] : [];
+    const before = [...left, ...begun, ...(holds ? [{ ...holds, until }] : [])];
     const next: Stored = { v: 1, shards: wanted, since, before: since === 0 ? [] : before };
     const isSaved = await saveIfUnchanged(redis, keys.shards, raw ?? '', JSON.stringify(next));
     return isSaved === 1 ? next : null;
@@ -207,7 +211,7 @@ export function createLayout(options: LayoutOptions): Layout {
       next ??= await say(await redis.get(keys.shards));
       if (next === null) return;
       isSaid = true;
-      if (next.shards !== known.shards && next.shards !== wanted)
+      if (wanted !== null && next.shards !== known.shards && next.shards !== wanted)
         log.warn(
           { shards: next.shards },
           `SHARDS is ${wanted} here, and ${next.shards} by now: this process follows.`,

@@ -124,10 +124,12 @@ export function createStore(shards: Spread<StoreCommands>, { log }: { log?: Log 
     }
     return loaded;
   };
+  /** Also those that were noted where the user was before the number of shards was changed. */
   const names = async (conversation: Conversation): Promise<string[]> => {
-    const { redis, keys } = await shards.of(conversation);
-    const fields = await redis.hkeys(keys.last(conversationId(conversation)));
-    return fields.flatMap((field) => (field.startsWith(nameField) ? field.slice(nameField.length) : []));
+    const id = conversationId(conversation);
+    const fields = await Promise.all(shards.all().map(({ redis, keys }) => redis.hkeys(keys.last(id))));
+    const found = fields.flat().filter((field) => field.startsWith(nameField));
+    return [...new Set(found)].map((field) => field.slice(nameField.length));
   };
   return {
     last: async (conversation) => {
@@ -174,15 +176,16 @@ export function createStore(shards: Spread<StoreCommands>, { log }: { log?: Log 
     names,
     forget: async (conversation) => {
       const id = conversationId(conversation);
-      const { redis, keys } = await shards.of(conversation);
       const others = await names(conversation);
-      const gone = [keys.open, keys.wakes].map((index) => redis.zrem(index, id));
-      const leading = others.map(async (user) => {
-        const other = { ...conversation, user };
-        const spot = await shards.of(other);
-        await spot.redis.del(spot.keys.state(conversationId(other)));
-      });
-      await Promise.all([redis.del(keys.state(id), keys.last(id)), ...gone, ...leading]);
+      const leading = others.map((user) => conversationId({ ...conversation, user }));
+      const gone = shards
+        .all()
+        .flatMap(({ redis, keys }) => [
+          redis.del(keys.state(id), keys.last(id)),
+          ...leading.map((name) => redis.del(keys.state(name))),
+          ...[keys.open, keys.wakes].map((index) => redis.zrem(index, id)),
+        ]);
+      await Promise.all(gone);
     },
     record: async (conversation, { key, messageId, at, kept = lastKept }) => {
       const args = [key, messageId ?? '', at, Math.ceil(Math.min(lastKept, kept))] as const;

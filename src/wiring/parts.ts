@@ -94,6 +94,8 @@ interface PartsOptions {
   releases: Releases;
   /** @default null: no traces are made */
   tracing?: Tracing | null;
+  /** It takes as many shards as there are, whatever is configured. @default false */
+  follows?: boolean;
 }
 
 /** The parts on the Redis of REDIS_URL, for processes that start none. Rejects with the remedy without one. */
@@ -108,10 +110,11 @@ export async function openParts(options: Omit<PartsOptions, 'redis'>): Promise<P
 }
 
 export function createParts(options: PartsOptions): Parts {
-  const { config, redis, log, releases, tracing = null } = options;
+  const { config, redis, log, releases, tracing = null, follows = false } = options;
   const clock = createRedisClock({ local: () => performance.timeOrigin + performance.now() });
   const telemetry = tracing?.telemetry ?? null;
-  const shards = openShards({ config, redis, clock, log, releases, telemetry });
+  const wanted = { ...config, ...(follows ? { shards: null } : {}) };
+  const shards = openShards({ config: wanted, redis, clock, log, releases, telemetry });
   const { connections, commands } = shards.home;
   const { standing, backFor } = shards;
   // Also of a Redis that has come back on another host.

@@ -12,7 +12,8 @@ import { type Keys, keysOf } from '../redis/keys.ts';
 import { createOutbox, type Outbox } from '../redis/outbox.ts';
 import { createLayout, type Spread } from '../redis/shards.ts';
 import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
-import { limited, type Releases } from './releases.ts';
+import { sameAs } from '../typing/state-schema.ts';
+import { createReleases, limited, notClosed, type Releases } from './releases.ts';
 import { type OpenedQueues, openQueues } from './workers.ts';
 
 /** A Redis that this process is connected to. */
@@ -20,6 +21,8 @@ interface Connected {
   connections: Connections;
   /** Which of those that are used it refuses. */
   commands: Commands;
+  /** A further shard is on it. */
+  tries: (keys: Keys) => Promise<void>;
   /** What it has to know, and does not take now. */
   outbox: Outbox;
   standing: () => Standing;
@@ -64,7 +67,8 @@ export interface Shards {
 }
 
 interface ShardsOptions {
-  config: { redisUrls: readonly string[]; shards: number; redisTlsRejectUnauthorized: boolean };
+  /** `shards` null: as many as there are. */
+  config: { redisUrls: readonly string[]; shards: number | null; redisTlsRejectUnauthorized: boolean };
   redis: { url: string; eventsMaxLen: number };
   clock: RedisClock;
   log: Log;
@@ -75,8 +79,12 @@ interface ShardsOptions {
 /** What a stopping process has learned last; a Redis that is away is not waited for (ms). */
 const outboxMs = 2_000;
 
-export function openShards(options: ShardsOptions): Shards {
-  const { config, redis, clock, log } = options;
+export function openShards(asked: ShardsOptions): Shards {
+  const { config, redis, clock, log } = asked;
+  const releases = createReleases((name, error) => log.warn({ name, error }, notClosed));
+  // Those that are opened later are needed as long as the first.
+  asked.releases.add('shards', () => releases.all());
+  const options = { ...asked, releases };
   const { redisUrls: urls } = config;
   const connected = new Map<string, Connected>();
   const opened: Shard[] = [];
@@ -87,8 +95,11 @@ export function openShards(options: ShardsOptions): Shards {
     const keys = keysOf(n);
     // A connection to a Cluster is to one of its nodes.
     const name = readRedisUrl(url)?.kind === 'cluster' ? `${url} ${n}` : url;
-    const to = connected.get(name) ?? connect(options, url, keys);
+    const known = connected.get(name);
+    const to = known ?? connect(options, url, keys);
     connected.set(name, to);
+    // A right to the first one's keys is none to these.
+    if (known) void known.tries(keys);
     const shard: Shard = { ...to, n, keys, on: once((kind: Kind) => queuesOn(options, to, { keys, kind })) };
     opened.push(shard);
     for (const listener of listeners) listener(shard);
@@ -108,10 +119,14 @@ export function openShards(options: ShardsOptions): Shards {
     log,
     has: async (n, keys) => !isMissing(n) && (await at(n).connections.fast.exists(...keys)) > 0,
     states: async function* (n) {
+      if (isMissing(n)) return;
       const { connections, keys } = at(n);
       const start = keys.state('');
-      for await (const found of connections.fast.scanStream({ match: `${start}*`, count: 1_000 }))
-        yield (found as string[]).map((key) => key.slice(start.length));
+      for await (const found of connections.fast.scanStream({ match: `${start}*`, count: 1_000 })) {
+        const names = found as string[];
+        const states = names.length === 0 ? [] : await connections.fast.mget(...names);
+        yield names.flatMap((key, nth) => (isState(states[nth]) ? [key.slice(start.length)] : []));
+      }
     },
   });
   let isTold = false;
@@ -164,13 +179,24 @@ export function openShards(options: ShardsOptions): Shards {
     },
     standing: () => {
       const all = [...connected.values()].map((each) => each.standing());
-      const worst = all.findIndex(({ is }) => is !== 'ok');
+      const worst = all.reduce((worse, { is }, n) => (badness(is) > badness(all[worse]?.is) ? n : worse), 0);
       const found = all[worst] ?? standsWell;
       if (all.length < 2 || found.says === null) return found;
       const which = said('Of {all} Redis it is number {which}.', { all: all.length, which: worst + 1 });
       return { ...found, says: saidTogether(found.says, which) };
     },
   };
+}
+
+const fromBest: readonly Standing['is'][] = ['ok', 'refusing', 'readonly', 'unwritable', 'full', 'away'];
+
+function badness(is: Standing['is'] = 'ok'): number {
+  return fromBest.indexOf(is);
+}
+
+/** Not what only leads from another name of the user's to the state: each push writes that anew. */
+function isState(raw: string | null | undefined): boolean {
+  return typeof raw === 'string' && sameAs(raw) === null;
 }
 
 function once<Argument, Made extends object>(
@@ -195,7 +221,9 @@ function connect({ config, clock, log, releases }: ShardsOptions, url: string, k
   releases.add('Redis connections', () => connections.close());
   const { fast, health } = connections;
   // They are tried at the start, and whenever Redis is back: another one may have come in its place.
-  const commands = createCommands({ visit: () => visitRedis({ ...address, timeoutMs: visitMs }), keys, log });
+  const others: Keys[] = [];
+  const visit = () => visitRedis({ ...address, timeoutMs: visitMs });
+  const commands = createCommands({ visit, keys, others, log });
   commands.onChange(() => health.takeAsAway(commands.lacks.has('scripts')));
   const look = (): void => void commands.look();
   fast.once('ready', look);
@@ -216,6 +244,11 @@ function connect({ config, clock, log, releases }: ShardsOptions, url: string, k
   return {
     connections,
     commands,
+    tries: async (further) => {
+      others.push(further);
+      // Before that they are tried as soon as it is.
+      if (fast.status === 'ready') await commands.look();
+    },
     outbox,
     standing: () => standingOf(health, commands),
     subscriber: () => subscriber(null),

@@ -103,10 +103,11 @@ const firstLookMs = 1_000;
 async function lookFirst({ config, connections, shards, served, clock, assurances }: Parts): Promise<void> {
   const look = async (): Promise<void> => {
     await connections.ready();
+    // Whoever says how many shards there are says from when on.
+    await clock.sync(connections.fast).catch(() => {});
     await shards.follow();
     await Promise.all([
       ...shards.all().map(({ commands }) => commands.look()),
-      clock.sync(connections.fast),
       assurances.refresh(),
       config.accountsKeys.length === 0 ? null : served.records.follow(),
     ]);

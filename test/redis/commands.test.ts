@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { createCommands, findLacks, scriptedOf } from '../../src/redis/commands.ts';
 import { visitRedis } from '../../src/redis/connect.ts';
-import { keys } from '../../src/redis/keys.ts';
+import { keys, keysOf } from '../../src/redis/keys.ts';
 import { recordLog } from '../support/log.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -97,6 +97,20 @@ describe.runIf(hasServer)('a user of Redis', () => {
     const [first] = await findLacks(visit(await urlAs('~bull:* &* +@all')));
     expect(first?.commands).toContain('SET');
     expect(first?.remedy).toContain('~{keeptyping}:* &{keeptyping}:* +@all');
+  });
+
+  test('that has only the keys of the first shard is told of by those of the others', async () => {
+    const url = await urlAs('~{keeptyping}:* &{keeptyping}:* +@all');
+    const others = [keysOf(1), keysOf(2)];
+    expect(await findLacks(visit(url), keys, others)).toMatchObject([
+      {
+        use: 'shards',
+        commands: ['SET', 'DEL', 'PUBLISH'],
+        remedy: expect.stringContaining('Give this user of Redis ~{keeptyping* &{keeptyping*;'),
+      },
+    ]);
+    const allowed = await urlAs('~{keeptyping* &{keeptyping* +@all');
+    expect(await findLacks(visit(allowed), keys, others)).toEqual([]);
   });
 
   test('what it may not is said once, and once when it may', async () => {

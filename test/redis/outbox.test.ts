@@ -223,4 +223,16 @@ describe('a Redis that may have lost what it was told last', () => {
     expect(done).toHaveLength(10_000);
     expect(done).not.toContain('0');
   });
+
+  test('is told nothing again where as much waits as may', async () => {
+    const { outbox, redis, done, work, back } = stage();
+    await outbox.tell('before', work('before'));
+    redis.isAway = true;
+    for (let n = 0; n < 10_000; n += 1) await outbox.tell(`name-${n}`, work(`${n}`));
+    done.length = 0;
+    await back();
+    await outbox.idle();
+    expect(done).toHaveLength(10_000);
+    expect(done).not.toContain('before');
+  });
 });

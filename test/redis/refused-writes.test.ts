@@ -1,4 +1,5 @@
 /** Whether Redis is there: as every part of a process takes it. */
+import { once } from 'node:events';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { type Connections, createConnections } from '../../src/redis/connect.ts';
@@ -60,6 +61,17 @@ describe.runIf(hasServer)('a Redis that refuses writes', () => {
     expect(backs).toBe(1);
     expect(health.backFor()).toBeLessThan(10_000);
     expect(await Promise.all([fast.ping(), jobs.ping()])).toEqual(['PONG', 'PONG']);
+  });
+
+  test('it is a replica now: whoever only listens there looks for the primary, too', async () => {
+    const { fast, subscriber } = await open();
+    const listening = subscriber();
+    await listening.subscribe('x');
+    const closed = once(listening, 'close');
+    await server.connect().call('REPLICAOF', '127.0.0.1', '1');
+    await fast.set('x', 'y').catch(() => {});
+    await closed;
+    expect(listening.status).not.toBe('ready');
   });
 
   test('it is away for as long as it refuses them, whatever for, and asked again by itself', async () => {

@@ -206,6 +206,32 @@ describe('how many shards there are', () => {
     for (let n = 0; n < 20; n += 1) expect(all.map((each) => each.of(of(`u${n}`)))).toEqual([0, 0, 0]);
   });
 
+  test('that is taken back as it comes into force: what began under it, where that was not known, is found', async () => {
+    await used();
+    const [one, more] = [layout(1), layout(4)];
+    await one.follow();
+    await more.follow();
+    clock.pass(2 * half - 5_000);
+    const again = layout(1);
+    await again.follow();
+    clock.pass(6_000);
+    const user = mover(1, 4);
+    const there = await more.of(of(user));
+    expect(there).toBe(shardOf(idOf(user), 4));
+    await redis.set(keysOf(there).state(idOf(user)), 'begun');
+    for (const each of [one, more]) await each.follow();
+    for (const passed of [0, 5 * half, 20 * hour]) {
+      clock.pass(passed);
+      expect(await Promise.all([one, more, again].map(async (each) => each.of(of(user))))).toEqual([
+        there,
+        there,
+        there,
+      ]);
+      expect(await again.of(of('another'))).toBe(0);
+    }
+    expect(again.inUse()).toEqual([0, 1, 2, 3]);
+  });
+
   test('what began with the new number, at a process whose clock is a little ahead, is found by the others', async () => {
     await used();
     const one = layout(1);

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Conversation, conversationId } from '../../src/core/platform.ts';
 import { initialState, type State } from '../../src/core/state.ts';
-import { keys } from '../../src/redis/keys.ts';
+import { keys, keysOf } from '../../src/redis/keys.ts';
 import { oneShard } from '../../src/redis/shards.ts';
 import { createBlocks } from '../../src/typing/blocks.ts';
 import { createOpenConversations } from '../../src/typing/open-conversations.ts';
@@ -223,6 +223,20 @@ describe('when a conversation has to be looked at again', () => {
     await store.forget(conversation);
     expect(await wakeOf(conversation)).toBeNull();
   });
+});
+
+test('who is forgotten is gone from a shard before, too, where only the last interaction stands', async () => {
+  const [was, is] = [keysOf(1), keys];
+  const spots = [is, was].map((each) => ({ redis, keys: each }));
+  const both = createStore({ of: () => ({ redis, keys: is }), all: () => spots });
+  const before = createStore({ of: () => ({ redis, keys: was }), all: () => spots });
+  const conversation = newConversation('nxcloud');
+  await before.record(conversation, { key: 'a', messageId: 'a', at: 1 });
+  await before.same(conversation, 'another-name', { kept: minute });
+  await both.forget(conversation);
+  const other = { ...conversation, user: 'another-name' };
+  const left = [was.last(conversationId(conversation)), was.state(conversationId(other))];
+  expect(await redis.exists(...left)).toBe(0);
 });
 
 const record = (conversation: Conversation, key: string, at: number, messageId: string | null = key) =>
