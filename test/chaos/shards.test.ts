@@ -1,17 +1,19 @@
 /** Conversations over several shards, with real processes: their number changes, and one of several Redis is away. */
 import { setTimeout as wait } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { conversationId } from '../../src/core/platform.ts';
 import { findServer } from '../../src/redis/by-itself.ts';
 import { keys, keysOf, queueNames } from '../../src/redis/keys.ts';
 import { layoutAt, shardOf } from '../../src/redis/shards.ts';
 import { deferred } from '../support/queue-fakes.ts';
+import { startRedis } from '../support/redis.ts';
 import { until } from '../support/redis-fleets.ts';
 import type { Fleet } from './fleet.ts';
 import { judge } from './judge.ts';
 import { type Message, planOf, type Strike, type Target } from './plan.ts';
 import type { Record } from './record.ts';
+import { openBoth, openSite } from './processes.ts';
 import { lineOf } from './report.ts';
 import { forget, type Ran, run } from './run.ts';
 
@@ -152,4 +154,60 @@ describe.runIf(binary !== null)('one Redis of several', () => {
     );
     expect(hit.filter(({ text }) => !answered.has(`echo: ${text}`))).toEqual([]);
   });
+});
+
+/** Users of the second shard of two: who is known already stays where they are. */
+function* ofSecondShard(): Generator<string, never> {
+  for (let n = 0; ; n += 1)
+    if (shardOf(conversationId({ channel: 'wechat', account: 'default', user: `oUser_${n}` }), 2) === 1)
+      yield `oUser_${n}`;
+}
+
+describe.runIf(binary !== null)('SHARDS that is raised where each shard has its own Redis', () => {
+  const env = {
+    HOLD_MS: '400',
+    WECHAT_RULES: JSON.stringify({ lifetime: 1_500, window: 60_000, renewMargin: 40 }),
+  };
+  const thinkMs = 6_000;
+
+  test(
+    'a web that is stopped soon after gives the answers that it owes there, each once',
+    { timeout: 120_000 },
+    async () => {
+      const both = [await startRedis('private'), await startRedis('private')];
+      const [home, second] = both.map((each) => each.connect());
+      const urls = both.map(({ url }) => url);
+      const site = await openSite({
+        redisUrl: urls[0] ?? '',
+        env: { ...env, REDIS_URLS: urls.join(','), SHARDS: '1' },
+        bot: { thinkMs: (text) => (text === 'hi' ? thinkMs : 0) },
+      });
+      onTestFinished(async () => {
+        await site.close();
+        await Promise.all(both.map((each) => each.stop()));
+      });
+      const { web } = await openBoth(site);
+      // As the next release says it.
+      const before = [{ shards: 1, until: Date.now() + 3_600_000 }];
+      await home?.set(keys.shards, JSON.stringify({ v: 1, shards: 2, since: Date.now(), before }));
+      const users = ofSecondShard();
+      const isThere = async (): Promise<boolean> => {
+        const user = users.next().value;
+        await site.simulator.wechat.push({ user, text: 'hello' });
+        return (await second?.exists(keysOf(1).last(`wechat/default/${user}`))) === 1;
+      };
+      await expect.poll(isThere, { timeout: 30_000, interval: 500 }).toBe(true);
+      const user = users.next().value;
+      const phone = site.simulator.wechat.phone(user);
+      const calls = site.bot.calls.length;
+      const pushed = site.simulator.wechat.push({ user, text: 'hi' });
+      await site.bot.call(calls + 1);
+      web.signal('SIGTERM');
+      await Promise.all([pushed, web.exit]);
+      // What is insured there is a worker's to take over.
+      await expect.poll(() => second?.zcard(keysOf(1).insured), { timeout: 40_000 }).toBe(0);
+      expect(phone.marks.filter(({ detail }) => detail === 'echo: hi')).toHaveLength(1);
+      expect(site.bot.calls).toHaveLength(calls + 1);
+    },
+  );
 });
