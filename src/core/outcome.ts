@@ -69,7 +69,7 @@ function shown(
   { call, outcome, at }: { call: Call; outcome: Outcome; at: number },
 ): State {
   // "Already typing" is the indicator that we know of, where we know of one: it ends when that one ends.
-  const known = outcome.is === 'already' && state.indicator.is !== 'dark' ? state.indicator.until : null;
+  const known = outcome.is === 'already' ? endOf(rules, state.indicator, at) : null;
   const running = { since: call.at, until: known ?? at + rules.lifetime };
   switch (outcome.is) {
     case 'done':
@@ -100,6 +100,13 @@ function shown(
       if (isOutdated(state, call, outcome)) return { ...state, showAt: at, again: 0 };
       return { ...state, refusal: refusalOf(outcome, at), again: 0 };
   }
+}
+
+/** When that will be. Of one whose call had no answer: at the earliest; where it ends later, it is asked for again then. */
+function endOf({ lifetime }: Rules, indicator: State['indicator'], at: number): number | null {
+  if (indicator.is !== 'maybe') return indicator.is === 'dark' ? null : indicator.until;
+  const earliest = indicator.since + lifetime;
+  return earliest > at ? earliest : null;
 }
 
 /** What was refused has changed while the call was in flight. */

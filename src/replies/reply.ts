@@ -56,7 +56,11 @@ export function createReplyProcessor(
       const data = readReplyJob(job.data);
       await meet(data);
       const owner = `job:${id}:${deps.name}.w${(count += 1)}`;
-      await inTurn(id, () => reply(deps, { job: id, data, owner }));
+      await inTurn(id, async (earlier) => {
+        // What this run was handed says less than that one has noted since.
+        if (earlier instanceof ReplyFailed) throw earlier;
+        await reply(deps, { job: id, data, owner });
+      });
     } catch (error) {
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
       // BullMQ tries again after any other error.

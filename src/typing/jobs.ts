@@ -209,13 +209,13 @@ const day = 24 * 60 * 60;
 
 /**
  * Lets the runs of a job follow each other. A Redis that is late takes whoever has a job for dead and hands it out again,
- * perhaps to the very process that is still at it.
+ * perhaps to the very process that is still at it. `earlier`: what the run before, if there was one, has failed by.
  */
-export function createRuns(): (job: string, run: () => Promise<void>) => Promise<void> {
+export function createRuns(): (job: string, run: (earlier: unknown) => Promise<void>) => Promise<void> {
   const last = new Map<string, Promise<void>>();
   return async (job, run) => {
     const before = last.get(job);
-    const mine = before ? before.then(run, run) : run();
+    const mine = before ? before.then(() => run(null), run) : run(null);
     last.set(job, mine);
     await mine.finally(() => void (last.get(job) === mine && last.delete(job)));
   };

@@ -106,6 +106,17 @@ describe('"you are already typing" (45081)', () => {
     );
   });
 
+  test('after a show whose answer was lost counts from that one: again when it ends at the earliest', () => {
+    const late: Answer = { is: 'lost', begun: true, cause: 'timeout', after: 3_000 };
+    const line = [at(0, writes('a')), at(29, fails('a'))];
+    expect(calls(roomy, line, { answers: [late, already] })).toBe(
+      '0 show (lost), 5 show (already), 15.06 show, 29 hide',
+    );
+    expect(calls(roomy, line, { answers: [late, already, already] })).toBe(
+      '0 show (lost), 5 show (already), 15.06 show (already), 17.06 show, 29 hide',
+    );
+  });
+
   test('is taken away like any indicator', () => {
     expect(calls(wechat, [at(0, writes('a')), at(1, fails('a'))], { answers: [already] })).toBe(
       '0 show (already), 1 hide',

@@ -238,6 +238,19 @@ describe('a job that a late Redis hands out again', () => {
     expect(it.platform.sent).toHaveLength(1);
   });
 
+  test('while this process is still at it, and its answer is refused: that is kept for whoever runs the job by hand', async () => {
+    const thinking = deferred<Answer>();
+    const sendLate = { is: 'refused', code: 45047, reason: 'too many', mayNotSend: false } as const;
+    const kept = storeAnswer(message).body;
+    const it = await stage({ bot: () => thinking.promise, sendLate });
+    const runs = [it.run({ data: it.job }), it.run({ data: it.job })].map(failureOf);
+    await expect.poll(() => it.asked).toHaveLength(1);
+    thinking.resolve(message);
+    await Promise.all(runs);
+    expect(it.noted).toHaveLength(2);
+    expect(it.noted.map(({ answer }) => answer?.body)).toEqual([kept, kept]);
+  });
+
   test('while another process is at it: it is put back until that one’s lease has run out', async () => {
     const it = await stage();
     const now = it.clock.now();
