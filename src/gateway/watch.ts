@@ -37,8 +37,8 @@ export function createWatch(options: WatchOptions): GatewayWatch {
     // Its answer is not waited for, but it may well be carried out.
     if (at < hungUntil) return makeWay(options, conversation, { holder, at, patienceMs: 0 });
     const way = await makeWay(options, conversation, { holder, at });
-    // A Redis that hangs begins no show either.
-    if (way.is === 'unknown') hungUntil = options.clock.now() + hungPause;
+    // A Redis that hangs begins no show either; one that says no takes no time.
+    if (way.is === 'silent') hungUntil = options.clock.now() + hungPause;
     return way;
   };
   return {

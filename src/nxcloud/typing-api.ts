@@ -19,8 +19,8 @@ export interface TypingApi {
 
 /** In ms, for the call and its retry together: typing is decoration, and a late one comes after the answer. */
 const timeout = 3000;
-/** With less time left than this, in ms, a retry would only be cut off. */
-const leastTime = 200;
+/** A message to the user waits for a show, but no longer than 500 ms: one that begins so late could land after it (ms). */
+const beginsWithin = 300;
 
 /** One typing call, at most one quick retry included. Never throws. */
 export async function show(api: TypingApi, target: Target): Promise<Outcome> {
@@ -52,11 +52,13 @@ function typingBody(appKey: string, businessPhone: string, messageId: string): s
 }
 
 async function callTwice(api: TypingApi, body: string): Promise<CodeVerdict> {
-  const end = api.clock.now() + timeout;
+  const began = api.clock.now();
+  const end = began + timeout;
   const first = await call(api, body, timeout);
   // The clock may have been set meanwhile: never more than the limit.
-  const left = Math.min(end - api.clock.now(), timeout);
-  if (first.next === 'nothing' || left < leastTime) return first;
+  const now = api.clock.now();
+  const left = Math.min(end - now, timeout);
+  if (first.next === 'nothing' || now - began > beginsWithin) return first;
   const second = await call(api, body, Math.floor(left));
   const stillExpired = first.next === 'resign' && second.next === 'resign';
   return stillExpired ? { ...second, outcome: { is: 'account-off', code: 1004, remedy: setClock } } : second;

@@ -30,8 +30,9 @@ export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
     const after = tellTurns(deps, data, { meaning: 'failed', platform });
     // A held connection gets the bot's own failure: the platform repeats and tells its user, as without keeptyping.
     const { answer, why, calls } = asked;
-    if (platform.sendLate) await give(deps, carried, { answer, isAwaited: false, after });
+    const given = platform.sendLate && (await give(deps, carried, { answer, isAwaited: false, after }));
     await after;
+    if (given === 'lost') return { is: 'lost' };
     return { is: 'failed', why, answer, unknown: false, wasAnswered: false, calls };
   }
   const { answer } = asked;

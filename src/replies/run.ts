@@ -114,8 +114,9 @@ export async function noteEnd(
   const repeats = repeatsOf(platform, data);
   const noted = end.is === 'failed' ? { ...failureOf(end), repeats } : { state: end.is, repeats };
   const work = async (_: boolean, isAgain: boolean): Promise<void> => {
-    // A repeat of the push may have begun anew since.
-    const whose = isAgain ? { owner } : {};
+    // A repeat of the push may have begun anew since; and who has called the bot in vain says nothing of another's call.
+    const isVain = end.is === 'failed' && !end.wasAnswered;
+    const whose = isAgain || isVain ? { owner } : {};
     if (await deliveries.settle(id, { ...noted, ...whose })) await then();
   };
   if (end.is === 'inline' && end.isNoted) outbox.told(id, work);

@@ -219,9 +219,11 @@ async function leaveToWorker(
   deps: TurnsDeps,
   { id, owner, insurance, taken: { platform } }: Turn,
   hold: { name: string; until: number } | null,
-): Promise<Taken> {
+): Promise<Taken | null> {
   const now = deps.clock.now();
   const said = await deps.deliveries.take({ id, owner, now, leaseUntil: 0, insurance }, hold);
+  // Whoever has written the answer is asked for it first.
+  if (said.is === 'inline') return null;
   if (said.is !== 'owned') return resultOf(said);
   if (said.isAgain) {
     await deps.replies.remove(jobIdOf(id)).catch(() => {});

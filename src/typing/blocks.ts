@@ -168,8 +168,8 @@ export interface Way {
   /** From when the message counts: no show is decided after it, and whatever was is older. */
   at: number;
   waitedForShow: boolean;
-  /** `unknown`: Redis did not say in time. `idle`: nobody waits, as far as is known. */
-  is: 'blocked' | 'idle' | 'unknown';
+  /** `unknown`: Redis does not say; `silent`: not in time. `idle`: nobody waits, as far as is known. */
+  is: 'blocked' | 'idle' | 'unknown' | 'silent';
 }
 
 /** Blocks what could land after a message, and waits for what is in flight, for 500 ms at most. Never rejects. */
@@ -178,7 +178,7 @@ export async function makeWay(
   conversation: Conversation,
   { holder, at, patienceMs = patience }: { holder: string; at: number; patienceMs?: number },
 ): Promise<Way> {
-  let way: Way = { at, waitedForShow: false, is: 'unknown' };
+  let way: Way = { at, waitedForShow: false, is: 'silent' };
   const patient = { over: false };
   const wait = async (): Promise<void> => {
     const { matters, shows } = await blocks.begin(conversation, { holder, now: at });
@@ -191,7 +191,9 @@ export async function makeWay(
   // Every message of the bot passes here: an aborted sleep, which makes an error with a stack, is dear.
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, patienceMs)));
-  await Promise.race([wait(), limit]).catch(() => {});
+  await Promise.race([wait(), limit]).catch(() => {
+    if (way.is === 'silent') way = { ...way, is: 'unknown' };
+  });
   clearTimeout(timer);
   patient.over = true;
   return way;
@@ -203,6 +205,6 @@ export function createWay(parts: { blocks: Blocks; clock: Clock }) {
     if (user === null) return null;
     const holder = randomUUID();
     const { is } = await makeWay(parts, { channel, account, user }, { holder, at: parts.clock.now() });
-    return is === 'unknown' ? null : holder;
+    return is === 'unknown' || is === 'silent' ? null : holder;
   };
 }

@@ -36,6 +36,7 @@ export function watchRedis(parts: Parts, how: Watching): void {
     },
     () => {
       seen.worker = false;
+      connections.health.refused();
     },
   );
   how.releases.add('watch', () => ticker.stop());

@@ -6,13 +6,13 @@ import { newTurn } from '../../src/core/turns.ts';
 import { createWatch, type WatchOptions } from '../../src/gateway/watch.ts';
 import { keys } from '../../src/redis/keys.ts';
 import { oneShard } from '../../src/redis/shards.ts';
-import { blockLimit, createBlocks } from '../../src/typing/blocks.ts';
+import { blockLimit, type Blocks, createBlocks } from '../../src/typing/blocks.ts';
 import { readState } from '../../src/typing/state-schema.ts';
 import { createStore, type Store } from '../../src/typing/store.ts';
 import { handClock, noon, realSleep } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { scriptedPlatform } from '../support/platforms.ts';
-import { newConversation } from '../support/queue-fakes.ts';
+import { deferred, newConversation } from '../support/queue-fakes.ts';
 import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 
 let server: TestRedis;
@@ -256,6 +256,23 @@ describe('a message of the bot on its way', () => {
       blocks: { begin: () => new Promise(() => {}), look: away, end: away },
     });
     expect((await watch.sending(platformOf('shop'), 'u')).waitedForShow).toBe(false);
+  });
+
+  test('still waits for shows where the Redis of another message has just said no', async () => {
+    const looked = deferred();
+    let isLooked = false;
+    const begins: Blocks['begin'][] = [away, async () => ({ matters: true, shows: true })];
+    const look = async () => {
+      await looked.promise;
+      isLooked = true;
+      return { matters: true, shows: false };
+    };
+    const begin: Blocks['begin'] = (...asked) => (begins.shift() ?? away)(...asked);
+    const { watch } = openWatch({ blocks: { begin, look, end: away } });
+    await watch.sending(platformOf('shop'), 'of one shard');
+    setTimeout(looked.resolve, 20);
+    await watch.sending(platformOf('shop'), 'of another');
+    expect(isLooked).toBe(true);
   });
 
   test('waits once for a Redis that hangs, and again only after a second', async () => {

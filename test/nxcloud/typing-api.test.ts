@@ -279,11 +279,12 @@ describe('a retry', () => {
     expect(requests).toHaveLength(2);
   });
 
-  test('has what is left of the 3 s, and is not begun without time', async () => {
-    const late = await outcomeOf({ takes: 1200, gives: refused(-1) }, success);
-    expect(late.requests.map(({ timeoutMs }) => timeoutMs)).toEqual([3000, 1800]);
-    const tooLate = await outcomeOf({ takes: 2900, gives: refused(-1) });
-    expect(tooLate.outcome).toEqual({ is: 'failed', code: -1 });
+  test('has what is left of the 3 s, and is not begun where it could land after a message that has waited', async () => {
+    const soon = await outcomeOf({ takes: 300, gives: refused(-1) }, success);
+    expect(soon.requests.map(({ timeoutMs }) => timeoutMs)).toEqual([3000, 2700]);
+    const late = await outcomeOf({ takes: 301, gives: refused(-1) });
+    expect(late.requests).toHaveLength(1);
+    expect(late.outcome).toEqual({ is: 'failed', code: -1 });
   });
 
   test('has no more than 3 s when the clock was set back meanwhile', async () => {

@@ -415,6 +415,20 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(await redis.hget(keys.delivery(id(push)), 'answer')).toBeNull();
     });
 
+    test('whose bot fails when a worker has it says nothing of that one’s call', async () => {
+      const bot = deferred<Answer>();
+      const { world, push, web } = openWithPush(() => bot.promise);
+      const came = await come(web, push);
+      const now = world.clock.now() + 15_000;
+      const worker = { id: id(push), owner: 'job:1:p9.w1' };
+      await deliveries.takeOver({ ...worker, same: 'job:1:', now, leaseUntil: now + 15_000 });
+      bot.resolve(refusal);
+      await over(came);
+      expect(await deliveries.standing(id(push))).toEqual({ state: null, owner: worker.owner });
+      expect(await deliveries.send(worker, now, null)).toEqual({ is: 'may' });
+      expect(await replies.getJobs()).toEqual([]);
+    });
+
     /** https://developers.weixin.qq.com miniprogram_callback/Order_notification: repeated for exactly this. */
     test('whose bot fails calls the bot again at the platform’s next try, on any web', async () => {
       const said = [refusal, message];
@@ -873,6 +887,13 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect((await come(world.web(), push)).became).toMatchObject({ deliveries: 3 });
       expect(await replies.getJobs()).toHaveLength(1);
       expect(world.asked).toEqual([]);
+    });
+
+    test('gives a repeat the bytes that another one has written', async () => {
+      const { world, push, web } = openWithPush();
+      expect(await (await come(web, push)).got).toEqual(message);
+      expect(await (await come(world.web({ places: 0 }), push)).got).toEqual(message);
+      expect(world.asked).toHaveLength(1);
     });
 
     test('leaves a push that the bot has failed with to a worker anew: the failed job is not in the way', async () => {
