@@ -11,6 +11,7 @@ import {
   type Carried,
   type CarryDeps,
   type End,
+  Interrupted,
   outcomeUnknown,
   tellDelivery,
   tellReached,
@@ -22,7 +23,7 @@ const looks = [10, 20, 50, 120, 300];
 /** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 6 s. */
 const looksForRepeat = Array.from({ length: 24 }, () => 250);
 
-/** @throws the signal's reason when it was given up: nothing was delivered. */
+/** @throws the signal's reason when it was given up: nothing was delivered; Interrupted where only that was still to be done. */
 export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
   const { platform, data } = carried;
   const asked: Asked = carried.answer ? { answer: carried.answer } : await askBot(deps, carried);
@@ -230,6 +231,10 @@ async function sendLate(deps: CarryDeps, carried: Carried, answered: ToDeliver):
   for (let left = ''; ;) {
     if (shape.isLong && !(await notePart(deps, carried, { answer, upTo: part.from }))) return { is: 'lost' };
     const { sent, release } = await sendAgain(deps, carried, { answer, part });
+    if (sent.is === 'not-sent' && carried.signal.aborted) {
+      await unblock(deps, carried, release);
+      throw new Interrupted(answer, part.from);
+    }
     if (sent.is !== 'sent') {
       await ends('failed');
       await unblock(deps, carried, release);
@@ -317,7 +322,9 @@ async function sendAgain(
     if (!sent.perMinute) await deps.clock.sleep(botPause, signal).catch(() => {});
     else {
       await unblock(deps, carried, release);
+      release = null;
       await nextMinute(deps, carried);
+      if (signal.aborted) return { sent, release };
       release = await deps.makeWay(data).catch(() => null);
     }
   }

@@ -101,8 +101,11 @@ export const deliveryScripts = {
     if ARGV[1] == '' and tonumber(was[3] or '0') > tonumber(ARGV[2]) then return 0 end
     redis.call('ZREM', KEYS[2], ARGV[3])
     if was[1] == 'direct' then redis.call('HDEL', KEYS[1], 'state') end
+    -- Nothing of it is under way, as its owner says; what is to be sent stands in the job.
+    local isUnsent = was[1] == 'sending' and ARGV[1] ~= ''
+    if isUnsent then redis.call('HDEL', KEYS[1], 'state', 'sendingAt', 'answer', 'sentUpTo') end
     redis.call('HDEL', KEYS[1], 'push')
-    local isOpen = was[1] == 'direct' or was[1] == 'offered' or (not was[1] and was[2])
+    local isOpen = was[1] == 'direct' or was[1] == 'offered' or isUnsent or (not was[1] and was[2])
     if isOpen then redis.call('HSET', KEYS[1], 'owner', '', 'lease', '0') end
     return 1`),
   renew: createScript(`

@@ -10,6 +10,7 @@
  *   inline --send--> sending                           the owner's connection was gone before the answer was written
  *   inline --giveBack--> owned                         the platform hung up before the claimed answer was written
  *   owned --leave--> (a job's)                         its process stops, or the lease has run out
+ *   sending --leave--> (a job's)                       its process stops, and nothing has gone out since
  *   failed --take--> owned                             a repeat of a push that the bot has not taken
  *   failed | unknown --reopen--> (none)                by hand only
  *
@@ -79,7 +80,7 @@ export interface Deliveries {
   overdue(now: number): Promise<ReplyJob[]>;
   /** The pushes that webs carry, a thousand of them, and by whom each. */
   carried(): Promise<{ job: ReplyJob; owner: string }[]>;
-  /** A job has it now. @param owner Only if it is that one's; without: if its lease has run out. */
+  /** A job has it now, with what its owner was to send. @param owner Only if it is that one's; without: if its lease has run out. */
   leave(id: string, whose: { owner?: string; now: number }): Promise<void>;
   /** The answer is about to be written on the owner's own connection. Resolves with false when it is not its to deliver. */
   write(who: Owner, repeats: number): Promise<boolean>;

@@ -19,6 +19,7 @@ import { lease, type Owned } from './owned.ts';
 import {
   type CarryDeps,
   deliveryId,
+  Interrupted,
   noteEnd,
   outcomeUnknown,
   repeatsOf,
@@ -63,6 +64,10 @@ export function createReplyProcessor(
       });
     } catch (error) {
       if (error instanceof Postponed) return putBack(job, { token, waitMs: error.waitMs });
+      if (error instanceof Interrupted) {
+        await job.updateData({ ...job.data, ...storeUnsent(error.answer, error.sentUpTo) });
+        return putBack(job, { token, waitMs: 0 });
+      }
       // BullMQ tries again after any other error.
       if (error instanceof ReplyFailed) {
         await noteFailure(job, error);
@@ -179,10 +184,11 @@ async function carryOn(deps: ReplyDeps, run: ReplyRun, { leaseUntil, ...taken }:
       end.wasAnswered ? { unknown, answer: end.answer, sentUpTo: end.sentUpTo } : {},
     );
   } catch (error) {
-    if (!signal.aborted || error !== signal.reason) throw error;
-    // The process stops: another one calls the bot again.
+    const isUnsent = error instanceof Interrupted;
+    if (!signal.aborted || (error !== signal.reason && !isUnsent)) throw error;
+    // The process stops: another one calls the bot again, or sends what it has answered.
     await deps.deliveries.leave(id, { owner, now: deps.clock.now() }).catch(() => {});
-    throw new Postponed(0);
+    throw isUnsent ? error : new Postponed(0);
   } finally {
     ownership.end();
   }

@@ -155,6 +155,20 @@ export class ReplyFailed extends Error {
   }
 }
 
+/** The process stops, and the answer, or the rest of it, certainly did not go out: another one sends it. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+  readonly answer: Answer;
+  /** So much of it is out. */
+  readonly sentUpTo: number;
+
+  constructor(answer: Answer, sentUpTo: number) {
+    super('The process stops before an answer could be sent.');
+    this.answer = answer;
+    this.sentUpTo = sentUpTo;
+  }
+}
+
 /** A push's delivery, and its place in the queue's deduplication. */
 export function deliveryId({
   channel,

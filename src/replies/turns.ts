@@ -13,7 +13,16 @@ import { carry } from './carry.ts';
 import type { Take } from './delivery.ts';
 import { addReplyJob, type ReplyQueue } from './jobs.ts';
 import { lease, type Owned } from './owned.ts';
-import { type CarryDeps, deliveryId, type End, jobIdOf, noteEnd, type Pushed, tellTurns } from './run.ts';
+import {
+  type CarryDeps,
+  deliveryId,
+  type End,
+  Interrupted,
+  jobIdOf,
+  noteEnd,
+  type Pushed,
+  tellTurns,
+} from './run.ts';
 
 export interface TakenPush {
   platform: Platform;
@@ -264,7 +273,7 @@ async function run(
   } catch (error) {
     ended(null);
     if (!signal.aborted) deps.log.error({ push: id, error }, 'A push could not be carried through here.');
-    await giveBack(deps, turn);
+    await giveBack(deps, turn, error instanceof Interrupted ? error : null);
     return false;
   } finally {
     leave();
@@ -284,12 +293,17 @@ async function settle(deps: TurnsDeps, { id, owner, taken, insurance }: Turn, en
   });
 }
 
-/** This process stops: another one calls the bot again. */
-async function giveBack(deps: TurnsDeps, { id, owner, taken, insurance }: Turn): Promise<void> {
+/** This process stops: another one calls the bot again, or sends what it has answered. */
+async function giveBack(
+  deps: TurnsDeps,
+  { id, owner, taken, insurance }: Turn,
+  unsent: Interrupted | null,
+): Promise<void> {
   if (!isSmall(deps, taken))
     return deps.log.error({ push: id }, 'A push that is too big to be kept was given up with its process.');
+  const kept = unsent ? storeUnsent(unsent.answer, unsent.sentUpTo) : {};
   await deps.outbox.tell(id, async () => {
-    await addReplyJob(deps.replies, insurance);
+    await addReplyJob(deps.replies, { ...insurance, ...kept });
     await deps.deliveries.leave(id, { owner, now: deps.clock.now() });
   });
 }

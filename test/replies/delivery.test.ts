@@ -144,7 +144,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       'takeOver within the lease': { make: (id) => takeOver(id, worker, now), to: but({}) },
       'takeOver after the lease': { make: (id) => takeOver(id), to: but({ owned: null }) },
       'renew by the owner': { make: (id) => deliveries.renew({ id, owner: own }, now + 30_000), to: but({}) },
-      'leave by the owner': { make: (id) => leave(id), to: but({ owned: null }) },
+      'leave by the owner': { make: (id) => leave(id), to: but({ owned: null, sending: null }) },
       'leave by another': { make: (id) => leave(id, other), to: but({}) },
       'leave of a silent owner within the lease': {
         make: (id) => deliveries.leave(id, { now: leaseUntil - 1 }),

@@ -95,6 +95,8 @@ interface Options extends Scripted {
   back?: number;
   /** The bot has outlived its caller and answered. */
   answeredSince?: boolean;
+  /** The push's. @default a new one */
+  key?: string;
 }
 
 const holdName = 'web.1';
@@ -105,7 +107,7 @@ async function stage(options: Options = {}): Promise<Stage> {
   const clock = handClock();
   const platform = scriptedPlatform(options);
   const asked: OutboundRequest[] = [];
-  const key = `key-${(pushes += 1)}`;
+  const { key = `key-${(pushes += 1)}` } = options;
   const turns = Array.from({ length: users }, (_, n) => ({
     user: `openid-${key}-${n}`,
     turn: `${key}-${n}`,
@@ -215,6 +217,16 @@ const answerOn = ({ id }: Stage): Promise<string | null> => redis.hget(keys.deli
 
 const hanging = ({ signal }: OutboundRequest): Promise<Answer> =>
   new Promise((_, reject) => signal?.addEventListener('abort', () => reject(reset)));
+
+/** From now on sleeps end only as the process stops. Resolves with the first. */
+function untilAborted({ clock }: Pick<Stage, 'clock'>): Promise<void> {
+  const sleeping = deferred();
+  clock.sleep = (_, signal) => {
+    sleeping.resolve();
+    return new Promise((__, reject) => signal?.addEventListener('abort', () => reject(new Error('stops'))));
+  };
+  return sleeping.promise;
+}
 
 /** The error that the run ends with. */
 async function failureOf(running: Promise<void>): Promise<Error> {
@@ -784,6 +796,26 @@ describe('what becomes of an answer that is sent late', () => {
     expect(told(it).slice(1)).toEqual(['0 unblocked', '0 interaction']);
     expect(it.platform.sent).toHaveLength(2);
     expect(await stateOf(it)).toBe('sent');
+  });
+
+  test('met by a minute’s quota as the process stops: another one sends it, and the bot is not called again', async () => {
+    const sends: LateSend[] = [{ is: 'not-sent', cause: '45011', perMinute: true }];
+    const it = await stage({ sendLate: () => sends.shift() ?? { is: 'sent' } });
+    const { sleep } = it.clock;
+    const sleeping = untilAborted(it);
+    const running = failureOf(it.run());
+    await sleeping;
+    await it.owned.stop(0);
+    expect((await running).message).toBe('put back');
+    expect(it.platform.sent).toHaveLength(1);
+    expect(await stateOf(it)).toBeNull();
+    expect(told(it).filter((each) => each.includes('failed'))).toEqual([]);
+    it.clock.sleep = sleep;
+    const next = await stage({ key: it.job.key });
+    await next.run({ data: it.noted.at(-1) ?? it.job });
+    expect(next.asked).toEqual([]);
+    expect(next.platform.sent).toHaveLength(1);
+    expect(await stateOf(next)).toBe('sent');
   });
 
   test('a push that names no user has nobody to send to', async () => {

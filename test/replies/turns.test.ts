@@ -849,6 +849,26 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       await expect.poll(() => replies.getJobCounts('wait', 'failed')).toEqual({ wait: 1, failed: 0 });
     });
 
+    test('while an answer waits for the platform’s next minute leaves it to be sent: the bot is not called again', async () => {
+      const sendLate = { is: 'not-sent', cause: '45011', perMinute: true } as const;
+      const { world, push, web } = openWithPush(async () => message, { sendLate });
+      const sleeping = deferred();
+      world.clock.sleep = (_, signal) => {
+        sleeping.resolve();
+        return new Promise((__, reject) =>
+          signal?.addEventListener('abort', () => reject(new Error('stops'))),
+        );
+      };
+      await come(web, push, { writes: false });
+      await sleeping.promise;
+      await web.owned.stop(0);
+      await expect.poll(() => replies.getJobs()).toHaveLength(1);
+      const [job] = await replies.getJobs();
+      expect(job?.data.answer?.body).toBe(Buffer.from(message.body).toString('base64'));
+      await expect.poll(() => stateOf(push)).toBeNull();
+      expect(world.platform.sent).toHaveLength(1);
+    });
+
     test('says of a push that was too big to be kept that it is lost', async () => {
       const world = openWorld(() => new Promise(() => {}));
       const push = pushTo(world, 'x'.repeat(1_001));
