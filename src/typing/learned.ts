@@ -351,18 +351,24 @@ function fieldOf({ channel, account }: Place, sight: Sight | ''): string {
   return `${channel}/${account}/${sight}`;
 }
 
-const permission = z.object({ offUntil: z.number(), offCode: z.number() });
+const permission = z.object({ offUntil: z.number(), offCode: z.number(), remedy: z.string() });
 
 interface SwitchedOffCommands {
   hgetall(key: string): Promise<Record<string, string>>;
 }
 
-/** The accounts whose typing the platform has refused last, with its code. Rejects when Redis is out of reach. */
-export async function readSwitchedOff(redis: SwitchedOffCommands): Promise<(Place & { code: number })[]> {
+/** An account whose typing the platform has refused last: its code, and what mends it. */
+export interface SwitchedOff extends Place {
+  code: number;
+  remedy: string;
+}
+
+/** All of them. Rejects when Redis is out of reach. */
+export async function readSwitchedOff(redis: SwitchedOffCommands): Promise<SwitchedOff[]> {
   const learned = await redis.hgetall(keys.accounts);
   return Object.entries(learned).flatMap(([field, json]) => {
     const [channel = '', account = '', aspect] = field.split('/');
     const read = aspect === 'permission' ? readStored(permission, json) : null;
-    return read && read.offUntil !== 0 ? [{ channel, account, code: read.offCode }] : [];
+    return read && read.offUntil !== 0 ? [{ channel, account, code: read.offCode, remedy: read.remedy }] : [];
   });
 }

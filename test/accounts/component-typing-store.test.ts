@@ -85,6 +85,6 @@ test('accounts whose typing was refused are found with the code, those that are 
     'wechat/shop/habit': JSON.stringify({ afterAck: 'keep', unheard: 0 }),
   };
   expect(await readSwitchedOff({ hgetall: async () => learned })).toEqual([
-    { channel: 'wechat', account: 'vendor.wx1111111111111111', code: 61005 },
+    { channel: 'wechat', account: 'vendor.wx1111111111111111', code: 61005, remedy: '' },
   ]);
 });

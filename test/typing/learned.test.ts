@@ -263,7 +263,9 @@ test('what cannot be read of an account is as never learned, spoils nothing else
     fields.toSorted(),
   );
   expect(JSON.stringify(log.lines)).not.toContain('secret');
-  expect(await readSwitchedOff(redis)).toEqual([{ channel: 'wechat', account: 'other', code: 48001 }]);
+  expect(await readSwitchedOff(redis)).toEqual([
+    { channel: 'wechat', account: 'other', code: 48001, remedy: expect.any(String) },
+  ]);
   await learned.switchOff(shop, { is: 'account-off', code: 40200, remedy: saidElsewhere('Certify it.') });
   await learned.refresh();
   expect(learned.of(shop)).toMatchObject({ afterAck: 'renew', offCode: 40200 });

@@ -17,6 +17,7 @@ import { wechatRules } from '../rules.ts';
 import type { KeptTokens } from '../token.ts';
 import type { WechatComponent } from './component.ts';
 import type { ComponentSecrets } from './secrets.ts';
+import { noTicket } from './tokens.ts';
 
 /** `at`: when WeChat says that it was, in ms since 1970. */
 export type ComponentEvent = { at: number } & (
@@ -125,7 +126,7 @@ export type TypingSwitch =
   | { is: 'off'; place: Place; why: Extract<Outcome, { is: 'account-off' }> }
   | { is: 'on'; place: Place }
   /** Of the accounts that are off, those are on again which were refused with such a code. */
-  | { is: 'mended'; mends: (off: Place & { code: number }) => boolean };
+  | { is: 'mended'; mends: (off: Off) => boolean };
 
 /** 61003: component is not authorized. What WeChat will say to the next call, said before it. */
 const withdrawn = {
@@ -136,14 +137,21 @@ const withdrawn = {
   ),
 } as const;
 
-/** For want of a ticket: 0 there was none, else it was expired or invalid. */
-const ofTicket: ReadonlySet<number> = new Set([0, 61005, 61006]);
+interface Off extends Place {
+  code: number;
+  remedy: string;
+}
+
+/** For want of a ticket: it was expired or invalid; or there was none, which has no code of WeChat's. */
+const ofTicket: ReadonlySet<number> = new Set([61005, 61006]);
 
 /** @param component its name */
 export function switchOf(component: string, news: News): TypingSwitch {
   if (news.is === 'ticket') {
-    const mends = ({ channel, account, code }: Place & { code: number }): boolean =>
-      channel === 'wechat' && behindOf(account)?.component === component && ofTicket.has(code);
+    const mends = ({ channel, account, code, remedy }: Off): boolean =>
+      channel === 'wechat' &&
+      behindOf(account)?.component === component &&
+      (ofTicket.has(code) || (code === 0 && remedy === noTicket));
     return { is: 'mended', mends };
   }
   const place = { channel: 'wechat', account: authorizerName(component, news.appId) };

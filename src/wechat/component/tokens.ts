@@ -44,7 +44,7 @@ const exclusive = { ms: 20_000 };
 /** The code is another account's, invalid, expired or used. WeChat will not say otherwise later. */
 const codeIsOver: ReadonlySet<number> = new Set([0, 40029, 61009, 61010]);
 
-const noTicket = said(
+export const noTicket = said(
   "WeChat's component_verify_ticket has not come in the last 12 hours: let the authorization event URL of the platform lead here.",
 );
 const noAuthorization = said(

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { codeOf } from '../../../src/wechat/api.ts';
 import { createListener, type News, switchOf } from '../../../src/wechat/component/events.ts';
+import { noTicket } from '../../../src/wechat/component/tokens.ts';
 import { createComponentSecrets } from '../../../src/wechat/component/secrets.ts';
 import { vendor } from '../../support/accounts.ts';
 import { handClock } from '../../support/clock.ts';
@@ -141,15 +142,16 @@ describe('what news means to the typing of the accounts behind', () => {
   });
 
   test.each([
-    ['for want of a ticket', place, 0, true],
+    ['for want of a ticket', place, 0, true, noTicket],
+    ['for want of an authorization', place, 0, false, 'Let it authorise again.'],
     ['with an expired ticket', place, 61005, true],
     ['with an invalid ticket', place, 61006, true],
     ['for another reason', place, 48001, false],
     ['behind another platform', { ...place, account: `other.${shop}` }, 61005, false],
     ['by itself', { ...place, account: 'vendor' }, 61005, false],
     ['on another channel', { ...place, channel: 'nxcloud' }, 0, false],
-  ])('a ticket mends an account that was refused %s: or not', (_, off, code, isMended) => {
+  ])('a ticket mends an account that was refused %s: or not', (_, off, code, isMended, remedy = '') => {
     const mended = switchOf('vendor', { is: 'ticket' });
-    expect(mended.is === 'mended' && mended.mends({ ...off, code })).toBe(isMended);
+    expect(mended.is === 'mended' && mended.mends({ ...off, code, remedy })).toBe(isMended);
   });
 });
