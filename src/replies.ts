@@ -28,13 +28,13 @@ else if (command !== undefined && !isRetry) {
 } else
   await run({ envFile: true, unread: [] }, async ({ config, log, releases, stop }) => {
     const { shards: spread, connections } = await openParts({ config, log, releases, follows: true });
+    let isThere = false;
     const look = async (): Promise<void> => {
       await connections.ready();
       await spread.follow();
       await Promise.all(spread.all().map((shard) => shard.connections.ready()));
       isThere = true;
     };
-    let isThere = false;
     await limited(look(), redisMs);
     if (!isThere) throw new StartError(outOfReach(spread.all().length));
     const shards = spread.all().map((shard) => shard.on('jobs'));

@@ -155,6 +155,12 @@ export interface Place {
   account: string;
 }
 
+/** An account whose typing the platform has refused last: its code, and what mends it. */
+export interface SwitchedOff extends Place {
+  code: number;
+  remedy: string;
+}
+
 /** The platforms of those that the roster serves. */
 export function platformsOf(roster: Pick<Roster, 'of'>): (place: Place) => Platform | null {
   return (place) => roster.of(place)?.platform ?? null;

@@ -2,7 +2,15 @@ import { z } from 'zod';
 import type { AccountNotice, Notice, Observe } from '../core/notice.ts';
 import type { Outcome, Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
-import { ages, idOf, type Place, type Saw, type Sight, type Sights } from '../core/roster.ts';
+import {
+  ages,
+  idOf,
+  type Place,
+  type Saw,
+  type Sight,
+  type Sights,
+  type SwitchedOff,
+} from '../core/roster.ts';
 import type { Rules } from '../core/rules.ts';
 import type { EndedTurn } from '../core/state.ts';
 import { jsonOf } from '../core/wire.ts';
@@ -357,13 +365,7 @@ interface SwitchedOffCommands {
   hgetall(key: string): Promise<Record<string, string>>;
 }
 
-/** An account whose typing the platform has refused last: its code, and what mends it. */
-export interface SwitchedOff extends Place {
-  code: number;
-  remedy: string;
-}
-
-/** All of them. Rejects when Redis is out of reach. */
+/** The accounts whose typing the platform has refused last. Rejects when Redis is out of reach. */
 export async function readSwitchedOff(redis: SwitchedOffCommands): Promise<SwitchedOff[]> {
   const learned = await redis.hgetall(keys.accounts);
   return Object.entries(learned).flatMap(([field, json]) => {

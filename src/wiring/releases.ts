@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { StartError } from '../core/ports.ts';
+import { type Log, StartError } from '../core/ports.ts';
 import { errorCodeOf } from '../core/wire.ts';
 
 /** What a process has opened, to be closed in reverse order. */
@@ -8,9 +8,6 @@ export interface Releases {
   /** Closes everything, the last opened first; one that fails does not keep the others open. */
   all(): Promise<void>;
 }
-
-/** Said of what {@link Releases} could not close. */
-export const notClosed = 'Something did not close as it should.';
 
 export function createReleases(failed: (name: string, error: unknown) => void): Releases {
   const stack: { name: string; release: () => unknown }[] = [];
@@ -26,6 +23,14 @@ export function createReleases(failed: (name: string, error: unknown) => void): 
       }
     },
   };
+}
+
+/** The same for whoever has a log; `says`: what it says of one that fails. */
+export function createToldReleases(
+  log: Pick<Log, 'warn'>,
+  says = 'Something did not close as it should.',
+): Releases {
+  return createReleases((name, error) => log.warn({ name, error }, says));
 }
 
 /** Heroku's router keeps idle connections for 90 s: ours must not close first. */

@@ -4,7 +4,7 @@ import { type Config, ConfigError, loadConfig, type Skipped } from '../config/in
 import { type Log, StartError } from '../core/ports.ts';
 import { createLog } from '../log.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import { createReleases, limited, notClosed, type Releases } from './releases.ts';
+import { createToldReleases, limited, type Releases } from './releases.ts';
 
 interface StartedProcess {
   config: Config;
@@ -47,7 +47,7 @@ export async function run(
   const log = createLog({ level: config.logLevel, format: config.logFormat });
   for (const warning of config.warnings) log.warn({}, warning);
   for (const { account, reason } of skipped) log.error({ account }, `This account is skipped: ${reason}`);
-  const releases = createReleases((name, error) => log.warn({ name, error }, notClosed));
+  const releases = createToldReleases(log);
   let stopping = false;
   const stop = (code: number): void => {
     if (stopping) return;

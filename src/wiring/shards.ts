@@ -13,7 +13,7 @@ import { createOutbox, type Outbox } from '../redis/outbox.ts';
 import { createLayout, type Spread } from '../redis/shards.ts';
 import { createDeliveries, type Deliveries } from '../replies/delivery.ts';
 import { sameAs } from '../typing/state-schema.ts';
-import { createReleases, limited, notClosed, type Releases } from './releases.ts';
+import { createToldReleases, limited, type Releases } from './releases.ts';
 import { type OpenedQueues, openQueues } from './workers.ts';
 
 /** A Redis that this process is connected to. */
@@ -81,7 +81,7 @@ const outboxMs = 2_000;
 
 export function openShards(asked: ShardsOptions): Shards {
   const { config, redis, clock, log } = asked;
-  const releases = createReleases((name, error) => log.warn({ name, error }, notClosed));
+  const releases = createToldReleases(log);
   // Those that are opened later are needed as long as the first.
   asked.releases.add('shards', () => releases.all());
   const options = { ...asked, releases };

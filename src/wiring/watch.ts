@@ -2,7 +2,7 @@
 import { beat, createTakeover, createTicker, type Standby } from '../redis/leader.ts';
 import { keys } from '../redis/keys.ts';
 import { learnFromRedis, type Parts } from './parts.ts';
-import { createReleases, type Releases } from './releases.ts';
+import { createToldReleases, type Releases } from './releases.ts';
 import { startQueues } from './worker.ts';
 
 const beatsPerProbe = 3;
@@ -58,9 +58,7 @@ function createOverloadLog({ pressure, log }: Parts): () => void {
 }
 
 function openStandby(parts: Parts): Standby {
-  const releases = createReleases((name, error) =>
-    parts.log.warn({ name, error }, 'The queues did not stop as they should.'),
-  );
+  const releases = createToldReleases(parts.log, 'The queues did not stop as they should.');
   const workers = startQueues(parts, releases);
   return {
     drain: async () => {

@@ -18,7 +18,7 @@ import { createShares } from '../typing/shares.ts';
 import { createOpenConversations } from '../typing/open-conversations.ts';
 import { alive, countAccounts, createCarrying, createPushShares } from './carrying.ts';
 import { isEmbedded, learnFromRedis, type Parts } from './parts.ts';
-import { createReleases, limited, notClosed, type Releases } from './releases.ts';
+import { createToldReleases, limited, type Releases } from './releases.ts';
 import type { Shard } from './shards.ts';
 import { createWorkers, type Workers } from './workers.ts';
 
@@ -242,7 +242,7 @@ export interface OwnWorker {
 }
 
 export function createOwnWorker(parts: Parts): OwnWorker {
-  const releases = createReleases((name, error) => parts.log.warn({ name, error }, notClosed));
+  const releases = createToldReleases(parts.log);
   let workers: Workers | null = null;
   let halted: Promise<void> = Promise.resolve();
   const stopping = new AbortController();

@@ -17,7 +17,7 @@ import { deliveryId } from '../../src/replies/run.ts';
 import { type ReplyJob, storeAnswer, storePush } from '../../src/typing/jobs.ts';
 import { createLearned } from '../../src/typing/learned.ts';
 import { createShares, type Shares } from '../../src/typing/shares.ts';
-import { type HandClock, handClock, noon } from '../support/clock.ts';
+import { type HandClock, handClock, noon, sleepUntilAborted } from '../support/clock.ts';
 import { recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
 import {
@@ -217,16 +217,6 @@ const answerOn = ({ id }: Stage): Promise<string | null> => redis.hget(keys.deli
 
 const hanging = ({ signal }: OutboundRequest): Promise<Answer> =>
   new Promise((_, reject) => signal?.addEventListener('abort', () => reject(reset)));
-
-/** From now on sleeps end only as the process stops. Resolves with the first. */
-function untilAborted({ clock }: Pick<Stage, 'clock'>): Promise<void> {
-  const sleeping = deferred();
-  clock.sleep = (_, signal) => {
-    sleeping.resolve();
-    return new Promise((__, reject) => signal?.addEventListener('abort', () => reject(new Error('stops'))));
-  };
-  return sleeping.promise;
-}
 
 /** The error that the run ends with. */
 async function failureOf(running: Promise<void>): Promise<Error> {
@@ -802,7 +792,7 @@ describe('what becomes of an answer that is sent late', () => {
     const sends: LateSend[] = [{ is: 'not-sent', cause: '45011', perMinute: true }];
     const it = await stage({ sendLate: () => sends.shift() ?? { is: 'sent' } });
     const { sleep } = it.clock;
-    const sleeping = untilAborted(it);
+    const sleeping = sleepUntilAborted(it.clock);
     const running = failureOf(it.run());
     await sleeping;
     await it.owned.stop(0);

@@ -12,7 +12,7 @@ import { createOwned, type Owned } from '../../src/replies/owned.ts';
 import { deliveryId } from '../../src/replies/run.ts';
 import { createTurns, type Taken, type TakenPush, type Turns } from '../../src/replies/turns.ts';
 import type { ReplyJob } from '../../src/typing/jobs.ts';
-import { type HandClock, handClock, noon } from '../support/clock.ts';
+import { type HandClock, handClock, noon, sleepUntilAborted } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
 import {
@@ -852,15 +852,9 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     test('while an answer waits for the platform’s next minute leaves it to be sent: the bot is not called again', async () => {
       const sendLate = { is: 'not-sent', cause: '45011', perMinute: true } as const;
       const { world, push, web } = openWithPush(async () => message, { sendLate });
-      const sleeping = deferred();
-      world.clock.sleep = (_, signal) => {
-        sleeping.resolve();
-        return new Promise((__, reject) =>
-          signal?.addEventListener('abort', () => reject(new Error('stops'))),
-        );
-      };
+      const sleeping = sleepUntilAborted(world.clock);
       await come(web, push, { writes: false });
-      await sleeping.promise;
+      await sleeping;
       await web.owned.stop(0);
       await expect.poll(() => replies.getJobs()).toHaveLength(1);
       const [job] = await replies.getJobs();

@@ -33,6 +33,18 @@ export function handClock(at = noon, sleep?: Clock['sleep']): HandClock {
   };
 }
 
+/** From now on sleeps of the clock end only as whoever sleeps is aborted. Resolves with the first. */
+export function sleepUntilAborted(clock: HandClock): Promise<void> {
+  return new Promise((sleeping) => {
+    clock.sleep = (_, signal) => {
+      sleeping();
+      return new Promise((__, reject) =>
+        signal?.addEventListener('abort', () => reject(new Error('aborted'))),
+      );
+    };
+  });
+}
+
 /** Sleeps end only that last so long at most, and move no clock. */
 export function endingBy(most: number): Clock['sleep'] {
   return (ms) => (ms <= most ? Promise.resolve() : new Promise(() => {}));

@@ -8,7 +8,14 @@ import { explain } from '../api.ts';
 import { textOf } from '../body.ts';
 import type { Outcome, OwnCalls, Platform, Received } from '../../core/platform.ts';
 import type { Clock, Log } from '../../core/ports.ts';
-import { appIdPattern, authorizerName, behindOf, eventsName, type Place } from '../../core/roster.ts';
+import {
+  appIdPattern,
+  authorizerName,
+  behindOf,
+  eventsName,
+  type Place,
+  type SwitchedOff,
+} from '../../core/roster.ts';
 import { said } from '../../core/said.ts';
 import type { Fields, RawPush } from '../../core/wire.ts';
 import { acknowledgement } from '../index.ts';
@@ -126,7 +133,7 @@ export type TypingSwitch =
   | { is: 'off'; place: Place; why: Extract<Outcome, { is: 'account-off' }> }
   | { is: 'on'; place: Place }
   /** Of the accounts that are off, those are on again which were refused with such a code. */
-  | { is: 'mended'; mends: (off: Off) => boolean };
+  | { is: 'mended'; mends: (off: SwitchedOff) => boolean };
 
 /** 61003: component is not authorized. What WeChat will say to the next call, said before it. */
 const withdrawn = {
@@ -137,18 +144,13 @@ const withdrawn = {
   ),
 } as const;
 
-interface Off extends Place {
-  code: number;
-  remedy: string;
-}
-
 /** For want of a ticket: it was expired or invalid; or there was none, which has no code of WeChat's. */
 const ofTicket: ReadonlySet<number> = new Set([61005, 61006]);
 
 /** @param component its name */
 export function switchOf(component: string, news: News): TypingSwitch {
   if (news.is === 'ticket') {
-    const mends = ({ channel, account, code, remedy }: Off): boolean =>
+    const mends = ({ channel, account, code, remedy }: SwitchedOff): boolean =>
       channel === 'wechat' &&
       behindOf(account)?.component === component &&
       (ofTicket.has(code) || (code === 0 && remedy === noTicket));
