@@ -21,25 +21,35 @@ const bodyLimit = 1024 * 1024;
 export function exchangeRead(reading: CallReading, call: Exchange, path: string): void {
   takeBody(call.request, bodyLimit, (body) => {
     const own = body === null ? null : reading.platform.ownCalls.read(path, body);
-    if (own === null) exchange({ ...call, body });
-    else if (own.is === 'send') void announce(reading, { ...call, body }, own);
+    if (body === null || own === null) exchange({ ...call, body });
+    else if (own.is === 'send') announce(reading, { ...call, body }, own);
     else exchange({ ...call, body, told: beside(reading, own) });
   });
 }
 
 type Send = Extract<OwnCall, { is: 'send' }>;
 
-async function announce(reading: CallReading, call: Exchange, own: Send): Promise<void> {
+/** The head of the call leaves while Redis is asked: without the body no platform does anything. */
+function announce(reading: CallReading, { body, ...call }: Exchange & { body: Buffer }, own: Send): void {
   const { watch, platform, clock, log } = reading;
   const from = clock.now();
   let sending: Sending | null = null;
-  try {
-    sending = await watch.sending(platform, own.user, own);
-  } catch (error) {
-    log.error({ account: platform.account, error }, 'A message of the bot passes unwatched.');
-  }
-  tellOverhead(reading, { from, waitedForShow: sending?.waitedForShow === true });
-  exchange({ ...call, told: sending && safely(reading, (verdict) => sending.over(verdict)) });
+  let isFree = false;
+  const free = watch
+    .sending(platform, own.user, own)
+    .then(
+      (it) => (sending = it),
+      (error) => log.error({ account: platform.account, error }, 'A message of the bot passes unwatched.'),
+    )
+    .then(() => {
+      isFree = true;
+      tellOverhead(reading, { from, waitedForShow: sending?.waitedForShow === true });
+      return body;
+    });
+  const over = safely(reading, (verdict) => sending?.over(verdict));
+  // The bot may hang up, or the API answer, before the body has left.
+  const told: TellAnswer = (answer) => (isFree ? over(answer) : void free.then(() => over(answer)));
+  exchange({ ...call, body: free, told });
 }
 
 function tellOverhead(

@@ -18,8 +18,8 @@ export interface Exchange {
   api: Api;
   /** Below the API's base, with the query, as it came. */
   target: string;
-  /** The request's body where it has been read already; null: it is passed on as it comes. */
-  body: Buffer | null;
+  /** The request's body where it has been read already; a promise: it is to leave then; null: it is passed on as it comes. */
+  body: Buffer | Promise<Buffer> | null;
   /** Called exactly once, if given. */
   told: TellAnswer | null;
   /** No answer came, for this reason; the bot is still to be answered. */
@@ -76,7 +76,10 @@ function startCall({ request, response, api, target, body }: Exchange, { told, l
     lost(reason);
   });
   boundWait(outgoing, api.idleMs, () => lost('ETIMEDOUT'));
-  if (body !== null || isBare(request)) outgoing.end(body ?? undefined);
+  if (body instanceof Promise) {
+    outgoing.flushHeaders();
+    void body.then((bytes) => outgoing.end(bytes));
+  } else if (body !== null || isBare(request)) outgoing.end(body ?? undefined);
   else stream(request, outgoing);
   return outgoing;
 }

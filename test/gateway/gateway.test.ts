@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import express from 'express';
@@ -18,6 +18,7 @@ import {
 } from '../http/wire.ts';
 import { isForGateway } from '../../src/gateway/gateway.ts';
 import { pathFault } from '../../src/gateway/route.ts';
+import type { GatewayWatch } from '../../src/gateway/watch.ts';
 import { isFromHere } from '../../src/http/guard.ts';
 import { ask, createWatch, openGateway, openRaw, speak } from './scene.ts';
 
@@ -550,6 +551,18 @@ function fault(): never {
   throw new Error('a fault of ours');
 }
 
+/** An API that tells of the head of each request, and may answer it: the body is still to come. */
+async function openHeads(answer: (response: ServerResponse) => void, watch: GatewayWatch) {
+  const bodies: string[] = [];
+  const api = createServer((request, response) => {
+    answer(response);
+    request.on('data', (chunk: Buffer) => void bodies.push(String(chunk)));
+    request.on('end', () => response.writableEnded || response.end('{"errcode":0}'));
+  });
+  const { base } = await openGateway({ api: await listen(api), watch });
+  return { base, bodies };
+}
+
 describe('a message of the bot', () => {
   test('is announced before it leaves, and its outcome is told before the bot has it', async () => {
     const { watch, told } = createWatch();
@@ -616,7 +629,7 @@ describe('a message of the bot', () => {
     const free = createGate();
     const { watch, count, verdicts } = createWatch(() => free.passed);
     const gone = createGate();
-    const { base, api } = await openRaw(accepted, {
+    const { base, api, asked } = await openRaw(accepted, {
       watch,
       mount: (gateway) => (request, response) => {
         response.once('close', () => gone.open());
@@ -630,7 +643,33 @@ describe('a message of the bot', () => {
     free.open();
     await count(2);
     expect(verdicts()).toEqual([{ is: 'unknown' }]);
-    expect(api.connections).toHaveLength(0);
+    for (const { closed } of api.connections) await closed;
+    expect(asked).toEqual([]);
+  });
+
+  test('has its head on the way while it waits, and nothing of its body', async () => {
+    const [free, arrived] = [createGate(), createGate()];
+    const { watch, verdicts } = createWatch(() => free.passed);
+    const { base, bodies } = await openHeads(() => arrived.open(), watch);
+    const { answer } = call(`${base}${send}`, { body: message });
+    await arrived.passed;
+    expect(bodies).toEqual([]);
+    free.open();
+    expect(textOf((await answer).body)).toBe('{"errcode":0}');
+    expect(bodies).toEqual([message]);
+    expect(verdicts()).toEqual([{ is: 'accepted', messageId: null }]);
+  });
+
+  test('that is answered by its head alone is told once, when it may leave', async () => {
+    const free = createGate();
+    const { watch, verdicts, count } = createWatch(() => free.passed);
+    const { base } = await openHeads((response) => response.writeHead(413).end('{"errcode":45002}'), watch);
+    const { status } = await call(`${base}${send}`, { body: message }).answer;
+    expect(status).toBe(413);
+    expect(verdicts()).toEqual([]);
+    free.open();
+    await count(2);
+    expect(verdicts()).toMatchObject([{ is: 'refused', code: 45002 }]);
   });
 
   const long = 'x'.repeat(70_000);
