@@ -1,5 +1,5 @@
 /** One web and one worker, as the Procfile starts them, and what they say of themselves at `/metrics`. */
-import { type Child, setTokens, start } from '../test/chaos/processes.ts';
+import { setTokens, start } from '../test/chaos/processes.ts';
 import { wait } from './measure.ts';
 import { freePort } from './redis.ts';
 
@@ -24,10 +24,10 @@ export async function startProduct(environment: Record<string, string>): Promise
   const NODE_OPTIONS = `--import ${new URL('./collect-garbage.mjs', import.meta.url).href}`;
   const both = { ...environment, ...setTokens, HOST: '127.0.0.1', NODE_OPTIONS };
   const worker = start('worker', { ...both, METRICS_PORT: String(metricsPort) });
-  await begun(worker, '"working"');
+  await worker.says('"working"');
   await wait(1_000);
   const web = start('web', { ...both, PORT: '0' });
-  const line = await begun(web, '"listening"');
+  const line = await web.says('"listening"');
   const url = `http://127.0.0.1:${/"port":(\d+)/.exec(line)?.[1] ?? ''}`;
   await wait(1_000);
   const metrics = async (): Promise<Record<Name, Record<string, number>>> => {
@@ -53,14 +53,6 @@ export async function startProduct(environment: Record<string, string>): Promise
       await Promise.all([web.exit, worker.exit]);
     },
   };
-}
-
-/** Its log line that says so. @throws Error when it ends before. */
-function begun(child: Child, text: string): Promise<string> {
-  const ended = child.exit.then((how): never => {
-    throw new Error(`A process of keeptyping ended at its start (${how}): ${child.output()}`);
-  });
-  return Promise.race([child.says(text), ended]);
 }
 
 /** bytes */

@@ -16,7 +16,7 @@ import {
 import { startRedis, wantedRedis } from '../support/redis.ts';
 
 export interface Child {
-  /** Resolves with the first log line that holds this text, past or future. */
+  /** Resolves with the first log line that holds this text, past or future. Rejects when it ends without one. */
   says(text: string): Promise<string>;
   signal(name: NodeJS.Signals): void;
   /** Resolves with the exit code, or the signal's name. */
@@ -81,14 +81,16 @@ export function startByNpm(
 
 function watch(child: ChildProcess): Child {
   let output = '';
-  let waiting: { text: string; resolve: (line: string) => void }[] = [];
+  let hasEnded = false;
+  let waiting: { text: string; resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
   const look = (): void => {
     if (waiting.length === 0) return;
     const lines = output.split('\n');
-    waiting = waiting.filter(({ text, resolve }) => {
+    waiting = waiting.filter(({ text, resolve, reject }) => {
       const line = lines.find((each) => each.includes(text));
       if (line !== undefined) resolve(line);
-      return line === undefined;
+      else if (hasEnded) reject(new Error(`A process ended, and never said ${text}: ${output}`));
+      return line === undefined && !hasEnded;
     });
   };
   for (const stream of [child.stdout, child.stderr]) {
@@ -97,6 +99,11 @@ function watch(child: ChildProcess): Child {
       look();
     });
   }
+  // After its exit the last of what it wrote may still be on its way.
+  child.once('close', () => {
+    hasEnded = true;
+    look();
+  });
   const exit = once(child, 'exit').then(([code, signal]: unknown[]) =>
     typeof code === 'number' ? code : String(signal),
   );
@@ -106,8 +113,8 @@ function watch(child: ChildProcess): Child {
     pid: child.pid ?? 0,
     signal: (name) => void child.kill(name),
     says: (text) =>
-      new Promise((resolve) => {
-        waiting.push({ text, resolve });
+      new Promise((resolve, reject) => {
+        waiting.push({ text, resolve, reject });
         look();
       }),
   };
