@@ -9,6 +9,8 @@ interface Waiting {
   onClose: (closed: () => void) => void;
   /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */
   longer?: () => Promise<number>;
+  /** An answer was claimed for it, or may have been, and was not given to it. @default nobody cares */
+  late?: () => void;
 }
 
 /** An answer for the connection; it is to be said whether it could be written. */
@@ -44,19 +46,24 @@ interface Open {
   id: string;
   name: string;
   give: (gift: Gift) => boolean;
+  late: () => void;
 }
 
 export function createHolds({ name: process, deliveries }: HoldsOptions): Holds {
   const byName = new Map<string, Open>();
-  const newest = new Map<string, Open>();
+  const byId = new Map<string, readonly Open[]>();
+  const newest = (id: string): Open | undefined => byId.get(id)?.at(-1);
   let count = 0;
   const shut = (open: Open): void => {
-    byName.delete(open.name);
-    if (newest.get(open.id) === open) newest.delete(open.id);
+    if (!byName.delete(open.name)) return;
+    // One that has come late may be an older one, which the platform has given up long since: the others wait on.
+    const left = (byId.get(open.id) ?? []).filter((each) => each !== open);
+    if (left.length > 0) byId.set(open.id, left);
+    else byId.delete(open.id);
   };
   const take = async (open: Open): Promise<void> => {
     const answer = await deliveries.claim(open.id, open.name);
-    if (answer !== null) open.give({ answer, isOffered: true, written: () => {} });
+    if (answer !== null && !open.give({ answer, isOffered: true, written: () => {} })) open.late();
   };
   return {
     open: (id) => {
@@ -72,9 +79,10 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
           early = gift;
           return true;
         },
+        late: () => {},
       };
       byName.set(open.name, open);
-      newest.set(id, open);
+      byId.set(id, [...(byId.get(id) ?? []), open]);
       return {
         name: open.name,
         close: () => {
@@ -83,22 +91,23 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
           return was;
         },
         wait: async (how) => {
+          open.late = how.late ?? open.late;
           const gift = early ?? (await inTime(how, (resolve) => (given = resolve)));
           shut(open);
           return gift;
         },
       };
     },
-    waits: (id) => newest.has(id),
+    waits: (id) => byId.has(id),
     give: (id, answer) =>
       new Promise((resolve) => {
-        const given = newest.get(id)?.give({ answer, isOffered: false, written: resolve }) ?? false;
+        const given = newest(id)?.give({ answer, isOffered: false, written: resolve }) ?? false;
         if (!given) resolve(false);
       }),
     offered: (holder) => {
       const open = byName.get(holder);
-      // Where that fails, whoever offered it sends it another way.
-      if (open) void take(open).catch(() => {});
+      // Where that fails it may have been carried out; else whoever offered it sends it another way.
+      if (open) void take(open).catch(() => open.late());
       return open !== undefined;
     },
   };

@@ -7,7 +7,7 @@ import { type CallBotDeps, deliveryId, tellDelivery, tellReached, tellTurns } fr
 import { pushedOf, type Taken } from '../replies/turns.ts';
 import type { Shares } from '../typing/shares.ts';
 import type { Gift, Hold } from './holds.ts';
-import { hangUpOf, onClose, write } from './respond.ts';
+import { hangUpOf, onClose, readOn, write } from './respond.ts';
 import type { Task, WebDeps } from './task.ts';
 
 /** The platform closes the connection itself by then; the longest that an answer can be waited for (ms). */
@@ -28,15 +28,15 @@ export async function takeAsJob(all: WebDeps, task: Task): Promise<void> {
   const isHurried = deps.pressure.isHurried();
   const crowd = deps.pressure.crowd();
   void deps.intake.tell(platform, isHurried ? shed(deps, task) : happenings, 'working');
-  const taken = { platform, bot, key, happenings, push, arrivedAt, isHurried };
+  const taken = { platform, bot, key, happenings, push, arrivedAt, isHurried, crowd };
   if (!platform.sendLate) {
-    await crowd;
     const became = await deps.turns.take(taken, null);
     if (became.is === 'waits') deps.bodies?.keep(response, became.over);
     const isTaken = became.is !== 'waits' || became.isInsured || (await inTime(deps, task, became.over));
     await write(response, isTaken ? platform.acknowledgement : badGateway);
     return;
   }
+  const endIsRead = readOn();
   const id = deliveryId({ ...platform, key });
   const hold = deps.holds.open(id);
   // A timer will be as late as all else is here.
@@ -47,9 +47,10 @@ export async function takeAsJob(all: WebDeps, task: Task): Promise<void> {
     limitMs,
     onClose: (closed) => onClose(response, closed),
     longer: () => longer(deps, task, taking),
+    late: () => void deps.turns.bringLate(taken, hold.name),
   });
   const holder = { name: hold.name, until: arrivedAt + platformPatience };
-  const taking = crowd ? crowd.then(() => deps.turns.take(taken, holder)) : deps.turns.take(taken, holder);
+  const taking = deps.turns.take(taken, holder);
   deps.bodies?.keep(
     response,
     taking.then((became) => (became.is === 'waits' ? became.over : null)),
@@ -73,12 +74,12 @@ export async function takeAsJob(all: WebDeps, task: Task): Promise<void> {
   ]);
   clearTimeout(look);
   clearTimeout(behind);
-  if (gift) {
-    const isWritten = await write(response, gift.answer);
-    gift.written(isWritten);
-    if (!isWritten && gift.isOffered)
-      await deps.turns.bringLate(taken, { holder: hold.name, answer: gift.answer });
-  } else await write(response, platform.acknowledgement);
+  await endIsRead;
+  const isWritten = await write(response, gift?.answer ?? platform.acknowledgement);
+  gift?.written(isWritten);
+  // Where this process or Redis is slow, the time is over before it is known that there is an answer.
+  const isLate = gift ? !isWritten && gift.isOffered : (await taking).is === 'answer';
+  if (isLate) await deps.turns.bringLate(taken, hold.name);
 }
 
 /** With what this web has of the shard in which the push is: that of whom it is from. */

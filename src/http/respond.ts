@@ -151,7 +151,9 @@ export function leave(request: Request): void {
 
 /** Writes an answer byte for byte. Resolves with whether it left whole. */
 export function write(response: Response, answer: Answer): Promise<boolean> {
-  if (response.destroyed || response.writableEnded) return Promise.resolve(false);
+  // Who has ended its side has given up: what is written then is dropped, though it looks written.
+  const isGone = response.destroyed || response.req.socket.readableEnded;
+  if (isGone || response.writableEnded) return Promise.resolve(false);
   // Node tells the end of one that left whole, too.
   const written = new Promise<boolean>((resolve) => {
     response.once('close', () => resolve(response.writableFinished));
@@ -161,6 +163,14 @@ export function write(response: Response, answer: Answer): Promise<boolean> {
   // Node's own end: express's send would add an ETag and a charset.
   response.end(Buffer.from(answer.body));
   return written;
+}
+
+/**
+ * Resolves when the end of a connection has been read, too, that lay there behind its request: where this process was
+ * behind, the platform may have given up before it looked. A read takes what there is, and the end is the next one's.
+ */
+export function readOn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(() => setImmediate(resolve)));
 }
 
 /** Calls back when the connection can take no answer any more: it has one, or the platform has hung up. */

@@ -35,6 +35,7 @@ export const deliveryScripts = {
     end
     if state == 'inline' and not answer then return {'inline', owner or ''} end
     if state == 'inline' or state == 'offered' then
+      if ARGV[4] == '' then return {'decided', state} end
       redis.call('HSET', KEYS[1], 'state', 'inline', 'w:' .. ARGV[4], '1')
       redis.call('ZREM', KEYS[2], ARGV[8])
       return {'answer', answer}
@@ -164,13 +165,15 @@ export const deliveryScripts = {
     end
     return false`),
   giveBack: createScript(`${isWritten}
-    if redis.call('HGET', KEYS[1], 'state') ~= 'inline' then return 0 end
-    if redis.call('HDEL', KEYS[1], 'w:' .. ARGV[1]) == 0 then return 0 end
-    if isWritten() then return 0 end
+    local was = redis.call('HMGET', KEYS[1], 'state', 'owner', 'answer')
+    if was[1] == 'direct' and was[2] == ARGV[2] then return was[3] end
+    if was[1] ~= 'inline' then return false end
+    if redis.call('HDEL', KEYS[1], 'w:' .. ARGV[1]) == 0 then return false end
+    if isWritten() then return false end
     redis.call('HSET', KEYS[1], 'state', 'direct', 'owner', ARGV[2], 'lease', ARGV[3])
     redis.call('HDEL', KEYS[1], 'holder', 'until')
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
-    return 1`),
+    return was[3]`),
   settle: createScript(`
     -- Of what is over only that is kept that a repeat has to know.
     local was = redis.call('HMGET', KEYS[1], 'owner', 'calls')

@@ -8,7 +8,7 @@
  *                          --offer--> offered --claim--> inline                      on one that another process holds
  *                                             --send---> sending
  *   inline --send--> sending                           the owner's connection was gone before the answer was written
- *   inline --giveBack--> owned                         the platform hung up before the claimed answer was written
+ *   inline --giveBack--> owned                         the claimed answer was not written: the connection's time was over
  *   owned --leave--> (a job's)                         its process stops, or the lease has run out
  *   sending --leave--> (a job's)                       its process stops, and nothing has gone out since
  *   failed --take--> owned                             a repeat of a push that the bot has not taken
@@ -62,7 +62,7 @@ export interface Deliveries {
   /**
    * @param who.leaseUntil 0: it is taken to be left to a worker, who may have it at once; and if it never is, one has it soon.
    * @param who.insurance What a worker needs to take it over; null: it is not insured.
-   * @param holder Its connection that can still take the answer, and until when (ms); null: it holds none.
+   * @param holder Its connection that can still take the answer, and until when (ms); null: it holds none, and is given none.
    */
   take(
     who: Owner & { leaseUntil: number; now: number; insurance: ReplyJob | null },
@@ -104,10 +104,10 @@ export interface Deliveries {
   /** Claims an offered answer for the connection; null: somebody else has it. */
   claim(id: string, holder: string): Promise<Answer | null>;
   /**
-   * The answer that was claimed for a connection could not be written. Resolves with whether that one owns the delivery
-   * from now on: not while a repeat of the push has the same bytes, for the user may see them there.
+   * The answer that was claimed for a connection, or may have been, was not written there. Resolves with it where that one
+   * owns the delivery from now on: not while a repeat of the push has the same bytes, for the user may see them there.
    */
-  giveBack(who: Owner, holder: string, leaseUntil: number): Promise<boolean>;
+  giveBack(who: Owner, holder: string, leaseUntil: number): Promise<Answer | null>;
   /** Resolves with false when it was to be only its owner's, and is another one's. */
   settle(id: string, end: DeliveryEnd): Promise<boolean>;
   standing(id: string): Promise<{ state: DeliveryState | null; owner: string | null }>;
@@ -249,7 +249,7 @@ export function createDeliveries(
     },
     claim: async (id, holder) => read(id, (await run('claim', id, holder, id))[0]),
     giveBack: async ({ id, owner }, holder, until) =>
-      (await run('giveBack', id, holder, owner, until))[0] === '1',
+      read(id, (await run('giveBack', id, holder, owner, until))[0]),
     settle: async (id, { state, why = '', repeats, untakenCalls = 0, owner = '' }) =>
       (await run('settle', id, state, repeats, why, id, untakenCalls, owner))[0] === '1',
     standing: async (id) => {

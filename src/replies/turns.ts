@@ -34,6 +34,8 @@ export interface TakenPush {
   arrivedAt: number;
   /** The process is far behind: its turns have no typing, and other pushes are taken before the bot is called. */
   isHurried?: boolean;
+  /** The bot is not called before: those who came with it are to have their typing first. @default there is nobody */
+  crowd?: Promise<void> | null;
 }
 
 /** What becomes of a push at this web. */
@@ -51,8 +53,11 @@ export type Taken =
 export interface Turns {
   /** @param hold The connection that can still take the answer, and until when (ms); null: it waits for none. */
   take(push: TakenPush, hold: { name: string; until: number } | null): Promise<Taken>;
-  /** The answer was for a connection of this process, which could not write it: it is sent another way, if it still may. */
-  bringLate(push: TakenPush, offered: { holder: string; answer: Answer }): Promise<void>;
+  /**
+   * An answer was for that connection of this process, or may have been, and was not written there: it is sent another
+   * way, if it still may.
+   */
+  bringLate(push: TakenPush, holder: string): Promise<void>;
   /** A repeat of the push has come to another process, whose connection has that name. */
   repeat(id: string, holder: string): Promise<void>;
 }
@@ -118,11 +123,24 @@ export function createTurns(deps: TurnsDeps): Turns {
     }
     return one;
   };
+  const bringLate: Turns['bringLate'] = async (taken, holder) => {
+    const turn = { ...turnOf(taken), owner: newOwner() };
+    const { id, owner } = turn;
+    let one: Known | null = null;
+    await deps.outbox.tell(id, async () => {
+      const answer = one
+        ? null
+        : await deps.deliveries.giveBack({ id, owner }, holder, deps.clock.now() + lease);
+      if (answer) one = begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer });
+    });
+    await (one as Known | null)?.over;
+  };
   return {
     take: async (taken, hold) => {
       const turn = { ...turnOf(taken), owner: newOwner() };
       const here = known.get(turn.id);
       if (here && callsOf(here) === 0) return again(here);
+      await taken.crowd;
       // Redis is to know of that first.
       if (here) await here.over;
       const isFull = deps.shares.isCrowded(taken.platform, taken.bot.concurrency);
@@ -139,6 +157,9 @@ export function createTurns(deps: TurnsDeps): Turns {
         const attempt = here ? callsOf(here) + 1 : 1;
         const one = begin(turn, { attempt, deliveries: 1, isInsured: false, isAgain: here !== undefined });
         if (isSmall(deps, taken)) void deps.outbox.tell(turn.id, insuring(deps, turn, { one, attempt }));
+        // Another one has it: Redis may have given its answer to this connection, and not have been able to say so.
+        if (hold)
+          void one.over.then(() => (one.end?.is === 'lost' ? bringLate(taken, hold.name) : undefined));
         return one;
       }
       if (said.is === 'owned') {
@@ -154,13 +175,7 @@ export function createTurns(deps: TurnsDeps): Turns {
         return next?.is === 'owned' ? begin(turn, { ...next, isInsured }) : resultOf(next);
       }
     },
-    bringLate: async (taken, { holder, answer }) => {
-      const turn = { ...turnOf(taken), owner: newOwner() };
-      const { id, owner } = turn;
-      const leaseUntil = deps.clock.now() + lease;
-      const isOurs = await deps.deliveries.giveBack({ id, owner }, holder, leaseUntil).catch(() => false);
-      if (isOurs) await begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer }).over;
-    },
+    bringLate,
     repeat: async (id, holder) => {
       const one = known.get(id);
       if (!one?.end || one.end.is === 'lost') return;

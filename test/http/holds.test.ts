@@ -52,6 +52,16 @@ describe('an answer of this process', () => {
     }
   });
 
+  test('goes to one that still waits, where a newer one is over', async () => {
+    const { holds } = holdsWith();
+    const waiting = written(holds.open('push').wait(long));
+    const gone = holds.open('push').wait({ ...long, onClose: (closed) => closed() });
+    expect(await gone).toBeNull();
+    expect(await holds.give('push', answer)).toBe(true);
+    expect(await waiting).toBe(answer);
+    expect(holds.waits('push')).toBe(false);
+  });
+
   test('can be given from the moment that the hold is opened', async () => {
     const { holds } = holdsWith();
     const hold = holds.open('push');

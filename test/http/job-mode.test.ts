@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { Served } from '../../src/core/roster.ts';
 import type { Answer, OutboundRequest } from '../../src/core/wire.ts';
+import type { Take } from '../../src/replies/delivery.ts';
 import {
   createJournal,
   expectRelayed,
@@ -27,6 +28,8 @@ const away = (): Promise<never> => Promise.reject(new Error('Redis is away'));
 const never = (): Promise<never> => new Promise(() => {});
 const decided = async () => ({ is: 'decided', state: 'sent' }) as const;
 const heldAt = (deliveries: number) => async () => ({ is: 'held', deliveries }) as const;
+const answered = async () => ({ is: 'answer', answer: passiveReply }) as const;
+const giveBack = async (): Promise<Answer> => passiveReply;
 const ownedAt = (deliveries: number) => async () => ({ is: 'owned', attempt: 1, deliveries }) as const;
 const id = 'wechat/default/openid1-1234567890123456789';
 
@@ -270,11 +273,45 @@ describe('a held connection', () => {
   });
 });
 
+describe('what Redis has for a connection', () => {
+  test('and says after its end is sent from here, and the bot not called', async () => {
+    const taken = createGate<Take>();
+    const scene = await holding({ holdMs: 10, deliveries: { take: () => taken.passed, giveBack } });
+    expect(await pushWechat(scene).answer).toMatchObject(success);
+    expect(scene.journal.of('sent')).toEqual([]);
+    taken.open({ is: 'answer', answer: passiveReply });
+    expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
+    expect(scene.journal.of('asked')).toEqual([]);
+  });
+
+  test('and is claimed after its end is sent from here', async () => {
+    const claimed = createGate<Answer>();
+    const scene = await holding({
+      holdMs: 300,
+      deliveries: { take: heldAt(2), claim: () => claimed.passed, giveBack },
+    });
+    const push = pushWechat(scene);
+    await offer(scene);
+    expect(await push.answer).toMatchObject(success);
+    expect(scene.journal.of('sent')).toEqual([]);
+    claimed.open(passiveReply);
+    expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
+  });
+
+  test('and was claimed, though the word of that was lost, goes to it', async () => {
+    const scene = await holding({ deliveries: { take: heldAt(2), claim: away, giveBack } });
+    const push = pushWechat(scene);
+    await offer(scene);
+    expectRelayed(await push.answer, passiveReply);
+    expect(scene.journal.of('asked')).toEqual([]);
+  });
+});
+
 /** The answer of another process is claimed, and the platform is gone before it is written. */
-async function claimedTooLate(giveBack: () => Promise<boolean>): Promise<Scene> {
+async function claimedTooLate(given: () => Promise<Answer | null>): Promise<Scene> {
   const claimed = createGate<Answer>();
   const scene = await holding({
-    deliveries: { take: heldAt(2), claim: () => claimed.passed, giveBack },
+    deliveries: { take: heldAt(2), claim: () => claimed.passed, giveBack: given },
     responded: (response) => void (response.end = () => response.destroy()),
   });
   pushWechat(scene);
@@ -285,6 +322,16 @@ async function claimedTooLate(giveBack: () => Promise<boolean>): Promise<Scene> 
 }
 
 describe('when the platform hangs up', () => {
+  test('before its push is read, what there is for it is sent from here', async () => {
+    const scene = await holding({ deliveries: { take: answered, giveBack } });
+    const { hostname, port } = new URL(scene.url);
+    const body = xmlOf(wechatText);
+    const head = `Host: x\r\nContent-Type: text/xml\r\nContent-Length: ${Buffer.byteLength(body)}`;
+    connect(Number(port), hostname).end(`POST ${signedPath()} HTTP/1.1\r\n${head}\r\n\r\n${body}`);
+    expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
+    expect(scene.journal.of('asked')).toEqual([]);
+  });
+
   test('before the bot has answered, the answer is sent', async () => {
     const answer = createGate<Answer>();
     const scene = await holding({ send: () => answer.passed });
@@ -308,16 +355,16 @@ describe('when the platform hangs up', () => {
   });
 
   test('before a claimed answer is written, it is sent from here, and the bot not called', async () => {
-    const scene = await claimedTooLate(async () => true);
+    const scene = await claimedTooLate(giveBack);
     expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
     expect(scene.journal.of('asked')).toEqual([]);
   });
 
   test.each([
-    ['the answer has gone another way already', async () => false],
+    ['the answer has gone another way already', async () => null],
     ['Redis cannot say whether it has', away],
-  ])('and %s, nothing more is done', async (_, giveBack) => {
-    const scene = await claimedTooLate(giveBack);
+  ])('and %s, nothing more is done', async (_, given) => {
+    const scene = await claimedTooLate(given);
     await scene.roundTrip();
     expect(scene.journal.of('sent')).toEqual([]);
   });

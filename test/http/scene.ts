@@ -348,7 +348,7 @@ function deliveriesOf(journal: Journal, over: Partial<Deliveries> = {}): Deliver
     },
     giveBack: async (who, holder, until) => {
       note('giveBack', who.id);
-      return over.giveBack?.(who, holder, until) ?? false;
+      return (await over.giveBack?.(who, holder, until)) ?? null;
     },
     settle: async (id, end) => {
       journal.record({ is: 'settle', id, state: end.state });

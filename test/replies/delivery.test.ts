@@ -58,8 +58,8 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   const send = (id: string, owner = own, at: number | null = null) => deliveries.send({ id, owner }, now, at);
   const write = (id: string, owner = own) => deliveries.write({ id, owner }, repeats);
   const offer = (id: string, owner = own, holder?: string) => deliveries.offer({ id, owner }, answer, holder);
-  const giveBack = (id: string, holder = otherHold.name, owner = other) =>
-    deliveries.giveBack({ id, owner }, holder, leaseUntil);
+  const giveBack = async (id: string, holder = otherHold.name, owner = other) =>
+    (await deliveries.giveBack({ id, owner }, holder, leaseUntil)) !== null;
   const leave = (id: string, owner = own) => deliveries.leave(id, { owner, now });
 
   const states = [
@@ -383,6 +383,18 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
   });
 
+  test('an offered answer is not for who holds no connection', async () => {
+    const id = await stand('offered');
+    expect(await take(id, 'p4.t1', now, null)).toEqual({ is: 'decided', state: 'offered' });
+    expect(await send(id)).toEqual({ is: 'may' });
+  });
+
+  test('a claimed answer is not for who holds no connection', async () => {
+    const id = await stand('claimed');
+    expect(await take(id, 'p4.t1', now, null)).toEqual({ is: 'decided', state: 'inline' });
+    expect(await giveBack(id)).toBe(true);
+  });
+
   describe('an answer that could not be written', () => {
     test('is sent by its owner, if nobody else has it', async () => {
       expect(await send(await stand('written'))).toEqual({ is: 'may' });
@@ -395,8 +407,10 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test('is its claimer’s to send', async () => {
       const id = await stand('claimed');
-      expect(await giveBack(id)).toBe(true);
-      expect(await giveBack(id)).toBe(false);
+      expect(await deliveries.giveBack({ id, owner: other }, otherHold.name, leaseUntil)).toEqual(answer);
+      // Where the word of that was lost, and it asks again.
+      expect(await deliveries.giveBack({ id, owner: other }, otherHold.name, leaseUntil)).toEqual(answer);
+      expect(await giveBack(id, otherHold.name, 'p4.t1')).toBe(false);
       expect(await send(id)).toEqual({ is: 'lost' });
       expect(await send(id, other)).toEqual({ is: 'may' });
     });
@@ -623,7 +637,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
     test.each(spoilt)('%j is nothing for a connection', async (json) => {
       expect(await deliveries.claim(await offeredAs(json), 'p2.1')).toBeNull();
-      expect(await take(await offeredAs(json), 'p4.t1', now, null)).toEqual({
+      expect(await take(await offeredAs(json), 'p4.t1', now, otherHold)).toEqual({
         is: 'decided',
         state: 'inline',
       });
@@ -635,7 +649,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       const told = createDeliveries(redis, { log });
       for (let time = 0; time < 3; time += 1) await told.claim(id, 'p2.1');
       for (let time = 0; time < 3; time += 1)
-        await told.take({ id, owner: other, now, leaseUntil, insurance: null }, null);
+        await told.take({ id, owner: other, now, leaseUntil, insurance: null }, otherHold);
       expect(log.lines).toEqual([{ level: 'error', fields: { delivery: id }, message: expect.any(String) }]);
       expect(JSON.stringify(log.lines)).not.toContain('secret');
     });

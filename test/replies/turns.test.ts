@@ -1,7 +1,7 @@
 /** Pushes that webs have taken, on a Redis that is there, is away, or is full; and what other webs know of them. */
 import { Queue, UnrecoverableError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
@@ -29,9 +29,9 @@ import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 const message = answerOf('<xml>你好</xml>');
 const refusal = answerOf('Internal Server Error', 500);
 
-/** The Redis of all webs of a test: it can be away, or full. */
+/** The Redis of all webs of a test: it can be away, full, or do what it is asked and not be heard. */
 interface Fault {
-  is: 'none' | 'away' | 'full';
+  is: 'none' | 'away' | 'full' | 'unheard';
 }
 
 const listeners = new WeakMap<Fault, (() => void)[]>();
@@ -45,8 +45,12 @@ function mend(fault: Fault): void {
 /** What webs ask of it. One that is full can still be read. */
 function failing(redis: Redis, fault: Fault): Deliveries {
   const full = "OOM command not allowed when used memory > 'maxmemory'.";
-  const through = <Result>(ask: () => Promise<Result>): Promise<Result> =>
-    fault.is === 'none' ? ask() : Promise.reject(new Error(fault.is === 'full' ? full : 'Redis is away'));
+  const through = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
+    const { is } = fault;
+    const said = is === 'none' || is === 'unheard' ? await ask() : null;
+    if (is === 'none') return said as Result;
+    throw new Error(is === 'full' ? full : 'Redis is away');
+  };
   const deliveries = createDeliveries({
     evalsha: (...asked) => through(() => redis.evalsha(...asked)),
     eval: (...asked) => through(() => redis.eval(...asked)),
@@ -111,8 +115,7 @@ async function come(web: Web, push: TakenPush, { writes = true } = {}): Promise<
   const onClose = (leave: () => void): void => void gone.promise.then(leave);
   const waiting = hold.wait({ limitMs: 60_000, onClose }).then(async (gift) => {
     gift?.written(writes);
-    if (gift && !writes && gift.isOffered)
-      await web.turns.bringLate(push, { holder: hold.name, answer: gift.answer });
+    if (gift && !writes && gift.isOffered) await web.turns.bringLate(push, hold.name);
     return gift && writes ? gift.answer : null;
   });
   const became = await web.turns.take(push, { name: hold.name, until: push.arrivedAt + 6_000 });
@@ -231,6 +234,22 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   function openWithPush(...how: Parameters<typeof openWorld>): { world: World; push: TakenPush; web: Web } {
     const world = openWorld(...how);
     return { world, push: pushTo(world), web: world.web() };
+  }
+
+  /** Redis has given the offered answer to a repeat's connection, and not been able to say so. */
+  async function givenUnheard() {
+    const bot = deferred<Answer>();
+    const world = openWorld(() => bot.promise);
+    const push = pushTo(world);
+    const first = await come(world.web(), push);
+    first.hangUp();
+    const owner = (await deliveries.standing(id(push))).owner ?? '';
+    await deliveries.offer({ id: id(push), owner }, message);
+    world.fault.is = 'unheard';
+    const second = await come(world.web(), push);
+    world.fault.is = 'none';
+    expect(await stateOf(push)).toBe('inline');
+    return { world, bot, first, second };
   }
 
   let pushes = 0;
@@ -509,6 +528,13 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(world.asked).toHaveLength(1);
     });
 
+    test('after it was answered gets them at once, in a crowd too', async () => {
+      const { push, web } = openWithPush();
+      await over(await come(web, push));
+      const { became } = await come(web, { ...push, crowd: new Promise(() => {}) });
+      expect(became).toEqual({ is: 'answer', answer: message });
+    });
+
     test('after the answer was sent has nothing to wait for', async () => {
       const { world, push, web } = openWithPush();
       await over(await come(web, push, { writes: false }));
@@ -533,6 +559,23 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(world.asked).toHaveLength(1);
       expect(world.platform.sent).toEqual([]);
       expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('which was given the answer, and the word of that lost, gets it', async () => {
+      const { world, bot, first, second } = await givenUnheard();
+      bot.resolve(message);
+      expect(await second.got).toEqual(message);
+      await Promise.all([over(first), over(second)]);
+      expect(world.platform.sent).toEqual([]);
+    });
+
+    test('which was given the answer, and has gone before the word of that, has it sent', async () => {
+      const { world, bot, first, second } = await givenUnheard();
+      second.hangUp();
+      bot.resolve(message);
+      await vi.waitFor(() => expect(world.platform.sent).toHaveLength(1));
+      await Promise.all([over(first), over(second)]);
+      expect(world.platform.sent).toHaveLength(1);
     });
 
     test('which does not take it in time loses it: it is sent, and the repeat has nothing', async () => {
