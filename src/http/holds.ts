@@ -9,7 +9,7 @@ interface Waiting {
   onClose: (closed: () => void) => void;
   /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */
   longer?: () => Promise<number>;
-  /** An answer was claimed for it, or may have been, and was not given to it. @default nobody cares */
+  /** An answer was claimed for it when it could be given none any more. @default nobody cares */
   late?: () => void;
 }
 
@@ -106,8 +106,8 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
       }),
     offered: (holder) => {
       const open = byName.get(holder);
-      // Where that fails it may have been carried out; else whoever offered it sends it another way.
-      if (open) void take(open).catch(() => open.late());
+      // Where that fails, whoever offered it sends it another way.
+      if (open) void take(open).catch(() => {});
       return open !== undefined;
     },
   };

@@ -62,19 +62,20 @@ async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): 
   const { data, platform } = carried;
   const { answer, meaning, shape, waits } = answered;
   const message = holdsMessage(meaning);
-  const inline = async (isNoted: boolean): Promise<End> => {
+  const inline = async (how: { isNoted: boolean; isElsewhere?: true }): Promise<End> => {
     // A bare acknowledgement is no message: it takes no indicator away and opens no window.
     if (message) tellDelivery(deps, data, { way: 'inline', code: 0 });
     if (message && (await waits)) await tellReached(deps, data, { sent: false });
-    return { is: 'inline', answer, isNoted };
+    return { is: 'inline', answer, ...how };
   };
   const isAwaited = message && deps.learned.isMute(platform);
   const given = shape.isLateOnly
     ? await acknowledge(deps, carried, waits)
     : await give(deps, carried, { answer, isAwaited, after: waits });
-  if (given === 'noted' || given === 'assumed') return inline(given === 'noted');
+  if (given === 'noted' || given === 'assumed') return inline({ isNoted: given === 'noted' });
+  if (given === 'elsewhere') return inline({ isNoted: true, isElsewhere: true });
   const sends = given === 'nobody' ? await maySend(deps, carried) : given;
-  if (sends === 'written') return inline(true);
+  if (sends === 'written') return inline({ isNoted: true, isElsewhere: true });
   if (sends === 'lost') return { is: 'lost' };
   return message ? sendLate(deps, carried, answered) : { is: 'sent', answer };
 }
@@ -107,6 +108,8 @@ type Given =
   /** It was written, as the record says, or as it could not be told. */
   | 'noted'
   | 'assumed'
+  /** It was written by another process, as the record says. */
+  | 'elsewhere'
   /** Nobody waits for it; `taken`: and it has been taken for sending. */
   | 'nobody'
   | 'taken'
@@ -132,7 +135,7 @@ async function give(deps: CarryDeps, carried: Carried, { answer, isAwaited, afte
   try {
     const now = deps.clock.now();
     const said = await deps.deliveries.send({ id, owner }, now, now);
-    if (said.is === 'written') return 'noted';
+    if (said.is === 'written') return 'elsewhere';
     if (said.is === 'held') return await giveElsewhere(deps, carried, { answer, holder: said.holder });
     return said.is === 'lost' ? lost(deps, id) : 'taken';
   } catch {
@@ -158,11 +161,11 @@ async function giveElsewhere(
   { deliveries, notify, clock }: CarryDeps,
   { id, owner }: Carried,
   { answer, holder }: { answer: Answer; holder: string },
-): Promise<'noted' | 'nobody'> {
+): Promise<'elsewhere' | 'nobody'> {
   if (!(await deliveries.offer({ id, owner }, answer)) || (await notify(holder)) === 0) return 'nobody';
   for (const pause of looks) {
     await clock.sleep(pause);
-    if ((await deliveries.standing(id)).state === 'inline') return 'noted';
+    if ((await deliveries.standing(id)).state === 'inline') return 'elsewhere';
   }
   return 'nobody';
 }
@@ -175,7 +178,7 @@ async function giveToRepeat(deps: CarryDeps, carried: Carried, answer: Answer): 
     for (const pause of looksForRepeat) {
       await clock.sleep(pause, carried.signal);
       if (holds.waits(id)) return await giveHere(deps, carried, { answer, after: Promise.resolve() });
-      if ((await deliveries.standing(id)).state === 'inline') return 'noted';
+      if ((await deliveries.standing(id)).state === 'inline') return 'elsewhere';
     }
   } catch {
     // Redis is away, or this process stops: it is sent as far as that goes.

@@ -83,7 +83,7 @@ export interface Carried {
 /** How the carrying of a push ended. */
 export type End =
   /** `answer`: the bytes, for repeats. `isNoted`: the record says so. */
-  | { is: 'inline'; answer: Answer; isNoted: boolean }
+  | { is: 'inline'; answer: Answer; isNoted: boolean; isElsewhere?: true }
   | { is: 'sent'; answer: Answer }
   /** Another process has the delivery, or had it. */
   | { is: 'lost' }

@@ -118,7 +118,9 @@ export function createTurns(deps: TurnsDeps): Turns {
     function ended(end: End | null): void {
       one.end = end;
       const forget = (): void => void (known.get(id) === one && known.delete(id));
-      if (end === null || end.is === 'lost' || known.size > mostRemembered) forget();
+      // Who has written it may give it back: of that the record tells, and not this process.
+      const isElsewhere = end?.is === 'inline' && end.isElsewhere === true;
+      if (end === null || end.is === 'lost' || isElsewhere || known.size > mostRemembered) forget();
       else setTimeout(forget, remembered).unref();
     }
     return one;
@@ -126,14 +128,10 @@ export function createTurns(deps: TurnsDeps): Turns {
   const bringLate: Turns['bringLate'] = async (taken, holder) => {
     const turn = { ...turnOf(taken), owner: newOwner() };
     const { id, owner } = turn;
-    let one: Known | null = null;
-    await deps.outbox.tell(id, async () => {
-      const answer = one
-        ? null
-        : await deps.deliveries.giveBack({ id, owner }, holder, deps.clock.now() + lease);
-      if (answer) one = begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer });
-    });
-    await (one as Known | null)?.over;
+    // Once: its owner may have sent it by the time that a Redis which was away is back.
+    const until = deps.clock.now() + lease;
+    const answer = await deps.deliveries.giveBack({ id, owner }, holder, until).catch(() => null);
+    if (answer) await begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer }).over;
   };
   return {
     take: async (taken, hold) => {

@@ -610,6 +610,20 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(await stateOf(push)).toBe('sent');
     });
 
+    test('that has given its answer back leaves nothing for the next one at its owner: it was sent', async () => {
+      const bot = deferred<Answer>();
+      const world = openWorld(() => bot.promise);
+      const push = pushTo(world);
+      const [one, two] = [world.web(), world.web()];
+      const first = await come(one, push);
+      first.hangUp();
+      const second = await come(two, push, { writes: false });
+      bot.resolve(message);
+      await Promise.all([over(first), second.got]);
+      expect((await come(one, push)).became).toEqual({ is: 'decided' });
+      expect(world.platform.sent).toHaveLength(1);
+    });
+
     test('after it was answered gets the same bytes from its owner, who lives', async () => {
       const world = openWorld();
       const push = pushTo(world);
