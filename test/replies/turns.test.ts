@@ -236,17 +236,24 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     return { world, push: pushTo(world), web: world.web() };
   }
 
-  /** Redis has given the offered answer to a repeat's connection, and not been able to say so. */
-  async function givenUnheard() {
+  /** Two webs, and a push that the first one carries: its bot works, and the platform has hung up. */
+  async function openWithTwo() {
     const bot = deferred<Answer>();
     const world = openWorld(() => bot.promise);
     const push = pushTo(world);
-    const first = await come(world.web(), push);
+    const [one, two] = [world.web(), world.web()];
+    const first = await come(one, push);
     first.hangUp();
+    return { bot, world, push, one, two, first };
+  }
+
+  /** Redis has given the offered answer to a repeat's connection, and not been able to say so. */
+  async function givenUnheard() {
+    const { bot, world, push, two, first } = await openWithTwo();
     const owner = (await deliveries.standing(id(push))).owner ?? '';
     await deliveries.offer({ id: id(push), owner }, message);
     world.fault.is = 'unheard';
-    const second = await come(world.web(), push);
+    const second = await come(two, push);
     world.fault.is = 'none';
     expect(await stateOf(push)).toBe('inline');
     return { world, bot, first, second };
@@ -545,12 +552,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
   describe('a repeat in another process', () => {
     test('while the bot works gets the answer there, and it is not sent', async () => {
-      const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const [one, two] = [world.web(), world.web()];
-      const first = await come(one, push);
-      first.hangUp();
+      const { bot, world, push, two, first } = await openWithTwo();
       const second = await come(two, push);
       expect(second.became).toMatchObject({ is: 'waits', deliveries: 2, isInsured: true });
       bot.resolve(message);
@@ -579,12 +581,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('which does not take it in time loses it: it is sent, and the repeat has nothing', async () => {
-      const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const [one, two] = [world.web(), world.web()];
-      const first = await come(one, push);
-      first.hangUp();
+      const { bot, world, push, two, first } = await openWithTwo();
       const second = await come(two, push);
       world.kill('p2');
       bot.resolve(message);
@@ -596,12 +593,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('whose connection cannot write the offered answer sends it itself, once', async () => {
-      const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const [one, two] = [world.web(), world.web()];
-      const first = await come(one, push);
-      first.hangUp();
+      const { bot, world, push, two, first } = await openWithTwo();
       const second = await come(two, push, { writes: false });
       bot.resolve(message);
       await Promise.all([over(first), second.got]);
@@ -611,12 +603,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('that has given its answer back leaves nothing for the next one at its owner: it was sent', async () => {
-      const bot = deferred<Answer>();
-      const world = openWorld(() => bot.promise);
-      const push = pushTo(world);
-      const [one, two] = [world.web(), world.web()];
-      const first = await come(one, push);
-      first.hangUp();
+      const { bot, world, push, one, two, first } = await openWithTwo();
       const second = await come(two, push, { writes: false });
       bot.resolve(message);
       await Promise.all([over(first), second.got]);
