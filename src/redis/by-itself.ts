@@ -2,15 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { delimiter, join, resolve } from 'node:path';
 import {
+  ClientSession,
   type CommandExecutor,
+  createDefaultParkHandler,
   createRedisCommandExecutor,
+  type ParkHandler,
   RedisResult,
   RedisServerState,
   RedisValue,
-  Resp2Server,
+  Resp2SessionAdapter,
+  SocketConnectionTransport,
 } from 'js-redis-server/core';
 import { type Log, StartError } from '../core/ports.ts';
 import { type BundledServer, startPrivateServer } from './private-server.ts';
@@ -119,27 +123,44 @@ async function embedded(): Promise<ProvidedRedis> {
  */
 export async function startEmbeddedServer(): Promise<BundledServer> {
   const password = randomBytes(24).toString('base64url');
-  const embedded = new Resp2Server({
-    server: new RedisServerState({ databaseCount: 1, requirepass: password }),
-    executor: createExecutor(),
-  });
+  const state = new RedisServerState({ databaseCount: 1, requirepass: password });
+  const executor = createExecutor();
   const sockets = new Set<Socket>();
-  embedded.server.on('connection', (socket: Socket) => {
-    socket.setNoDelay(true);
+  const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
+    const transport = new SocketConnectionTransport(socket);
+    const session = new ClientSession({
+      server: state,
+      executor,
+      park: parkUntilGone(transport.signal),
+      closeConnection: (reason) => transport.close(reason),
+    });
+    // What it rejects with was told its client, or its client is gone.
+    new Resp2SessionAdapter({ transport, session }).run().catch(() => undefined);
   });
-  embedded.server.listen(0, '127.0.0.1');
-  await once(embedded.server, 'listening');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
   return {
-    url: `redis://:${password}@127.0.0.1:${portOf(embedded.server.address())}`,
+    url: `redis://:${password}@127.0.0.1:${portOf(server.address())}`,
     stop: async () => {
-      const closed = embedded.close();
+      const closed = once(server, 'close');
+      server.close();
       // Connections that their owners forgot must not keep the process alive.
       for (const socket of sockets) socket.destroy();
       await closed;
+      state.close();
     },
   };
+}
+
+/**
+ * As with Redis itself, a command that waits ends with its connection; else that of a worker that has left would take
+ * the marker of the next job, and the others would sleep on.
+ */
+function parkUntilGone(gone: AbortSignal): ParkHandler {
+  const park = createDefaultParkHandler();
+  return (request) => park({ ...request, signal: AbortSignal.any([request.signal, gone]) });
 }
 
 /**

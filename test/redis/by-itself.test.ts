@@ -145,6 +145,21 @@ describe.each(installed ? (['embedded', 'private'] as const) : (['embedded'] as 
       expect(await redis.exists('from-a-page')).toBe(0);
       expect(await redis.set('Host:', 'POST')).toBe('OK');
     });
+
+    test('gives nothing to who waited for it and has gone', async () => {
+      const { url } = await start(optionsFor(await folder(), { bundled }));
+      const gone = connect({ host: '127.0.0.1', port: Number(new URL(url).port) });
+      releases.push(async () => gone.destroy());
+      gone.write(`AUTH ${new URL(url).password}\r\nBZPOPMIN queue 60\r\n`);
+      expect(String((await once(gone, 'data'))[0])).toBe('+OK\r\n');
+      const redis = client(url);
+      await redis.ping();
+      gone.end();
+      await once(gone, 'close');
+      await redis.zadd('queue', 1, 'job');
+      // Another one that waits is given it now.
+      expect(await redis.bzpopmin('queue', 60)).toEqual(['queue', 'job', '1']);
+    });
   },
 );
 
