@@ -40,11 +40,26 @@ export function wantedOf(
   return { names: named, runs, json: words.includes('--json') };
 }
 
-/** Each on a redis-server of its own; all of them once before any of them again, for what disturbs comes and goes. */
-export async function runAll(benches: Record<string, Bench>, runs: number): Promise<Run> {
+/**
+ * Each on a redis-server of its own; all of them once before any of them again, for what disturbs comes and goes. `soFar`
+ * is told after each run what all so far say.
+ */
+export async function runAll(
+  benches: Record<string, Bench>,
+  runs: number,
+  soFar: (run: Run) => Promise<void> = async () => {},
+): Promise<Run> {
   const rows: Row[] = [];
   const failed: string[] = [];
   let version = '';
+  const all = (): Run => {
+    const names = [...new Set(rows.map(({ what }) => what))];
+    return {
+      rows: names.map((what) => ofAll(rows.filter((row) => row.what === what))),
+      failed,
+      redis: version,
+    };
+  };
   for (let run = 0; run < runs; run += 1) {
     for (const [name, bench] of Object.entries(benches)) {
       const began = performance.now();
@@ -64,13 +79,9 @@ export async function runAll(benches: Record<string, Bench>, runs: number): Prom
       await redis.stop();
       process.stderr.write(` ${Math.round((performance.now() - began) / 1_000)} s\n${said}`);
     }
+    await soFar(all());
   }
-  const names = [...new Set(rows.map(({ what }) => what))];
-  return {
-    rows: names.map((what) => ofAll(rows.filter((row) => row.what === what))),
-    failed,
-    redis: version,
-  };
+  return all();
 }
 
 /** The same row of several runs, as one. */
@@ -104,21 +115,45 @@ const nothing: Row = { what: '', values: {} };
 
 const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
 
-/** The machine, its versions, and what was run on it: to be asked before it runs, for it writes files. */
-export function startOf(command: string): string {
+/** By when it began, on which commit, with which words, and on which machine: to be asked before it runs, for it writes files. */
+export function startOf(command: string): { taken: string; says: string } {
   const changes = git('status', '--porcelain', '--untracked-files=no') === '' ? '' : ', with changes';
-  return [
-    `- ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()} ${arch()}, load ${loadavg()[0]?.toFixed(1)} before; all on this one machine`,
-    `- commit ${git('rev-parse', '--short', 'HEAD')}${changes}, ${new Date().toISOString().slice(0, 16)}Z`,
-    `- \`${command}\``,
-  ].join('\n');
+  const taken = `${new Date().toISOString().slice(0, 16)}Z`;
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()} ${arch()}`;
+  const says = `${taken}: commit ${git('rev-parse', '--short', 'HEAD')}${changes}, \`${command}\`, on ${machine}, load ${loadavg()[0]?.toFixed(1)} before, Node ${process.version}`;
+  return { taken, says };
 }
 
 /** All that was measured, as Markdown. */
-export function recordOf(start: string, { rows, failed, redis }: Run): string {
-  const versions = `- Node ${process.version}, Redis ${redis} with its own defaults, nothing persisted`;
+export function recordOf({ taken, says }: ReturnType<typeof startOf>, { rows, failed, redis }: Run): string {
   const broken = failed.map((each) => `\n**Broke off:** ${each}\n`).join('');
-  return `${start}\n${versions}\n\n${table(rows)}\n${broken}`;
+  return `- ${says}, Redis ${redis} with its own defaults, nothing persisted\n\n${table(rows, taken)}\n${broken}`;
+}
+
+/** The record with these rows in place of the same ones, and the others as they were taken. */
+export function renew(record: string, newer: string): string {
+  const [before, now] = [record, newer].map(partsOf) as [Parts, Parts];
+  const rows = new Map([...before.rows, ...now.rows]);
+  const starts = [...before.starts, ...now.starts].filter((start) => {
+    const [taken] = start.slice(2).split(': ');
+    return [...rows.values()].some((row) => row.endsWith(`| ${taken} |`));
+  });
+  return [...starts, '', head, rule, ...rows.values(), ''].join('\n');
+}
+
+interface Parts {
+  starts: string[];
+  /** By what they say of what. */
+  rows: Map<string, string>;
+}
+
+function partsOf(record: string): Parts {
+  const lines = record.split('\n');
+  const rows = lines.filter((line) => line.startsWith('| ') && line !== head && line !== rule);
+  return {
+    starts: lines.filter((line) => line.startsWith('- ')),
+    rows: new Map(rows.map((row) => [row.split(' | ')[0] ?? '', row])),
+  };
 }
 
 /** Whether all that was to be met was, for whoever runs this in a script. */
@@ -126,10 +161,13 @@ export function isMet({ rows, failed }: Run): boolean {
   return failed.length === 0 && rows.every(({ met }) => met !== false);
 }
 
-/** Rows as Markdown. */
-export function table(rows: readonly Recorded[]): string {
-  const head = '| what | measured | turns, and how many of them ended as they should | goal | met | runs |';
-  return [head, '| --- | --- | --- | --- | --- | --- |', ...rows.map(lineOf)].join('\n');
+const head =
+  '| what | measured | turns, and how many of them ended as they should | goal | met | runs | taken |';
+const rule = '| --- | --- | --- | --- | --- | --- | --- |';
+
+/** Rows as Markdown; `taken`: by which of the lines above. */
+export function table(rows: readonly Recorded[], taken: string): string {
+  return [head, rule, ...rows.map((row) => `${lineOf(row)} ${taken} |`)].join('\n');
 }
 
 function lineOf({ what, runs, values, goal, met, turns, wrong }: Recorded): string {

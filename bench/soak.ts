@@ -228,7 +228,9 @@ async function main(): Promise<void> {
   for (const line of new Set(faults.map((each) => /"msg":"([^"]*)"/.exec(each)?.[1] ?? each)))
     process.stderr.write(`${line}\n`);
   if (rows.some(({ met }) => met === false)) process.exitCode = 1;
-  process.stdout.write(`\n${start}\n- ${said}, Redis with its append-only file\n\n${table(rows)}\n`);
+  process.stdout.write(
+    `\n- ${start.says}\n- ${said}, Redis with its append-only file\n\n${table(rows, start.taken)}\n`,
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
