@@ -9,7 +9,7 @@ interface Waiting {
   onClose: (closed: () => void) => void;
   /** Asked at the limit: whether to wait on for the platform to hang up, for so long (ms) at most. @default 0 */
   longer?: () => Promise<number>;
-  /** An answer was claimed for it when it could be given none any more. @default nobody cares */
+  /** An answer was claimed for it when it could be given none any more, or may have been. @default nobody cares */
   late?: () => void;
 }
 
@@ -106,8 +106,8 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
       }),
     offered: (holder) => {
       const open = byName.get(holder);
-      // Where that fails, whoever offered it sends it another way.
-      if (open) void take(open).catch(() => {});
+      // Where that fails it may have been claimed all the same, and who offered it takes it for written.
+      if (open) void take(open).catch(() => open.late());
       return open !== undefined;
     },
   };

@@ -36,7 +36,7 @@ export interface CarryDeps extends CallBotDeps {
   /** Kept where Redis does not take them. */
   events: EventQueue;
   outbox: Pick<Outbox, 'tell' | 'told'>;
-  health: Pick<Health, 'isAway'>;
+  health: Pick<Health, 'isAway' | 'backFor'>;
   learned: Pick<LearnedAccounts, 'isMute' | 'mute' | 'switchOn'>;
   clock: Clock;
   log: Log;

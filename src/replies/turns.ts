@@ -6,6 +6,7 @@
 import type { Happening, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
+import { settled, settling } from '../redis/outbox.ts';
 import { type ReplyJob, storePush, storeUnsent } from '../typing/jobs.ts';
 import type { Pressure } from '../typing/pressure.ts';
 import type { Shares } from '../typing/shares.ts';
@@ -128,9 +129,17 @@ export function createTurns(deps: TurnsDeps): Turns {
   const bringLate: Turns['bringLate'] = async (taken, holder) => {
     const turn = { ...turnOf(taken), owner: newOwner() };
     const { id, owner } = turn;
-    // Once: its owner may have sent it by the time that a Redis which was away is back.
-    const until = deps.clock.now() + lease;
-    const answer = await deps.deliveries.giveBack({ id, owner }, holder, until).catch(() => null);
+    const ask = (): Promise<Answer | null> =>
+      deps.deliveries.giveBack({ id, owner }, holder, deps.clock.now() + lease);
+    // Who has sent it while Redis was away says so first.
+    const askLater = async (): Promise<Answer | null> => {
+      await deps.clock.sleep(settling);
+      await settled(deps);
+      return ask();
+    };
+    const answer = await ask()
+      .catch(askLater)
+      .catch(() => null);
     if (answer) await begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer }).over;
   };
   return {
@@ -147,17 +156,23 @@ export function createTurns(deps: TurnsDeps): Turns {
         isFull && isInsurable(deps, taken) ? await leaveToWorker(deps, turn, hold).catch(() => null) : null;
       if (left) return left;
       const said = await own(deps, turn, hold).catch(() => null);
+      // Another one has it: Redis may have given its answer to this connection, and not have been able to say so.
+      const unheard = (one: Known): void => {
+        if (hold)
+          void one.over.then(() => (one.end?.is === 'lost' ? bringLate(taken, hold.name) : undefined));
+      };
       // A repeat that came meanwhile, while Redis said nothing, was quicker.
       const quicker = known.get(turn.id);
-      if (quicker && quicker !== here) return again(quicker);
+      if (quicker && quicker !== here) {
+        if (said === null) unheard(quicker);
+        return again(quicker);
+      }
       const isInsured = isInsurable(deps, taken);
       if (said === null) {
         const attempt = here ? callsOf(here) + 1 : 1;
         const one = begin(turn, { attempt, deliveries: 1, isInsured: false, isAgain: here !== undefined });
         if (isSmall(deps, taken)) void deps.outbox.tell(turn.id, insuring(deps, turn, { one, attempt }));
-        // Another one has it: Redis may have given its answer to this connection, and not have been able to say so.
-        if (hold)
-          void one.over.then(() => (one.end?.is === 'lost' ? bringLate(taken, hold.name) : undefined));
+        unheard(one);
         return one;
       }
       if (said.is === 'owned') {

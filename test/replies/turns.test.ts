@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
-import { createOutbox, type Outbox } from '../../src/redis/outbox.ts';
+import { createOutbox, type Outbox, settling } from '../../src/redis/outbox.ts';
 import { createDeliveries, type Deliveries, processOf } from '../../src/replies/delivery.ts';
 import type { ReplyQueue } from '../../src/replies/jobs.ts';
 import { createOwned, type Owned } from '../../src/replies/owned.ts';
@@ -78,8 +78,8 @@ interface World {
   clock: HandClock;
   platform: ScriptedPlatform;
   asked: OutboundRequest[];
-  /** Its name is `p1`, `p2`… */
-  web: (over?: { places?: number; add?: ReplyQueue['add'] }) => Web;
+  /** Its name is `p1`, `p2`…; `fault`: what its own way to Redis is like. */
+  web: (over?: { places?: number; add?: ReplyQueue['add']; fault?: Fault }) => Web;
   /** It is gone without a word. */
   kill: (name: string) => void;
 }
@@ -104,6 +104,8 @@ interface Came {
   got: Promise<Answer | null>;
   /** The platform hangs up. */
   hangUp: () => void;
+  /** What was to be brought late, each over in its time. */
+  late: Promise<void>[];
 }
 
 const id = ({ platform, key }: TakenPush): string => deliveryId({ ...platform, key });
@@ -113,7 +115,9 @@ async function come(web: Web, push: TakenPush, { writes = true } = {}): Promise<
   const hold = web.holds.open(id(push));
   const gone = deferred();
   const onClose = (leave: () => void): void => void gone.promise.then(leave);
-  const waiting = hold.wait({ limitMs: 60_000, onClose }).then(async (gift) => {
+  const brought: Promise<void>[] = [];
+  const late = (): void => void brought.push(web.turns.bringLate(push, hold.name));
+  const waiting = hold.wait({ limitMs: 60_000, onClose, late }).then(async (gift) => {
     gift?.written(writes);
     if (gift && !writes && gift.isOffered) await web.turns.bringLate(push, hold.name);
     return gift && writes ? gift.answer : null;
@@ -121,7 +125,7 @@ async function come(web: Web, push: TakenPush, { writes = true } = {}): Promise<
   const became = await web.turns.take(push, { name: hold.name, until: push.arrivedAt + 6_000 });
   if (became.is !== 'waits') hold.close();
   const got = became.is === 'answer' ? Promise.resolve(became.answer) : waiting;
-  return { became, hold, got, hangUp: () => gone.resolve() };
+  return { became, hold, got, hangUp: () => gone.resolve(), late: brought };
 }
 
 const over = ({ became }: Came): Promise<boolean> =>
@@ -179,16 +183,16 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       });
       return Promise.race([bot(request), given]);
     };
-    const web: World['web'] = ({ places = 1_000, add } = {}) => {
+    const web: World['web'] = ({ places = 1_000, add, fault: own = fault } = {}) => {
       const name = `${worlds}-p${webs.size + 1}`;
       const log = recordLog();
       const health = {
-        isAway: () => fault.is === 'away',
+        isAway: () => own.is === 'away',
         backFor: () => Infinity,
         onBack: (listener: () => void) => void listeners.get(fault)?.push(listener),
       };
       const outbox = createOutbox({ health, clock, log });
-      const faulty = failing(redis, fault);
+      const faulty = failing(redis, own);
       const owned = createOwned({ deliveries: faulty, outbox, clock, log });
       const holds = createHolds({ name, deliveries: faulty });
       const events = recordEvents();
@@ -214,7 +218,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
         pressure: noPressure,
         storedPushLimit: 1_000,
         askOwner: async (owner, { id: push, holder }) => {
-          if (fault.is === 'away') throw new Error('Redis is away');
+          if (own.is === 'away') throw new Error('Redis is away');
           void of(owner)?.turns.repeat(push, holder);
           return of(owner) ? 1 : 0;
         },
@@ -237,26 +241,51 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
   }
 
   /** Two webs, and a push that the first one carries: its bot works, and the platform has hung up. */
-  async function openWithTwo() {
+  async function openWithTwo(own?: Fault) {
     const bot = deferred<Answer>();
     const world = openWorld(() => bot.promise);
     const push = pushTo(world);
-    const [one, two] = [world.web(), world.web()];
+    const [one, two] = [world.web(), world.web(own ? { fault: own } : {})];
     const first = await come(one, push);
     first.hangUp();
     return { bot, world, push, one, two, first };
   }
 
-  /** Redis has given the offered answer to a repeat's connection, and not been able to say so. */
-  async function givenUnheard() {
+  /**
+   * What the second one claims is carried out, and the word of that lost. `then`: what its way to Redis is like from
+   * then on, and the first one's.
+   */
+  async function openClaimsUnheard(then: Fault['is'] = 'none', others: Fault['is'] = 'none') {
+    const own: Fault = { is: 'none' };
+    const opened = await openWithTwo(own);
+    const { world, two } = opened;
+    const offered = two.holds.offered.bind(two.holds);
+    // Redis is to know the script: one that it does not know it does not carry out.
+    await deliveries.claim('nobody', 'nobody');
+    two.holds.offered = (holder) => {
+      own.is = 'unheard';
+      const was = offered(holder);
+      own.is = then;
+      world.fault.is = others;
+      return was;
+    };
+    /** Ends what waits until others have told what they did. */
+    const settled = deferred();
+    const sleep = world.clock.sleep.bind(world.clock);
+    world.clock.sleep = (ms, signal) => (ms === settling ? settled.promise : sleep(ms, signal));
+    return { ...opened, own, settled };
+  }
+
+  /** Redis has given the offered answer to a repeat's connection, or to several, and not been able to say so. */
+  async function givenUnheard(repeats = 1) {
     const { bot, world, push, two, first } = await openWithTwo();
     const owner = (await deliveries.standing(id(push))).owner ?? '';
     await deliveries.offer({ id: id(push), owner }, message);
     world.fault.is = 'unheard';
-    const second = await come(two, push);
+    const came = await Promise.all(Array.from({ length: repeats }, () => come(two, push)));
     world.fault.is = 'none';
     expect(await stateOf(push)).toBe('inline');
-    return { world, bot, first, second };
+    return { world, bot, first, second: came.at(-1) ?? first };
   }
 
   let pushes = 0;
@@ -571,6 +600,14 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(world.platform.sent).toEqual([]);
     });
 
+    test('which was given the answer, as the one before, and neither heard of it, gets it', async () => {
+      const { world, bot, first, second } = await givenUnheard(2);
+      bot.resolve(message);
+      expect(await second.got).toEqual(message);
+      await Promise.all([over(first), over(second)]);
+      expect(world.platform.sent).toEqual([]);
+    });
+
     test('which was given the answer, and has gone before the word of that, has it sent', async () => {
       const { world, bot, first, second } = await givenUnheard();
       second.hangUp();
@@ -578,6 +615,45 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       await vi.waitFor(() => expect(world.platform.sent).toHaveLength(1));
       await Promise.all([over(first), over(second)]);
       expect(world.platform.sent).toHaveLength(1);
+    });
+
+    test('whose claim of the answer was carried out, and the word of that lost, gets it', async () => {
+      const { bot, world, push, two, first } = await openClaimsUnheard();
+      const second = await come(two, push);
+      bot.resolve(message);
+      expect(await second.got).toEqual(message);
+      await Promise.all([over(first), ...second.late]);
+      expect(world.platform.sent).toEqual([]);
+      expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('whose claim was not heard as its connection to Redis was cut has the answer sent, once', async () => {
+      const { bot, world, push, two, first, own, settled } = await openClaimsUnheard('away');
+      const second = await come(two, push);
+      bot.resolve(message);
+      await over(first);
+      second.hangUp();
+      own.is = 'none';
+      settled.resolve();
+      await vi.waitFor(() => expect(world.platform.sent).toHaveLength(1));
+      await Promise.all(second.late);
+      expect(world.platform.sent).toHaveLength(1);
+      expect(await stateOf(push)).toBe('sent');
+    });
+
+    test('whose claim was not heard as Redis went away leaves the answer to who has sent it meanwhile', async () => {
+      const { bot, world, push, one, two, first, own, settled } = await openClaimsUnheard('away', 'away');
+      const second = await come(two, push);
+      bot.resolve(message);
+      await over(first);
+      mend(world.fault);
+      await one.outbox.idle();
+      own.is = 'none';
+      settled.resolve();
+      expect(second.late).toHaveLength(1);
+      await Promise.all(second.late);
+      expect(world.platform.sent).toHaveLength(1);
+      expect(await stateOf(push)).toBe('sent');
     });
 
     test('which does not take it in time loses it: it is sent, and the repeat has nothing', async () => {
