@@ -134,7 +134,7 @@ export function recordOf({ taken, says }: ReturnType<typeof startOf>, { rows, fa
 export function renew(record: string, newer: string): string {
   const [before, now] = [record, newer].map(partsOf) as [Parts, Parts];
   const rows = new Map([...before.rows, ...now.rows]);
-  const starts = [...before.starts, ...now.starts].filter((start) => {
+  const starts = [...new Set([...before.starts, ...now.starts])].filter((start) => {
     const [taken] = start.slice(2).split(': ');
     return [...rows.values()].some((row) => row.endsWith(`| ${taken} |`));
   });

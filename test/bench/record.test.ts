@@ -35,6 +35,13 @@ test('a row that is taken again stands where it stood, by what it was taken; oth
   ]);
 });
 
+test('a run that is told after each of its rounds stands there once', () => {
+  const [first, second] = [taken('today', { one: 1 }), taken('today', { one: 2 })];
+  const renewed = renew(renew('', first), second);
+  expect(renewed.split('\n').filter((line) => line.startsWith('- '))).toHaveLength(1);
+  expect(renewed).toContain('took 2 ms');
+});
+
 test('what no row was taken by is not named any longer', () => {
   const renewed = renew(taken('yesterday', { one: 1 }), taken('today', { one: 2 }));
   expect(renewed).not.toContain('yesterday');
