@@ -130,7 +130,7 @@ export function recordOf({ taken, says }: ReturnType<typeof startOf>, { rows, fa
   return `- ${says}, Redis ${redis} with its own defaults, nothing persisted\n\n${table(rows, taken)}\n${broken}`;
 }
 
-/** The record with these rows in place of the same ones, and the others as they were taken. */
+/** The record with these rows in place of the same ones, and the others, those of what broke off too, as they were taken. */
 export function renew(record: string, newer: string): string {
   const [before, now] = [record, newer].map(partsOf) as [Parts, Parts];
   const rows = new Map([...before.rows, ...now.rows]);

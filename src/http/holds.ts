@@ -47,6 +47,8 @@ interface Open {
   name: string;
   give: (gift: Gift) => boolean;
   late: () => void;
+  /** An answer is being claimed for it, or nobody has heard whether it was. */
+  isAsking: boolean;
 }
 
 export function createHolds({ name: process, deliveries }: HoldsOptions): Holds {
@@ -62,8 +64,15 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
     else byId.delete(open.id);
   };
   const take = async (open: Open): Promise<void> => {
-    const answer = await deliveries.claim(open.id, open.name);
-    if (answer !== null && !open.give({ answer, isOffered: true, written: () => {} })) open.late();
+    open.isAsking = true;
+    try {
+      const answer = await deliveries.claim(open.id, open.name);
+      open.isAsking = false;
+      if (answer !== null && !open.give({ answer, isOffered: true, written: () => {} })) open.late();
+    } catch {
+      // It may have been claimed all the same: whoever is asked next must not hear of it, too.
+      open.late();
+    }
   };
   return {
     open: (id) => {
@@ -80,6 +89,7 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
           return true;
         },
         late: () => {},
+        isAsking: false,
       };
       byName.set(open.name, open);
       byId.set(id, [...(byId.get(id) ?? []), open]);
@@ -106,8 +116,7 @@ export function createHolds({ name: process, deliveries }: HoldsOptions): Holds 
       }),
     offered: (holder) => {
       const open = byName.get(holder);
-      // Where that fails it may have been claimed all the same, and who offered it takes it for written.
-      if (open) void take(open).catch(() => open.late());
+      if (open && !open.isAsking) void take(open);
       return open !== undefined;
     },
   };

@@ -50,21 +50,6 @@ interface Waiting {
   isAgain?: boolean;
 }
 
-/** What others have done while Redis was away they tell within this (ms): nothing is taken over before. */
-export const settling = 3_000;
-
-/** Resolves when they have told it. */
-export async function settled({
-  health,
-  clock,
-}: {
-  health: Pick<Health, 'backFor'>;
-  clock: Pick<Clock, 'sleep'>;
-}): Promise<void> {
-  for (let back = health.backFor(); back < settling; back = health.backFor())
-    await clock.sleep(settling - back);
-}
-
 export function createOutbox({ health, clock, log }: OutboxOptions): Outbox {
   const lines = new Map<string, Waiting[]>();
   const idlers = new Set<() => void>();

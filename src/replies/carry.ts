@@ -7,6 +7,7 @@ import { botAttempts, botPause, holdsMessage, type Meaning, notTaken } from '../
 import type { AnswerShape, LatePart, LateSend } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
 import { askBot, type Asked, meaningIn, plainOf } from './call-bot.ts';
+import { untilHeard } from './owned.ts';
 import {
   type Carried,
   type CarryDeps,
@@ -132,15 +133,20 @@ async function give(deps: CarryDeps, carried: Carried, { answer, isAwaited, afte
   const repeated = isAwaited ? await giveToRepeat(deps, carried, answer) : 'nobody';
   if (repeated !== 'nobody') return repeated;
   const { id, owner } = carried;
-  try {
-    const now = deps.clock.now();
-    const said = await deps.deliveries.send({ id, owner }, now, now);
-    if (said.is === 'written') return 'elsewhere';
-    if (said.is === 'held') return await giveElsewhere(deps, carried, { answer, holder: said.holder });
-    return said.is === 'lost' ? lost(deps, id) : 'taken';
-  } catch {
-    // Asked again before it is sent.
-    return 'nobody';
+  const now = deps.clock.now();
+  const said = await deps.deliveries.send({ id, owner }, now, now).catch(() => null);
+  switch (said?.is) {
+    case 'held':
+      return giveElsewhere(deps, carried, { answer, holder: said.holder });
+    case 'written':
+      return 'elsewhere';
+    case 'may':
+      return 'taken';
+    case 'lost':
+      return lost(deps, id);
+    default:
+      // Asked again before it is sent.
+      return isAwaited ? takeOffered(deps, carried) : 'nobody';
   }
 }
 
@@ -158,30 +164,43 @@ async function giveHere(
 }
 
 async function giveElsewhere(
-  { deliveries, notify, clock }: CarryDeps,
-  { id, owner }: Carried,
+  deps: CarryDeps,
+  carried: Carried,
   { answer, holder }: { answer: Answer; holder: string },
-): Promise<'elsewhere' | 'nobody'> {
-  if (!(await deliveries.offer({ id, owner }, answer)) || (await notify(holder)) === 0) return 'nobody';
-  for (const pause of looks) {
-    await clock.sleep(pause);
-    if ((await deliveries.standing(id)).state === 'inline') return 'elsewhere';
+): Promise<Given> {
+  const { deliveries, notify, clock } = deps;
+  const { id, owner } = carried;
+  try {
+    const isOffered = await deliveries.offer({ id, owner }, answer);
+    for (const pause of isOffered && (await notify(holder)) > 0 ? looks : []) {
+      await clock.sleep(pause);
+      if ((await deliveries.standing(id)).state === 'inline') return 'elsewhere';
+    }
+  } catch {
+    // It may be offered all the same, and claimed.
   }
-  return 'nobody';
+  return takeOffered(deps, carried);
+}
+
+/** For sending, unless another process has it. */
+async function takeOffered(deps: CarryDeps, { id, owner, signal }: Carried): Promise<Given> {
+  const ask = () => deps.deliveries.send({ id, owner }, deps.clock.now(), null);
+  const { is } = await untilHeard({ clock: deps.clock, signal }, ask);
+  if (is === 'written') return 'elsewhere';
+  return is === 'may' ? 'taken' : lost(deps, id);
 }
 
 async function giveToRepeat(deps: CarryDeps, carried: Carried, answer: Answer): Promise<Given> {
   const { deliveries, clock, holds } = deps;
-  const { id, owner } = carried;
-  try {
-    await deliveries.offer({ id, owner }, answer);
-    for (const pause of looksForRepeat) {
-      await clock.sleep(pause, carried.signal);
-      if (holds.waits(id)) return await giveHere(deps, carried, { answer, after: Promise.resolve() });
-      if ((await deliveries.standing(id)).state === 'inline') return 'elsewhere';
-    }
-  } catch {
-    // Redis is away, or this process stops: it is sent as far as that goes.
+  const { id, owner, signal } = carried;
+  // Where Redis is away, a repeat that comes here may have it all the same.
+  await deliveries.offer({ id, owner }, answer).catch(() => false);
+  for (const pause of looksForRepeat) {
+    await clock.sleep(pause, signal).catch(() => {});
+    if (signal.aborted) break;
+    if (holds.waits(id)) return giveHere(deps, carried, { answer, after: Promise.resolve() });
+    const standing = await deliveries.standing(id).catch(() => null);
+    if (standing?.state === 'inline') return 'elsewhere';
   }
   return 'nobody';
 }

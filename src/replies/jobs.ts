@@ -4,10 +4,10 @@ import { botAttempts, botPause } from '../core/bot.ts';
 import type { Platform } from '../core/platform.ts';
 import type { Clock, Log } from '../core/ports.ts';
 import type { Place } from '../core/roster.ts';
-import { settled } from '../redis/outbox.ts';
 import type { Health } from '../redis/watchdog.ts';
 import { leaveNoTrace, type ReplyJob } from '../typing/jobs.ts';
 import { type Deliveries, processOf } from './delivery.ts';
+import { settling } from './reply.ts';
 import { type CarryDeps, deliveryId, jobIdOf, tellTurns } from './run.ts';
 
 /** The queue of reply jobs, for who only adds to it. */
@@ -67,9 +67,10 @@ interface OrphansOptions extends Pick<CarryDeps, 'events' | 'clock'> {
  * To be called by a process that starts, perhaps in the place of the dead one.
  */
 export async function acknowledgeOrphans(options: OrphansOptions): Promise<void> {
-  const { deliveries, platformOf, isDead } = options;
+  const { deliveries, platformOf, isDead, health, clock } = options;
   // Where Redis has just come back, those who live may not hear anything yet.
-  await settled(options);
+  for (let back = health.backFor(); back < settling; back = health.backFor())
+    await clock.sleep(settling - back);
   const dead = new Map<string, Promise<boolean>>();
   const ofPlatform = (await deliveries.carried()).map(async ({ job, owner }) => {
     const platform = platformOf(job);

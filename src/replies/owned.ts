@@ -79,6 +79,26 @@ export function createOwned({ deliveries, outbox, clock, log }: OwnedOptions): O
   };
 }
 
+/** ms */
+const askPause = 250;
+
+/**
+ * Asks the record until it answers: of an answer that another process may have been given, nobody else can say who
+ * delivers it. @throws the signal's reason
+ */
+export async function untilHeard<Said>(
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+  ask: () => Promise<Said>,
+): Promise<Said> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch {
+      await clock.sleep(askPause, signal);
+    }
+  }
+}
+
 async function allOver(all: ReadonlyMap<string, { over: Promise<void> }>): Promise<void> {
   await Promise.all([...all.values()].map(({ over }) => over));
 }

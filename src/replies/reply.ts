@@ -2,7 +2,7 @@
 import { type Job, UnrecoverableError } from 'bullmq';
 import type { Conversation, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
-import { settling } from '../redis/outbox.ts';
+import type { Health } from '../redis/watchdog.ts';
 import {
   createRuns,
   readAnswer,
@@ -32,6 +32,7 @@ export interface ReplyDeps extends CarryDeps {
   owned: Owned;
   /** This process's name, which no other has. */
   name: string;
+  health: Pick<Health, 'isAway' | 'backFor'>;
   /** Of the reply jobs that may run at once. */
   shares: Shares;
   platformOf: (name: { channel: Conversation['channel']; account: string }) => Platform | null;
@@ -40,6 +41,8 @@ export interface ReplyDeps extends CarryDeps {
 
 /** A send takes no longer than this: a token, its retries and the requests (ms). */
 const sendLimit = 20_000;
+/** What others have done while Redis was away they tell within this (ms): nothing is taken over before. */
+export const settling = 3_000;
 
 /** What the reply queue's worker does with each job. */
 export function createReplyProcessor(

@@ -36,7 +36,7 @@ export interface CarryDeps extends CallBotDeps {
   /** Kept where Redis does not take them. */
   events: EventQueue;
   outbox: Pick<Outbox, 'tell' | 'told'>;
-  health: Pick<Health, 'isAway' | 'backFor'>;
+  health: Pick<Health, 'isAway'>;
   learned: Pick<LearnedAccounts, 'isMute' | 'mute' | 'switchOn'>;
   clock: Clock;
   log: Log;
@@ -117,6 +117,9 @@ export async function noteEnd(
     // A repeat of the push may have begun anew since; and who has called the bot in vain says nothing of another's call.
     const isVain = end.is === 'failed' && !end.wasAnswered;
     const whose = isAgain || isVain ? { owner } : {};
+    // Who has written it may be about to give it back, which what is settled leaves no room for.
+    const isElsewhere = isAgain && end.is === 'inline' && end.isElsewhere;
+    if (isElsewhere && (await deliveries.standing(id)).state === 'inline') return;
     if (await deliveries.settle(id, { ...noted, ...whose })) await then();
   };
   if (end.is === 'inline' && end.isNoted) outbox.told(id, work);

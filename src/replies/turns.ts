@@ -6,14 +6,13 @@
 import type { Happening, Platform } from '../core/platform.ts';
 import type { ServedBot } from '../core/roster.ts';
 import type { Answer, RawPush } from '../core/wire.ts';
-import { settled, settling } from '../redis/outbox.ts';
 import { type ReplyJob, storePush, storeUnsent } from '../typing/jobs.ts';
 import type { Pressure } from '../typing/pressure.ts';
 import type { Shares } from '../typing/shares.ts';
 import { carry } from './carry.ts';
 import type { Take } from './delivery.ts';
 import { addReplyJob, type ReplyQueue } from './jobs.ts';
-import { lease, type Owned } from './owned.ts';
+import { lease, type Owned, untilHeard } from './owned.ts';
 import {
   type CarryDeps,
   deliveryId,
@@ -129,18 +128,21 @@ export function createTurns(deps: TurnsDeps): Turns {
   const bringLate: Turns['bringLate'] = async (taken, holder) => {
     const turn = { ...turnOf(taken), owner: newOwner() };
     const { id, owner } = turn;
-    const ask = (): Promise<Answer | null> =>
-      deps.deliveries.giveBack({ id, owner }, holder, deps.clock.now() + lease);
-    // Who has sent it while Redis was away says so first.
-    const askLater = async (): Promise<Answer | null> => {
-      await deps.clock.sleep(settling);
-      await settled(deps);
-      return ask();
-    };
-    const answer = await ask()
-      .catch(askLater)
-      .catch(() => null);
-    if (answer) await begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer }).over;
+    const leaseUntil = (): number => deps.clock.now() + lease;
+    // A process that stops waits for it.
+    const ownership = deps.owned.begin({ id, owner, leaseUntil: leaseUntil() });
+    try {
+      const ask = () => deps.deliveries.giveBack({ id, owner }, holder, leaseUntil());
+      const answer = await untilHeard({ clock: deps.clock, signal: ownership.signal }, ask);
+      if (answer) await begin(turn, { attempt: 1, deliveries: 1, isInsured: false, answer }).over;
+    } catch {
+      deps.log.error(
+        { push: id },
+        'Redis has not said whether an answer is still to be sent: it may be lost.',
+      );
+    } finally {
+      ownership.end();
+    }
   };
   return {
     take: async (taken, hold) => {
@@ -156,6 +158,7 @@ export function createTurns(deps: TurnsDeps): Turns {
         isFull && isInsurable(deps, taken) ? await leaveToWorker(deps, turn, hold).catch(() => null) : null;
       if (left) return left;
       const said = await own(deps, turn, hold).catch(() => null);
+      if (said?.is === 'answer') return said;
       // Another one has it: Redis may have given its answer to this connection, and not have been able to say so.
       const unheard = (one: Known): void => {
         if (hold)

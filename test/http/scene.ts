@@ -28,7 +28,7 @@ import type { WechatAccount } from '../../src/wechat/account.ts';
 import { createWechat } from '../../src/wechat/index.ts';
 import { sign } from '../../src/wechat/receive.ts';
 import { nxcloudAccount, wechatAccount } from '../support/accounts.ts';
-import { handClock, noon, realSleep } from '../support/clock.ts';
+import { handClock, noon, patientClock, realSleep } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { envelope, textMessage } from '../support/nxcloud.ts';
 import { atMost, noPressure } from '../support/queue-fakes.ts';
@@ -178,7 +178,7 @@ export async function openScene(options: SceneOptions = {}): Promise<Scene> {
   const deliveries = deliveriesOf(journal, options.deliveries);
   const holds = recordHolds(journal, createHolds({ name: 'web-1', deliveries }));
   const events = eventsOf(journal, options.events);
-  const carryClock = options.carryClock ?? handClock();
+  const carryClock = options.carryClock ?? patientClock();
   const health = {
     isAway: options.isAway ?? (() => false),
     backFor: () => Infinity,

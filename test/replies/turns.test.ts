@@ -5,14 +5,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { type Answer, headerOf, NoAnswer, type OutboundRequest } from '../../src/core/wire.ts';
 import { createHolds, type Hold, type Holds } from '../../src/http/holds.ts';
 import { keys, queueNames } from '../../src/redis/keys.ts';
-import { createOutbox, type Outbox, settling } from '../../src/redis/outbox.ts';
+import { createOutbox, type Outbox } from '../../src/redis/outbox.ts';
 import { createDeliveries, type Deliveries, processOf } from '../../src/replies/delivery.ts';
 import type { ReplyQueue } from '../../src/replies/jobs.ts';
 import { createOwned, type Owned } from '../../src/replies/owned.ts';
 import { deliveryId } from '../../src/replies/run.ts';
 import { createTurns, type Taken, type TakenPush, type Turns } from '../../src/replies/turns.ts';
 import type { ReplyJob } from '../../src/typing/jobs.ts';
-import { type HandClock, handClock, noon, sleepUntilAborted } from '../support/clock.ts';
+import { type HandClock, noon, patientClock, sleepUntilAborted } from '../support/clock.ts';
 import { type RecordedLog, recordLog } from '../support/log.ts';
 import { type Scripted, scriptedPlatform, type ScriptedPlatform } from '../support/platforms.ts';
 import {
@@ -167,11 +167,15 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
 
   let worlds = 0;
 
-  function openWorld(bot: BotScript = async () => message, script: Scripted = {}): World {
+  function openWorld(
+    bot: BotScript = async () => message,
+    script: Scripted = {},
+    { isMute = false } = {},
+  ): World {
     worlds += 1;
     const fault: Fault = { is: 'none' };
     listeners.set(fault, []);
-    const clock = handClock();
+    const clock = patientClock();
     const platform = scriptedPlatform(script);
     const asked: OutboundRequest[] = [];
     const webs = new Map<string, Web>();
@@ -201,7 +205,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
         events,
         outbox,
         health,
-        learned: { isMute: () => false, mute: async () => {}, switchOn: async () => {} },
+        learned: { isMute: () => isMute, mute: async () => {}, switchOn: async () => {} },
         clock,
         log,
         holds,
@@ -269,11 +273,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       world.fault.is = others;
       return was;
     };
-    /** Ends what waits until others have told what they did. */
-    const settled = deferred();
-    const sleep = world.clock.sleep.bind(world.clock);
-    world.clock.sleep = (ms, signal) => (ms === settling ? settled.promise : sleep(ms, signal));
-    return { ...opened, own, settled };
+    return { ...opened, own };
   }
 
   /** Redis has given the offered answer to a repeat's connection, or to several, and not been able to say so. */
@@ -571,6 +571,28 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(became).toEqual({ is: 'answer', answer: message });
     });
 
+    test('while Redis is away gets the answer, where nothing could be sent', async () => {
+      const bot = deferred<Answer>();
+      const { world, push, web } = openWithPush(() => bot.promise, {}, { isMute: true });
+      const first = await come(web, push);
+      first.hangUp();
+      const looked = deferred();
+      const repeated = deferred();
+      world.clock.sleep = async () => {
+        looked.resolve();
+        await repeated.promise;
+      };
+      world.fault.is = 'away';
+      bot.resolve(message);
+      await looked.promise;
+      const second = await come(web, push);
+      repeated.resolve();
+      expect(await second.got).toEqual(message);
+      mend(world.fault);
+      await over(first);
+      expect(world.platform.sent).toEqual([]);
+    });
+
     test('after the answer was sent has nothing to wait for', async () => {
       const { world, push, web } = openWithPush();
       await over(await come(web, push, { writes: false }));
@@ -628,32 +650,81 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('whose claim was not heard as its connection to Redis was cut has the answer sent, once', async () => {
-      const { bot, world, push, two, first, own, settled } = await openClaimsUnheard('away');
+      const { bot, world, push, two, first, own } = await openClaimsUnheard('away');
       const second = await come(two, push);
       bot.resolve(message);
       await over(first);
       second.hangUp();
       own.is = 'none';
-      settled.resolve();
-      await vi.waitFor(() => expect(world.platform.sent).toHaveLength(1));
+      expect(second.late).toHaveLength(1);
       await Promise.all(second.late);
       expect(world.platform.sent).toHaveLength(1);
       expect(await stateOf(push)).toBe('sent');
     });
 
-    test('whose claim was not heard as Redis went away leaves the answer to who has sent it meanwhile', async () => {
-      const { bot, world, push, one, two, first, own, settled } = await openClaimsUnheard('away', 'away');
+    test.each(['none', 'away'] as const)(
+      'whose claim was not heard as Redis went away (%s for who offered it) has the answer sent, once',
+      async (others) => {
+        const { bot, world, push, one, two, first, own } = await openClaimsUnheard('away', others);
+        const second = await come(two, push);
+        bot.resolve(message);
+        await vi.waitFor(() => expect(second.late).toHaveLength(1));
+        second.hangUp();
+        expect(world.platform.sent).toEqual([]);
+        // What was told last is told again.
+        mend(world.fault);
+        await Promise.all([over(first), one.outbox.idle()]);
+        own.is = 'none';
+        await Promise.all(second.late);
+        expect(world.platform.sent).toHaveLength(1);
+        expect(await stateOf(push)).toBe('sent');
+      },
+    );
+
+    test('whose answer was claimed as who offered it lost Redis has it, and nobody sends it', async () => {
+      const { bot, world, push, two, first } = await openWithTwo({ is: 'none' });
+      const offered = two.holds.offered.bind(two.holds);
+      two.holds.offered = (holder) => {
+        world.fault.is = 'away';
+        return offered(holder);
+      };
+      const second = await come(two, push);
+      bot.resolve(message);
+      expect(await second.got).toEqual(message);
+      mend(world.fault);
+      await over(first);
+      expect(world.platform.sent).toEqual([]);
+      expect(await stateOf(push)).toBe('inline');
+    });
+
+    test('whose first claim failed gets nothing by a second one that it would give back', async () => {
+      const own: Fault = { is: 'none' };
+      const { bot, world, push, two, first } = await openWithTwo(own);
+      const second = await come(two, push);
+      const asksAgain = deferred();
+      const sleep = world.clock.sleep.bind(world.clock);
+      world.clock.sleep = (ms, signal) => (ms === 250 ? asksAgain.promise : sleep(ms, signal));
+      own.is = 'away';
+      two.holds.offered(second.hold.name);
+      await vi.waitFor(() => expect(second.late).toHaveLength(1));
+      own.is = 'none';
+      bot.resolve(message);
+      await over(first);
+      asksAgain.resolve();
+      await Promise.all(second.late);
+      second.hangUp();
+      expect([await second.got, world.platform.sent.length]).toEqual([null, 1]);
+    });
+
+    test('whose process stops before Redis has said whether the answer is its to send says so', async () => {
+      const { bot, push, two, first } = await openClaimsUnheard('away');
       const second = await come(two, push);
       bot.resolve(message);
       await over(first);
-      mend(world.fault);
-      await one.outbox.idle();
-      own.is = 'none';
-      settled.resolve();
-      expect(second.late).toHaveLength(1);
+      await vi.waitFor(() => expect(second.late).toHaveLength(1));
+      await two.owned.stop(0);
       await Promise.all(second.late);
-      expect(world.platform.sent).toHaveLength(1);
-      expect(await stateOf(push)).toBe('sent');
+      expect(two.log.lines.filter(({ level }) => level === 'error')).toHaveLength(1);
     });
 
     test('which does not take it in time loses it: it is sent, and the repeat has nothing', async () => {

@@ -1,5 +1,5 @@
 /** Time for tests: it moves by hand, and only what says so waits. */
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as othersTurn, setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../../src/core/ports.ts';
 
 /** Where a test's time begins, if nothing else is said. */
@@ -31,6 +31,18 @@ export function handClock(at = noon, sleep?: Clock['sleep']): HandClock {
       await (sleep ? sleep(ms, signal) : pass(ms));
     },
   };
+}
+
+/** The same for who sleeps until something has happened: it may happen meanwhile. */
+export function patientClock(): HandClock {
+  const clock = handClock();
+  const sleep = clock.sleep.bind(clock);
+  clock.sleep = async (ms, signal) => {
+    await sleep(ms, signal);
+    await othersTurn();
+    signal?.throwIfAborted();
+  };
+  return clock;
 }
 
 /** From now on sleeps of the clock end only as whoever sleeps is aborted. Resolves with the first. */
