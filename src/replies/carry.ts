@@ -6,6 +6,7 @@
 import { botAttempts, botPause, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
 import type { AnswerShape, LatePart, LateSend } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
+import { isPassing, isRefusal } from '../redis/errors.ts';
 import { askBot, type Asked, meaningIn, plainOf } from './call-bot.ts';
 import { untilHeard } from './owned.ts';
 import {
@@ -24,7 +25,7 @@ const looks = [10, 20, 50, 120, 300];
 /** Where nothing can be sent, the platform's next repeat may still fetch the answer; it comes within 6 s. */
 const looksForRepeat = Array.from({ length: 24 }, () => 250);
 
-/** @throws the signal's reason when it was given up: nothing was delivered; Interrupted where only that was still to be done. */
+/** @throws the signal's reason when it was given up: this process delivered nothing; Interrupted where only that was still to be done. */
 export async function carry(deps: CarryDeps, carried: Carried): Promise<End> {
   const { platform, data } = carried;
   const asked: Asked = carried.answer ? { answer: carried.answer } : await askBot(deps, carried);
@@ -72,7 +73,9 @@ async function deliver(deps: CarryDeps, carried: Carried, answered: ToDeliver): 
   const isAwaited = message && deps.learned.isMute(platform);
   const given = shape.isLateOnly
     ? await acknowledge(deps, carried, waits)
-    : await give(deps, carried, { answer, isAwaited, after: waits });
+    : await give(deps, carried, { answer, isAwaited, after: waits }).catch((error: unknown) => {
+        throw carried.signal.aborted ? new Interrupted(answer, carried.sentUpTo ?? 0) : error;
+      });
   if (given === 'noted' || given === 'assumed') return inline({ isNoted: given === 'noted' });
   if (given === 'elsewhere') return inline({ isNoted: true, isElsewhere: true });
   const sends = given === 'nobody' ? await maySend(deps, carried) : given;
@@ -182,10 +185,23 @@ async function giveElsewhere(
   return takeOffered(deps, carried);
 }
 
-/** For sending, unless another process has it. */
+/** For sending, unless another process has it, which the record alone knows, however long it is away. */
 async function takeOffered(deps: CarryDeps, { id, owner, signal }: Carried): Promise<Given> {
-  const ask = () => deps.deliveries.send({ id, owner }, deps.clock.now(), null);
-  const { is } = await untilHeard({ clock: deps.clock, signal }, ask);
+  const { deliveries, clock } = deps;
+  const is = await untilHeard({ clock, signal }, async () => {
+    try {
+      return (await deliveries.send({ id, owner }, clock.now(), null)).is;
+    } catch (error) {
+      if (!isPassing(error) && !isRefusal(error)) throw error;
+      // Who may write nothing claims nothing, and one that takes no writes can still be read.
+      const standing = await deliveries.standing(id).catch((refused: unknown) => {
+        if (isRefusal(refused)) return null;
+        throw refused;
+      });
+      if (standing?.state === 'inline') return 'written';
+      return (standing?.owner ?? owner) === owner ? 'may' : 'lost';
+    }
+  });
   if (is === 'written') return 'elsewhere';
   return is === 'may' ? 'taken' : lost(deps, id);
 }
@@ -222,7 +238,7 @@ async function maySend(
   return said === 'lost' ? said : 'may';
 }
 
-/** Asks the record. Who cannot reach it remains what it was: the owner. One that is full can still be read. */
+/** Asks the record. Who cannot reach it, and has offered the answer to nobody, remains the owner. One that is full can still be read. */
 async function ask(
   deps: CarryDeps,
   { id, owner }: Pick<Carried, 'id' | 'owner'>,

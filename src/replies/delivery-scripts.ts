@@ -16,8 +16,8 @@ const isWritten = `
     end`;
 
 /**
- * Each one is atomic, and says the same when it is asked again after its answer was lost (but for `claim` and what `take`
- * gives: who has not heard of it gives it back). Where nothing is known of an
+ * Each one is atomic, and says the same when it is asked again after its answer was lost (but for `claim`:
+ * who has not heard of it gives it back). Where nothing is known of an
  * owner, as Redis could not take it, whoever asks is one.
  */
 export const deliveryScripts = {
@@ -122,9 +122,9 @@ export const deliveryScripts = {
     local was = redis.call('HMGET', KEYS[1], 'owner', 'state')
     local isOver = was[2] == 'sending' or was[2] == 'sent' or was[2] == 'failed' or was[2] == 'unknown'
     if (was[1] or ARGV[1]) ~= ARGV[1] or isOver then return 0 end
-    -- Anew: a hash that has held a push stays big.
     local calls = redis.call('HGET', KEYS[1], 'calls') or '1'
-    redis.call('DEL', KEYS[1])
+    -- Anew, where no other connection can have it: a hash that has held a push stays big.
+    if not was[2] or was[2] == 'direct' then redis.call('DEL', KEYS[1]) end
     redis.call('HSET', KEYS[1], 'state', 'inline', 'owner', ARGV[1], 'calls', calls, 'w:' .. ARGV[1], '1')
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     redis.call('ZREM', KEYS[2], ARGV[3])
@@ -153,7 +153,9 @@ export const deliveryScripts = {
     local was = redis.call('HMGET', KEYS[1], 'owner', 'state')
     if (was[1] or ARGV[1]) ~= ARGV[1] or (was[2] and was[2] ~= 'direct' and was[2] ~= 'inline') then return 0 end
     redis.call('HSET', KEYS[1], 'state', 'offered', 'answer', ARGV[2], 'owner', ARGV[1])
-    if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[3]) end
+    -- For a repeat that has asked for it, or as its own connection did not take it.
+    if ARGV[3] ~= '' then redis.call('HSET', KEYS[1], 'holder', ARGV[3])
+    else redis.call('HDEL', KEYS[1], 'w:' .. ARGV[1]) end
     redis.call('PEXPIRE', KEYS[1], ${undecidedKept})
     return 1`),
   claim: createScript(`

@@ -8,7 +8,9 @@
  *                          --offer--> offered --claim--> inline                      on one that another process holds
  *                                             --send---> sending
  *   inline --send--> sending                           the owner's connection was gone before the answer was written
- *   inline --giveBack--> owned                         the claimed answer was not written: the connection's time was over
+ *   inline --offer--> offered                          that, where the platform's repeat is waited for, or has asked for it
+ *   offered --take--> inline                           by a repeat of the push
+ *   inline --giveBack--> owned                         the claimed answer was not written: its time was over, or nobody heard
  *   owned --leave--> (a job's)                         its process stops, or the lease has run out
  *   sending --leave--> (a job's)                       its process stops, and nothing has gone out since
  *   failed --take--> owned                             a repeat of a push that the bot has not taken

@@ -45,11 +45,14 @@ export function createOwned({ deliveries, outbox, clock, log }: OwnedOptions): O
   return {
     begin: ({ id, owner, leaseUntil }) => {
       let until = leaseUntil;
+      let isWaiting = false;
       const { promise: over, resolve: end } = settledFromOutside();
       const renew = (now: number): void => {
-        if (until - now > leastLeft || stopping.signal.aborted) return;
+        if (until - now > leastLeft || isWaiting || stopping.signal.aborted) return;
         until = now + lease;
+        isWaiting = true;
         void outbox.tell(id, async () => {
+          isWaiting = false;
           if (!all.has(owner)) return;
           const isOurs = await deliveries.renew({ id, owner }, clock.now() + lease);
           if (!isOurs) log.debug({ push: id }, 'The delivery is no longer of this process.');
@@ -80,7 +83,7 @@ export function createOwned({ deliveries, outbox, clock, log }: OwnedOptions): O
 }
 
 /** ms */
-const askPause = 250;
+const askPause = 1_000;
 
 /**
  * Asks the record until it answers: of an answer that another process may have been given, nobody else can say who

@@ -129,7 +129,7 @@ export function createTurns(deps: TurnsDeps): Turns {
     const turn = { ...turnOf(taken), owner: newOwner() };
     const { id, owner } = turn;
     const leaseUntil = (): number => deps.clock.now() + lease;
-    // A process that stops waits for it.
+    // A process that stops waits for it, and asks no more then.
     const ownership = deps.owned.begin({ id, owner, leaseUntil: leaseUntil() });
     try {
       const ask = () => deps.deliveries.giveBack({ id, owner }, holder, leaseUntil());

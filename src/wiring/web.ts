@@ -69,6 +69,8 @@ export async function startWeb(parts: Parts, options: WebOptions): Promise<numbe
     // Whose answers are waited for may send them through the gateway, by connections that are yet to come.
     await carried.stop(Math.min(turnsMs, remaining()));
     await closeServer(server, Math.max(remaining(), drainMs));
+    // What the last connections were too late for is sent.
+    await carried.stop(remaining());
   });
   watchRedis(parts, { releases, standby, seen });
   if (worker) releases.add('worker', () => worker.stop());

@@ -38,10 +38,22 @@ function judgeMissing(record: Record, pushed: Pushed, asked: Asked[]): Verdict {
       ? broken(pushed, 'no answer is missing', `the bot was never heard out: ${story}`)
       : explained(pushed, 'no answer is missing', `the bot itself failed (${fault}): ${story}`);
   }
+  const vain = failedSince(record, asked, whole);
+  if (vain !== null)
+    return explained(pushed, 'no answer is missing', `who asked was killed, and then ${vain}: ${story}`);
   const why = pushed.style === 'sends' ? whySendFailed(record, pushed) : whyLate(record, pushed, whole);
   return why.explains
     ? explained(pushed, 'no answer is missing', `${why.words}: ${story}`)
     : broken(pushed, 'no answer is missing', `${why.words}: ${story}`);
+}
+
+/** A bot does not always notice in time that whoever asks it has been killed; it is asked again, and may fail then. */
+function failedSince(record: Record, asked: Asked[], { at, endedAt }: Asked): string | null {
+  const killed = record.struck.some(
+    ({ strike, from }) => strike.kind === 'kill' && from >= at && from <= (endedAt ?? at) + handover,
+  );
+  const last = asked.findLast((call) => call.at > at);
+  return killed && last?.broken ? `the bot itself failed (${last.broken})` : null;
 }
 
 interface Why {

@@ -113,6 +113,16 @@ describe('no answer is missing', () => {
     expect(promisesOf(recorded(silent))).toEqual(breaks(promised));
   });
 
+  test.each([
+    ['the bot fails when it is asked again', 'hang', explains(promised)],
+    ['the bot answers again', null, breaks(promised)],
+  ])('its web was killed before the bot has answered, and %s', (_, failure, verdict) => {
+    const again: Asked = { ...asked, at: at(17_000), endedAt: at(19_000), broken: failure, attempt: '2' };
+    const strike: Strike = { kind: 'kill', target: 'web-1', downMs: 0 };
+    const record = recorded({ ...silent, ...struck(strike, 1_970, 3_000), asked: [asked, again] });
+    expect(promisesOf(record)).toEqual(verdict);
+  });
+
   test('a fault elsewhere explains nothing', () => {
     const strike: Strike = { kind: 'redis-hole', whom: 'all', ms: 5_000, healed: 'cut' };
     expect(promisesOf(recorded({ ...silent, ...struck(strike, 500, 5_500) }))).toEqual(breaks(promised));

@@ -593,6 +593,24 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       expect(world.platform.sent).toEqual([]);
     });
 
+    test('that does not come leaves what its own connection did not take to be sent, where that was in doubt', async () => {
+      const { world, push, web } = openWithPush(async () => message, {}, { isMute: true });
+      await over(await come(web, push, { writes: false }));
+      expect(world.platform.sent).toHaveLength(1);
+      expect(await stateOf(push)).toBe('sent');
+    });
+
+    test('that does not come while Redis is full leaves it to be sent, where that was in doubt', async () => {
+      const bot = deferred<Answer>();
+      const { world, push, web } = openWithPush(() => bot.promise, {}, { isMute: true });
+      const first = await come(web, push);
+      first.hangUp();
+      world.fault.is = 'full';
+      bot.resolve(message);
+      await over(first);
+      expect(world.platform.sent).toHaveLength(1);
+    });
+
     test('after the answer was sent has nothing to wait for', async () => {
       const { world, push, web } = openWithPush();
       await over(await come(web, push, { writes: false }));
@@ -703,7 +721,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       const second = await come(two, push);
       const asksAgain = deferred();
       const sleep = world.clock.sleep.bind(world.clock);
-      world.clock.sleep = (ms, signal) => (ms === 250 ? asksAgain.promise : sleep(ms, signal));
+      world.clock.sleep = (ms, signal) => (ms === 1_000 ? asksAgain.promise : sleep(ms, signal));
       own.is = 'away';
       two.holds.offered(second.hold.name);
       await vi.waitFor(() => expect(second.late).toHaveLength(1));
@@ -714,6 +732,23 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       await Promise.all(second.late);
       second.hangUp();
       expect([await second.got, world.platform.sent.length]).toEqual([null, 1]);
+    });
+
+    test('which may have the answer, of which its owner has not heard as it stops, leaves it in a job', async () => {
+      const { bot, world, push, one, two, first } = await openWithTwo({ is: 'none' });
+      two.holds.offered = () => {
+        world.fault.is = 'away';
+        return true;
+      };
+      await come(two, push);
+      bot.resolve(message);
+      await vi.waitFor(() => expect(world.fault.is).toBe('away'));
+      await Promise.all([one.owned.stop(0), over(first)]);
+      mend(world.fault);
+      await one.outbox.idle();
+      const [job] = await replies.getJobs();
+      expect(job?.data.answer).toMatchObject({ body: Buffer.from(message.body).toString('base64') });
+      expect(world.platform.sent).toEqual([]);
     });
 
     test('whose process stops before Redis has said whether the answer is its to send says so', async () => {
