@@ -18,17 +18,14 @@ export function isRefusal(error: unknown): boolean {
   return ['NOPERM', 'ERR'].includes(errorWord(error));
 }
 
-const passing = [
-  'OOM',
-  'READONLY',
-  'LOADING',
-  'MISCONF',
-  'NOREPLICAS',
-  'BUSY',
-  'CLUSTERDOWN',
-  'MASTERDOWN',
-  'UNBLOCKED',
-];
+const full = ['OOM', 'MISCONF', 'NOREPLICAS'];
+
+/** The right Redis takes no writes of that user, or of anybody: what it holds can still be read, and does not change. */
+export function takesNoWrites(error: unknown): boolean {
+  return full.includes(errorWord(error)) || isRefusal(error);
+}
+
+const passing = [...full, 'READONLY', 'LOADING', 'BUSY', 'CLUSTERDOWN', 'MASTERDOWN', 'UNBLOCKED'];
 
 /** Redis takes nothing of the kind now, whoever asks: it is full, a replica, loading its data… */
 export function isPassing(error: unknown): boolean {

@@ -6,7 +6,7 @@
 import { botAttempts, botPause, holdsMessage, type Meaning, notTaken } from '../core/bot.ts';
 import type { AnswerShape, LatePart, LateSend } from '../core/platform.ts';
 import type { Answer } from '../core/wire.ts';
-import { isPassing, isRefusal } from '../redis/errors.ts';
+import { isRefusal, takesNoWrites } from '../redis/errors.ts';
 import { askBot, type Asked, meaningIn, plainOf } from './call-bot.ts';
 import { untilHeard } from './owned.ts';
 import {
@@ -192,8 +192,8 @@ async function takeOffered(deps: CarryDeps, { id, owner, signal }: Carried): Pro
     try {
       return (await deliveries.send({ id, owner }, clock.now(), null)).is;
     } catch (error) {
-      if (!isPassing(error) && !isRefusal(error)) throw error;
-      // Who may write nothing claims nothing, and one that takes no writes can still be read.
+      if (!takesNoWrites(error)) throw error;
+      // Nobody can claim it there either.
       const standing = await deliveries.standing(id).catch((refused: unknown) => {
         if (isRefusal(refused)) return null;
         throw refused;

@@ -29,9 +29,9 @@ import { redisKinds, startRedis, type TestRedis } from '../support/redis.ts';
 const message = answerOf('<xml>你好</xml>');
 const refusal = answerOf('Internal Server Error', 500);
 
-/** The Redis of all webs of a test: it can be away, full, or do what it is asked and not be heard. */
+/** The Redis of all webs of a test: it can be away, full, a replica, or do what it is asked and not be heard. */
 interface Fault {
-  is: 'none' | 'away' | 'full' | 'unheard';
+  is: 'none' | 'away' | 'full' | 'replica' | 'unheard';
 }
 
 const listeners = new WeakMap<Fault, (() => void)[]>();
@@ -42,14 +42,20 @@ function mend(fault: Fault): void {
   for (const listener of listeners.get(fault) ?? []) listener();
 }
 
-/** What webs ask of it. One that is full can still be read. */
+const refusals = {
+  full: "OOM command not allowed when used memory > 'maxmemory'.",
+  replica: "READONLY You can't write against a read only replica.",
+} as const;
+
+/** What webs ask of it. One that takes no writes can still be read. */
 function failing(redis: Redis, fault: Fault): Deliveries {
-  const full = "OOM command not allowed when used memory > 'maxmemory'.";
+  const refusal = (): string | null =>
+    fault.is === 'full' || fault.is === 'replica' ? refusals[fault.is] : null;
   const through = async <Result>(ask: () => Promise<Result>): Promise<Result> => {
     const { is } = fault;
     const said = is === 'none' || is === 'unheard' ? await ask() : null;
     if (is === 'none') return said as Result;
-    throw new Error(is === 'full' ? full : 'Redis is away');
+    throw new Error(refusal() ?? 'Redis is away');
   };
   const deliveries = createDeliveries({
     evalsha: (...asked) => through(() => redis.evalsha(...asked)),
@@ -60,7 +66,7 @@ function failing(redis: Redis, fault: Fault): Deliveries {
   const reads = createDeliveries(redis);
   return {
     ...deliveries,
-    standing: (id) => (fault.is === 'full' ? reads.standing(id) : deliveries.standing(id)),
+    standing: (id) => (refusal() === null ? deliveries.standing(id) : reads.standing(id)),
   };
 }
 
@@ -607,6 +613,20 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
       first.hangUp();
       world.fault.is = 'full';
       bot.resolve(message);
+      await over(first);
+      expect(world.platform.sent).toHaveLength(1);
+    });
+
+    test('that does not come while a replica is asked leaves it until the primary says whose it is', async () => {
+      const bot = deferred<Answer>();
+      const { world, push, web } = openWithPush(() => bot.promise, {}, { isMute: true });
+      const first = await come(web, push);
+      first.hangUp();
+      world.fault.is = 'replica';
+      bot.resolve(message);
+      await vi.waitFor(() => expect(world.clock.slept.filter((ms) => ms === 1_000)).not.toHaveLength(0));
+      expect(world.platform.sent).toEqual([]);
+      mend(world.fault);
       await over(first);
       expect(world.platform.sent).toHaveLength(1);
     });
