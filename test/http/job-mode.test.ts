@@ -297,6 +297,14 @@ describe('what Redis has for a connection', () => {
     claimed.open(passiveReply);
     expect((await scene.journal.when('sent')).body).toMatchObject({ touser: 'openid1' });
   });
+
+  test('and was claimed, though the word of that was lost, goes to it', async () => {
+    const scene = await holding({ deliveries: { take: heldAt(2), claim: away, giveBack } });
+    const push = pushWechat(scene);
+    await offer(scene);
+    expectRelayed(await push.answer, passiveReply);
+    expect(scene.journal.of('asked')).toEqual([]);
+  });
 });
 
 /** The answer of another process is claimed, and the platform is gone before it is written. */
