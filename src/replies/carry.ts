@@ -186,24 +186,34 @@ async function giveElsewhere(
 }
 
 /** For sending, unless another process has it, which the record alone knows, however long it is away. */
-async function takeOffered(deps: CarryDeps, { id, owner, signal }: Carried): Promise<Given> {
+async function takeOffered(deps: CarryDeps, carried: Carried): Promise<Given> {
   const { deliveries, clock } = deps;
+  const { id, owner, signal } = carried;
   const is = await untilHeard({ clock, signal }, async () => {
-    try {
-      return (await deliveries.send({ id, owner }, clock.now(), null)).is;
-    } catch (error) {
-      if (!takesNoWrites(error)) throw error;
-      // Nobody can claim it there either.
-      const standing = await deliveries.standing(id).catch((refused: unknown) => {
-        if (isRefusal(refused)) return null;
-        throw refused;
-      });
-      if (standing?.state === 'inline') return 'written';
-      return (standing?.owner ?? owner) === owner ? 'may' : 'lost';
-    }
+    const said = deliveries.send({ id, owner }, clock.now(), null);
+    return said.then(
+      (it) => it.is,
+      (error: unknown) => {
+        if (takesNoWrites(error)) return readWhose(deps, carried);
+        throw error;
+      },
+    );
   });
   if (is === 'written') return 'elsewhere';
   return is === 'may' ? 'taken' : lost(deps, id);
+}
+
+/** Nobody can claim it either where no writes are taken; where no scripts are, nobody ever could. */
+async function readWhose(
+  { deliveries }: CarryDeps,
+  { id, owner }: Carried,
+): Promise<'may' | 'written' | 'lost'> {
+  const standing = await deliveries.standing(id).catch((error: unknown) => {
+    if (isRefusal(error)) return null;
+    throw error;
+  });
+  if (standing?.state === 'inline') return 'written';
+  return (standing?.owner ?? owner) === owner ? 'may' : 'lost';
 }
 
 async function giveToRepeat(deps: CarryDeps, carried: Carried, answer: Answer): Promise<Given> {
@@ -238,7 +248,10 @@ async function maySend(
   return said === 'lost' ? said : 'may';
 }
 
-/** Asks the record. Who cannot reach it, and has offered the answer to nobody, remains the owner. One that is full can still be read. */
+/**
+ * Asks the record. Who cannot reach it, and has offered the answer to nobody, remains the owner. One that is full can still
+ * be read.
+ */
 async function ask(
   deps: CarryDeps,
   { id, owner }: Pick<Carried, 'id' | 'owner'>,

@@ -16,9 +16,9 @@ const isWritten = `
     end`;
 
 /**
- * Each one is atomic, and says the same when it is asked again after its answer was lost (but for `claim`:
- * who has not heard of it gives it back). Where nothing is known of an
- * owner, as Redis could not take it, whoever asks is one.
+ * Each one is atomic, and says the same when it is asked again after its answer was lost (but for
+ * `claim`: who has not heard of it gives it back). Where nothing is known of an owner, as Redis could not take it, whoever
+ * asks is one.
  */
 export const deliveryScripts = {
   take: createScript(`

@@ -144,6 +144,11 @@ export function createTurns(deps: TurnsDeps): Turns {
       ownership.end();
     }
   };
+  /** Where another one has it, Redis may have given its answer to the connection, and not have been able to say so. */
+  const bringUnheard = async (one: Known, taken: TakenPush, holder: string): Promise<void> => {
+    await one.over;
+    if (one.end?.is === 'lost') await bringLate(taken, holder);
+  };
   return {
     take: async (taken, hold) => {
       const turn = { ...turnOf(taken), owner: newOwner() };
@@ -159,15 +164,10 @@ export function createTurns(deps: TurnsDeps): Turns {
       if (left) return left;
       const said = await own(deps, turn, hold).catch(() => null);
       if (said?.is === 'answer') return said;
-      // Another one has it: Redis may have given its answer to this connection, and not have been able to say so.
-      const unheard = (one: Known): void => {
-        if (hold)
-          void one.over.then(() => (one.end?.is === 'lost' ? bringLate(taken, hold.name) : undefined));
-      };
       // A repeat that came meanwhile, while Redis said nothing, was quicker.
       const quicker = known.get(turn.id);
       if (quicker && quicker !== here) {
-        if (said === null) unheard(quicker);
+        if (said === null && hold) void bringUnheard(quicker, taken, hold.name);
         return again(quicker);
       }
       const isInsured = isInsurable(deps, taken);
@@ -175,7 +175,7 @@ export function createTurns(deps: TurnsDeps): Turns {
         const attempt = here ? callsOf(here) + 1 : 1;
         const one = begin(turn, { attempt, deliveries: 1, isInsured: false, isAgain: here !== undefined });
         if (isSmall(deps, taken)) void deps.outbox.tell(turn.id, insuring(deps, turn, { one, attempt }));
-        unheard(one);
+        if (hold) void bringUnheard(one, taken, hold.name);
         return one;
       }
       if (said.is === 'owned') {

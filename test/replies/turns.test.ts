@@ -250,6 +250,15 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     return { world, push: pushTo(world), web: world.web() };
   }
 
+  /** Whether the account may send is in doubt; the bot works, and the platform has hung up. */
+  async function openInDoubt() {
+    const bot = deferred<Answer>();
+    const opened = openWithPush(() => bot.promise, {}, { isMute: true });
+    const first = await come(opened.web, opened.push);
+    first.hangUp();
+    return { ...opened, bot, first };
+  }
+
   /** Two webs, and a push that the first one carries: its bot works, and the platform has hung up. */
   async function openWithTwo(own?: Fault) {
     const bot = deferred<Answer>();
@@ -578,10 +587,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('while Redis is away gets the answer, where nothing could be sent', async () => {
-      const bot = deferred<Answer>();
-      const { world, push, web } = openWithPush(() => bot.promise, {}, { isMute: true });
-      const first = await come(web, push);
-      first.hangUp();
+      const { bot, world, push, web, first } = await openInDoubt();
       const looked = deferred();
       const repeated = deferred();
       world.clock.sleep = async () => {
@@ -607,10 +613,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('that does not come while Redis is full leaves it to be sent, where that was in doubt', async () => {
-      const bot = deferred<Answer>();
-      const { world, push, web } = openWithPush(() => bot.promise, {}, { isMute: true });
-      const first = await come(web, push);
-      first.hangUp();
+      const { bot, world, first } = await openInDoubt();
       world.fault.is = 'full';
       bot.resolve(message);
       await over(first);
@@ -618,10 +621,7 @@ describe.each(await redisKinds())('on the %s Redis', (kind) => {
     });
 
     test('that does not come while a replica is asked leaves it until the primary says whose it is', async () => {
-      const bot = deferred<Answer>();
-      const { world, push, web } = openWithPush(() => bot.promise, {}, { isMute: true });
-      const first = await come(web, push);
-      first.hangUp();
+      const { bot, world, first } = await openInDoubt();
       world.fault.is = 'replica';
       bot.resolve(message);
       await vi.waitFor(() => expect(world.clock.slept.filter((ms) => ms === 1_000)).not.toHaveLength(0));
